@@ -1,0 +1,239 @@
+/**
+ * Load-time kernels: stored tensors → the layouts of the matrix kernels. All permuting, widening and zero-point
+ * arithmetic of a checkpoint format happens here, once, tensor by tensor; each call covers a window of the stored
+ * rows, so that a file never lies in memory a second time.
+ */
+import { KIND_BF16, KIND_F16, KIND_F32, RESULT_ADDRESS } from "../shared/layout";
+import { bytesOf, isNonFinite, load1, shareBegin } from "./vector";
+
+// @ts-ignore: decorator
+@inline
+function reportNonFinite(count: i32): void {
+  if (!count) return;
+  if (ASC_FEATURE_THREADS) atomic.add<i32>(RESULT_ADDRESS, count);
+  else store<i32>(RESULT_ADDRESS, load<i32>(RESULT_ADDRESS) + count);
+}
+
+/**
+ * Words of eight 4-bit codes, packed along the inputs: source u32 [blockCount, N] (rows `blockBegin`… of [K/8, N]) →
+ * weights u32 [N/8, blocks, 8]. Our word is the stored word; only its place changes.
+ */
+export function packInt4(
+  source: usize, weights: usize, outputs: i32, blocks: i32, blockBegin: i32, blockCount: i32, rank: i32, size: i32,
+): void {
+  const panels = (outputs + 7) >> 3, rowBytes = <usize>outputs * 4;
+  const end = shareBegin(panels, rank + 1, size);
+  for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
+    let to = weights + (<usize>panel * <usize>blocks + <usize>blockBegin) * 32;
+    let from = source + <usize>panel * 32;
+    const whole = outputs - panel * 8 >= 8;
+    for (let block = 0; block < blockCount; block++) {
+      if (whole) {
+        v128.store(to, v128.load(from));
+        v128.store(to, v128.load(from, 16), 16);
+      } else {
+        for (let n = 0; n < 8; n++) {
+          store<u32>(to + <usize>n * 4, panel * 8 + n < outputs ? load<u32>(from + <usize>n * 4) : 0);
+        }
+      }
+      to += 32;
+      from += rowBytes;
+    }
+  }
+}
+
+/**
+ * As packInt4 with the inputs in another order (act-order): source u32 [K/8, N], whole; `order` i32 [blocks · 8] names
+ * the stored input of each of ours, −1 for padding (code 0, which meets activation 0).
+ */
+export function packInt4Gathered(
+  source: usize, order: usize, weights: usize, outputs: i32, blocks: i32, rank: i32, size: i32,
+): void {
+  const panels = (outputs + 7) >> 3;
+  const end = shareBegin(panels, rank + 1, size);
+  for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
+    for (let block = 0; block < blocks; block++) {
+      const to = weights + (<usize>panel * <usize>blocks + <usize>block) * 32;
+      for (let n = 0; n < 8; n++) {
+        let word: u32 = 0;
+        if (panel * 8 + n < outputs) {
+          for (let j = 0; j < 8; j++) {
+            const input = load<i32>(order + <usize>(block * 8 + j) * 4);
+            if (input < 0) continue;
+            const stored = load<u32>(source + (<usize>(input >> 3) * <usize>outputs + <usize>(panel * 8 + n)) * 4);
+            word |= ((stored >> (<u32>(input & 7) * 4)) & 15) << (<u32>j * 4);
+          }
+        }
+        store<u32>(to + <usize>n * 4, word);
+      }
+    }
+  }
+}
+
+/**
+ * Words of four 8-bit codes, packed along the inputs: source u32 [K/4, N], whole → weights u8 [N/8, blocks, 2, 8, 4].
+ * `order` as in packInt4Gathered, or 0 for the stored order.
+ */
+export function packInt8Gathered(
+  source: usize, order: usize, weights: usize, outputs: i32, blocks: i32, rank: i32, size: i32,
+): void {
+  const panels = (outputs + 7) >> 3;
+  const end = shareBegin(panels, rank + 1, size);
+  for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
+    for (let block = 0; block < blocks; block++) {
+      const to = weights + (<usize>panel * <usize>blocks + <usize>block) * 64;
+      for (let n = 0; n < 8; n++) {
+        for (let j = 0; j < 8; j++) {
+          let code: u32 = 0;
+          const ours = block * 8 + j;
+          const input = order ? load<i32>(order + <usize>ours * 4) : ours;
+          if (input >= 0 && panel * 8 + n < outputs) {
+            const stored = load<u32>(source + (<usize>(input >> 2) * <usize>outputs + <usize>(panel * 8 + n)) * 4);
+            code = (stored >> (<u32>(input & 3) * 8)) & 255;
+          }
+          store<u8>(to + <usize>((j & 1) * 32 + n * 4 + (j >> 1)), <u8>code);
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Scales [storedGroups, N] f16/bf16/f32 → f32 [N/8, groups, 8]. A stored group longer than GROUP_INPUTS_MAX is cut:
+ * our group g takes the scale of stored group g / split. Counts non-finite values at RESULT_ADDRESS.
+ */
+export function packScales(
+  source: usize, kind: i32, scales: usize, outputs: i32, groups: i32, split: i32, rank: i32, size: i32,
+): void {
+  const panels = (outputs + 7) >> 3, bytes = bytesOf(kind);
+  let nonFinite = 0;
+  const end = shareBegin(panels, rank + 1, size);
+  for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
+    for (let g = 0; g < groups; g++) {
+      const to = scales + (<usize>panel * <usize>groups + <usize>g) * 32;
+      const from = source + (<usize>(g / split) * <usize>outputs + <usize>panel * 8) * bytes;
+      for (let n = 0; n < 8; n++) {
+        let value: f32 = 0;
+        if (panel * 8 + n < outputs) {
+          value = load1(from + <usize>n * bytes, kind);
+          if (isNonFinite(from + <usize>n * bytes, kind)) nonFinite++;
+        }
+        store<f32>(to + <usize>n * 4, value);
+      }
+    }
+  }
+  reportNonFinite(nonFinite);
+}
+
+/**
+ * Zero points, packed along the outputs: u32 [storedGroups, N · bits / 32] → i16 [N/8, groups, 8]. With `addOne` the
+ * writer stored z − 1, subtracted from the whole word: adding to the whole word undoes its borrows too.
+ */
+export function packZeros(
+  source: usize, bits: i32, addOne: i32, zeros: usize, outputs: i32, groups: i32, split: i32, rank: i32, size: i32,
+): void {
+  const panels = (outputs + 7) >> 3, words = outputs * bits / 32, perWord = 32 / bits;
+  const one: u32 = !addOne ? 0 : bits == 4 ? 0x11111111 : 0x01010101;
+  const end = shareBegin(panels, rank + 1, size);
+  for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
+    for (let g = 0; g < groups; g++) {
+      const to = zeros + (<usize>panel * <usize>groups + <usize>g) * 16;
+      const from = source + <usize>(g / split) * <usize>words * 4;
+      for (let n = 0; n < 8; n++) {
+        const output = panel * 8 + n;
+        let zero: u32 = 0;
+        if (output < outputs) {
+          const word = load<u32>(from + <usize>(output / perWord) * 4) + one;
+          zero = (word >> <u32>(output % perWord * bits)) & ((1 << bits) - 1);
+        }
+        store<i16>(to + <usize>n * 2, <i16>zero);
+      }
+    }
+  }
+}
+
+/** Rows of an unquantised matrix: source [rowCount, K] (rows `panelBegin` · 8 …) → weights [N/8, K, 8], same kind. */
+export function packDense(
+  source: usize, kind: i32, weights: usize, rowCount: i32, inputs: i32, panelBegin: i32, rank: i32, size: i32,
+): void {
+  const panels = (rowCount + 7) >> 3, bytes = bytesOf(kind);
+  let nonFinite = 0;
+  const end = shareBegin(panels, rank + 1, size);
+  for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
+    const to = weights + <usize>(panelBegin + panel) * <usize>inputs * 8 * bytes;
+    for (let n = 0; n < 8; n++) {
+      const row = panel * 8 + n;
+      const from = source + <usize>row * <usize>inputs * bytes;
+      for (let k = 0; k < inputs; k++) {
+        const at = to + (<usize>k * 8 + <usize>n) * bytes;
+        if (row >= rowCount) {
+          if (kind == KIND_F32) store<u32>(at, 0);
+          else store<u16>(at, 0);
+          continue;
+        }
+        const value = from + <usize>k * bytes;
+        if (isNonFinite(value, kind)) nonFinite++;
+        if (kind == KIND_F32) store<u32>(at, load<u32>(value));
+        else store<u16>(at, load<u16>(value));
+      }
+    }
+  }
+  reportNonFinite(nonFinite);
+}
+
+/**
+ * Rows of an unquantised matrix → 8-bit codes 1..255 around 128 with one scale per group, max |w| / 127:
+ * source [rowCount, K] → weights u8 [N/8, ceil(K/8), 2, 8, 4], scales f32 [N/8, groups, 8].
+ */
+export function packDenseInt8(
+  source: usize, kind: i32, weights: usize, scales: usize, rowCount: i32, inputs: i32, group: i32, panelBegin: i32,
+  rank: i32, size: i32,
+): void {
+  const panels = (rowCount + 7) >> 3, bytes = bytesOf(kind);
+  const groups = (inputs + group - 1) / group, blocks = (inputs + 7) >> 3;
+  let nonFinite = 0;
+  const end = shareBegin(panels, rank + 1, size);
+  for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
+    const to = weights + <usize>(panelBegin + panel) * <usize>blocks * 64;
+    const scaleTo = scales + <usize>(panelBegin + panel) * <usize>groups * 32;
+    for (let n = 0; n < 8; n++) {
+      const row = panel * 8 + n;
+      const from = source + <usize>row * <usize>inputs * bytes;
+      for (let g = 0; g < groups; g++) {
+        const begin = g * group, stop = min(begin + group, blocks * 8);
+        let largest: f32 = 0;
+        if (row < rowCount) {
+          for (let k = begin; k < min(stop, inputs); k++) {
+            const value = from + <usize>k * bytes;
+            if (isNonFinite(value, kind)) nonFinite++;
+            largest = max(largest, abs(load1(value, kind)));
+          }
+        }
+        const inverse: f32 = largest > 0 ? 127 / largest : 0;
+        store<f32>(scaleTo + <usize>(g * 8 + n) * 4, largest / 127);
+        for (let k = begin; k < stop; k++) {
+          let code = 128;
+          if (row < rowCount && k < inputs) code += <i32>nearest(load1(from + <usize>k * bytes, kind) * inverse);
+          const j = k & 7;
+          store<u8>(to + <usize>((k >> 3) * 64 + (j & 1) * 32 + n * 4 + (j >> 1)), <u8>code);
+        }
+      }
+    }
+  }
+  reportNonFinite(nonFinite);
+}
+
+/** Vector [count] f16/bf16/f32 → f32, plus `offset` (norms that store w − 1). */
+export function widen(
+  source: usize, kind: i32, target: usize, count: i32, offset: f32, rank: i32, size: i32,
+): void {
+  const bytes = bytesOf(kind);
+  let nonFinite = 0;
+  const end = shareBegin(count, rank + 1, size);
+  for (let i = shareBegin(count, rank, size); i < end; i++) {
+    const from = source + <usize>i * bytes;
+    if (isNonFinite(from, kind)) nonFinite++;
+    store<f32>(target + <usize>i * 4, load1(from, kind) + offset);
+  }
+  reportNonFinite(nonFinite);
+}

@@ -1,0 +1,217 @@
+/**
+ * Kernels that work row by row: embedding, normalisation, quantisation of activations, gates. Rows are dealt to the
+ * threads; a row is always one thread's, so its sums have one order.
+ */
+import { GATE_SILU, KIND_INT4, KIND_INT8 } from "../shared/layout";
+import { exp4 } from "./transcendental";
+import { bytesOf, load1, maxLanes, shareBegin, sumLanes } from "./vector";
+
+/**
+ * Rows of an embedding table that lies in panels: output[m, k] = factor · W[ids[m], k].
+ *   ids u32 [M]; weights (and scales, zero point) as the matrix kernels read them; output f32 [M, K]
+ */
+export function embed(
+  ids: usize, kind: i32, weights: usize, scales: usize, zeros: usize, zero: f32, group: i32, output: usize, rows: i32,
+  inputs: i32, factor: f32, rank: i32, size: i32,
+): void {
+  const blocks = (inputs + 7) >> 3, groups = (inputs + group - 1) / group;
+  const end = shareBegin(rows, rank + 1, size);
+  for (let row = shareBegin(rows, rank, size); row < end; row++) {
+    const id = load<u32>(ids + <usize>row * 4);
+    const panel = <usize>(id >> 3), n = <usize>(id & 7);
+    const to = output + <usize>row * <usize>inputs * 4;
+    for (let k = 0; k < inputs; k++) {
+      let value: f32;
+      if (kind == KIND_INT8 || kind == KIND_INT4) {
+        const block = panel * <usize>blocks + <usize>(k >> 3), j = k & 7;
+        const place = (panel * <usize>groups + <usize>(k / group)) * 8 + n;
+        const code = kind == KIND_INT8
+          ? <u32>load<u8>(weights + block * 64 + <usize>(j & 1) * 32 + n * 4 + <usize>(j >> 1))
+          : (load<u32>(weights + block * 32 + n * 4) >> <u32>(j * 4)) & 15;
+        const centre = zeros ? <f32>load<i16>(zeros + place * 2) : zero;
+        value = (<f32>code - centre) * load<f32>(scales + place * 4);
+      } else {
+        value = load1(weights + ((panel * <usize>inputs + <usize>k) * 8 + n) * bytesOf(kind), kind);
+      }
+      store<f32>(to + <usize>k * 4, value * factor);
+    }
+  }
+}
+
+/**
+ * output = input / sqrt(mean(input²) + epsilon) · weight, for each of `heads` neighbouring segments of `width` floats
+ * in each row (heads 1: the whole row; query and key norms: one segment a head). In place when output == input.
+ */
+export function rmsNorm(
+  input: usize, inputStride: usize, output: usize, outputStride: usize, weight: usize, rows: i32, heads: i32,
+  width: i32, epsilon: f32, rank: i32, size: i32,
+): void {
+  const vectors = width >> 2;
+  const end = shareBegin(rows, rank + 1, size);
+  for (let row = shareBegin(rows, rank, size); row < end; row++) {
+    for (let head = 0; head < heads; head++) {
+      const from = input + <usize>row * inputStride + <usize>(head * width) * 4;
+      const to = output + <usize>row * outputStride + <usize>(head * width) * 4;
+      let squares = f32x4.splat(0);
+      for (let i = 0; i < vectors; i++) {
+        const x = v128.load(from + <usize>i * 16);
+        squares = f32x4.add(squares, f32x4.mul(x, x));
+      }
+      let sum = sumLanes(squares);
+      for (let k = vectors * 4; k < width; k++) sum += load<f32>(from + <usize>k * 4) * load<f32>(from + <usize>k * 4);
+      const inverse: f32 = 1 / sqrt<f32>(sum / <f32>width + epsilon);
+      for (let i = 0; i < vectors; i++) {
+        const x = f32x4.mul(v128.load(from + <usize>i * 16), f32x4.splat(inverse));
+        v128.store(to + <usize>i * 16, f32x4.mul(x, v128.load(weight + <usize>i * 16)));
+      }
+      for (let k = vectors * 4; k < width; k++) {
+        store<f32>(to + <usize>k * 4, load<f32>(from + <usize>k * 4) * inverse * load<f32>(weight + <usize>k * 4));
+      }
+    }
+  }
+}
+
+/** output[m, i] = input[m, order[i]], 0 where order[i] is −1: activations in the order of act-order weights. */
+export function gatherColumns(
+  input: usize, inputStride: usize, order: usize, output: usize, rows: i32, count: i32, rank: i32, size: i32,
+): void {
+  const end = shareBegin(rows, rank + 1, size);
+  for (let row = shareBegin(rows, rank, size); row < end; row++) {
+    const from = input + <usize>row * inputStride, to = output + <usize>row * <usize>count * 4;
+    for (let i = 0; i < count; i++) {
+      const column = load<i32>(order + <usize>i * 4);
+      store<f32>(to + <usize>i * 4, column < 0 ? 0 : load<f32>(from + <usize>column * 4));
+    }
+  }
+}
+
+/**
+ * Activations → 256 · high + low in signed bytes, one scale per row and group: step = max |x| / 32,639 (the largest value
+ * whose bytes both fit), integer = nearest(x / step), ties to even.
+ *   input f32 [M, K]; codes i8 [M, 2, K rounded up to 8], even inputs of each eight first; sums i32, steps f32 [M, G]
+ */
+export function quantize(
+  input: usize, inputStride: usize, codes: usize, sums: usize, steps: usize, rows: i32, inputs: i32, group: i32,
+  rank: i32, size: i32,
+): void {
+  const groups = (inputs + group - 1) / group, plane = <usize>((inputs + 7) & ~7);
+  const end = shareBegin(rows, rank + 1, size);
+  for (let row = shareBegin(rows, rank, size); row < end; row++) {
+    const from = input + <usize>row * inputStride, to = codes + <usize>row * 2 * plane;
+    for (let g = 0; g < groups; g++) {
+      const begin = g * group, stop = min(begin + group, inputs);
+      let largest4 = f32x4.splat(0);
+      let k = begin;
+      for (; k + 4 <= stop; k += 4) largest4 = f32x4.max(largest4, f32x4.abs(v128.load(from + <usize>k * 4)));
+      let largest = maxLanes(largest4);
+      for (; k < stop; k++) largest = max(largest, abs(load<f32>(from + <usize>k * 4)));
+      // A step near the subnormal range would make its inverse infinite: such a group is zero. NaN stays NaN.
+      const inverse: f32 = largest > 1e-30 ? 32639 / largest : largest == largest ? 0 : largest;
+      let sum = i32x4.splat(0);
+      for (k = begin; k + 8 <= stop; k += 8) {
+        const x = from + <usize>k * 4;
+        const a = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), f32x4.splat(inverse))));
+        const b = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 16), f32x4.splat(inverse))));
+        sum = i32x4.add(sum, i32x4.add(a, b));
+        const even = v128.shuffle<i32>(a, b, 0, 2, 4, 6), odd = v128.shuffle<i32>(a, b, 1, 3, 5, 7);
+        const whole = i16x8.narrow_i32x4_s(even, odd);
+        const high = i16x8.shr_s(i16x8.add(whole, i16x8.splat(128)), 8);
+        const low = i16x8.sub(whole, i16x8.shl(high, 8));
+        v128.store64_lane(to + <usize>k, i8x16.narrow_i16x8_s(high, high), 0);
+        v128.store64_lane(to + plane + <usize>k, i8x16.narrow_i16x8_s(low, low), 0);
+      }
+      let total = i32x4.extract_lane(sum, 0) + i32x4.extract_lane(sum, 1) + i32x4.extract_lane(sum, 2) +
+        i32x4.extract_lane(sum, 3);
+      if (k < stop) {
+        store<u64>(to + <usize>k, 0);
+        store<u64>(to + plane + <usize>k, 0);
+        for (let j = 0; k + j < stop; j++) {
+          const whole = <i32>nearest(load<f32>(from + <usize>(k + j) * 4) * inverse), high = (whole + 128) >> 8;
+          total += whole;
+          const place = to + <usize>(k + (j & 1) * 4 + (j >> 1));
+          store<i8>(place, <i8>high);
+          store<i8>(place + plane, <i8>(whole - (high << 8)));
+        }
+      }
+      const place = (<usize>row * <usize>groups + <usize>g) * 4;
+      store<i32>(sums + place, total);
+      store<f32>(steps + place, inverse == 0 ? 0 : largest / 32639);
+    }
+  }
+}
+
+/** output = gate(input) · up, element by element; input and up may lie side by side in one row. */
+export function gatedActivation(
+  kind: i32, gate: usize, gateStride: usize, up: usize, upStride: usize, output: usize, outputStride: usize,
+  rows: i32, width: i32, rank: i32, size: i32,
+): void {
+  const end = shareBegin(rows, rank + 1, size);
+  for (let row = shareBegin(rows, rank, size); row < end; row++) {
+    const g = gate + <usize>row * gateStride, u = up + <usize>row * upStride, o = output + <usize>row * outputStride;
+    let k = 0;
+    for (; k + 4 <= width; k += 4) {
+      const at = <usize>k * 4;
+      v128.store(o + at, f32x4.mul(activate(kind, v128.load(g + at)), v128.load(u + at)));
+    }
+    for (; k < width; k++) {
+      const at = <usize>k * 4;
+      const value = f32x4.mul(activate(kind, f32x4.splat(load<f32>(g + at))), f32x4.splat(load<f32>(u + at)));
+      store<f32>(o + at, f32x4.extract_lane(value, 0));
+    }
+  }
+}
+
+/** SiLU: x / (1 + e^−x). GELU, tanh form: x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³))), with tanh t = 1 − 2/(e^2t + 1). */
+// @ts-ignore: decorator
+@inline
+function activate(kind: i32, x: v128): v128 {
+  const one = f32x4.splat(1);
+  if (kind == GATE_SILU) return f32x4.div(x, f32x4.add(one, exp4(f32x4.neg(x))));
+  const cube = f32x4.mul(f32x4.mul(x, x), x);
+  const t = f32x4.mul(f32x4.splat(0.7978845608028654), f32x4.add(x, f32x4.mul(f32x4.splat(0.044715), cube)));
+  const e = exp4(f32x4.add(t, t));
+  const tanh = f32x4.sub(one, f32x4.div(f32x4.splat(2), f32x4.add(e, one)));
+  return f32x4.mul(f32x4.mul(f32x4.splat(0.5), x), f32x4.add(one, tanh));
+}
+
+/** target += source, row by row. */
+export function add(
+  target: usize, source: usize, rows: i32, width: i32, rank: i32, size: i32,
+): void {
+  const end = shareBegin(rows, rank + 1, size);
+  const count = (end - shareBegin(rows, rank, size)) * width;
+  const offset = <usize>shareBegin(rows, rank, size) * <usize>width * 4;
+  let i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const at = offset + <usize>i * 4;
+    v128.store(target + at, f32x4.add(v128.load(target + at), v128.load(source + at)));
+  }
+  for (; i < count; i++) {
+    const at = offset + <usize>i * 4;
+    store<f32>(target + at, load<f32>(target + at) + load<f32>(source + at));
+  }
+}
+
+/** Softmax of each row in place: exp(x − max) / sum, the sum in four lanes and a tail. */
+export function softmax(values: usize, rows: i32, width: i32, rank: i32, size: i32): void {
+  const end = shareBegin(rows, rank + 1, size);
+  for (let row = shareBegin(rows, rank, size); row < end; row++) {
+    const at = values + <usize>row * <usize>width * 4;
+    let largest: f32 = -Infinity;
+    for (let k = 0; k < width; k++) largest = max(largest, load<f32>(at + <usize>k * 4));
+    let sums = f32x4.splat(0), tail: f32 = 0;
+    let k = 0;
+    for (; k + 4 <= width; k += 4) {
+      const e = exp4(f32x4.sub(v128.load(at + <usize>k * 4), f32x4.splat(largest)));
+      v128.store(at + <usize>k * 4, e);
+      sums = f32x4.add(sums, e);
+    }
+    for (; k < width; k++) {
+      const e = f32x4.extract_lane(exp4(f32x4.splat(load<f32>(at + <usize>k * 4) - largest)), 0);
+      store<f32>(at + <usize>k * 4, e);
+      tail += e;
+    }
+    const inverse: f32 = 1 / (sumLanes(sums) + tail);
+    for (k = 0; k < width; k++) store<f32>(at + <usize>k * 4, load<f32>(at + <usize>k * 4) * inverse);
+  }
+}

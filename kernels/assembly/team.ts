@@ -1,0 +1,199 @@
+/**
+ * Lockstep of a team of threads over one memory.
+ *
+ * The leader (the host's own thread) writes an operation with its arguments into the command, raises SEQUENCE, does its
+ * own share, and waits until DONE says that all workers did theirs. A worker waits for SEQUENCE to move, does its share,
+ * adds to DONE. Both spin first (a share takes microseconds), then sleep. A team of one has nobody to meet.
+ */
+import {
+  COMMAND_ADDRESS, DONE_ADDRESS, FAILED_ADDRESS, LEADER_ASLEEP_ADDRESS, SEQUENCE_ADDRESS, SLEEPERS_ADDRESS,
+} from "../shared/layout";
+import * as Operation from "../shared/operations";
+import { attention, rope, ropeTable, storeKeysValues } from "./attention";
+import { matmulDense, matmulInt4Exact, matmulInt8Exact } from "./matmul_exact";
+import { matmulInt4 } from "./matmul_int4";
+import { matmulInt8 } from "./matmul_int8";
+import {
+  packDense, packDenseInt8, packInt4, packInt4Gathered, packInt8Gathered, packScales, packZeros, widen,
+} from "./pack";
+import { add, embed, gatedActivation, gatherColumns, quantize, rmsNorm, softmax } from "./rows";
+
+/**
+ * Looks at a flag this often before sleeping: about 20 µs, longer than a barrier takes when every thread has a core, short
+ * enough that a thread without one does not starve the one it waits for.
+ */
+const SPIN_LOOKS = 10_000;
+/** A sleeping leader looks this often (nanoseconds) whether a worker has failed. */
+const LEADER_NAP_NS: i64 = 20_000_000;
+
+// @ts-ignore: decorator
+@inline
+function word(index: usize): i32 {
+  return load<i32>(COMMAND_ADDRESS + 4 + index * 4);
+}
+
+// @ts-ignore: decorator
+@inline
+function at(index: usize): usize {
+  return <usize>load<u32>(COMMAND_ADDRESS + 4 + index * 4);
+}
+
+// @ts-ignore: decorator
+@inline
+function real(index: usize): f32 {
+  return load<f32>(COMMAND_ADDRESS + 4 + index * 4);
+}
+
+/** One thread's share of the operation in the command. */
+function execute(rank: i32, size: i32): void {
+  switch (load<i32>(COMMAND_ADDRESS)) {
+    case Operation.OP_PACK_INT4:
+      packInt4(at(0), at(1), word(2), word(3), word(4), word(5), rank, size);
+      break;
+    case Operation.OP_PACK_INT4_GATHERED:
+      packInt4Gathered(at(0), at(1), at(2), word(3), word(4), rank, size);
+      break;
+    case Operation.OP_PACK_INT8_GATHERED:
+      packInt8Gathered(at(0), at(1), at(2), word(3), word(4), rank, size);
+      break;
+    case Operation.OP_PACK_SCALES:
+      packScales(at(0), word(1), at(2), word(3), word(4), word(5), rank, size);
+      break;
+    case Operation.OP_PACK_ZEROS:
+      packZeros(at(0), word(1), word(2), at(3), word(4), word(5), word(6), rank, size);
+      break;
+    case Operation.OP_PACK_DENSE:
+      packDense(at(0), word(1), at(2), word(3), word(4), word(5), rank, size);
+      break;
+    case Operation.OP_PACK_DENSE_INT8:
+      packDenseInt8(at(0), word(1), at(2), at(3), word(4), word(5), word(6), word(7), rank, size);
+      break;
+    case Operation.OP_WIDEN:
+      widen(at(0), word(1), at(2), word(3), real(4), rank, size);
+      break;
+    case Operation.OP_EMBED:
+      embed(at(0), word(1), at(2), at(3), at(4), real(5), word(6), at(7), word(8), word(9), real(10), rank, size);
+      break;
+    case Operation.OP_RMS_NORM:
+      rmsNorm(at(0), at(1), at(2), at(3), at(4), word(5), word(6), word(7), real(8), rank, size);
+      break;
+    case Operation.OP_GATHER_COLUMNS:
+      gatherColumns(at(0), at(1), at(2), at(3), word(4), word(5), rank, size);
+      break;
+    case Operation.OP_QUANTIZE:
+      quantize(at(0), at(1), at(2), at(3), at(4), word(5), word(6), word(7), rank, size);
+      break;
+    case Operation.OP_MATMUL_INT4:
+      matmulInt4(
+        at(0), at(1), at(2), at(3), at(4), at(5), word(6), at(7), at(8), at(9), word(10), word(11), word(12), word(13),
+        word(14), word(15), rank, size,
+      );
+      break;
+    case Operation.OP_MATMUL_INT8:
+      matmulInt8(
+        at(0), at(1), at(2), at(3), at(4), at(5), word(6), at(7), at(8), at(9), word(10), word(11), word(12), word(13),
+        word(14), word(15), rank, size,
+      );
+      break;
+    case Operation.OP_MATMUL_INT4_EXACT:
+      matmulInt4Exact(
+        at(0), at(1), at(2), at(3), at(4), real(5), at(6), at(7), at(8), word(9), word(10), word(11), word(12), word(13),
+        rank, size,
+      );
+      break;
+    case Operation.OP_MATMUL_INT8_EXACT:
+      matmulInt8Exact(
+        at(0), at(1), at(2), at(3), at(4), real(5), at(6), at(7), at(8), word(9), word(10), word(11), word(12), word(13),
+        rank, size,
+      );
+      break;
+    case Operation.OP_MATMUL_DENSE:
+      matmulDense(
+        word(0), at(1), at(2), at(3), at(4), at(5), at(6), word(7), word(8), word(9), word(10), rank, size,
+      );
+      break;
+    case Operation.OP_ROPE_TABLE:
+      ropeTable(at(0), word(1), at(2), word(3), word(4), real(5), rank, size);
+      break;
+    case Operation.OP_ROPE:
+      rope(at(0), at(1), at(2), word(3), word(4), word(5), word(6), rank, size);
+      break;
+    case Operation.OP_STORE_KEYS_VALUES:
+      storeKeysValues(at(0), at(1), at(2), at(3), at(4), word(5), word(6), word(7), word(8), rank, size);
+      break;
+    case Operation.OP_ATTENTION:
+      attention(
+        at(0), at(1), at(2), word(3), word(4), word(5), word(6), word(7), real(8), word(9), at(10), at(11), at(12), at(13),
+        rank, size,
+      );
+      break;
+    case Operation.OP_GATED_ACTIVATION:
+      gatedActivation(word(0), at(1), at(2), at(3), at(4), at(5), at(6), word(7), word(8), rank, size);
+      break;
+    case Operation.OP_ADD:
+      add(at(0), at(1), word(2), word(3), rank, size);
+      break;
+    case Operation.OP_SOFTMAX:
+      softmax(at(0), word(1), word(2), rank, size);
+      break;
+    default:
+      unreachable();
+  }
+}
+
+/**
+ * Leader: runs the operation in the command on all `size` threads and returns when all are done: 1, or 0 when a worker
+ * has failed.
+ */
+export function run(size: i32): i32 {
+  if (!ASC_FEATURE_THREADS || size == 1) {
+    execute(0, 1);
+    return 1;
+  }
+  if (ASC_FEATURE_THREADS) {
+    release();
+    execute(0, size);
+    let looks = 0;
+    while (true) {
+      const done = atomic.load<i32>(DONE_ADDRESS);
+      if (done == size - 1) return 1;
+      if (atomic.load<i32>(FAILED_ADDRESS)) return 0;
+      if (++looks < SPIN_LOOKS) continue;
+      atomic.store<i32>(LEADER_ASLEEP_ADDRESS, 1);
+      atomic.wait<i32>(DONE_ADDRESS, done, LEADER_NAP_NS);
+      atomic.store<i32>(LEADER_ASLEEP_ADDRESS, 0);
+    }
+  }
+  return 1;
+}
+
+/** Leader: hands the command to the workers without waiting for them (used by `run`, and to send them home). */
+export function release(): void {
+  if (ASC_FEATURE_THREADS) {
+    atomic.store<i32>(DONE_ADDRESS, 0);
+    atomic.add<i32>(SEQUENCE_ADDRESS, 1);
+    // A worker counts itself asleep before it compares SEQUENCE; either it sees the new value or we see it asleep.
+    if (atomic.load<i32>(SLEEPERS_ADDRESS)) atomic.notify(SEQUENCE_ADDRESS, -1);
+  }
+}
+
+/** Worker: does its share of every command until told to exit. */
+export function serve(rank: i32, size: i32): void {
+  if (ASC_FEATURE_THREADS) {
+    let seen = 0;
+    while (true) {
+      let looks = 0;
+      while (atomic.load<i32>(SEQUENCE_ADDRESS) == seen) {
+        if (++looks < SPIN_LOOKS) continue;
+        atomic.add<i32>(SLEEPERS_ADDRESS, 1);
+        atomic.wait<i32>(SEQUENCE_ADDRESS, seen, -1);
+        atomic.sub<i32>(SLEEPERS_ADDRESS, 1);
+      }
+      seen++;
+      if (load<i32>(COMMAND_ADDRESS) == Operation.OP_EXIT) return;
+      execute(rank, size);
+      atomic.add<i32>(DONE_ADDRESS, 1);
+      if (atomic.load<i32>(LEADER_ASLEEP_ADDRESS)) atomic.notify(DONE_ADDRESS, 1);
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * exp, sine and cosine of our own: the host's differ between engines in the last bit, ours is IEEE additions and
+ * multiplications only.
+ */
+
+/**
+ * exp of four lanes. Range reduction by ln 2 in two parts, then the degree-6 polynomial of the Cephes library
+ * (single precision, Moshier). At most 2 units in the last place off. Below −87.33 the result is 0 (no
+ * subnormals), above 88.73 infinity; NaN stays NaN.
+ */
+// @ts-ignore: decorator
+@inline
+export function exp4(x: v128): v128 {
+  const tooSmall = f32x4.lt(x, f32x4.splat(-87.33654));
+  const clamped = f32x4.min(f32x4.max(x, f32x4.splat(-87.33654)), f32x4.splat(88.8));
+  const n = f32x4.nearest(f32x4.mul(clamped, f32x4.splat(1.44269504088896341)));
+  let r = f32x4.sub(clamped, f32x4.mul(n, f32x4.splat(0.693359375)));
+  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)));
+  let p = f32x4.splat(1.9875691500e-4);
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.3981999507e-3));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(8.3334519073e-3));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(4.1665795894e-2));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.6666665459e-1));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1));
+  p = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), f32x4.splat(1));
+  const scale = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
+  return v128.andnot(f32x4.mul(p, scale), tooSmall);
+}
+
+// @ts-ignore: decorator
+@inline
+export function exp1(x: f32): f32 {
+  return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);
+}
+
+/** Sine on [−π/4, π/4]; coefficients of FreeBSD's k_sin.c. */
+// @ts-ignore: decorator
+@inline
+function sineNearZero(x: f64): f64 {
+  const z = x * x;
+  return x + x * z * (-1.66666666666666324348e-01 + z * (8.33333333332248946124e-03 +
+    z * (-1.98412698298579493134e-04 + z * (2.75573137070700676789e-06 +
+    z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)))));
+}
+
+/** Cosine on [−π/4, π/4]; coefficients of FreeBSD's k_cos.c. */
+// @ts-ignore: decorator
+@inline
+function cosineNearZero(x: f64): f64 {
+  const z = x * x;
+  return 1 - (0.5 * z - z * z * (4.16666666666666019037e-02 + z * (-1.38888888888741095749e-03 +
+    z * (2.48015872894767294178e-05 + z * (-2.75573143513906633035e-07 +
+    z * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11))))));
+}
+
+/**
+ * Stores cosine and sine of an angle as f32. π/2 is subtracted in two exact parts, which is good for angles up to
+ * 2^20 · π/2: positions stay below that.
+ */
+// @ts-ignore: decorator
+@inline
+export function storeCosineSine(cosine: usize, sine: usize, angle: f64, factor: f64): void {
+  const n = nearest(angle * 0.63661977236758134308);
+  const r = (angle - n * 1.57079632673412561417) - n * 6.07710050650619224932e-11;
+  const s = sineNearZero(r);
+  const c = cosineNearZero(r);
+  const quadrant = <i32>n & 3;
+  const cosineValue = quadrant == 0 ? c : quadrant == 1 ? -s : quadrant == 2 ? -c : s;
+  const sineValue = quadrant == 0 ? s : quadrant == 1 ? c : quadrant == 2 ? -s : -c;
+  store<f32>(cosine, <f32>(cosineValue * factor));
+  store<f32>(sine, <f32>(sineValue * factor));
+}

@@ -1,0 +1,90 @@
+/**
+ * One WebAssembly memory and what lies where in it.
+ *
+ * @module
+ */
+import { RemoraError } from "../../src/core/errors.ts";
+import { HEAP_ADDRESS } from "../shared/layout.ts";
+
+const PAGE_BYTES = 65536;
+/** A 32-bit memory ends at 4 GiB. */
+const PAGES_MAX = 65536;
+/** Cache line; also keeps every vector load aligned. */
+const ALIGNMENT = 64;
+/** Grown in steps of at least this much, so that many small allocations do not grow page by page. */
+const GROWTH_BYTES_MIN = 1 << 20;
+
+/**
+ * Hands out 64-byte aligned pieces of a memory, zeroed. Pieces given back are kept by size and handed out again: the
+ * cache allocates blocks of one size, so nothing fragments. Addresses are plain numbers up to 2^32.
+ */
+export class Heap {
+  readonly memory: WebAssembly.Memory;
+  #end = HEAP_ADDRESS;
+  readonly #free = new Map<number, number[]>();
+
+  constructor(shared: boolean) {
+    this.memory = new WebAssembly.Memory({ initial: 1, maximum: PAGES_MAX, shared });
+  }
+
+  /** Bytes of the memory in use or set aside. */
+  get bytes(): number {
+    return this.memory.buffer.byteLength;
+  }
+
+  /**
+   * @param bytes Size of the piece; 0 gives address 0, "nothing there".
+   * @throws {RemoraError} OUT_OF_MEMORY when the memory cannot grow.
+   */
+  allocate(bytes: number): number {
+    if (bytes === 0) return 0;
+    const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    const reused = this.#free.get(size)?.pop();
+    if (reused !== undefined) {
+      this.bytesAt(reused, size).fill(0);
+      return reused;
+    }
+    const begin = this.#end;
+    this.#growTo(begin + size);
+    this.#end = begin + size;
+    return begin;
+  }
+
+  /** Gives back a piece allocated with the same number of bytes. */
+  free(address: number, bytes: number): void {
+    if (bytes === 0) return;
+    const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    const pieces = this.#free.get(size);
+    if (pieces) pieces.push(address);
+    else this.#free.set(size, [address]);
+  }
+
+  bytesAt(address: number, length: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.memory.buffer as ArrayBuffer, address, length);
+  }
+
+  wordsAt(address: number, length: number): Uint32Array<ArrayBuffer> {
+    return new Uint32Array(this.memory.buffer as ArrayBuffer, address, length);
+  }
+
+  floatsAt(address: number, length: number): Float32Array<ArrayBuffer> {
+    return new Float32Array(this.memory.buffer as ArrayBuffer, address, length);
+  }
+
+  #growTo(end: number): void {
+    const missing = end - this.memory.buffer.byteLength;
+    if (missing <= 0) return;
+    const room = PAGES_MAX - this.memory.buffer.byteLength / PAGE_BYTES;
+    const pages = Math.ceil(missing / PAGE_BYTES);
+    const generous = Math.min(room, Math.ceil(Math.max(missing, GROWTH_BYTES_MIN) / PAGE_BYTES));
+    try {
+      this.memory.grow(Math.max(pages, generous));
+    } catch (cause) {
+      throw new RemoraError("OUT_OF_MEMORY", "Cannot grow the kernels' memory", {
+        expected: `${end} bytes`,
+        found: `${this.memory.buffer.byteLength} bytes and no more to be had (one memory ends at 4 GiB)`,
+        cause,
+      });
+    }
+  }
+}

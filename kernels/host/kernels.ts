@@ -1,0 +1,577 @@
+/**
+ * The kernels as typed calls. Addresses and strides are bytes, everything else counts elements. A method validates
+ * nothing that a model could get wrong (loaders do) and allocates nothing.
+ *
+ * @module
+ */
+import { COMMAND_ADDRESS, RESULT_ADDRESS } from "../shared/layout.ts";
+import * as Operation from "../shared/operations.ts";
+import { Heap } from "./heap.ts";
+import { kernelModule, type KernelVariant } from "./modules.ts";
+import { Team } from "./team.ts";
+
+/** Codes with their scales, as the matrix kernels take them. `zeros` 0: every zero point is `zero`. */
+export interface CodeMatrix {
+  weights: number;
+  scales: number;
+  zeros: number;
+  zero: number;
+  group: number;
+}
+
+/** Activations as pairs of signed bytes; see kernels/assembly/matmul_int4.ts. */
+export interface CodeActivations {
+  codes: number;
+  sums: number;
+  steps: number;
+}
+
+/** The result of a product: f32 [rows, outputs], added to what is there when `accumulate`. */
+export interface ProductTarget {
+  output: number;
+  outputStride: number;
+  bias: number;
+  accumulate: boolean;
+}
+
+/** rows × inputs times inputs × outputs. */
+export interface ProductShape {
+  rows: number;
+  outputs: number;
+  inputs: number;
+}
+
+/** Attention of `rows` tokens from position `start` on; see kernels/assembly/attention.ts. */
+export interface AttentionCall {
+  queries: number;
+  queryStride: number;
+  table: number;
+  start: number;
+  rows: number;
+  heads: number;
+  kvHeads: number;
+  headSize: number;
+  scale: number;
+  window: number;
+  output: number;
+  outputStride: number;
+  scratch: number;
+  scratchBytes: number;
+}
+
+/** Kernels of one memory, run by one team. */
+export class Kernels {
+  readonly heap: Heap;
+  readonly team: Team;
+  readonly variant: KernelVariant;
+  /** Whether products use the 32-bit dot form; see `chooseDotForm`. */
+  wideDot = false;
+  #integers: Int32Array;
+  #floats: Float32Array;
+
+  private constructor(heap: Heap, team: Team, variant: KernelVariant) {
+    this.heap = heap;
+    this.team = team;
+    this.variant = variant;
+    this.#integers = new Int32Array(heap.memory.buffer, COMMAND_ADDRESS, 32);
+    this.#floats = new Float32Array(heap.memory.buffer, COMMAND_ADDRESS, 32);
+  }
+
+  /** Starts `threads` threads on a new memory. */
+  static async start(threads: number, wanted: "auto" | KernelVariant = "auto"): Promise<Kernels> {
+    const build = kernelModule(threads, wanted);
+    const heap = new Heap(build.shared);
+    const team = await Team.start(build, heap, threads);
+    return new Kernels(heap, team, build.variant);
+  }
+
+  /**
+   * Times both dot forms on this processor and keeps the faster one: 32-bit sums win where one instruction does
+   * them (VNNI, ARM dot product), 16-bit ones elsewhere. Their bits agree, so the choice cannot be seen in a result.
+   */
+  chooseDotForm(): void {
+    if (this.variant === "strict") return;
+    const { heap } = this;
+    const inputs = 1024, outputs = 256, group = 128;
+    const sizes = [
+      2 * inputs,
+      inputs / group * 4,
+      inputs / group * 4,
+      inputs * outputs / 2,
+      inputs / group * outputs * 4,
+    ];
+    const bytes = sizes.reduce((sum, size) => sum + size, outputs * 4);
+    const codes = heap.allocate(bytes);
+    const [_codes, sums, steps, weights, scales, output] = sizes.reduce<number[]>(
+      (at, size) => [...at, at.at(-1)! + size],
+      [codes],
+    );
+    const best = { wide: Infinity, narrow: Infinity };
+    for (let round = 0; round < 24; round++) {
+      for (const form of ["wide", "narrow"] as const) {
+        this.wideDot = form === "wide";
+        const begin = performance.now();
+        this.matmulInt4(
+          { codes, sums, steps },
+          { weights, scales, zeros: 0, zero: 8, group },
+          { rows: 1, outputs, inputs },
+          { output, outputStride: outputs * 4, bias: 0, accumulate: false },
+        );
+        best[form] = Math.min(best[form], performance.now() - begin);
+      }
+    }
+    heap.free(codes, bytes);
+    this.wideDot = best.wide <= best.narrow;
+  }
+
+  close(): Promise<void> {
+    return this.team.close();
+  }
+
+  /** Non-finite values that packing kernels met since the last call. */
+  takeNonFiniteCount(): number {
+    const word = this.heap.wordsAt(RESULT_ADDRESS, 1);
+    const count = word[0];
+    word[0] = 0;
+    return count;
+  }
+
+  packInt4(
+    source: number,
+    weights: number,
+    outputs: number,
+    blocks: number,
+    blockBegin: number,
+    blockCount: number,
+  ) {
+    const i = this.#command(Operation.OP_PACK_INT4);
+    i[1] = source;
+    i[2] = weights;
+    i[3] = outputs;
+    i[4] = blocks;
+    i[5] = blockBegin;
+    i[6] = blockCount;
+    this.team.run();
+  }
+
+  packInt4Gathered(source: number, order: number, weights: number, outputs: number, blocks: number) {
+    this.#packGathered(Operation.OP_PACK_INT4_GATHERED, source, order, weights, outputs, blocks);
+  }
+
+  packInt8Gathered(source: number, order: number, weights: number, outputs: number, blocks: number) {
+    this.#packGathered(Operation.OP_PACK_INT8_GATHERED, source, order, weights, outputs, blocks);
+  }
+
+  packScales(source: number, kind: number, scales: number, outputs: number, groups: number, split: number) {
+    const i = this.#command(Operation.OP_PACK_SCALES);
+    i[1] = source;
+    i[2] = kind;
+    i[3] = scales;
+    i[4] = outputs;
+    i[5] = groups;
+    i[6] = split;
+    this.team.run();
+  }
+
+  packZeros(
+    source: number,
+    bits: number,
+    addOne: boolean,
+    zeros: number,
+    outputs: number,
+    groups: number,
+    split: number,
+  ) {
+    const i = this.#command(Operation.OP_PACK_ZEROS);
+    i[1] = source;
+    i[2] = bits;
+    i[3] = addOne ? 1 : 0;
+    i[4] = zeros;
+    i[5] = outputs;
+    i[6] = groups;
+    i[7] = split;
+    this.team.run();
+  }
+
+  packDense(
+    source: number,
+    kind: number,
+    weights: number,
+    rowCount: number,
+    inputs: number,
+    panelBegin: number,
+  ) {
+    const i = this.#command(Operation.OP_PACK_DENSE);
+    i[1] = source;
+    i[2] = kind;
+    i[3] = weights;
+    i[4] = rowCount;
+    i[5] = inputs;
+    i[6] = panelBegin;
+    this.team.run();
+  }
+
+  packDenseInt8(
+    source: number,
+    kind: number,
+    weights: number,
+    scales: number,
+    rowCount: number,
+    inputs: number,
+    group: number,
+    panelBegin: number,
+  ) {
+    const i = this.#command(Operation.OP_PACK_DENSE_INT8);
+    i[1] = source;
+    i[2] = kind;
+    i[3] = weights;
+    i[4] = scales;
+    i[5] = rowCount;
+    i[6] = inputs;
+    i[7] = group;
+    i[8] = panelBegin;
+    this.team.run();
+  }
+
+  widen(source: number, kind: number, target: number, count: number, offset: number) {
+    const i = this.#command(Operation.OP_WIDEN);
+    i[1] = source;
+    i[2] = kind;
+    i[3] = target;
+    i[4] = count;
+    this.#floats[5] = offset;
+    this.team.run();
+  }
+
+  embed(
+    ids: number,
+    kind: number,
+    matrix: CodeMatrix,
+    output: number,
+    rows: number,
+    inputs: number,
+    factor: number,
+  ) {
+    const i = this.#command(Operation.OP_EMBED);
+    i[1] = ids;
+    i[2] = kind;
+    i[3] = matrix.weights;
+    i[4] = matrix.scales;
+    i[5] = matrix.zeros;
+    this.#floats[6] = matrix.zero;
+    i[7] = matrix.group;
+    i[8] = output;
+    i[9] = rows;
+    i[10] = inputs;
+    this.#floats[11] = factor;
+    this.team.run();
+  }
+
+  rmsNorm(
+    input: number,
+    inputStride: number,
+    output: number,
+    outputStride: number,
+    weight: number,
+    rows: number,
+    heads: number,
+    width: number,
+    epsilon: number,
+  ) {
+    const i = this.#command(Operation.OP_RMS_NORM);
+    i[1] = input;
+    i[2] = inputStride;
+    i[3] = output;
+    i[4] = outputStride;
+    i[5] = weight;
+    i[6] = rows;
+    i[7] = heads;
+    i[8] = width;
+    this.#floats[9] = epsilon;
+    this.team.run();
+  }
+
+  gatherColumns(
+    input: number,
+    inputStride: number,
+    order: number,
+    output: number,
+    rows: number,
+    count: number,
+  ) {
+    const i = this.#command(Operation.OP_GATHER_COLUMNS);
+    i[1] = input;
+    i[2] = inputStride;
+    i[3] = order;
+    i[4] = output;
+    i[5] = rows;
+    i[6] = count;
+    this.team.run();
+  }
+
+  quantize(
+    input: number,
+    inputStride: number,
+    target: CodeActivations,
+    rows: number,
+    inputs: number,
+    group: number,
+  ) {
+    const i = this.#command(Operation.OP_QUANTIZE);
+    i[1] = input;
+    i[2] = inputStride;
+    i[3] = target.codes;
+    i[4] = target.sums;
+    i[5] = target.steps;
+    i[6] = rows;
+    i[7] = inputs;
+    i[8] = group;
+    this.team.run();
+  }
+
+  matmulInt4(input: CodeActivations, matrix: CodeMatrix, shape: ProductShape, target: ProductTarget) {
+    this.#matmulCodes(Operation.OP_MATMUL_INT4, input, matrix, shape, target);
+  }
+
+  matmulInt8(input: CodeActivations, matrix: CodeMatrix, shape: ProductShape, target: ProductTarget) {
+    this.#matmulCodes(Operation.OP_MATMUL_INT8, input, matrix, shape, target);
+  }
+
+  matmulInt4Exact(
+    input: number,
+    inputStride: number,
+    matrix: CodeMatrix,
+    shape: ProductShape,
+    target: ProductTarget,
+  ) {
+    this.#matmulExact(Operation.OP_MATMUL_INT4_EXACT, input, inputStride, matrix, shape, target);
+  }
+
+  matmulInt8Exact(
+    input: number,
+    inputStride: number,
+    matrix: CodeMatrix,
+    shape: ProductShape,
+    target: ProductTarget,
+  ) {
+    this.#matmulExact(Operation.OP_MATMUL_INT8_EXACT, input, inputStride, matrix, shape, target);
+  }
+
+  matmulDense(
+    kind: number,
+    input: number,
+    inputStride: number,
+    weights: number,
+    shape: ProductShape,
+    target: ProductTarget,
+  ) {
+    const i = this.#command(Operation.OP_MATMUL_DENSE);
+    i[1] = kind;
+    i[2] = input;
+    i[3] = inputStride;
+    i[4] = weights;
+    i[5] = target.bias;
+    i[6] = target.output;
+    i[7] = target.outputStride;
+    i[8] = shape.rows;
+    i[9] = shape.outputs;
+    i[10] = shape.inputs;
+    i[11] = target.accumulate ? 1 : 0;
+    this.team.run();
+  }
+
+  ropeTable(frequencies: number, start: number, table: number, rows: number, half: number, factor: number) {
+    const i = this.#command(Operation.OP_ROPE_TABLE);
+    i[1] = frequencies;
+    i[2] = start;
+    i[3] = table;
+    i[4] = rows;
+    i[5] = half;
+    this.#floats[6] = factor;
+    this.team.run();
+  }
+
+  rope(
+    vectors: number,
+    stride: number,
+    table: number,
+    rows: number,
+    heads: number,
+    headSize: number,
+    half: number,
+  ) {
+    const i = this.#command(Operation.OP_ROPE);
+    i[1] = vectors;
+    i[2] = stride;
+    i[3] = table;
+    i[4] = rows;
+    i[5] = heads;
+    i[6] = headSize;
+    i[7] = half;
+    this.team.run();
+  }
+
+  storeKeysValues(
+    keys: number,
+    keyStride: number,
+    values: number,
+    valueStride: number,
+    table: number,
+    start: number,
+    rows: number,
+    heads: number,
+    headSize: number,
+  ) {
+    const i = this.#command(Operation.OP_STORE_KEYS_VALUES);
+    i[1] = keys;
+    i[2] = keyStride;
+    i[3] = values;
+    i[4] = valueStride;
+    i[5] = table;
+    i[6] = start;
+    i[7] = rows;
+    i[8] = heads;
+    i[9] = headSize;
+    this.team.run();
+  }
+
+  attention(call: AttentionCall) {
+    const i = this.#command(Operation.OP_ATTENTION);
+    i[1] = call.queries;
+    i[2] = call.queryStride;
+    i[3] = call.table;
+    i[4] = call.start;
+    i[5] = call.rows;
+    i[6] = call.heads;
+    i[7] = call.kvHeads;
+    i[8] = call.headSize;
+    this.#floats[9] = call.scale;
+    i[10] = call.window;
+    i[11] = call.output;
+    i[12] = call.outputStride;
+    i[13] = call.scratch;
+    i[14] = call.scratchBytes;
+    this.team.run();
+  }
+
+  gatedActivation(
+    kind: number,
+    gate: number,
+    gateStride: number,
+    up: number,
+    upStride: number,
+    output: number,
+    outputStride: number,
+    rows: number,
+    width: number,
+  ) {
+    const i = this.#command(Operation.OP_GATED_ACTIVATION);
+    i[1] = kind;
+    i[2] = gate;
+    i[3] = gateStride;
+    i[4] = up;
+    i[5] = upStride;
+    i[6] = output;
+    i[7] = outputStride;
+    i[8] = rows;
+    i[9] = width;
+    this.team.run();
+  }
+
+  add(target: number, source: number, rows: number, width: number) {
+    const i = this.#command(Operation.OP_ADD);
+    i[1] = target;
+    i[2] = source;
+    i[3] = rows;
+    i[4] = width;
+    this.team.run();
+  }
+
+  softmax(values: number, rows: number, width: number) {
+    const i = this.#command(Operation.OP_SOFTMAX);
+    i[1] = values;
+    i[2] = rows;
+    i[3] = width;
+    this.team.run();
+  }
+
+  #packGathered(
+    operation: number,
+    source: number,
+    order: number,
+    weights: number,
+    outputs: number,
+    blocks: number,
+  ) {
+    const i = this.#command(operation);
+    i[1] = source;
+    i[2] = order;
+    i[3] = weights;
+    i[4] = outputs;
+    i[5] = blocks;
+    this.team.run();
+  }
+
+  #matmulCodes(
+    operation: number,
+    input: CodeActivations,
+    matrix: CodeMatrix,
+    shape: ProductShape,
+    target: ProductTarget,
+  ) {
+    const i = this.#command(operation);
+    i[1] = input.codes;
+    i[2] = input.sums;
+    i[3] = input.steps;
+    i[4] = matrix.weights;
+    i[5] = matrix.scales;
+    i[6] = matrix.zeros;
+    i[7] = matrix.zero;
+    i[8] = target.bias;
+    i[9] = target.output;
+    i[10] = target.outputStride;
+    i[11] = shape.rows;
+    i[12] = shape.outputs;
+    i[13] = shape.inputs;
+    i[14] = matrix.group;
+    i[15] = target.accumulate ? 1 : 0;
+    i[16] = this.wideDot ? 1 : 0;
+    this.team.run();
+  }
+
+  #matmulExact(
+    operation: number,
+    input: number,
+    inputStride: number,
+    matrix: CodeMatrix,
+    shape: ProductShape,
+    target: ProductTarget,
+  ) {
+    const i = this.#command(operation);
+    i[1] = input;
+    i[2] = inputStride;
+    i[3] = matrix.weights;
+    i[4] = matrix.scales;
+    i[5] = matrix.zeros;
+    this.#floats[6] = matrix.zero;
+    i[7] = target.bias;
+    i[8] = target.output;
+    i[9] = target.outputStride;
+    i[10] = shape.rows;
+    i[11] = shape.outputs;
+    i[12] = shape.inputs;
+    i[13] = matrix.group;
+    i[14] = target.accumulate ? 1 : 0;
+    this.team.run();
+  }
+
+  /** The command's words, its operation set. A memory that is not shared moves when it grows. */
+  #command(operation: number): Int32Array {
+    if (this.#integers.length === 0) {
+      this.#integers = new Int32Array(this.heap.memory.buffer, COMMAND_ADDRESS, 32);
+      this.#floats = new Float32Array(this.heap.memory.buffer, COMMAND_ADDRESS, 32);
+    }
+    this.#integers[0] = operation;
+    return this.#integers;
+  }
+}

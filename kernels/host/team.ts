@@ -1,0 +1,133 @@
+/**
+ * Threads that run every operation in lockstep on one memory.
+ *
+ * The forward pass is TypeScript on the caller's thread only. Each kernel call is one command in shared memory; every
+ * thread takes its share of it and they meet at its end (kernels/assembly/team.ts). So a worker needs nothing but the
+ * kernel module and the memory: its program is the few lines below, started from text, which needs no permission, while
+ * a worker from a file needs `--allow-read` for the library itself (docs/architecture.md, "Threads").
+ *
+ * @module
+ */
+import { Worker } from "node:worker_threads";
+import { RemoraError } from "../../src/core/errors.ts";
+import { COMMAND_ADDRESS, FAILED_ADDRESS } from "../shared/layout.ts";
+import { OP_EXIT } from "../shared/operations.ts";
+import type { Heap } from "./heap.ts";
+import type { KernelModule } from "./modules.ts";
+
+/** More threads than any machine we know has cores; a typo must not start thousands. */
+export const THREADS_MAX = 256;
+/** A worker that has not reported by then will not: starting takes some 60 ms. */
+const START_TIMEOUT_MS = 30_000;
+
+const WORKER_PROGRAM = `
+const { parentPort, workerData } = require("node:worker_threads");
+const { kernels, memory, rank, size, failedAddress } = workerData;
+try {
+  const instance = new WebAssembly.Instance(kernels, { env: { memory, abort() { throw new Error("abort"); } } });
+  parentPort.postMessage("ready");
+  instance.exports.serve(rank, size);
+} catch (error) {
+  Atomics.store(new Int32Array(memory.buffer), failedAddress >> 2, 1);
+  throw error;
+}
+`;
+
+interface KernelExports {
+  run(size: number): number;
+  release(): void;
+}
+
+/** One leader and `size` − 1 workers. */
+export class Team {
+  readonly size: number;
+  readonly #exports: KernelExports;
+  readonly #heap: Heap;
+  readonly #workers: Worker[];
+  #broken = false;
+
+  private constructor(size: number, exports: KernelExports, heap: Heap, workers: Worker[]) {
+    this.size = size;
+    this.#exports = exports;
+    this.#heap = heap;
+    this.#workers = workers;
+  }
+
+  /**
+   * @param kernels A shared build when `size` is above 1.
+   * @throws {RemoraError} WORKER_FAILED when a worker does not start; none is left behind.
+   */
+  static async start(kernels: KernelModule, heap: Heap, size: number): Promise<Team> {
+    const imports = { env: { memory: heap.memory, abort } };
+    const instance = new WebAssembly.Instance(kernels.module, imports);
+    const workers: Worker[] = [];
+    try {
+      const started: Promise<void>[] = [];
+      for (let rank = 1; rank < size; rank++) {
+        const worker = new Worker(WORKER_PROGRAM, {
+          eval: true,
+          workerData: {
+            kernels: kernels.module,
+            memory: heap.memory,
+            rank,
+            size,
+            failedAddress: FAILED_ADDRESS,
+          },
+        });
+        workers.push(worker);
+        started.push(untilReady(worker));
+      }
+      await Promise.all(started);
+    } catch (cause) {
+      await Promise.all(workers.map((worker) => worker.terminate()));
+      throw new RemoraError("WORKER_FAILED", `Cannot start ${size} threads`, {
+        found: cause instanceof Error ? cause.message : String(cause),
+        cause,
+      });
+    }
+    // A caller who forgets to dispose the model must not keep the process alive.
+    for (const worker of workers) worker.unref();
+    return new Team(size, instance.exports as unknown as KernelExports, heap, workers);
+  }
+
+  /** Runs the operation that lies in the command on all threads; returns when all are done. */
+  run(): void {
+    if (this.#broken) {
+      throw new RemoraError("WORKER_FAILED", "Cannot compute: a thread of this model has failed");
+    }
+    let whole = 0;
+    try {
+      whole = this.#exports.run(this.size);
+    } finally {
+      // A trap on this thread leaves the workers' shares unaccounted for as well.
+      if (whole !== 1) this.#broken = true;
+    }
+    if (whole !== 1) throw new RemoraError("WORKER_FAILED", "Cannot compute: a worker thread has failed");
+  }
+
+  /** Sends the workers home; the team cannot run again. */
+  async close(): Promise<void> {
+    this.#broken = true;
+    this.#heap.wordsAt(COMMAND_ADDRESS, 1)[0] = OP_EXIT;
+    this.#exports.release();
+    await Promise.all(this.#workers.splice(0).map((worker) => worker.terminate()));
+  }
+}
+
+function untilReady(worker: Worker): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("no sign of life from a worker")), START_TIMEOUT_MS);
+    worker.once("message", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    worker.once("error", (error: Error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+  });
+}
+
+function abort(): never {
+  throw new Error("a kernel met an impossible case");
+}

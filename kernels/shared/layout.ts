@@ -1,0 +1,40 @@
+// Compiled by both asc and Deno: constants only, no types, no imports, no functions.
+
+/** Outputs of a linear layer that lie side by side in one panel: two vectors of four 32-bit lanes. */
+export const PANEL_OUTPUTS = 8;
+/** Inputs whose codes lie side by side: the eight 4-bit codes of one 32-bit word. */
+export const BLOCK_INPUTS = 8;
+/**
+ * Longest run of inputs that shares one activation scale. Longer weight groups are cut into runs of this length
+ * with the same weight scale: a single outlier then spoils 128 activations at most. Sums of products stay below
+ * 2^24 (255 · 127 · 128 = 4,145,280), so their conversion to f32 is exact.
+ */
+export const GROUP_INPUTS_MAX = 128;
+/** Tokens in one block of the key/value cache; also the step of the running softmax. */
+export const KV_BLOCK_TOKENS = 32;
+/** Query rows that one attention tile carries. */
+export const ATTENTION_ROWS = 4;
+
+/** Non-finite scale or weight values are counted here by the packing kernels, as i32. */
+export const RESULT_ADDRESS = 64;
+/** Where the leader and the workers of a team meet; one 64-byte cache line each. */
+export const SEQUENCE_ADDRESS = 128;
+export const DONE_ADDRESS = 192;
+export const SLEEPERS_ADDRESS = 256;
+export const LEADER_ASLEEP_ADDRESS = 320;
+export const FAILED_ADDRESS = 384;
+/** The command: the operation's number, then its arguments, four bytes each (u32, i32 or f32). */
+export const COMMAND_ADDRESS = 512;
+/** First byte that the host may allocate; the page below belongs to the team. */
+export const HEAP_ADDRESS = 4096;
+
+/** Storage of a matrix element or vector element. */
+export const KIND_F32 = 0;
+export const KIND_F16 = 1;
+export const KIND_BF16 = 2;
+export const KIND_INT8 = 3;
+export const KIND_INT4 = 4;
+
+/** Gates of the gated feed-forward network. */
+export const GATE_SILU = 0;
+export const GATE_GELU_TANH = 1;

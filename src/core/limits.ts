@@ -1,0 +1,78 @@
+/**
+ * The largest values we believe from the outside. A file that asks for more is refused before anything of
+ * that size is allocated. Every limit is far above what exists and far below what harms.
+ *
+ * @module
+ */
+
+/** Bytes of a safetensors header; the limit of the format's own reader. */
+export const SAFETENSORS_HEADER_BYTES_MAX = 100_000_000;
+
+/** Bytes of a shard index. It names the same tensors as the headers do, so it gets the same limit. */
+export const INDEX_BYTES_MAX = 100_000_000;
+
+/** Bytes of config.json and its relatives; real ones have kilobytes, per-module quantisation rules included. */
+export const CONFIG_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Levels of nesting in any JSON file; real ones have fewer than ten, and recursive readers stay far from overflow. */
+export const JSON_DEPTH_MAX = 128;
+
+/** Tensors of one checkpoint; a trillion-parameter mixture of experts has about 210,000. */
+export const TENSOR_COUNT_MAX = 1_000_000;
+
+/** Dimensions of one tensor; what numpy can hold. */
+export const TENSOR_RANK_MAX = 64;
+
+/** Files of one checkpoint; the largest published ones have a few hundred. */
+export const SHARD_COUNT_MAX = 10_000;
+
+/** Files or requests in flight at once: hides latency of a web server without being rude to it. */
+export const CONCURRENT_READS_MAX = 8;
+
+/** Bytes copied at a time where a source cannot read straight into place. */
+export const COPY_WINDOW_BYTES = 4 * 1024 * 1024;
+
+/** Input channels that share a scale; no layer is that wide, so a larger number is damage. */
+export const GROUP_SIZE_MAX = 1 << 20;
+
+/** Characters of one module pattern in a quantisation config; real ones have a few dozen. */
+export const PATTERN_CHARACTERS_MAX = 1_000;
+
+/**
+ * Matcher steps of all module patterns of one config together. Bounds the time to look up one module: each
+ * character of its name visits each step at most once. Room for an own pattern per module of an 80-layer model.
+ */
+export const PATTERN_STEPS_MAX = 32_768;
+
+/** Width of the residual stream; the largest dense models have below 20,000. */
+export const HIDDEN_SIZE_MAX = 1 << 17;
+
+/** Width inside an MLP; usually 3 to 8 times the hidden size. */
+export const INTERMEDIATE_SIZE_MAX = 1 << 20;
+
+/** Layers of a model; the deepest published ones have below 200. */
+export const LAYER_COUNT_MAX = 1_024;
+
+/** Attention heads of a layer, of any kind. */
+export const HEAD_COUNT_MAX = 1_024;
+
+/** Channels of one attention head; the widest published ones have 512. */
+export const HEAD_SIZE_MAX = 1_024;
+
+/** Rows of an embedding table; the largest published ones have about 260,000. */
+export const VOCABULARY_SIZE_MAX = 1 << 21;
+
+/** Positions a config may promise; the longest published promise is 10 million. */
+export const CONTEXT_SIZE_MAX = 1 << 24;
+
+/** Bytes of tokenizer.json; the largest published ones have about 35 million. */
+export const TOKENIZER_BYTES_MAX = 128 * 1024 * 1024;
+
+/** Bytes of a file that holds a chat template; tokenizer_config.json also lists hundreds of added tokens. */
+export const CHAT_TEMPLATE_BYTES_MAX = 16 * 1024 * 1024;
+
+/**
+ * Tokens of context when the caller names none: models promise up to ten million, and the cache of a long context
+ * would take the machine's memory before the first answer.
+ */
+export const DEFAULT_CONTEXT_MAX = 1 << 17;

@@ -1,0 +1,19 @@
+/**
+ * A decoder on its kernels, as sequences use it.
+ *
+ * @module
+ */
+import type { Kernels } from "../../kernels/host/kernels.ts";
+import type { Decoder } from "../models/decoder/decoder.ts";
+import type { KeyValueShape } from "./key_value_cache.ts";
+
+/** What a loaded model shares among its sequences. */
+export interface Engine {
+  readonly kernels: Kernels;
+  readonly decoder: Decoder;
+  readonly cacheShape: KeyValueShape;
+  /** Tokens that a sequence may have. */
+  readonly contextSize: number;
+  /** Names the weights and all that keys and values depend on; a snapshot of another model is refused by it. */
+  readonly fingerprint: string;
+}

@@ -1,0 +1,210 @@
+/**
+ * From a name to a model that answers.
+ *
+ * @module
+ */
+import { Kernels } from "../../kernels/host/kernels.ts";
+import { RemoraError } from "../core/errors.ts";
+import { CONFIG_BYTES_MAX, DEFAULT_CONTEXT_MAX } from "../core/limits.ts";
+import { type Checkpoint, openCheckpoint } from "../formats/checkpoint.ts";
+import { readQuantizationConfig } from "../formats/quantization_config.ts";
+import { openSource } from "../io/open.ts";
+import { readJsonObject } from "../io/read.ts";
+import type { ModelSource } from "../io/source.ts";
+import { ConfigReader } from "../models/config_reader.ts";
+import type { DecoderConfig } from "../models/decoder/config.ts";
+import { Decoder, STEP_ROWS_MAX } from "../models/decoder/decoder.ts";
+import { takeDecoderWeights } from "../models/decoder/weights.ts";
+import { readArchitecture } from "../models/registry.ts";
+import { type LoadedWeights, type LoadProgress, loadWeights } from "../weights/load.ts";
+import { type Precision, WeightPlan } from "../weights/plan.ts";
+import type { Engine } from "./engine.ts";
+import { Model } from "./model.ts";
+import { describeModel, type ModelInfo } from "./model_info.ts";
+import { type GenerationDefaults, readGenerationDefaults, TextFiles } from "./text_files.ts";
+import { chooseThreads } from "./threads.ts";
+
+/** How to load a model; every field has a default. */
+export interface LoadOptions {
+  /** Threads that compute; default: the physical cores this process may use. 1: no worker and no shared memory. */
+  threads?: number;
+  /**
+   * "int8" (default): activations as 8-bit codes against INT4 weights, dense weights as 8-bit codes. "f32": both exact, for
+   * comparison with other implementations; slower.
+   */
+  precision?: Precision;
+  /** Tokens that a sequence may have; default: the model's, at most 131,072. */
+  contextSize?: number;
+  /** Storage of keys and values; "f32" is the only one yet. */
+  kvCache?: "f32" | "f16" | "int8";
+  /** Which kernels: relaxed SIMD where the engine has it ("auto"), or forced. Both give the same bits. */
+  kernels?: "auto" | "relaxed" | "strict";
+  /** mllama only: what rows that see no image take from it. */
+  crossAttentionRows?: "meta" | "transformers";
+  /** Refuse everything that would need the network. */
+  offline?: boolean;
+  /** Told after every few MB. */
+  onProgress?(progress: LoadProgress): void;
+  /** Stops loading; nothing is left behind. */
+  signal?: AbortSignal;
+}
+
+/** One memory ends at 4 GiB; the rest of the page below the heap and growth in steps are the margin. */
+const MEMORY_BYTES_MAX = 2 ** 32 - 2 ** 24;
+
+/** A model as its headers describe it. */
+interface InspectedModel {
+  source: ModelSource;
+  architecture: string;
+  decoder: DecoderConfig;
+  checkpoint: Checkpoint;
+  plan: WeightPlan;
+  contextSize: number;
+  threads: number;
+  info: ModelInfo;
+  defaults: GenerationDefaults;
+  fingerprint: string;
+}
+
+/**
+ * Loads a model and starts its threads.
+ *
+ * @param source A directory, an http(s) URL of one, a hub id `owner/name[@revision]`, or a `ModelSource`.
+ * @throws {RemoraError} FILE_NOT_FOUND, BAD_FILE, BAD_CONFIG, BAD_TENSOR, MISSING_TENSOR, UNSUPPORTED, OUT_OF_MEMORY or
+ * WORKER_FAILED, naming file and tensor; nothing is left behind then. The signal's reason when it fires.
+ *
+ * @example One answer
+ * ```ts
+ * import { loadModel } from "../../mod.ts";
+ * async function answer(path: string): Promise<string> {
+ *   await using model = await loadModel(path, { threads: 2 });
+ *   const { text } = await model.complete({ prompt: "The capital of France is", maxTokens: 8 });
+ *   return text;
+ * }
+ * ```
+ */
+export async function loadModel(
+  source: string | URL | ModelSource,
+  options: LoadOptions = {},
+): Promise<Model> {
+  const inspected = await inspect(source, options);
+  const { decoder: config, checkpoint, plan, info, threads, contextSize } = inspected;
+  let kernels: Kernels | undefined;
+  try {
+    refuseTooLarge(info);
+    const text = await TextFiles.read(inspected.source);
+    kernels = await Kernels.start(threads, options.kernels ?? "auto");
+    const weights = await loadWeights(plan, checkpoint, kernels, options);
+    kernels.chooseDotForm();
+    const taken = takeDecoderWeights(config, takerOf(plan, weights));
+    const rows = Math.min(STEP_ROWS_MAX, contextSize);
+    const engine: Engine = {
+      kernels,
+      decoder: new Decoder(config, taken, options.precision ?? "int8", kernels, rows),
+      cacheShape: { layers: config.layers.length, kvHeads: config.kvHeads, headSize: config.headSize },
+      contextSize,
+      fingerprint: inspected.fingerprint,
+    };
+    return new Model(info, engine, text, inspected.defaults);
+  } catch (error) {
+    await kernels?.close();
+    throw error;
+  } finally {
+    inspected.source.close?.();
+  }
+}
+
+/**
+ * What a model is and what it will take, from its headers alone: no weights are read, no thread is started.
+ *
+ * @throws {RemoraError} As {@linkcode loadModel}.
+ */
+export async function inspectModel(
+  source: string | URL | ModelSource,
+  options: LoadOptions = {},
+): Promise<ModelInfo> {
+  const inspected = await inspect(source, options);
+  inspected.source.close?.();
+  return inspected.info;
+}
+
+async function inspect(where: string | URL | ModelSource, options: LoadOptions): Promise<InspectedModel> {
+  const { precision = "int8", kvCache = "f32", signal, offline } = options;
+  const threads = chooseThreads(options.threads);
+  refuseUnknown("precision", precision, ["int8", "f32"]);
+  refuseUnknown("kernels", options.kernels ?? "auto", ["auto", "relaxed", "strict"]);
+  refuseUnknown("kvCache", kvCache, ["f32"]);
+  signal?.throwIfAborted();
+  const source = await openSource(where, { offline, signal });
+  try {
+    const files = await source.list();
+    const json = await readJsonObject(source, files, "config.json", CONFIG_BYTES_MAX, "BAD_CONFIG");
+    if (!json) {
+      throw new RemoraError("FILE_NOT_FOUND", "Cannot find", {
+        file: "config.json",
+        found: `none in ${source.label ?? "the model"}`,
+      });
+    }
+    const config = new ConfigReader("config.json", json);
+    const { name: architecture, decoder } = readArchitecture(config);
+    const defaults = await readGenerationDefaults(source, config);
+    const quantization = await readQuantizationConfig(source);
+    const checkpoint = await openCheckpoint(source);
+    const plan = new WeightPlan(checkpoint, quantization, precision);
+    takeDecoderWeights(decoder, plan);
+    const contextSize = chooseContext(options.contextSize, decoder.contextSize);
+    const info = describeModel(architecture, decoder, plan, contextSize, threads);
+    const fingerprint = JSON.stringify([precision, json, [...checkpoint.tensors.values()]]);
+    return {
+      source,
+      architecture,
+      decoder,
+      checkpoint,
+      plan,
+      contextSize,
+      threads,
+      info,
+      defaults,
+      fingerprint,
+    };
+  } catch (error) {
+    source.close?.();
+    throw error;
+  }
+}
+
+function refuseUnknown(option: string, value: string, known: string[]): void {
+  if (known.includes(value)) return;
+  throw new RemoraError("BAD_ARGUMENT", `Cannot use ${option}`, {
+    expected: known.join(" or "),
+    found: `${value}`,
+  });
+}
+
+function chooseContext(wanted: number | undefined, ofModel: number): number {
+  if (wanted === undefined) return Math.min(ofModel, DEFAULT_CONTEXT_MAX);
+  if (Number.isInteger(wanted) && wanted >= 1 && wanted <= ofModel) return wanted;
+  throw new RemoraError("BAD_ARGUMENT", "Cannot use contextSize", {
+    expected: `an integer from 1 to the model's ${ofModel}`,
+    found: `${wanted}`,
+  });
+}
+
+function refuseTooLarge({ memory }: ModelInfo): void {
+  const needed = memory.weights + memory.working;
+  if (needed <= MEMORY_BYTES_MAX) return;
+  throw new RemoraError("OUT_OF_MEMORY", "Cannot load the model", {
+    expected: `weights and buffers of at most ${MEMORY_BYTES_MAX} bytes`,
+    found: `${memory.weights} + ${memory.working} bytes`,
+  });
+}
+
+/** The loaded weights as a taker: what the plan walked is walked again, with addresses in place of plans. */
+function takerOf(plan: WeightPlan, { tables, linears, vectors }: LoadedWeights) {
+  return {
+    table: (name: string) => tables.get(name)!,
+    linear: (name: string) => linears.get(name) ?? tables.get(name)!,
+    vector: (name: string) => vectors.get(name)!,
+    has: (name: string) => plan.has(name),
+  };
+}

@@ -1,0 +1,181 @@
+/**
+ * A loaded model.
+ *
+ * @module
+ */
+import { RemoraError } from "../core/errors.ts";
+import type { ChatTemplate, RenderOptions } from "../text/chat_template.ts";
+import type { Message } from "../text/messages.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Engine } from "./engine.ts";
+import { generate } from "./generate.ts";
+import type { ModelInfo } from "./model_info.ts";
+import type { Completion, GenerateChunk, GenerateRequest } from "./requests.ts";
+import { Sequence } from "./sequence.ts";
+import type { GenerationDefaults, TextFiles } from "./text_files.ts";
+
+/**
+ * A model in memory, ready to answer. Made by {@linkcode loadModel}; dispose it to end its threads.
+ *
+ * Any number of sequences may exist; their steps take turns on the model's threads.
+ */
+export class Model implements AsyncDisposable {
+  /** Architecture, sizes, per-module formats and memory. */
+  readonly info: ModelInfo;
+  readonly #engine: Engine;
+  readonly #text: TextFiles;
+  readonly #defaults: GenerationDefaults;
+  #isDisposed = false;
+
+  /** Made by `loadModel`. */
+  constructor(info: ModelInfo, engine: Engine, text: TextFiles, defaults: GenerationDefaults) {
+    this.info = info;
+    this.#engine = engine;
+    this.#text = text;
+    this.#defaults = defaults;
+  }
+
+  /** @throws {RemoraError} FILE_NOT_FOUND when the model has no tokenizer.json, BAD_TOKENIZER when it is damaged. */
+  get tokenizer(): Tokenizer {
+    return this.#text.tokenizer;
+  }
+
+  /** How many threads compute, and with which kernels. */
+  get engine(): { threads: number; kernels: "relaxed" | "strict" } {
+    return { threads: this.#engine.kernels.team.size, kernels: this.#engine.kernels.variant };
+  }
+
+  /**
+   * The conversation in the model's chat template, ready for `tokenizer.encode` without special tokens added: the template
+   * writes them itself.
+   *
+   * @throws {RemoraError} BAD_TEMPLATE, BAD_ARGUMENT when the template refuses the messages.
+   */
+  chatPrompt(messages: Message[], options: RenderOptions = {}): string {
+    const template: ChatTemplate = this.#text.template;
+    return template.render(messages, options);
+  }
+
+  /** A sequence of its own; dispose it to give its memory back. */
+  createSequence(): Sequence {
+    this.#refuseDisposed();
+    return new Sequence(this.#engine);
+  }
+
+  /**
+   * Answers piece by piece.
+   *
+   * Sampling: an option that the request does not give comes from the model's generation_config.json; a model that does
+   * not ask for sampling there is greedy.
+   *
+   * @throws {RemoraError} While iterating: BAD_ARGUMENT, CONTEXT_OVERFLOW, OUT_OF_MEMORY, BAD_TEMPLATE, UNSUPPORTED for
+   * constrained answers and pictures. The signal's reason when it fires.
+   *
+   * @example Print an answer as it comes
+   * ```ts
+   * import { loadModel } from "../../mod.ts";
+   * async function ask(path: string, question: string): Promise<void> {
+   *   await using model = await loadModel(path);
+   *   for await (const chunk of model.generate({ messages: [{ role: "user", content: question }] })) {
+   *     console.log(chunk.text);
+   *   }
+   * }
+   * ```
+   */
+  async *generate(request: GenerateRequest): AsyncGenerator<GenerateChunk, void, void> {
+    this.#refuseDisposed();
+    refuseUnsupported(request);
+    const promptIds = this.#promptIds(request);
+    const sequence = request.sequence ?? this.createSequence();
+    try {
+      yield* generate({ ...this.#defaults.sampling, ...given(request) }, {
+        tokenizer: this.tokenizer,
+        promptIds,
+        sequence,
+        endIds: this.#defaults.endIds,
+        contextSize: this.#engine.contextSize,
+        vocabularySize: this.#engine.decoder.config.vocabularySize,
+      });
+    } finally {
+      if (!request.sequence) sequence.dispose();
+    }
+  }
+
+  /** The whole answer at once; see {@linkcode Model.generate}. */
+  async complete(request: GenerateRequest): Promise<Completion> {
+    const completion: Completion = {
+      text: "",
+      tokenIds: [],
+      finishReason: "length",
+      usage: { promptTokens: 0, cachedTokens: 0, completionTokens: 0 },
+      ...(request.logprobs !== undefined && { logprobs: [] }),
+    };
+    for await (const chunk of this.generate(request)) {
+      completion.text += chunk.text;
+      completion.tokenIds.push(...chunk.tokenIds);
+      completion.logprobs?.push(...chunk.logprobs ?? []);
+      if (chunk.finishReason) completion.finishReason = chunk.finishReason;
+      if (chunk.usage) completion.usage = chunk.usage;
+    }
+    return completion;
+  }
+
+  /** Ends the threads; the memory goes when nothing refers to the model any more. */
+  async dispose(): Promise<void> {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    await this.#engine.kernels.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  #refuseDisposed(): void {
+    if (!this.#isDisposed) return;
+    throw new RemoraError("BAD_ARGUMENT", "Cannot use the model", { found: "a disposed one" });
+  }
+
+  #promptIds({ prompt, messages }: GenerateRequest): number[] {
+    if ((prompt === undefined) === (messages === undefined)) {
+      throw new RemoraError("BAD_ARGUMENT", "Cannot generate", {
+        expected: "one of prompt and messages",
+        found: prompt === undefined ? "neither" : "both",
+      });
+    }
+    const ids = messages !== undefined
+      ? this.tokenizer.encode(this.chatPrompt(messages))
+      : typeof prompt === "string"
+      ? this.tokenizer.encode(prompt, { addSpecialTokens: true })
+      : Array.from(prompt!);
+    if (ids.length > 0) return ids;
+    throw new RemoraError("BAD_ARGUMENT", "Cannot generate", {
+      expected: "a prompt",
+      found: "an empty prompt",
+    });
+  }
+}
+
+/** The options that are there; `undefined` must not hide a default. */
+function given(request: GenerateRequest): GenerateRequest {
+  return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
+}
+
+function refuseUnsupported(request: GenerateRequest): void {
+  for (const name of ["jsonSchema", "regex", "choice"] as const) {
+    if (request[name] !== undefined) {
+      throw new RemoraError("UNSUPPORTED", `Cannot generate with ${name}`, {
+        found: "constrained answers, not built yet",
+      });
+    }
+  }
+  const inMessages = request.messages?.some(({ content }) =>
+    Array.isArray(content) && content.some(({ type }) => type === "image")
+  );
+  if (request.images?.length || inMessages) {
+    throw new RemoraError("UNSUPPORTED", "Cannot look at a picture", {
+      expected: "a model with a vision tower",
+      found: "a text model",
+    });
+  }
+}

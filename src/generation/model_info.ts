@@ -1,0 +1,106 @@
+/**
+ * What a model is and what it takes, from its headers alone.
+ *
+ * @module
+ */
+import { KIND_INT4 } from "../../kernels/shared/layout.ts";
+import type { DecoderConfig } from "../models/decoder/config.ts";
+import { STEP_ROWS_MAX, workspaceShape } from "../models/decoder/decoder.ts";
+import { Workspace } from "../ops/workspace.ts";
+import { kindName, type PlannedLinear, type WeightPlan } from "../weights/plan.ts";
+import { keyValueBytes } from "./key_value_cache.ts";
+
+/** One linear module. */
+export interface ModuleInfo {
+  name: string;
+  /** How the file stores it: "gptq", "f16", "bf16", "f32". */
+  format: string;
+  /** Bits of a stored weight. */
+  bits: number;
+  /** Inputs that share a scale in the file; 0: none do. */
+  groupSize: number;
+  /** Form in memory: "int4", "int8", "f16", "bf16" or "f32". */
+  memoryFormat: string;
+  /** Bytes in memory. */
+  bytes: number;
+}
+
+/** Bytes in memory. */
+export interface MemoryInfo {
+  weights: number;
+  /** Of the key/value cache, for each 1,024 tokens of a sequence. */
+  keyValuePer1024Tokens: number;
+  /** Buffers of the forward pass. */
+  working: number;
+  /** Weights, buffers and a cache of `contextSize` tokens. */
+  total: number;
+}
+
+/** A model's description. */
+export interface ModelInfo {
+  /** `model_type` of config.json. */
+  architecture: string;
+  parameterCount: number;
+  vocabularySize: number;
+  hiddenSize: number;
+  layerCount: number;
+  headCount: number;
+  keyValueHeadCount: number;
+  headSize: number;
+  /** Tokens that a sequence may have. */
+  contextSize: number;
+  modules: ModuleInfo[];
+  memory: MemoryInfo;
+}
+
+export function describeModel(
+  architecture: string,
+  decoder: DecoderConfig,
+  plan: WeightPlan,
+  contextSize: number,
+  threads: number,
+): ModelInfo {
+  const cacheShape = { layers: decoder.layers.length, kvHeads: decoder.kvHeads, headSize: decoder.headSize };
+  const weights = plan.bytes;
+  const working = Workspace.bytes(workspaceShape(decoder, Math.min(STEP_ROWS_MAX, contextSize)), threads);
+  let parameterCount = 0;
+  const modules = [...plan.tables.values(), ...plan.linears.values()];
+  // A tied head is in both lists, once in memory for each form, once among the parameters.
+  const sizes = new Map(modules.map(({ name, outputs, inputs }) => [name, outputs * inputs]));
+  for (const size of sizes.values()) parameterCount += size;
+  for (const { length } of plan.vectors.values()) parameterCount += length;
+  return {
+    architecture,
+    parameterCount,
+    vocabularySize: decoder.vocabularySize,
+    hiddenSize: decoder.hiddenSize,
+    layerCount: decoder.layers.length,
+    headCount: decoder.heads,
+    keyValueHeadCount: decoder.kvHeads,
+    headSize: decoder.headSize,
+    contextSize,
+    modules: modules.map(describeModule),
+    memory: {
+      weights,
+      keyValuePer1024Tokens: keyValueBytes(cacheShape, 1024),
+      working,
+      total: weights + working + keyValueBytes(cacheShape, contextSize),
+    },
+  };
+}
+
+function describeModule({ name, stored, kind, bytes }: PlannedLinear): ModuleInfo {
+  const memoryFormat = kindName(kind);
+  if (stored.kind === "dense") {
+    const format = stored.weight.dtype.toLowerCase();
+    return { name, format, bits: format === "f32" ? 32 : 16, groupSize: 0, memoryFormat, bytes };
+  }
+  return {
+    name,
+    format: "gptq",
+    bits: kind === KIND_INT4 ? 4 : 8,
+    groupSize: stored.groupSize,
+    memoryFormat,
+    bytes,
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * What a caller asks of a model and gets back.
+ *
+ * @module
+ */
+import type { ImageInput } from "../image/input.ts";
+import type { Message } from "../text/messages.ts";
+import type { SamplingOptions } from "./sampler.ts";
+import type { Sequence } from "./sequence.ts";
+
+/** One of `prompt` and `messages` must be there. */
+export interface GenerateRequest extends SamplingOptions {
+  /** Text, which the tokenizer's own rules complete (a leading `<s>`, say), or token ids, taken as they are. */
+  prompt?: string | ArrayLike<number>;
+  /** A conversation, put into the model's chat template. */
+  messages?: Message[];
+  /** Pictures, in the order of their places in prompt or messages; for models that see. */
+  images?: ImageInput[];
+  /** Tokens to generate at most; default: what the context still holds. */
+  maxTokens?: number;
+  /** The answer ends before the first of these; no part of one is ever emitted. */
+  stop?: string[];
+  signal?: AbortSignal;
+  /**
+   * The sequence to use. What it shares with the start of the prompt is not computed again; it is left holding prompt and
+   * answer. Without one, a fresh sequence is made and disposed.
+   */
+  sequence?: Sequence;
+  /** Constrained answers are not supported yet and refused by name. */
+  jsonSchema?: unknown;
+  regex?: string;
+  choice?: string[];
+}
+
+/** Why an answer ended: a stop string or end-of-text token, or the limit on tokens or context. */
+export type FinishReason = "stop" | "length";
+
+/** Log-probability of a generated token and of the likeliest in its place; natural logarithms of the model's own. */
+export interface TokenLogprobs {
+  id: number;
+  token: string;
+  logprob: number;
+  top: { id: number; token: string; logprob: number }[];
+}
+
+/** A piece of an answer. `text` may be empty while a character or a possible stop string is incomplete. */
+export interface GenerateChunk {
+  text: string;
+  tokenIds: number[];
+  logprobs?: TokenLogprobs[];
+  /** In the last chunk. */
+  finishReason?: FinishReason;
+  /** In the last chunk. */
+  usage?: Usage;
+}
+
+/** Tokens: of the prompt, of those found in the sequence, and of the answer. */
+export interface Usage {
+  promptTokens: number;
+  cachedTokens: number;
+  completionTokens: number;
+}
+
+/** A whole answer. */
+export interface Completion {
+  text: string;
+  tokenIds: number[];
+  finishReason: FinishReason;
+  usage: Usage;
+  logprobs?: TokenLogprobs[];
+}

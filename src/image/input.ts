@@ -1,0 +1,12 @@
+/**
+ * Pictures as callers hand them over.
+ *
+ * @module
+ */
+
+/** A PNG, JPEG or WebP file; RGB or RGBA pixels; or what a reference processor made of a picture. */
+export type ImageInput =
+  | Uint8Array
+  | { width: number; height: number; data: Uint8Array | Uint8ClampedArray }
+  /** `pixelValues` f32 [tileCount, 3, H, W]. */
+  | { pixelValues: Float32Array; tileCount: number; aspectRatioId: number };

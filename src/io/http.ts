@@ -1,0 +1,217 @@
+/**
+ * A model on a web server.
+ *
+ * @module
+ */
+
+import { mapBounded } from "../core/concurrency.ts";
+import { RemoraError } from "../core/errors.ts";
+import { CONCURRENT_READS_MAX, INDEX_BYTES_MAX, SHARD_COUNT_MAX } from "../core/limits.ts";
+import { parseJson } from "../core/json.ts";
+import { isSafeFileName } from "./file_name.ts";
+import { isObject, requireRange } from "./read.ts";
+import type { ModelSource } from "./source.ts";
+
+/** How to ask the server. */
+export interface HttpSourceOptions {
+  /** Ends every request, begun or not. */
+  signal?: AbortSignal;
+  /** Sent with every request, such as `Authorization`. */
+  headers?: HeadersInit;
+  /** Used instead of the global one. */
+  fetch?: typeof fetch;
+  /** What messages call this place; default the URL. */
+  label?: string;
+}
+
+const INDEX = "model.safetensors.index.json";
+
+/** A folder on a web server has no listing, so these names are tried; the shards come from the index. */
+const KNOWN_NAMES = [
+  "config.json",
+  "model.safetensors",
+  INDEX,
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "generation_config.json",
+  "quantize_config.json",
+  "quant_config.json",
+  "chat_template.jinja",
+  "chat_template.json",
+  "special_tokens_map.json",
+  "preprocessor_config.json",
+];
+
+/**
+ * Opens a folder of model files on a web server that can serve byte ranges. Needs `--allow-net=<host>`, and
+ * that of the hosts it redirects to.
+ *
+ * @param base The folder, with or without a slash at its end.
+ * @throws {RemoraError} From its methods: `FILE_NOT_FOUND` if the server cannot be reached or refuses, `BAD_FILE`
+ * if it answers with anything but the bytes asked for, `ABORTED`.
+ */
+export function httpSource(base: URL, options: HttpSourceOptions = {}): ModelSource {
+  return new HttpSource(base, options);
+}
+
+class HttpSource implements ModelSource {
+  readonly label: string;
+  readonly #base: URL;
+  readonly #options: HttpSourceOptions;
+  #files?: Promise<ReadonlyMap<string, number>>;
+
+  constructor(base: URL, options: HttpSourceOptions) {
+    this.#base = new URL(base);
+    if (!this.#base.pathname.endsWith("/")) this.#base.pathname += "/";
+    this.#options = options;
+    this.label = options.label ?? base.href;
+  }
+
+  list(): Promise<ReadonlyMap<string, number>> {
+    return this.#files ??= this.#discover();
+  }
+
+  async read(name: string, begin: number, end: number): Promise<Uint8Array> {
+    requireRange(await this.list(), name, begin, end);
+    const bytes = new Uint8Array(end - begin);
+    await this.readInto(name, begin, bytes);
+    return bytes;
+  }
+
+  async readInto(name: string, begin: number, target: Uint8Array): Promise<void> {
+    const files = await this.list();
+    requireRange(files, name, begin, begin + target.byteLength);
+    await this.#readRange(name, begin, target, files.get(name)!);
+  }
+
+  async #discover(): Promise<ReadonlyMap<string, number>> {
+    const files = new Map<string, number>();
+    const probe = async (name: string) => {
+      const size = await this.#size(name);
+      if (size !== undefined) files.set(name, size);
+    };
+    await mapBounded(KNOWN_NAMES, CONCURRENT_READS_MAX, probe);
+    if (files.size === 0) {
+      throw new RemoraError("FILE_NOT_FOUND", "Cannot open", {
+        file: this.label,
+        expected: "a folder of model files",
+        found: `none of config.json, model.safetensors, … at ${this.#base.href}`,
+      });
+    }
+    if (!files.has("model.safetensors") && files.has(INDEX)) {
+      await mapBounded(await this.#shardNames(files.get(INDEX)!), CONCURRENT_READS_MAX, probe);
+    }
+    return files;
+  }
+
+  /** Shards to look for. Names that would leave the folder are left out: opening the checkpoint refuses them. */
+  async #shardNames(indexSize: number): Promise<string[]> {
+    if (indexSize > INDEX_BYTES_MAX) return [];
+    const bytes = new Uint8Array(indexSize);
+    await this.#readRange(INDEX, 0, bytes, indexSize);
+    const index = parseJson(bytes, INDEX);
+    if (!isObject(index) || !isObject(index.weight_map)) return [];
+    const names = new Set(Object.values(index.weight_map));
+    return [...names].filter((name) => typeof name === "string" && isSafeFileName(name))
+      .slice(0, SHARD_COUNT_MAX) as string[];
+  }
+
+  /** Size in bytes, `undefined` if the server says that there is no such file. */
+  async #size(name: string): Promise<number | undefined> {
+    const head = await this.#fetch(name, "HEAD");
+    await head.body?.cancel();
+    if (head.status === 404 || head.status === 410) return undefined;
+    const length = head.headers.get("content-length");
+    if (head.status === 200 && length !== null && isPlain(head)) {
+      return wholeNumber(length) ?? refuse(head.status);
+    }
+    if (head.status !== 200 && head.status !== 405 && head.status !== 501) refuse(head.status);
+
+    // No HEAD here, or one without a length: the answer to a one-byte range says how long the whole is.
+    const answer = await this.#fetch(name, "GET", "bytes=0-0");
+    await answer.body?.cancel();
+    if (answer.status === 404 || answer.status === 410) return undefined;
+    const total = answer.headers.get("content-range")?.match(/^bytes (?:0-0|\*)\/(\d+)$/)?.[1];
+    return wholeNumber(total ?? "") ?? refuse(answer.status);
+
+    function refuse(status: number): never {
+      const hint = status === 401 || status === 403
+        ? " (needs an Authorization header, or does not exist)"
+        : "";
+      throw new RemoraError("FILE_NOT_FOUND", "Cannot fetch", {
+        file: name,
+        expected: "HTTP 200 with a length, or byte ranges",
+        found: `HTTP ${status}${hint}`,
+      });
+    }
+  }
+
+  /** Streams the range into `target`; whatever else the server sends is refused, and left unread. */
+  async #readRange(name: string, begin: number, target: Uint8Array, size: number): Promise<void> {
+    if (target.byteLength === 0) return;
+    const last = begin + target.byteLength - 1;
+    const answer = await this.#fetch(name, "GET", `bytes=${begin}-${last}`);
+    const range = answer.headers.get("content-range");
+    const promised = [`bytes ${begin}-${last}/${size}`, `bytes ${begin}-${last}/*`];
+    if (answer.status !== 206 || range === null || !promised.includes(range) || !isPlain(answer)) {
+      await answer.body?.cancel();
+      throw new RemoraError("BAD_FILE", "Cannot fetch", {
+        file: name,
+        expected: `HTTP 206 with ${promised[0]} (the server must support byte ranges)`,
+        found: `HTTP ${answer.status} with ${range ?? "no Content-Range"}`,
+      });
+    }
+    let filled = 0;
+    try {
+      for await (const chunk of answer.body ?? []) {
+        if (chunk.byteLength > target.byteLength - filled) throw unequal("more");
+        target.set(chunk, filled);
+        filled += chunk.byteLength;
+      }
+    } catch (cause) {
+      throw this.#failure(name, cause, "BAD_FILE");
+    }
+    if (filled < target.byteLength) throw unequal(`${filled}`);
+
+    function unequal(found: string): RemoraError {
+      return new RemoraError("BAD_FILE", "Cannot fetch", {
+        file: name,
+        expected: `${target.byteLength} bytes from ${begin} on`,
+        found,
+      });
+    }
+  }
+
+  async #fetch(name: string, method: string, range?: string): Promise<Response> {
+    const headers = new Headers(this.#options.headers);
+    headers.set("accept-encoding", "identity"); // sizes and ranges are those of the file itself
+    if (range !== undefined) headers.set("range", range);
+    const url = new URL(name.split("/").map(encodeURIComponent).join("/"), this.#base);
+    try {
+      this.#options.signal?.throwIfAborted();
+      return await (this.#options.fetch ?? fetch)(url, { method, headers, signal: this.#options.signal });
+    } catch (cause) {
+      throw this.#failure(name, cause, "FILE_NOT_FOUND");
+    }
+  }
+
+  #failure(file: string, cause: unknown, code: "BAD_FILE" | "FILE_NOT_FOUND"): RemoraError {
+    if (cause instanceof RemoraError) return cause;
+    if (this.#options.signal?.aborted) return new RemoraError("ABORTED", "Stopped fetching", { file, cause });
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const denied = cause instanceof Error && cause.name === "NotCapable";
+    const host = message.match(/"([^"]+)"/)?.[1] ?? this.#base.host;
+    const found = denied ? `no permission (run with --allow-net=${host})` : message;
+    return new RemoraError(code, "Cannot fetch", { file, found, cause });
+  }
+}
+
+/** Whether the body is the file's bytes and not a compressed form of them. */
+function isPlain(answer: Response): boolean {
+  return (answer.headers.get("content-encoding") ?? "identity") === "identity";
+}
+
+function wholeNumber(text: string): number | undefined {
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  return Number.isSafeInteger(value) ? value : undefined;
+}

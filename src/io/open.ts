@@ -1,0 +1,104 @@
+/**
+ * From what a user writes to the place that holds the model.
+ *
+ * @module
+ */
+
+import { RemoraError } from "../core/errors.ts";
+import { directorySource } from "./directory.ts";
+import { httpSource, type HttpSourceOptions } from "./http.ts";
+import type { ModelSource } from "./source.ts";
+
+/** How to open a model's place. */
+export interface OpenSourceOptions extends Omit<HttpSourceOptions, "label"> {
+  /** Refuse everything that would use the network. */
+  offline?: boolean;
+}
+
+const HUB = "https://huggingface.co";
+
+/** `owner/name` or `owner/name@revision`, in the characters a hub allows. */
+const HUB_ID = /^(\w[\w.-]*\/\w[\w.-]*)(?:@(\w[\w./-]*))?$/;
+
+/**
+ * Finds the model: a directory, an http(s) URL of one, a hub id `owner/name[@revision]` unless a directory of
+ * that name exists, or a source of the caller's own, which is returned as it is.
+ *
+ * Asks for no permission but that to read the given path or to reach the given host.
+ *
+ * @throws {RemoraError} `FILE_NOT_FOUND`, `BAD_ARGUMENT`, or `UNSUPPORTED` for GGUF files.
+ */
+// deno-lint-ignore require-await -- opening is asynchronous by contract; hub lookups will need it
+export async function openSource(
+  source: string | URL | ModelSource,
+  options: OpenSourceOptions = {},
+): Promise<ModelSource> {
+  if (typeof source !== "string" && !(source instanceof URL)) return callersSource(source);
+
+  const text = String(source);
+  const url = typeof source !== "string" || /^[a-z]+:\/\//i.test(source) ? URL.parse(text) : null;
+  if (/\.gguf$/i.test(url?.pathname ?? text)) {
+    throw new RemoraError("UNSUPPORTED", "Cannot load", {
+      file: text,
+      expected: "a directory with safetensors files",
+      found: "a GGUF file",
+    });
+  }
+  if (url?.protocol === "file:") return directorySource(url);
+  if (url?.protocol === "http:" || url?.protocol === "https:") {
+    if (options.offline) throw refusal(text, "a local directory, as offline is set", "a URL");
+    return httpSource(url, options);
+  }
+  if (url !== null || /^https?:/i.test(text)) {
+    throw refusal(text, "a directory, an http(s) URL or a hub id", "another kind of URL");
+  }
+  const hubId = HUB_ID.exec(text);
+  return hubId === null ? directorySource(text) : directoryOrHub(text, hubId[1], hubId[2] ?? "main", options);
+}
+
+function directoryOrHub(text: string, id: string, revision: string, options: OpenSourceOptions): ModelSource {
+  const isDirectory = isReadableDirectory(text);
+  if (isDirectory) return directorySource(text);
+  const mayLook = isDirectory !== undefined;
+  const found = mayLook ? "no such directory" : `no permission to look (run with --allow-read=${text})`;
+  if (options.offline) {
+    const expected = "a local directory, as offline is set (download the model first, or allow the network)";
+    throw new RemoraError("FILE_NOT_FOUND", "Cannot open", { file: text, expected, found });
+  }
+  if (!mayLook && !isGranted({ name: "net", host: new URL(HUB).host })) {
+    const expected = `--allow-read=${text} if it is a directory, --allow-net=${
+      new URL(HUB).host
+    } if a hub id`;
+    throw new RemoraError("FILE_NOT_FOUND", "Cannot open", { file: text, expected, found: "neither" });
+  }
+  const base = new URL(`${HUB}/${id}/resolve/${encodeURIComponent(revision)}/`);
+  return httpSource(base, { ...options, label: text });
+}
+
+function callersSource(source: ModelSource): ModelSource {
+  if (typeof source?.list === "function" && typeof source.read === "function") return source;
+  throw new RemoraError("BAD_ARGUMENT", "Cannot open the model", {
+    expected: "a path, a URL or an object with list() and read()",
+    found: source === null ? "null" : typeof source,
+  });
+}
+
+/** `undefined` where we may not look and would have to ask: the name may well mean a hub id. */
+function isReadableDirectory(path: string): boolean | undefined {
+  if (!isGranted({ name: "read", path })) return undefined;
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+/** Hosts without Deno's permissions have no files either, but may use the network. */
+function isGranted(permission: Deno.PermissionDescriptor): boolean {
+  if (typeof Deno === "undefined") return permission.name === "net";
+  return Deno.permissions.querySync(permission).state === "granted";
+}
+
+function refusal(text: string, expected: string, found: string): RemoraError {
+  return new RemoraError("BAD_ARGUMENT", "Cannot open", { file: text, expected, found });
+}

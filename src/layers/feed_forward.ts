@@ -1,0 +1,50 @@
+/**
+ * The gated feed-forward network: down(gate(x) · up(x)).
+ *
+ * @module
+ */
+import { project } from "../ops/project.ts";
+import type { Workspace } from "../ops/workspace.ts";
+import type { Linear } from "../weights/linear.ts";
+import type { Precision } from "../weights/plan.ts";
+
+/** One layer's weights. */
+export interface FeedForwardWeights {
+  /** Gate and up projections in this order, fused or one by one; their outputs lie side by side. */
+  inputs: readonly Linear[];
+  output: Linear;
+  /** GATE_… of kernels/shared/layout.ts. */
+  gate: number;
+}
+
+/** output (+)= W_down · (gate(W_gate x) · W_up x); `input` is the address of f32 [rows, hiddenSize], normalised. */
+export function feedForward(
+  workspace: Workspace,
+  precision: Precision,
+  weights: FeedForwardWeights,
+  step: { input: number; rows: number },
+  target: { output: number; outputStride: number; accumulate: boolean },
+): void {
+  const { kernels, gateUp, activated } = workspace;
+  const width = weights.output.inputs;
+  const stride = 2 * width * 4;
+  let column = gateUp;
+  const projections = weights.inputs.map((linear) => {
+    const projection = { linear, output: column, outputStride: stride };
+    column += linear.outputs * 4;
+    return projection;
+  });
+  project(workspace, precision, step.input, step.rows, projections);
+  kernels.gatedActivation(
+    weights.gate,
+    gateUp,
+    stride,
+    gateUp + width * 4,
+    stride,
+    activated,
+    width * 4,
+    step.rows,
+    width,
+  );
+  project(workspace, precision, activated, step.rows, [{ linear: weights.output, ...target }]);
+}

@@ -1,0 +1,20 @@
+/**
+ * Qwen2 and Qwen2.5: Llama with biases on queries, keys and values; the sliding window is off unless asked for, and then
+ * only from layer `max_window_layers` on.
+ *
+ * transformers models/qwen2.
+ *
+ * @module
+ */
+import { LAYER_COUNT_MAX } from "../../core/limits.ts";
+import type { ConfigReader } from "../config_reader.ts";
+import { type DecoderConfig, readDecoderConfig, readWindow, slidingLayers } from "../decoder/config.ts";
+
+export function readQwen2(config: ConfigReader): DecoderConfig {
+  const base = readDecoderConfig(config);
+  const window = config.boolean("use_sliding_window", false) ? readWindow(config) : 0;
+  const first = config.integer("max_window_layers", 0, LAYER_COUNT_MAX, 28);
+  const sliding = slidingLayers(config, base.layers.length, (layer) => layer >= first);
+  const layers = base.layers.map((layer, i) => ({ ...layer, window: sliding[i] ? window : 0 }));
+  return { ...base, layers };
+}

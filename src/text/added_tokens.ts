@@ -1,0 +1,89 @@
+/**
+ * Tokens that are recognised in text as a whole, before any other processing.
+ *
+ * @module
+ */
+
+/** One entry of `added_tokens` in tokenizer.json. */
+export interface AddedToken {
+  id: number;
+  content: string;
+  /** Only where no letter, mark, digit or underscore touches it. */
+  singleWord: boolean;
+  /** Swallows white space before it. */
+  stripLeft: boolean;
+  /** Swallows white space after it. */
+  stripRight: boolean;
+  /** Looked for in normalised text instead of the raw one. */
+  normalized: boolean;
+  /** Controls the model instead of standing for text. */
+  special: boolean;
+}
+
+/** Cuts text at added tokens: leftmost first, of several there the longest. */
+export class AddedTokenSplitter {
+  readonly #tokens: Map<string, AddedToken>;
+  readonly #pattern: RegExp | undefined;
+
+  /** @param spelling How a token appears in the text to split, e.g. normalised. */
+  constructor(tokens: AddedToken[], spelling: (token: AddedToken) => string = (token) => token.content) {
+    this.#tokens = new Map(tokens.map((token) => [spelling(token), token]));
+    this.#tokens.delete("");
+    const longestFirst = [...this.#tokens].sort(([a], [b]) => b.length - a.length);
+    if (longestFirst.length === 0) return;
+    this.#pattern = new RegExp(
+      longestFirst.map(([text, token]) => token.singleWord ? asSingleWord(escape(text)) : escape(text)).join(
+        "|",
+      ),
+      "gu",
+    );
+  }
+
+  /** Stretches of text and the tokens between them, in order; no stretch is empty. */
+  split(text: string): (string | AddedToken)[] {
+    if (this.#pattern === undefined) return text === "" ? [] : [text];
+    const parts: (string | AddedToken)[] = [];
+    let end = 0;
+    let before: AddedToken | undefined;
+    const pushText = (stretch: string, after?: AddedToken) => {
+      if (before?.stripRight) stretch = trimStart(stretch);
+      if (after?.stripLeft) stretch = trimEnd(stretch);
+      if (stretch !== "") parts.push(stretch);
+    };
+    for (const match of text.matchAll(this.#pattern)) {
+      const token = this.#tokens.get(match[0])!;
+      pushText(text.slice(end, match.index), token);
+      parts.push(token);
+      before = token;
+      end = match.index + match[0].length;
+    }
+    pushText(text.slice(end));
+    return parts;
+  }
+}
+
+/** White space by Unicode; JavaScript's own trim also takes U+FEFF and leaves U+0085. */
+const WHITE_SPACE = /\p{White_Space}/u;
+
+function trimStart(text: string): string {
+  let begin = 0;
+  while (begin < text.length && WHITE_SPACE.test(text[begin])) begin++;
+  return text.slice(begin);
+}
+
+function trimEnd(text: string): string {
+  let end = text.length;
+  while (end > 0 && WHITE_SPACE.test(text[end - 1])) end--;
+  return text.slice(0, end);
+}
+
+/** Unicode's definition of `\w` (UTS #18, annex C), which the reference implementation uses. */
+const WORD_CHARACTER = String.raw`[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]`;
+
+function asSingleWord(pattern: string): string {
+  return `(?<!${WORD_CHARACTER})${pattern}(?!${WORD_CHARACTER})`;
+}
+
+function escape(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+}

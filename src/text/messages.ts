@@ -1,0 +1,24 @@
+/**
+ * Messages of a conversation, in the shape of OpenAI's API.
+ *
+ * @module
+ */
+
+/** One part of a message's content. */
+export type ContentPart =
+  | { type: "text"; text: string }
+  | {
+    type: "image";
+    /** The picture; the chat template sees only that there is one. */
+    image?: unknown;
+  };
+
+/** One turn of a conversation. */
+export interface Message {
+  /** As the chat template expects it: `system`, `user`, `assistant`, `tool`, … */
+  role: string;
+  content: string | ContentPart[];
+  name?: string;
+  /** Anything else goes to the chat template as it is, e.g. `tool_calls`. */
+  [field: string]: unknown;
+}

@@ -1,0 +1,275 @@
+/**
+ * Streams planned weights from the checkpoint into kernel memory: windows of a tensor are read straight into a staging
+ * area there and packed by a kernel, so no tensor exists a second time outside.
+ *
+ * @module
+ */
+import type { Kernels } from "../../kernels/host/kernels.ts";
+import {
+  BLOCK_INPUTS,
+  GROUP_INPUTS_MAX,
+  KIND_F32,
+  KIND_INT4,
+  KIND_INT8,
+  PANEL_OUTPUTS,
+} from "../../kernels/shared/layout.ts";
+import { RemoraError } from "../core/errors.ts";
+import type { Checkpoint } from "../formats/checkpoint.ts";
+import { checkGroupIndex, type DenseLinear, type GptqLinear } from "../formats/gptq.ts";
+import type { TensorEntry } from "../formats/safetensors.ts";
+import type { Linear } from "./linear.ts";
+import { kindOf, type PlannedLinear, type PlannedVector, type WeightPlan } from "./plan.ts";
+
+/** Bytes read at a time: long enough to amortise a read, small beside any model. */
+const WINDOW_BYTES = 4 << 20;
+
+/** Told after each window. */
+export interface LoadProgress {
+  /** Bytes of the checkpoint read so far, and in all. */
+  loadedBytes: number;
+  totalBytes: number;
+}
+
+/** What the model code gets: its weights by name. */
+export interface LoadedWeights {
+  readonly tables: ReadonlyMap<string, Linear>;
+  readonly linears: ReadonlyMap<string, Linear>;
+  /** Addresses of f32 vectors. */
+  readonly vectors: ReadonlyMap<string, number>;
+}
+
+/**
+ * Loads everything in the plan.
+ *
+ * @throws {RemoraError} BAD_TENSOR for values that cannot be (NaN scales, group indices out of range), naming file and
+ * tensor; OUT_OF_MEMORY; the signal's reason when it fires between two windows.
+ */
+export async function loadWeights(
+  plan: WeightPlan,
+  checkpoint: Checkpoint,
+  kernels: Kernels,
+  { onProgress, signal }: { onProgress?: (progress: LoadProgress) => void; signal?: AbortSignal } = {},
+): Promise<LoadedWeights> {
+  const loader = new Loader(checkpoint, kernels, plan, onProgress, signal);
+  const tables = new Map<string, Linear>();
+  const linears = new Map<string, Linear>();
+  const vectors = new Map<string, number>();
+  for (const planned of plan.tables.values()) tables.set(planned.name, await loader.linear(planned));
+  for (const planned of plan.linears.values()) linears.set(planned.name, await loader.linear(planned));
+  for (const planned of plan.vectors.values()) vectors.set(planned.name, await loader.vector(planned));
+  loader.finish();
+  return { tables, linears, vectors };
+}
+
+/** How act-order inputs are laid out: groups padded to one length, each cut into `split` runs. */
+interface InputOrder {
+  indices: Int32Array;
+  group: number;
+  split: number;
+}
+
+class Loader {
+  readonly #checkpoint: Checkpoint;
+  readonly #kernels: Kernels;
+  readonly #window: number;
+  readonly #onProgress?: (progress: LoadProgress) => void;
+  readonly #signal?: AbortSignal;
+  readonly #progress: LoadProgress;
+
+  constructor(
+    checkpoint: Checkpoint,
+    kernels: Kernels,
+    plan: WeightPlan,
+    onProgress?: (progress: LoadProgress) => void,
+    signal?: AbortSignal,
+  ) {
+    this.#checkpoint = checkpoint;
+    this.#kernels = kernels;
+    this.#onProgress = onProgress;
+    this.#signal = signal;
+    this.#window = kernels.heap.allocate(WINDOW_BYTES);
+    this.#progress = { loadedBytes: 0, totalBytes: storedBytes(plan) };
+  }
+
+  finish(): void {
+    this.#kernels.heap.free(this.#window, WINDOW_BYTES);
+  }
+
+  async vector({ stored, length, offset }: PlannedVector): Promise<number> {
+    return await this.#widened(stored, length, offset);
+  }
+
+  async linear(planned: PlannedLinear): Promise<Linear> {
+    const bias = planned.stored.bias ? await this.#widened(planned.stored.bias, planned.outputs, 0) : 0;
+    return planned.stored.kind === "dense"
+      ? await this.#dense(planned, planned.stored, bias)
+      : await this.#codes(planned, planned.stored, bias);
+  }
+
+  async #dense(planned: PlannedLinear, { weight }: DenseLinear, bias: number): Promise<Linear> {
+    const { name, kind, outputs, inputs, group, groups } = planned;
+    const { heap } = this.#kernels;
+    const elementBytes = weight.dtype === "F32" ? 4 : 2;
+    const panels = Math.ceil(outputs / PANEL_OUTPUTS);
+    const blocks = Math.ceil(inputs / BLOCK_INPUTS);
+    const weights = heap.allocate(
+      panels * PANEL_OUTPUTS * (kind === KIND_INT8 ? blocks * BLOCK_INPUTS : inputs * elementBytes),
+    );
+    const scales = kind === KIND_INT8 ? heap.allocate(panels * PANEL_OUTPUTS * groups * 4) : 0;
+    const rowBytes = inputs * elementBytes;
+    await this.#windows(weight, rowBytes, PANEL_OUTPUTS, (at, row, rows) => {
+      const panel = row / PANEL_OUTPUTS;
+      if (kind === KIND_INT8) {
+        this.#kernels.packDenseInt8(at, kindOf(weight), weights, scales, rows, inputs, group, panel);
+      } else {
+        this.#kernels.packDense(at, kind, weights, rows, inputs, panel);
+      }
+    });
+    this.#refuseNonFinite(weight);
+    const matrix = { weights, scales, zeros: 0, zero: 128, group };
+    return { name, kind, outputs, inputs, matrix, bias, order: 0, packedInputs: inputs };
+  }
+
+  async #codes(planned: PlannedLinear, stored: GptqLinear, bias: number): Promise<Linear> {
+    const { name, kind, outputs, inputs } = planned;
+    const { heap } = this.#kernels;
+    const inputOrder = stored.groupIndex ? await this.#inputOrder(stored, stored.groupIndex) : undefined;
+    const group = inputOrder?.group ?? planned.group;
+    const packedInputs = inputOrder?.indices.length ?? inputs;
+    const groups = Math.ceil(packedInputs / group);
+    const split = inputOrder?.split ?? Math.ceil(groups / stored.groups);
+    const panels = Math.ceil(outputs / PANEL_OUTPUTS);
+    const blocks = packedInputs / BLOCK_INPUTS;
+
+    let order = 0;
+    if (inputOrder) {
+      order = heap.allocate(packedInputs * 4);
+      heap.wordsAt(order, packedInputs).set(inputOrder.indices);
+    }
+    const weights = heap.allocate(panels * PANEL_OUTPUTS * packedInputs * (kind === KIND_INT4 ? 0.5 : 1));
+    if (kind === KIND_INT4 && !order) {
+      await this.#windows(stored.codes, outputs * 4, 1, (at, block, count) => {
+        this.#kernels.packInt4(at, weights, outputs, blocks, block, count);
+      });
+    } else {
+      await this.#whole(stored.codes, (at) => {
+        if (kind === KIND_INT4) this.#kernels.packInt4Gathered(at, order, weights, outputs, blocks);
+        else this.#kernels.packInt8Gathered(at, order, weights, outputs, blocks);
+      });
+    }
+
+    const scales = heap.allocate(panels * PANEL_OUTPUTS * groups * 4);
+    await this.#whole(stored.scales, (at) => {
+      this.#kernels.packScales(at, kindOf(stored.scales), scales, outputs, groups, split);
+    });
+    this.#refuseNonFinite(stored.scales);
+
+    let zeros = 0;
+    if (stored.zeros) {
+      zeros = heap.allocate(panels * PANEL_OUTPUTS * groups * 2);
+      await this.#whole(stored.zeros, (at) => {
+        this.#kernels.packZeros(at, stored.bits, stored.zerosStoredMinusOne, zeros, outputs, groups, split);
+      });
+    }
+    const matrix = { weights, scales, zeros, zero: stored.zeroPoint, group };
+    return { name, kind, outputs, inputs, matrix, bias, order, packedInputs };
+  }
+
+  /**
+   * Sorts the inputs by group. `undefined` when the index says nothing that input / group size does not: tools write
+   * trivial indices, and configs claim act-order where there is none.
+   */
+  async #inputOrder(stored: GptqLinear, entry: TensorEntry): Promise<InputOrder | undefined> {
+    const index = new Int32Array(stored.inputs);
+    await this.#checkpoint.readTensorInto(entry, 0, new Uint8Array(index.buffer));
+    this.#advance(index.byteLength);
+    checkGroupIndex(index, stored.groups, entry);
+    if (index.every((group, input) => group === Math.floor(input / stored.groupSize))) return undefined;
+
+    const members: number[][] = Array.from({ length: stored.groups }, () => []);
+    index.forEach((group, input) => members[group].push(input));
+    const longest = Math.max(...members.map((inputs) => inputs.length));
+    const split = Math.ceil(longest / GROUP_INPUTS_MAX);
+    const group = Math.ceil(longest / split / BLOCK_INPUTS) * BLOCK_INPUTS;
+    const indices = new Int32Array(stored.groups * split * group).fill(-1);
+    members.forEach((inputs, g) => indices.set(inputs, g * split * group));
+    return { indices, group, split };
+  }
+
+  async #widened(entry: TensorEntry, length: number, offset: number): Promise<number> {
+    const target = this.#kernels.heap.allocate(length * 4);
+    await this.#whole(entry, (at) => this.#kernels.widen(at, kindOf(entry), target, length, offset));
+    this.#refuseNonFinite(entry);
+    return target;
+  }
+
+  /** Reads the tensor whole into memory of its own for as long as `use` takes. */
+  async #whole(entry: TensorEntry, use: (address: number) => void): Promise<void> {
+    const bytes = entry.end - entry.begin;
+    if (bytes <= WINDOW_BYTES) {
+      await this.#read(entry, 0, this.#window, bytes);
+      use(this.#window);
+      return;
+    }
+    const address = this.#kernels.heap.allocate(bytes);
+    await this.#read(entry, 0, address, bytes);
+    use(address);
+    this.#kernels.heap.free(address, bytes);
+  }
+
+  /** Reads the tensor in windows of whole rows, `multiple` at a time, and hands each to `use`. */
+  async #windows(
+    entry: TensorEntry,
+    rowBytes: number,
+    multiple: number,
+    use: (address: number, row: number, rows: number) => void,
+  ): Promise<void> {
+    const total = (entry.end - entry.begin) / rowBytes;
+    const perWindow = Math.floor(WINDOW_BYTES / rowBytes / multiple) * multiple;
+    if (perWindow === 0) {
+      await this.#whole(entry, (address) => use(address, 0, total));
+      return;
+    }
+    for (let row = 0; row < total; row += perWindow) {
+      const rows = Math.min(perWindow, total - row);
+      await this.#read(entry, row * rowBytes, this.#window, rows * rowBytes);
+      use(this.#window, row, rows);
+    }
+  }
+
+  async #read(entry: TensorEntry, offset: number, address: number, bytes: number): Promise<void> {
+    this.#signal?.throwIfAborted();
+    await this.#checkpoint.readTensorInto(entry, offset, this.#kernels.heap.bytesAt(address, bytes));
+    this.#advance(bytes);
+  }
+
+  #advance(bytes: number): void {
+    this.#progress.loadedBytes += bytes;
+    this.#onProgress?.({ ...this.#progress });
+  }
+
+  #refuseNonFinite(entry: TensorEntry): void {
+    const count = this.#kernels.takeNonFiniteCount();
+    if (count === 0) return;
+    throw new RemoraError("BAD_TENSOR", "Cannot load", {
+      file: entry.file,
+      tensor: entry.name,
+      expected: "finite values",
+      found: `${count} that are NaN or infinite`,
+    });
+  }
+}
+
+function storedBytes(plan: WeightPlan): number {
+  let sum = 0;
+  const count = (entry?: TensorEntry) => {
+    if (entry) sum += entry.end - entry.begin;
+  };
+  for (const { stored } of [...plan.tables.values(), ...plan.linears.values()]) {
+    count(stored.bias);
+    if (stored.kind === "dense") count(stored.weight);
+    else [stored.codes, stored.scales, stored.zeros, stored.groupIndex].forEach(count);
+  }
+  for (const { stored } of plan.vectors.values()) count(stored);
+  return sum;
+}

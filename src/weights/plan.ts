@@ -1,0 +1,180 @@
+/**
+ * What will lie where before anything is read: each module's stored form, its form in kernel memory and its bytes.
+ *
+ * @module
+ */
+import {
+  BLOCK_INPUTS,
+  GROUP_INPUTS_MAX,
+  KIND_BF16,
+  KIND_F16,
+  KIND_F32,
+  KIND_INT4,
+  KIND_INT8,
+  PANEL_OUTPUTS,
+} from "../../kernels/shared/layout.ts";
+import { RemoraError } from "../core/errors.ts";
+import { type DenseLinear, type GptqLinear, type LinearShape, requireLinear } from "../formats/gptq.ts";
+import type { Checkpoint } from "../formats/checkpoint.ts";
+import type { QuantizationConfig } from "../formats/quantization_config.ts";
+import type { TensorEntry } from "../formats/safetensors.ts";
+
+/** Arithmetic of the matrix products: activations in signed bytes, or f32 ones against weights as stored. */
+export type Precision = "int8" | "f32";
+
+/**
+ * Inputs that share a scale when a dense matrix is requantised to 8 bit: one f32 scale adds 6 % to its bytes.
+ * docs/numerics.md has the perplexity with it.
+ */
+const DENSE_GROUP_INPUTS = 64;
+
+/** A linear module as it is stored and as it will lie in memory. */
+export interface PlannedLinear extends LinearShape {
+  readonly name: string;
+  readonly stored: DenseLinear | GptqLinear;
+  readonly kind: number;
+  /** Inputs that share one scale in memory. */
+  readonly group: number;
+  readonly groups: number;
+  /** Bytes of weights, scales, zero points and bias in kernel memory. */
+  readonly bytes: number;
+}
+
+/** A vector (norm weight) as it is stored; it becomes f32 [length]. */
+export interface PlannedVector {
+  readonly name: string;
+  readonly stored: TensorEntry;
+  readonly length: number;
+  /** Added to every element: 1 where the file holds w − 1. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** Everything a model takes from its checkpoint, in the order in which it will be loaded. */
+export class WeightPlan {
+  /** Embedding tables: rows are gathered, exact as stored. */
+  readonly tables = new Map<string, PlannedLinear>();
+  readonly linears = new Map<string, PlannedLinear>();
+  readonly vectors = new Map<string, PlannedVector>();
+  readonly #checkpoint: Checkpoint;
+  readonly #quantization: QuantizationConfig | undefined;
+  readonly #precision: Precision;
+
+  constructor(checkpoint: Checkpoint, quantization: QuantizationConfig | undefined, precision: Precision) {
+    this.#checkpoint = checkpoint;
+    this.#quantization = quantization;
+    this.#precision = precision;
+  }
+
+  /** Bytes in kernel memory. */
+  get bytes(): number {
+    let sum = 0;
+    for (const part of this.tables.values()) sum += part.bytes;
+    for (const part of this.linears.values()) sum += part.bytes;
+    for (const part of this.vectors.values()) sum += part.bytes;
+    return sum;
+  }
+
+  /** Whether any tensor of the module has elements. */
+  has(module: string): boolean {
+    const prefix = module + ".";
+    for (const [name, { shape }] of this.#checkpoint.tensors) {
+      if (name.startsWith(prefix) && !shape.includes(0)) return true;
+    }
+    return false;
+  }
+
+  /** @throws {RemoraError} As `linear`. */
+  table(name: string, outputs: number, inputs: number): PlannedLinear {
+    const planned = this.#plan(name, { outputs, inputs }, "f32");
+    this.tables.set(name, planned);
+    return planned;
+  }
+
+  /**
+   * A matrix to multiply with. One that is also a table (a tied head) shares its memory unless it is requantised.
+   *
+   * @throws {RemoraError} MISSING_TENSOR, BAD_TENSOR or UNSUPPORTED naming file and tensor.
+   */
+  linear(name: string, outputs: number, inputs: number): PlannedLinear {
+    const planned = this.#plan(name, { outputs, inputs }, this.#precision);
+    const table = this.tables.get(name);
+    if (table?.kind === planned.kind) return table;
+    this.linears.set(name, planned);
+    return planned;
+  }
+
+  #plan(name: string, shape: LinearShape, precision: Precision): PlannedLinear {
+    const stored = requireLinear(this.#checkpoint, name, shape, this.#quantization);
+    return planLinear(name, stored, shape, precision);
+  }
+
+  /** @throws {RemoraError} MISSING_TENSOR or BAD_TENSOR naming file and tensor. */
+  vector(name: string, length: number, offset: number): PlannedVector {
+    const stored = this.#checkpoint.tensors.get(name);
+    if (stored === undefined) {
+      throw new RemoraError("MISSING_TENSOR", "Cannot load", {
+        file: this.#checkpoint.source.label ?? "the model",
+        tensor: name,
+        expected: `F16, BF16 or F32 [${length}]`,
+        found: "no such tensor",
+      });
+    }
+    const { dtype, shape } = stored;
+    if (!["F16", "BF16", "F32"].includes(dtype) || shape.length !== 1 || shape[0] !== length) {
+      throw new RemoraError("BAD_TENSOR", "Cannot load", {
+        file: stored.file,
+        tensor: name,
+        expected: `F16, BF16 or F32 [${length}]`,
+        found: `${dtype} [${shape.join(", ")}]`,
+      });
+    }
+    const planned = { name, stored, length, offset, bytes: length * 4 };
+    this.vectors.set(name, planned);
+    return planned;
+  }
+}
+
+/** How KIND_… constants are called for people. */
+export function kindName(kind: number): string {
+  return ["f32", "f16", "bf16", "int8", "int4"][kind];
+}
+
+/** The KIND_… constant of a stored float type. */
+export function kindOf(entry: TensorEntry): number {
+  return entry.dtype === "F16" ? KIND_F16 : entry.dtype === "BF16" ? KIND_BF16 : KIND_F32;
+}
+
+function planLinear(
+  name: string,
+  stored: DenseLinear | GptqLinear,
+  { outputs, inputs }: LinearShape,
+  precision: Precision,
+): PlannedLinear {
+  const panels = Math.ceil(outputs / PANEL_OUTPUTS);
+  const bias = stored.bias ? outputs * 4 : 0;
+  if (stored.kind === "dense" && precision === "f32") {
+    const kind = kindOf(stored.weight);
+    const bytes = panels * PANEL_OUTPUTS * inputs * (kind === KIND_F32 ? 4 : 2) + bias;
+    return { name, outputs, inputs, stored, kind, group: inputs, groups: 1, bytes };
+  }
+  const kind = stored.kind === "gptq" && stored.bits === 4 ? KIND_INT4 : KIND_INT8;
+  const group = stored.kind === "dense" ? DENSE_GROUP_INPUTS : groupInMemory(stored);
+  const groups = Math.ceil(inputs / group);
+  const codeBytes = Math.ceil(inputs / BLOCK_INPUTS) * BLOCK_INPUTS * (kind === KIND_INT4 ? 0.5 : 1);
+  const zeroBytes = stored.kind === "gptq" && stored.zeros ? 2 : 0;
+  const bytes = panels * PANEL_OUTPUTS * (codeBytes + groups * (4 + zeroBytes)) + bias;
+  return { name, outputs, inputs, stored, kind, group, groups, bytes };
+}
+
+/** The longest run of at most GROUP_INPUTS_MAX inputs into which the stored groups can be cut evenly. */
+function groupInMemory({ groups, groupSize, codes }: GptqLinear): number {
+  if (groups === 1) return GROUP_INPUTS_MAX;
+  for (let run = GROUP_INPUTS_MAX; run > 0; run -= BLOCK_INPUTS) if (groupSize % run === 0) return run;
+  throw new RemoraError("UNSUPPORTED", "Cannot load", {
+    file: codes.file,
+    tensor: codes.name,
+    expected: `group_size in multiples of ${BLOCK_INPUTS}`,
+    found: `${groupSize}`,
+  });
+}

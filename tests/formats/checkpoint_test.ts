@@ -1,0 +1,138 @@
+import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { type Checkpoint, openCheckpoint } from "../../src/formats/checkpoint.ts";
+import { directorySource } from "../../src/io/directory.ts";
+import { memoryModelSource } from "../../src/io/memory.ts";
+import { assertRefused } from "../errors.ts";
+import { hasShared, sharedPath } from "../shared.ts";
+import { writeSafetensors, type WrittenTensor, zeros } from "./safetensors_writer.ts";
+
+const A = zeros("a", "F32", [2], 4);
+const B: WrittenTensor = { name: "b", dtype: "U8", shape: [4], data: new Uint8Array([1, 2, 3, 4]) };
+const C = zeros("c", "I32", [0], 4);
+
+function open(files: Record<string, Uint8Array | object>): Promise<Checkpoint> {
+  const bytes = Object.entries(files).map(([name, content]): [string, Uint8Array] => [
+    name,
+    content instanceof Uint8Array ? content : new TextEncoder().encode(JSON.stringify(content)),
+  ]);
+  return openCheckpoint(memoryModelSource(new Map(bytes)));
+}
+
+Deno.test("openCheckpoint() reads one file", async () => {
+  const checkpoint = await open({
+    "model.safetensors": writeSafetensors([A, B, C]),
+    "other.safetensors": writeSafetensors([A]),
+  });
+  deepStrictEqual([...checkpoint.tensors.keys()], ["a", "b", "c"]);
+  strictEqual(checkpoint.bytes, 12);
+  deepStrictEqual(checkpoint.unlisted, []);
+  const b = checkpoint.tensors.get("b")!;
+  deepStrictEqual([...await checkpoint.readTensor(b)], [1, 2, 3, 4]);
+  const target = new Uint8Array(new SharedArrayBuffer(2));
+  await checkpoint.readTensorInto(b, 1, target);
+  deepStrictEqual([...target], [2, 3]);
+  await assertRefused(() => checkpoint.readTensorInto(b, 3, target), "BAD_ARGUMENT", '"b"', "4 bytes");
+  strictEqual((await checkpoint.readTensor(checkpoint.tensors.get("c")!)).length, 0);
+});
+
+Deno.test("openCheckpoint() takes the only safetensors file under another name", async () => {
+  strictEqual((await open({ "gptq_model-4bit-128g.safetensors": writeSafetensors([A]) })).tensors.size, 1);
+  const two = { "x.safetensors": writeSafetensors([A]), "y.safetensors": writeSafetensors([B]) };
+  await assertRefused(() => open(two), "BAD_FILE", "x.safetensors, y.safetensors");
+});
+
+Deno.test("openCheckpoint() says what it found instead of weights", async () => {
+  await assertRefused(() => open({}), "FILE_NOT_FOUND", "model.safetensors", "no files");
+  await assertRefused(() => open({ "model.bin": {} }), "FILE_NOT_FOUND", "model.bin");
+  await assertRefused(() => open({ "m.gguf": {} }), "UNSUPPORTED", "m.gguf");
+});
+
+Deno.test("openCheckpoint() joins shards and reports tensors that the index does not list", async () => {
+  const checkpoint = await open({
+    "model.safetensors.index.json": { weight_map: { a: "1.safetensors", b: "2.safetensors" } },
+    "1.safetensors": writeSafetensors([A, C]),
+    "2.safetensors": writeSafetensors([B]),
+  });
+  deepStrictEqual([...checkpoint.tensors].map(([name, { file }]) => [name, file]), [
+    ["a", "1.safetensors"],
+    ["b", "2.safetensors"],
+  ]);
+  deepStrictEqual(checkpoint.unlisted, ["c"]);
+  deepStrictEqual([...await checkpoint.readTensor(checkpoint.tensors.get("b")!)], [1, 2, 3, 4]);
+});
+
+Deno.test("openCheckpoint() refuses an index that leaves the folder", async () => {
+  const shards = [
+    "../m.safetensors",
+    "a/../../m.safetensors",
+    "/etc/hostname",
+    "C:\\m.safetensors",
+    "c:m.safetensors",
+    "a\\b.safetensors",
+    "m\0.safetensors",
+    "./m.safetensors",
+    "",
+    "a//b",
+    7,
+    null,
+  ];
+  for (const shard of shards) {
+    const files = { "model.safetensors.index.json": { weight_map: { a: shard } } };
+    await assertRefused(
+      () => open(files),
+      "BAD_FILE",
+      "model.safetensors.index.json",
+      "inside the model's folder",
+    );
+  }
+});
+
+Deno.test("openCheckpoint() refuses an index and shards that disagree", async () => {
+  const index = { weight_map: { a: "1.safetensors", b: "2.safetensors" } };
+  const name = "model.safetensors.index.json";
+  const one = writeSafetensors([A]);
+  await assertRefused(() => open({ [name]: index, "1.safetensors": one }), "FILE_NOT_FOUND", "2.safetensors");
+  const lacking = { [name]: index, "1.safetensors": one, "2.safetensors": writeSafetensors([C]) };
+  await assertRefused(() => open(lacking), "MISSING_TENSOR", "2.safetensors", '"b"');
+  const elsewhere = {
+    [name]: { weight_map: { a: "2.safetensors", b: "2.safetensors", c: "1.safetensors" } },
+    "1.safetensors": writeSafetensors([A, C]),
+    "2.safetensors": writeSafetensors([B]),
+  };
+  await assertRefused(() => open(elsewhere), "MISSING_TENSOR", "2.safetensors", '"a"', "1.safetensors");
+  const twice = {
+    [name]: index,
+    "1.safetensors": writeSafetensors([A, B]),
+    "2.safetensors": writeSafetensors([B]),
+  };
+  await assertRefused(() => open(twice), "BAD_FILE", '"b"', "1.safetensors", "2.safetensors");
+});
+
+Deno.test("openCheckpoint() refuses an index that is none", async () => {
+  for (const index of [{}, { weight_map: [] }, { weight_map: {} }, [], { weight_map: null }]) {
+    const files = { "model.safetensors.index.json": index };
+    await assertRefused(() => open(files), "BAD_FILE", "model.safetensors.index.json");
+  }
+});
+
+Deno.test({
+  name: "openCheckpoint() reads every golden checkpoint (needs ../shared)",
+  ignore: !hasShared,
+  fn: async () => {
+    let opened = 0;
+    for (const { name } of Deno.readDirSync(sharedPath("goldens"))) {
+      if (!/^(gptq|arch|mllama|awq|ct|marlin|bf16|f16)-/.test(name) || name === "mllama-inputs") continue;
+      const source = directorySource(sharedPath("goldens", name));
+      const checkpoint = await openCheckpoint(source);
+      const files = new Set([...checkpoint.tensors.values()].map(({ file }) => file));
+      strictEqual(files.has("expected.safetensors"), false, name);
+      strictEqual(checkpoint.unlisted.length, 0, name);
+      for (const entry of checkpoint.tensors.values()) {
+        strictEqual((await checkpoint.readTensor(entry)).length, entry.end - entry.begin);
+      }
+      source.close?.();
+      opened++;
+    }
+    strictEqual(opened > 30, true, `${opened}`);
+  },
+});

@@ -1,0 +1,122 @@
+import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { memoryModelSource } from "../../src/io/memory.ts";
+import { openSource } from "../../src/io/open.ts";
+import type { ModelSource } from "../../src/io/source.ts";
+import { assertRefused } from "../errors.ts";
+
+/** A fetch that answers every request with 404 and notes the addresses. */
+function recorder(): { urls: string[]; fetch: typeof fetch } {
+  const urls: string[] = [];
+  return {
+    urls,
+    fetch: (input) => {
+      urls.push(String(input));
+      return Promise.resolve(
+        new Response(null, {
+          status: String(input).endsWith("/config.json") ? 200 : 404,
+          headers: { "content-length": "2" },
+        }),
+      );
+    },
+  };
+}
+
+Deno.test("openSource() opens directories given as path or URL", async () => {
+  const path = Deno.makeTempDirSync();
+  try {
+    Deno.writeTextFileSync(`${path}/config.json`, "{}");
+    for (const place of [path, new URL(`file://${path}/`), `file://${path}`]) {
+      const source = await openSource(place, { offline: true });
+      deepStrictEqual([...await source.list()], [["config.json", 2]]);
+    }
+  } finally {
+    Deno.removeSync(path, { recursive: true });
+  }
+});
+
+Deno.test("openSource() returns the caller's own source, and refuses what is none", async () => {
+  const own = memoryModelSource(new Map());
+  strictEqual(await openSource(own), own);
+  for (const wrong of [null, 7, {}, { list: () => new Map() }]) {
+    await assertRefused(
+      () => openSource(wrong as unknown as ModelSource),
+      "BAD_ARGUMENT",
+      "list() and read()",
+    );
+  }
+});
+
+Deno.test("openSource() resolves hub ids", async () => {
+  const resolved: [string, string][] = [
+    ["owner/name", "https://huggingface.co/owner/name/resolve/main/config.json"],
+    ["own-er/na.me-4bit@v1.0", "https://huggingface.co/own-er/na.me-4bit/resolve/v1.0/config.json"],
+    ["owner/name@refs/pr/1", "https://huggingface.co/owner/name/resolve/refs%2Fpr%2F1/config.json"],
+  ];
+  for (const [id, url] of resolved) {
+    const { urls, fetch } = recorder();
+    // The host's permission decides where the name may not be looked up; here it may be.
+    const source = await openSource(id, { fetch });
+    strictEqual(source.label, id);
+    deepStrictEqual([...await source.list()], [["config.json", 2]]);
+    strictEqual(urls[0], url);
+  }
+});
+
+Deno.test("openSource() prefers a directory over a hub id", async () => {
+  const before = Deno.cwd();
+  const path = Deno.makeTempDirSync();
+  try {
+    Deno.mkdirSync(`${path}/owner/name`, { recursive: true });
+    Deno.writeTextFileSync(`${path}/owner/name/a.txt`, "abc");
+    Deno.chdir(path);
+    const { urls, fetch } = recorder();
+    deepStrictEqual([...await (await openSource("owner/name", { fetch })).list()], [["a.txt", 3]]);
+    deepStrictEqual(urls, []);
+  } finally {
+    Deno.chdir(before);
+    Deno.removeSync(path, { recursive: true });
+  }
+});
+
+Deno.test("openSource() opens http folders", async () => {
+  for (const place of ["http://models.test/a/b", new URL("https://models.test/a/b/")]) {
+    const { urls, fetch } = recorder();
+    deepStrictEqual([...await (await openSource(place, { fetch })).list()], [["config.json", 2]]);
+    strictEqual(urls[0].replace("https", "http"), "http://models.test/a/b/config.json");
+  }
+});
+
+Deno.test("openSource() stays off the network when told to", async () => {
+  await assertRefused(
+    () => openSource("owner/no-such-name", { offline: true }),
+    "FILE_NOT_FOUND",
+    "offline",
+    "download",
+  );
+  await assertRefused(
+    () => openSource("https://models.test/a", { offline: true }),
+    "BAD_ARGUMENT",
+    "offline",
+  );
+});
+
+Deno.test("openSource() refuses other places", async () => {
+  await assertRefused(() => openSource("models/x-Q4_K_M.gguf"), "UNSUPPORTED", "x-Q4_K_M.gguf");
+  await assertRefused(() => openSource(new URL("https://models.test/x.GGUF")), "UNSUPPORTED", "x.GGUF");
+  for (const place of ["ftp://models.test/a", "https://", "http:", new URL("data:,x")]) {
+    await assertRefused(() => openSource(place), "BAD_ARGUMENT", "another kind of URL");
+  }
+  for (const place of ["./no/such", "/no/such", "no-such", "a/b/c", "../no/such", ""]) {
+    await assertRefused(() => openSource(place), "FILE_NOT_FOUND", place);
+  }
+});
+
+Deno.test({
+  name: "openSource() asks for no permission to tell a directory from a hub id",
+  permissions: { read: false, net: false },
+  fn: async () => {
+    const flags = ["--allow-read=owner/name", "--allow-net=huggingface.co"];
+    await assertRefused(() => openSource("owner/name"), "FILE_NOT_FOUND", ...flags);
+    await assertRefused(() => openSource("owner/name", { offline: true }), "FILE_NOT_FOUND", flags[0]);
+  },
+});

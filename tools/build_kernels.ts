@@ -1,0 +1,81 @@
+/**
+ * Builds the four kernel modules from `kernels/assembly`, or with `--check` builds them elsewhere and compares byte for
+ * byte with the committed ones.
+ *
+ *   deno task kernels          build
+ *   deno task kernels:check    compare; exits with 1 when one differs
+ *
+ * @module
+ */
+import asc from "npm:assemblyscript@0.28.20/asc";
+
+const ENTRY = "kernels/assembly/index.ts";
+const TARGET = "kernels/wasm";
+const VARIANTS = [
+  { name: "shared_relaxed", features: ["simd", "relaxed-simd", "threads"], shared: true },
+  { name: "shared_strict", features: ["simd", "threads"], shared: true },
+  { name: "unshared_relaxed", features: ["simd", "relaxed-simd"], shared: false },
+  { name: "unshared_strict", features: ["simd"], shared: false },
+];
+
+async function build(variant: (typeof VARIANTS)[number]): Promise<Uint8Array> {
+  const memory = variant.shared ? ["--sharedMemory"] : [];
+  let binary: Uint8Array | undefined;
+  const { error, stderr } = await asc.main([
+    ENTRY,
+    "--outFile",
+    "out.wasm",
+    "-O3",
+    "--converge",
+    "--noAssert",
+    "--runtime",
+    "stub",
+    "--importMemory",
+    "--initialMemory",
+    "1",
+    "--maximumMemory",
+    "65536",
+    ...memory,
+    ...variant.features.flatMap((feature) => ["--enable", feature]),
+  ], {
+    readFile: (name) => {
+      try {
+        return Deno.readTextFileSync(name);
+      } catch {
+        return null;
+      }
+    },
+    writeFile: (_name, contents) => {
+      if (typeof contents !== "string") binary = contents;
+    },
+    listFiles: () => [],
+  });
+  if (error || !binary) {
+    console.error(stderr.toString());
+    throw new Error(`Cannot build ${variant.name}`, { cause: error });
+  }
+  return binary;
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+if (import.meta.main) {
+  Deno.chdir(new URL("..", import.meta.url));
+  let stale = 0;
+  for (const variant of VARIANTS) {
+    const path = `${TARGET}/${variant.name}.wasm`;
+    const fresh = await build(variant);
+    if (Deno.args.includes("--check")) {
+      const same = equal(fresh, Deno.readFileSync(path));
+      if (!same) stale++;
+      console.error(`${same ? "ok     " : "differs"}  ${path}  ${fresh.length} bytes`);
+    } else {
+      Deno.mkdirSync(TARGET, { recursive: true });
+      Deno.writeFileSync(path, fresh);
+      console.error(`built  ${path}  ${fresh.length} bytes`);
+    }
+  }
+  if (stale > 0) Deno.exit(1);
+}
