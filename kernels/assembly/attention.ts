@@ -137,7 +137,7 @@ function weighBlock(scores: usize, first: i32, last: i32, maximum: usize, sum: u
   for (let token = 0; token < first; token++) store<f32>(scores + <usize>token * 4, -Infinity);
   for (let token = last; token < KV_BLOCK_TOKENS; token++) store<f32>(scores + <usize>token * 4, -Infinity);
   let largest = v128.load(scores);
-  for (let i: usize = 16; i < TOKENS * 4; i += 16) largest = f32x4.max(largest, v128.load(scores + i));
+  for (let i: usize = 16; i < TOKENS * 4; i += 16) largest = f32x4.pmax(largest, v128.load(scores + i));
   const before = load<f32>(maximum);
   const now = max(before, maxLanes(largest));
   // A row that has seen nothing yet keeps −∞; subtracting that from itself would be NaN.

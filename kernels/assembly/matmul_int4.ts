@@ -5,7 +5,8 @@
  * several per cent where attention is sharp (docs/numerics.md has the measurement), two leave only the weights' own error.
  *
  * Operands. K % 8 == 0; groups of `group` inputs (% 8 == 0, ≤ 128), the last one may be shorter; G = ceil(K / group).
- *   codes      i8  [M, 2, K]      high bytes, then low bytes; in each eight the even inputs come first: 0 2 4 6 1 3 5 7
+ *   codes      i8  [M/2, K/8, 2, 2, 8]  pairs of rows; for eight inputs the high bytes of the first row, its low bytes, then
+ *                  the second row's; the even inputs come first: 0 2 4 6 1 3 5 7. An odd last row is [K/8, 2, 8].
  *   sums       i32 [M, G]         sum of the activations' integers over a group
  *   steps      f32 [M, G]         what one unit of an activation is worth
  *   weights    u32 [N/8, K/8, 8]  one word = eight codes of one output, low nibble first (as GPTQ stores them)
@@ -29,11 +30,10 @@ import { shareBegin, storeOutputs } from "./vector";
 // @ts-ignore: decorator
 @inline
 function rowTile<F>(
-  a: usize, plane: usize, sums: usize, steps: usize, w: usize, scale: usize, zeros: usize, zero: i32,
+  a: usize, sums: usize, steps: usize, w: usize, scale: usize, zeros: usize, zero: i32,
   blocks: i32, groupBlocks: i32, output: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
   const mask = i8x16.splat(15);
-  let b = a + plane;
   let total0 = f32x4.splat(0), total1 = f32x4.splat(0);
   while (blocks > 0) {
     let left = min(blocks, groupBlocks);
@@ -49,7 +49,7 @@ function rowTile<F>(
         let x = v128.load32_splat(a);
         sh0 = addProducts<F>(sh0, x, q0);
         sh1 = addProducts<F>(sh1, x, q1);
-        x = v128.load32_splat(b);
+        x = v128.load32_splat(a, 8);
         sl0 = addProducts<F>(sl0, x, q0);
         sl1 = addProducts<F>(sl1, x, q1);
         q0 = v128.and(i16x8.shr_u(w0, 4), mask);
@@ -57,11 +57,10 @@ function rowTile<F>(
         x = v128.load32_splat(a, 4);
         sh0 = addProducts<F>(sh0, x, q0);
         sh1 = addProducts<F>(sh1, x, q1);
-        x = v128.load32_splat(b, 4);
+        x = v128.load32_splat(a, 12);
         sl0 = addProducts<F>(sl0, x, q0);
         sl1 = addProducts<F>(sl1, x, q1);
-        a += 8;
-        b += 8;
+        a += 16;
         w += 32;
       } while (--step);
       h0 = endChunk<F>(h0, sh0);
@@ -84,12 +83,11 @@ function rowTile<F>(
 // @ts-ignore: decorator
 @inline
 function twoRowTile<F>(
-  a0: usize, plane: usize, sums: usize, steps: usize, groupStride: usize,
+  a: usize, sums: usize, steps: usize, groupStride: usize,
   w: usize, scale: usize, zeros: usize, zero: i32,
   blocks: i32, groupBlocks: i32, output: usize, outputStride: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
   const mask = i8x16.splat(15);
-  let b0 = a0 + plane, a1 = b0 + plane, b1 = a1 + plane;
   let t00 = f32x4.splat(0), t01 = f32x4.splat(0), t10 = f32x4.splat(0), t11 = f32x4.splat(0);
   while (blocks > 0) {
     let left = min(blocks, groupBlocks);
@@ -104,36 +102,33 @@ function twoRowTile<F>(
       do {
         const w0 = v128.load(w), w1 = v128.load(w, 16);
         let q0 = v128.and(w0, mask), q1 = v128.and(w1, mask);
-        let x = v128.load32_splat(a0);
+        let x = v128.load32_splat(a);
         sh00 = addProducts<F>(sh00, x, q0);
         sh01 = addProducts<F>(sh01, x, q1);
-        x = v128.load32_splat(b0);
+        x = v128.load32_splat(a, 8);
         sl00 = addProducts<F>(sl00, x, q0);
         sl01 = addProducts<F>(sl01, x, q1);
-        x = v128.load32_splat(a1);
+        x = v128.load32_splat(a, 16);
         sh10 = addProducts<F>(sh10, x, q0);
         sh11 = addProducts<F>(sh11, x, q1);
-        x = v128.load32_splat(b1);
+        x = v128.load32_splat(a, 24);
         sl10 = addProducts<F>(sl10, x, q0);
         sl11 = addProducts<F>(sl11, x, q1);
         q0 = v128.and(i16x8.shr_u(w0, 4), mask);
         q1 = v128.and(i16x8.shr_u(w1, 4), mask);
-        x = v128.load32_splat(a0, 4);
+        x = v128.load32_splat(a, 4);
         sh00 = addProducts<F>(sh00, x, q0);
         sh01 = addProducts<F>(sh01, x, q1);
-        x = v128.load32_splat(b0, 4);
+        x = v128.load32_splat(a, 12);
         sl00 = addProducts<F>(sl00, x, q0);
         sl01 = addProducts<F>(sl01, x, q1);
-        x = v128.load32_splat(a1, 4);
+        x = v128.load32_splat(a, 20);
         sh10 = addProducts<F>(sh10, x, q0);
         sh11 = addProducts<F>(sh11, x, q1);
-        x = v128.load32_splat(b1, 4);
+        x = v128.load32_splat(a, 28);
         sl10 = addProducts<F>(sl10, x, q0);
         sl11 = addProducts<F>(sl11, x, q1);
-        a0 += 8;
-        b0 += 8;
-        a1 += 8;
-        b1 += 8;
+        a += 32;
         w += 32;
       } while (--step);
       h00 = endChunk<F>(h00, sh00);
@@ -183,14 +178,14 @@ function matmul<F>(
     let row = 0;
     for (; row + 2 <= rows; row += 2) {
       twoRowTile<F>(
-        codes + <usize>row * 2 * inputs, inputs, sums + <usize>row * groupStride, steps + <usize>row * groupStride,
+        codes + <usize>row * 2 * inputs, sums + <usize>row * groupStride, steps + <usize>row * groupStride,
         groupStride, w, scale, zeroRow, zero, blocks, groupBlocks, column + <usize>row * outputStride, outputStride,
         biasRow, accumulate, count,
       );
     }
     if (row < rows) {
       rowTile<F>(
-        codes + <usize>row * 2 * inputs, inputs, sums + <usize>row * groupStride, steps + <usize>row * groupStride,
+        codes + <usize>row * 2 * inputs, sums + <usize>row * groupStride, steps + <usize>row * groupStride,
         w, scale, zeroRow, zero, blocks, groupBlocks, column + <usize>row * outputStride, biasRow, accumulate, count,
       );
     }

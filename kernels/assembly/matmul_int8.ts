@@ -21,11 +21,10 @@ function joinNibbles(low: v128, high: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function rowTile<F>(
-  a: usize, plane: usize, sums: usize, steps: usize, w: usize, scale: usize, zeros: usize, zero: i32,
+  a: usize, sums: usize, steps: usize, w: usize, scale: usize, zeros: usize, zero: i32,
   blocks: i32, groupBlocks: i32, output: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
   const mask = i8x16.splat(15);
-  let b = a + plane;
   let total = f32x4.splat(0);
   while (blocks > 0) {
     let left = min(blocks, groupBlocks);
@@ -42,12 +41,11 @@ function rowTile<F>(
           let x = v128.load32_splat(a + odd * 4);
           shl = addProducts<F>(shl, x, ql);
           shh = addProducts<F>(shh, x, qh);
-          x = v128.load32_splat(b + odd * 4);
+          x = v128.load32_splat(a + odd * 4, 8);
           sll = addProducts<F>(sll, x, ql);
           slh = addProducts<F>(slh, x, qh);
         }
-        a += 8;
-        b += 8;
+        a += 16;
         w += 64;
       } while (--step);
       hl = endChunk<F>(hl, shl);
@@ -70,12 +68,11 @@ function rowTile<F>(
 // @ts-ignore: decorator
 @inline
 function twoRowTile<F>(
-  a0: usize, plane: usize, sums: usize, steps: usize, groupStride: usize,
+  a: usize, sums: usize, steps: usize, groupStride: usize,
   w: usize, scale: usize, zeros: usize, zero: i32,
   blocks: i32, groupBlocks: i32, output: usize, outputStride: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
   const mask = i8x16.splat(15);
-  let b0 = a0 + plane, a1 = b0 + plane, b1 = a1 + plane;
   let t0 = f32x4.splat(0), t1 = f32x4.splat(0);
   while (blocks > 0) {
     let left = min(blocks, groupBlocks);
@@ -91,23 +88,20 @@ function twoRowTile<F>(
         for (let odd: usize = 0; odd < 2; odd++) {
           const q = v128.load(w + odd * 32);
           const ql = v128.and(q, mask), qh = v128.and(i16x8.shr_u(q, 4), mask);
-          let x = v128.load32_splat(a0 + odd * 4);
+          let x = v128.load32_splat(a + odd * 4);
           shl0 = addProducts<F>(shl0, x, ql);
           shh0 = addProducts<F>(shh0, x, qh);
-          x = v128.load32_splat(b0 + odd * 4);
+          x = v128.load32_splat(a + odd * 4, 8);
           sll0 = addProducts<F>(sll0, x, ql);
           slh0 = addProducts<F>(slh0, x, qh);
-          x = v128.load32_splat(a1 + odd * 4);
+          x = v128.load32_splat(a + odd * 4, 16);
           shl1 = addProducts<F>(shl1, x, ql);
           shh1 = addProducts<F>(shh1, x, qh);
-          x = v128.load32_splat(b1 + odd * 4);
+          x = v128.load32_splat(a + odd * 4, 24);
           sll1 = addProducts<F>(sll1, x, ql);
           slh1 = addProducts<F>(slh1, x, qh);
         }
-        a0 += 8;
-        b0 += 8;
-        a1 += 8;
-        b1 += 8;
+        a += 32;
         w += 64;
       } while (--step);
       hl0 = endChunk<F>(hl0, shl0);
@@ -154,14 +148,14 @@ function matmul<F>(
       let row = 0;
       for (; row + 2 <= rows; row += 2) {
         twoRowTile<F>(
-          codes + <usize>row * 2 * plane, plane, sums + <usize>row * groupStride, steps + <usize>row * groupStride,
+          codes + <usize>row * 2 * plane, sums + <usize>row * groupStride, steps + <usize>row * groupStride,
           groupStride, w, scale, zeroRow, zero, blocks, groupBlocks, column + <usize>row * outputStride, outputStride,
           biasRow, accumulate, count,
         );
       }
       if (row < rows) {
         rowTile<F>(
-          codes + <usize>row * 2 * plane, plane, sums + <usize>row * groupStride, steps + <usize>row * groupStride,
+          codes + <usize>row * 2 * plane, sums + <usize>row * groupStride, steps + <usize>row * groupStride,
           w, scale, zeroRow, zero, blocks, groupBlocks, column + <usize>row * outputStride, biasRow, accumulate, count,
         );
       }

@@ -4,7 +4,7 @@
  */
 import { GATE_SILU, KIND_INT4, KIND_INT8 } from "../shared/layout";
 import { exp4 } from "./transcendental";
-import { bytesOf, load1, maxLanes, shareBegin, sumLanes } from "./vector";
+import { bytesOf, load1, shareBegin, sumLanes } from "./vector";
 
 /**
  * Rows of an embedding table that lies in panels: output[m, k] = factor · W[ids[m], k].
@@ -86,56 +86,79 @@ export function gatherColumns(
 }
 
 /**
+ * Adding this to |x| < 2^22 rounds x to an integer, ties to even, and leaves it in the low bits: two instructions where
+ * `nearest` and `trunc_sat` take eight on x86.
+ */
+const ROUND_MAGIC: f32 = 12582912;
+
+/** nearest(x · factor) as i32, for results below 2^22. */
+// @ts-ignore: decorator
+@inline
+function roundScaled(x: v128, factor: v128): v128 {
+  return i32x4.sub(f32x4.add(f32x4.mul(x, factor), f32x4.splat(ROUND_MAGIC)), f32x4.splat(ROUND_MAGIC));
+}
+
+/**
  * Activations → 256 · high + low in signed bytes, one scale per row and group: step = max |x| / 32,639 (the largest value
- * whose bytes both fit), integer = nearest(x / step), ties to even.
- *   input f32 [M, K]; codes i8 [M, 2, K rounded up to 8], even inputs of each eight first; sums i32, steps f32 [M, G]
+ * whose bytes both fit), integer = nearest(x / step), ties to even. A group with NaN or infinity gets a NaN step.
+ *   input f32 [M, K]; codes in the layout of matmul_int4, K rounded up to 8; sums i32, steps f32 [M, G]
  */
 export function quantize(
   input: usize, inputStride: usize, codes: usize, sums: usize, steps: usize, rows: i32, inputs: i32, group: i32,
   rank: i32, size: i32,
 ): void {
-  const groups = (inputs + group - 1) / group, plane = <usize>((inputs + 7) & ~7);
-  const end = shareBegin(rows, rank + 1, size);
-  for (let row = shareBegin(rows, rank, size); row < end; row++) {
-    const from = input + <usize>row * inputStride, to = codes + <usize>row * 2 * plane;
+  const groups = (inputs + group - 1) / group, padded = <usize>((inputs + 7) & ~7);
+  const pairs = (rows + 1) >> 1;
+  const end = min(rows, shareBegin(pairs, rank + 1, size) * 2);
+  for (let row = shareBegin(pairs, rank, size) * 2; row < end; row++) {
+    const isPaired = (row | 1) < rows;
+    const from = input + <usize>row * inputStride;
+    const to = codes + <usize>(row & ~1) * 2 * padded + (isPaired ? <usize>(row & 1) * 16 : 0);
+    const blockBytes: usize = isPaired ? 32 : 16;
     for (let g = 0; g < groups; g++) {
       const begin = g * group, stop = min(begin + group, inputs);
-      let largest4 = f32x4.splat(0);
+      // Bit patterns of non-negative floats are ordered like the floats, with infinity and NaN on top.
+      let largest4 = i32x4.splat(0);
+      const magnitude = i32x4.splat(0x7fffffff);
       let k = begin;
-      for (; k + 4 <= stop; k += 4) largest4 = f32x4.max(largest4, f32x4.abs(v128.load(from + <usize>k * 4)));
-      let largest = maxLanes(largest4);
-      for (; k < stop; k++) largest = max(largest, abs(load<f32>(from + <usize>k * 4)));
-      // A step near the subnormal range would make its inverse infinite: such a group is zero. NaN stays NaN.
-      const inverse: f32 = largest > 1e-30 ? 32639 / largest : largest == largest ? 0 : largest;
+      for (; k + 4 <= stop; k += 4) {
+        largest4 = i32x4.max_s(largest4, v128.and(v128.load(from + <usize>k * 4), magnitude));
+      }
+      let bits = max(
+        max(i32x4.extract_lane(largest4, 0), i32x4.extract_lane(largest4, 1)),
+        max(i32x4.extract_lane(largest4, 2), i32x4.extract_lane(largest4, 3)),
+      );
+      for (; k < stop; k++) bits = max(bits, load<i32>(from + <usize>k * 4) & 0x7fffffff);
+      const largest = reinterpret<f32>(bits);
+      // A step near the subnormal range would make its inverse infinite: such a group is zero.
+      const inverse: f32 = largest > 1e-30 && bits < 0x7f800000 ? 32639 / largest : 0;
+      const factor = f32x4.splat(inverse);
       let sum = i32x4.splat(0);
       for (k = begin; k + 8 <= stop; k += 8) {
-        const x = from + <usize>k * 4;
-        const a = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), f32x4.splat(inverse))));
-        const b = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 16), f32x4.splat(inverse))));
+        const x = from + <usize>k * 4, place = to + <usize>(k >> 3) * blockBytes;
+        const a = roundScaled(v128.load(x), factor), b = roundScaled(v128.load(x, 16), factor);
         sum = i32x4.add(sum, i32x4.add(a, b));
-        const even = v128.shuffle<i32>(a, b, 0, 2, 4, 6), odd = v128.shuffle<i32>(a, b, 1, 3, 5, 7);
-        const whole = i16x8.narrow_i32x4_s(even, odd);
+        const whole = i16x8.narrow_i32x4_s(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
         const high = i16x8.shr_s(i16x8.add(whole, i16x8.splat(128)), 8);
         const low = i16x8.sub(whole, i16x8.shl(high, 8));
-        v128.store64_lane(to + <usize>k, i8x16.narrow_i16x8_s(high, high), 0);
-        v128.store64_lane(to + plane + <usize>k, i8x16.narrow_i16x8_s(low, low), 0);
+        v128.store(place, i8x16.narrow_i16x8_s(high, low));
       }
       let total = i32x4.extract_lane(sum, 0) + i32x4.extract_lane(sum, 1) + i32x4.extract_lane(sum, 2) +
         i32x4.extract_lane(sum, 3);
       if (k < stop) {
-        store<u64>(to + <usize>k, 0);
-        store<u64>(to + plane + <usize>k, 0);
+        const block = to + <usize>(k >> 3) * blockBytes;
+        v128.store(block, i32x4.splat(0));
         for (let j = 0; k + j < stop; j++) {
           const whole = <i32>nearest(load<f32>(from + <usize>(k + j) * 4) * inverse), high = (whole + 128) >> 8;
           total += whole;
-          const place = to + <usize>(k + (j & 1) * 4 + (j >> 1));
+          const place = block + <usize>((j & 1) * 4 + (j >> 1));
           store<i8>(place, <i8>high);
-          store<i8>(place + plane, <i8>(whole - (high << 8)));
+          store<i8>(place + 8, <i8>(whole - (high << 8)));
         }
       }
       const place = (<usize>row * <usize>groups + <usize>g) * 4;
       store<i32>(sums + place, total);
-      store<f32>(steps + place, inverse == 0 ? 0 : largest / 32639);
+      store<f32>(steps + place, bits >= 0x7f800000 ? NaN : inverse == 0 ? 0 : largest / 32639);
     }
   }
 }

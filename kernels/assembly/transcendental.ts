@@ -11,9 +11,13 @@
 // @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
-  const tooSmall = f32x4.lt(x, f32x4.splat(-87.33654));
-  const clamped = f32x4.min(f32x4.max(x, f32x4.splat(-87.33654)), f32x4.splat(88.8));
-  const n = f32x4.nearest(f32x4.mul(clamped, f32x4.splat(1.44269504088896341)));
+  const smallest = f32x4.splat(-87.33654);
+  const tooSmall = f32x4.lt(x, smallest);
+  // pmin and pmax are one instruction each, and keep a NaN in their first operand.
+  const clamped = f32x4.pmin(f32x4.pmax(x, smallest), f32x4.splat(88.8));
+  // Adding 1.5 · 2^23 rounds to an integer and leaves it in the low bits.
+  const shifted = f32x4.add(f32x4.mul(clamped, f32x4.splat(1.44269504088896341)), f32x4.splat(12582912));
+  const n = f32x4.sub(shifted, f32x4.splat(12582912));
   let r = f32x4.sub(clamped, f32x4.mul(n, f32x4.splat(0.693359375)));
   r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)));
   let p = f32x4.splat(1.9875691500e-4);
@@ -23,7 +27,8 @@ export function exp4(x: v128): v128 {
   p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.6666665459e-1));
   p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1));
   p = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), f32x4.splat(1));
-  const scale = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
+  // The low bits of `shifted` are n in two's complement; the shift drops what is above them.
+  const scale = i32x4.shl(i32x4.add(shifted, i32x4.splat(127)), 23);
   return v128.andnot(f32x4.mul(p, scale), tooSmall);
 }
 

@@ -35,7 +35,7 @@ export class Model implements AsyncDisposable {
     this.#defaults = defaults;
   }
 
-  /** @throws {RemoraError} FILE_NOT_FOUND when the model has no tokenizer.json, BAD_TOKENIZER when it is damaged. */
+  /** @throws {RemoraError} FILE_NOT_FOUND when the model has no tokenizer.json. */
   get tokenizer(): Tokenizer {
     return this.#text.tokenizer;
   }

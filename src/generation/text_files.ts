@@ -16,19 +16,27 @@ import type { SamplingOptions } from "./sampler.ts";
 const TOKENIZER_FILE = "tokenizer.json";
 const TOKENIZER_CONFIG_FILE = "tokenizer_config.json";
 
-/** The contents of the text files; each is parsed when it is first needed. */
+/**
+ * The contents of the text files. The tokenizer is parsed at once: done before the weights are read, its garbage does not
+ * add to the peak of memory (10 MB for a vocabulary of 49,152). The template waits until it is needed.
+ */
 export class TextFiles {
   readonly #label: string;
   readonly #contents: ReadonlyMap<string, Uint8Array>;
-  #tokenizer?: Tokenizer;
+  readonly #tokenizer?: Tokenizer;
   #template?: ChatTemplate;
 
-  private constructor(label: string, contents: ReadonlyMap<string, Uint8Array>) {
+  private constructor(label: string, contents: Map<string, Uint8Array>) {
     this.#label = label;
     this.#contents = contents;
+    const json = contents.get(TOKENIZER_FILE);
+    if (!json) return;
+    const files = { tokenizer: TOKENIZER_FILE, config: TOKENIZER_CONFIG_FILE };
+    this.#tokenizer = Tokenizer.parse(json, contents.get(TOKENIZER_CONFIG_FILE), files);
+    contents.delete(TOKENIZER_FILE);
   }
 
-  /** @throws {RemoraError} BAD_TOKENIZER or BAD_TEMPLATE for a file above its limit. */
+  /** @throws {RemoraError} BAD_TOKENIZER for a damaged one, BAD_TEMPLATE for a file above its limit. */
   static async read(source: ModelSource): Promise<TextFiles> {
     const files = await source.list();
     const contents = new Map<string, Uint8Array>();
@@ -53,13 +61,9 @@ export class TextFiles {
     return new TextFiles(source.label ?? "the model", contents);
   }
 
-  /** @throws {RemoraError} FILE_NOT_FOUND where the model has none, BAD_TOKENIZER */
+  /** @throws {RemoraError} FILE_NOT_FOUND where the model has none. */
   get tokenizer(): Tokenizer {
-    if (this.#tokenizer) return this.#tokenizer;
-    const json = this.#contents.get(TOKENIZER_FILE);
-    if (!json) throw this.#missing(TOKENIZER_FILE);
-    const files = { tokenizer: TOKENIZER_FILE, config: TOKENIZER_CONFIG_FILE };
-    this.#tokenizer = Tokenizer.parse(json, this.#contents.get(TOKENIZER_CONFIG_FILE), files);
+    if (!this.#tokenizer) throw this.#missing(TOKENIZER_FILE);
     return this.#tokenizer;
   }
 
