@@ -159,6 +159,13 @@ function twoRowTile<F>(
   storeOutputs(output + 16, t11, bias1, accumulate, count - 4);
 }
 
+/**
+ * Panels that a tile of rows passes before the next tile does: their outputs fill whole cache lines (two panels a line) and
+ * the rows' codes stay in the first cache. Their weights must stay there too.
+ */
+const PANELS_TOGETHER = 8;
+const WEIGHT_BYTES_TOGETHER = 24576;
+
 function matmul<F>(
   codes: usize, sums: usize, steps: usize, weights: usize, scales: usize, zeros: usize, zero: i32, bias: usize,
   output: usize, outputStride: usize, rows: i32, outputs: i32, inputs: i32, group: i32, accumulate: i32,
@@ -167,27 +174,29 @@ function matmul<F>(
   const panels = (outputs + 7) >> 3, blocks = inputs >> 3, groupBlocks = group >> 3;
   const groups = (inputs + group - 1) / group;
   const groupStride = <usize>groups * 4;
-  const end = shareBegin(panels, rank + 1, size);
-  for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
-    const w = weights + <usize>panel * <usize>blocks * 32;
-    const scale = scales + <usize>panel * <usize>groups * 32;
-    const zeroRow: usize = zeros ? zeros + <usize>panel * <usize>groups * 16 : 0;
-    const biasRow: usize = bias ? bias + <usize>panel * 32 : 0;
-    const count = outputs - panel * 8;
-    const column = output + <usize>panel * 32;
-    let row = 0;
-    for (; row + 2 <= rows; row += 2) {
-      twoRowTile<F>(
-        codes + <usize>row * 2 * inputs, sums + <usize>row * groupStride, steps + <usize>row * groupStride,
-        groupStride, w, scale, zeroRow, zero, blocks, groupBlocks, column + <usize>row * outputStride, outputStride,
-        biasRow, accumulate, count,
-      );
-    }
-    if (row < rows) {
-      rowTile<F>(
-        codes + <usize>row * 2 * inputs, sums + <usize>row * groupStride, steps + <usize>row * groupStride,
-        w, scale, zeroRow, zero, blocks, groupBlocks, column + <usize>row * outputStride, biasRow, accumulate, count,
-      );
+  const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
+  const together = max(1, min(PANELS_TOGETHER, WEIGHT_BYTES_TOGETHER / (blocks * 32)));
+  for (let first = begin; first < end; first += together) {
+    const last = min(first + together, end);
+    for (let row = 0; row < rows; row += 2) {
+      const a = codes + <usize>row * 2 * inputs;
+      const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
+      for (let panel = first; panel < last; panel++) {
+        const w = weights + <usize>panel * <usize>blocks * 32;
+        const scale = scales + <usize>panel * <usize>groups * 32;
+        const zeroRow: usize = zeros ? zeros + <usize>panel * <usize>groups * 16 : 0;
+        const biasRow: usize = bias ? bias + <usize>panel * 32 : 0;
+        const to = output + <usize>row * outputStride + <usize>panel * 32;
+        const count = outputs - panel * 8;
+        if (row + 1 < rows) {
+          twoRowTile<F>(
+            a, sum, step, groupStride, w, scale, zeroRow, zero, blocks, groupBlocks, to, outputStride, biasRow,
+            accumulate, count,
+          );
+        } else {
+          rowTile<F>(a, sum, step, w, scale, zeroRow, zero, blocks, groupBlocks, to, biasRow, accumulate, count);
+        }
+      }
     }
   }
 }

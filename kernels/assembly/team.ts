@@ -22,7 +22,7 @@ import { add, embed, gatedActivation, gatherColumns, quantize, rmsNorm, softmax 
  * Looks at a flag this often before sleeping: about 20 µs, longer than a barrier takes when every thread has a core, short
  * enough that a thread without one does not starve the one it waits for.
  */
-const SPIN_LOOKS = 10_000;
+const SPIN_LOOKS = 200_000;
 /** A sleeping leader looks this often (nanoseconds) whether a worker has failed. */
 const LEADER_NAP_NS: i64 = 20_000_000;
 

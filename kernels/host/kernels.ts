@@ -59,6 +59,9 @@ export interface AttentionCall {
   scratchBytes: number;
 }
 
+/** Rounds of timing both dot forms: engines replace first, unoptimised code after some ten milliseconds. */
+const DOT_FORM_ROUNDS = 64;
+
 /** Kernels of one memory, run by one team. */
 export class Kernels {
   readonly heap: Heap;
@@ -92,35 +95,31 @@ export class Kernels {
   chooseDotForm(): void {
     if (this.variant === "strict") return;
     const { heap } = this;
-    const inputs = 1024, outputs = 256, group = 128;
+    const rows = 8, inputs = 1024, outputs = 256, group = 128, groups = inputs / group;
     const sizes = [
-      2 * inputs,
-      inputs / group * 4,
-      inputs / group * 4,
+      2 * rows * inputs,
+      rows * groups * 4,
+      rows * groups * 4,
       inputs * outputs / 2,
-      inputs / group * outputs * 4,
+      groups * outputs * 4,
+      rows * outputs * 4,
     ];
-    const bytes = sizes.reduce((sum, size) => sum + size, outputs * 4);
-    const codes = heap.allocate(bytes);
-    const [_codes, sums, steps, weights, scales, output] = sizes.reduce<number[]>(
-      (at, size) => [...at, at.at(-1)! + size],
-      [codes],
-    );
+    const [codes, sums, steps, weights, scales, output] = sizes.map((size) => heap.allocate(size));
     const best = { wide: Infinity, narrow: Infinity };
-    for (let round = 0; round < 24; round++) {
+    for (let round = 0; round < DOT_FORM_ROUNDS; round++) {
       for (const form of ["wide", "narrow"] as const) {
         this.wideDot = form === "wide";
         const begin = performance.now();
         this.matmulInt4(
           { codes, sums, steps },
           { weights, scales, zeros: 0, zero: 8, group },
-          { rows: 1, outputs, inputs },
+          { rows, outputs, inputs },
           { output, outputStride: outputs * 4, bias: 0, accumulate: false },
         );
         best[form] = Math.min(best[form], performance.now() - begin);
       }
     }
-    heap.free(codes, bytes);
+    [codes, sums, steps, weights, scales, output].forEach((address, i) => heap.free(address, sizes[i]));
     this.wideDot = best.wide <= best.narrow;
   }
 
