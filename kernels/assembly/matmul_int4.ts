@@ -1,12 +1,13 @@
 /**
  * matmul_int4: C[M, N] f32 = A[M, K] × W[K, N] 4-bit codes, a scale (and zero point) per group of inputs.
  *
- * An activation is 256 · high + low, two signed bytes: one plane alone (8 bits) moves the logits of small models by
- * several per cent where attention is sharp (docs/numerics.md has the measurement), two leave only the weights' own error.
+ * An activation is one signed byte, or two: 256 · high + low. One byte alone moves the logits of small models by several
+ * per cent where attention is sharp; two leave only the weights' own error, for twice the products (docs/numerics.md has
+ * the measurements and says where which is used).
  *
  * Operands. K % 8 == 0; groups of `group` inputs (% 8 == 0, ≤ 128), the last one may be shorter; G = ceil(K / group).
- *   codes      i8  [M/2, K/8, 2, 2, 8]  pairs of rows; for eight inputs the high bytes of the first row, its low bytes, then
- *                  the second row's; the even inputs come first: 0 2 4 6 1 3 5 7. An odd last row is [K/8, 2, 8].
+ *   codes      i8  [M/R, K/8, R, bytes, 8] with R · bytes = 4: for eight inputs the high bytes of a row, then its low ones,
+ *                  then the next row's; even inputs first: 0 2 4 6 1 3 5 7. Rows that fill no tile: [K/8, bytes, 8] each.
  *   sums       i32 [M, G]         sum of the activations' integers over a group
  *   steps      f32 [M, G]         what one unit of an activation is worth
  *   weights    u32 [N/8, K/8, 8]  one word = eight codes of one output, low nibble first (as GPTQ stores them)
@@ -23,13 +24,13 @@
  * in the order of the groups: the result does not depend on the tile, the thread or the dot form.
  */
 import { addProducts, beginChunk, CHUNK_BLOCKS, endChunk } from "./dot";
-import { applyGroup, zeroPoints } from "./group";
+import { applyGroup, joinBytes, zeroPoints } from "./group";
 import { shareBegin, storeOutputs } from "./vector";
 
-/** One row × one panel: four chains of sums, high and low plane of two vectors of outputs. */
+/** One row × one panel: chains of sums for each byte of the activations and each vector of outputs. */
 // @ts-ignore: decorator
 @inline
-function rowTile<F>(
+function rowTile<F, P>(
   a: usize, sums: usize, steps: usize, w: usize, scale: usize, zeros: usize, zero: i32,
   blocks: i32, groupBlocks: i32, output: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
@@ -49,18 +50,22 @@ function rowTile<F>(
         let x = v128.load32_splat(a);
         sh0 = addProducts<F>(sh0, x, q0);
         sh1 = addProducts<F>(sh1, x, q1);
-        x = v128.load32_splat(a, 8);
-        sl0 = addProducts<F>(sl0, x, q0);
-        sl1 = addProducts<F>(sl1, x, q1);
+        if (sizeof<P>() == 2) {
+          x = v128.load32_splat(a, 8);
+          sl0 = addProducts<F>(sl0, x, q0);
+          sl1 = addProducts<F>(sl1, x, q1);
+        }
         q0 = v128.and(i16x8.shr_u(w0, 4), mask);
         q1 = v128.and(i16x8.shr_u(w1, 4), mask);
         x = v128.load32_splat(a, 4);
         sh0 = addProducts<F>(sh0, x, q0);
         sh1 = addProducts<F>(sh1, x, q1);
-        x = v128.load32_splat(a, 12);
-        sl0 = addProducts<F>(sl0, x, q0);
-        sl1 = addProducts<F>(sl1, x, q1);
-        a += 16;
+        if (sizeof<P>() == 2) {
+          x = v128.load32_splat(a, 12);
+          sl0 = addProducts<F>(sl0, x, q0);
+          sl1 = addProducts<F>(sl1, x, q1);
+        }
+        a += 8 * sizeof<P>();
         w += 32;
       } while (--step);
       h0 = endChunk<F>(h0, sh0);
@@ -68,8 +73,9 @@ function rowTile<F>(
       l0 = endChunk<F>(l0, sl0);
       l1 = endChunk<F>(l1, sl1);
     }
-    total0 = applyGroup(total0, h0, l0, zeroPoints(zeros, zero), sums, v128.load(scale), steps);
-    total1 = applyGroup(total1, h1, l1, zeroPoints(zeros ? zeros + 8 : 0, zero), sums, v128.load(scale, 16), steps);
+    const scale0 = v128.load(scale), scale1 = v128.load(scale, 16);
+    total0 = applyGroup(total0, joinBytes<P>(h0, l0), zeroPoints(zeros, zero), sums, scale0, steps);
+    total1 = applyGroup(total1, joinBytes<P>(h1, l1), zeroPoints(zeros ? zeros + 8 : 0, zero), sums, scale1, steps);
     sums += 4;
     steps += 4;
     scale += 32;
@@ -78,74 +84,88 @@ function rowTile<F>(
   storeOutputs(output, total0, bias, accumulate, count);
   storeOutputs(output + 16, total1, bias ? bias + 16 : 0, accumulate, count - 4);
 }
-
-/** Two rows × one panel: eight integer sums stay in registers, each unpacked vector of codes serves two rows. */
+/**
+ * Four rows of bytes × one panel: two rows of activations of two bytes, or four of one. Eight integer sums stay in
+ * registers, each unpacked vector of codes serves all four.
+ */
 // @ts-ignore: decorator
 @inline
-function twoRowTile<F>(
+function fourByteTile<F, P>(
   a: usize, sums: usize, steps: usize, groupStride: usize,
   w: usize, scale: usize, zeros: usize, zero: i32,
   blocks: i32, groupBlocks: i32, output: usize, outputStride: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
   const mask = i8x16.splat(15);
   let t00 = f32x4.splat(0), t01 = f32x4.splat(0), t10 = f32x4.splat(0), t11 = f32x4.splat(0);
+  let t20 = f32x4.splat(0), t21 = f32x4.splat(0), t30 = f32x4.splat(0), t31 = f32x4.splat(0);
   while (blocks > 0) {
     let left = min(blocks, groupBlocks);
     blocks -= left;
-    let h00 = i32x4.splat(0), h01 = i32x4.splat(0), l00 = i32x4.splat(0), l01 = i32x4.splat(0);
-    let h10 = i32x4.splat(0), h11 = i32x4.splat(0), l10 = i32x4.splat(0), l11 = i32x4.splat(0);
+    let c00 = i32x4.splat(0), c01 = i32x4.splat(0), c10 = i32x4.splat(0), c11 = i32x4.splat(0);
+    let c20 = i32x4.splat(0), c21 = i32x4.splat(0), c30 = i32x4.splat(0), c31 = i32x4.splat(0);
     while (left > 0) {
-      let sh00 = beginChunk<F>(h00), sh01 = beginChunk<F>(h01), sl00 = beginChunk<F>(l00), sl01 = beginChunk<F>(l01);
-      let sh10 = beginChunk<F>(h10), sh11 = beginChunk<F>(h11), sl10 = beginChunk<F>(l10), sl11 = beginChunk<F>(l11);
+      let s00 = beginChunk<F>(c00), s01 = beginChunk<F>(c01), s10 = beginChunk<F>(c10), s11 = beginChunk<F>(c11);
+      let s20 = beginChunk<F>(c20), s21 = beginChunk<F>(c21), s30 = beginChunk<F>(c30), s31 = beginChunk<F>(c31);
       let step = min(left, CHUNK_BLOCKS);
       left -= step;
       do {
         const w0 = v128.load(w), w1 = v128.load(w, 16);
         let q0 = v128.and(w0, mask), q1 = v128.and(w1, mask);
         let x = v128.load32_splat(a);
-        sh00 = addProducts<F>(sh00, x, q0);
-        sh01 = addProducts<F>(sh01, x, q1);
+        s00 = addProducts<F>(s00, x, q0);
+        s01 = addProducts<F>(s01, x, q1);
         x = v128.load32_splat(a, 8);
-        sl00 = addProducts<F>(sl00, x, q0);
-        sl01 = addProducts<F>(sl01, x, q1);
+        s10 = addProducts<F>(s10, x, q0);
+        s11 = addProducts<F>(s11, x, q1);
         x = v128.load32_splat(a, 16);
-        sh10 = addProducts<F>(sh10, x, q0);
-        sh11 = addProducts<F>(sh11, x, q1);
+        s20 = addProducts<F>(s20, x, q0);
+        s21 = addProducts<F>(s21, x, q1);
         x = v128.load32_splat(a, 24);
-        sl10 = addProducts<F>(sl10, x, q0);
-        sl11 = addProducts<F>(sl11, x, q1);
+        s30 = addProducts<F>(s30, x, q0);
+        s31 = addProducts<F>(s31, x, q1);
         q0 = v128.and(i16x8.shr_u(w0, 4), mask);
         q1 = v128.and(i16x8.shr_u(w1, 4), mask);
         x = v128.load32_splat(a, 4);
-        sh00 = addProducts<F>(sh00, x, q0);
-        sh01 = addProducts<F>(sh01, x, q1);
+        s00 = addProducts<F>(s00, x, q0);
+        s01 = addProducts<F>(s01, x, q1);
         x = v128.load32_splat(a, 12);
-        sl00 = addProducts<F>(sl00, x, q0);
-        sl01 = addProducts<F>(sl01, x, q1);
+        s10 = addProducts<F>(s10, x, q0);
+        s11 = addProducts<F>(s11, x, q1);
         x = v128.load32_splat(a, 20);
-        sh10 = addProducts<F>(sh10, x, q0);
-        sh11 = addProducts<F>(sh11, x, q1);
+        s20 = addProducts<F>(s20, x, q0);
+        s21 = addProducts<F>(s21, x, q1);
         x = v128.load32_splat(a, 28);
-        sl10 = addProducts<F>(sl10, x, q0);
-        sl11 = addProducts<F>(sl11, x, q1);
+        s30 = addProducts<F>(s30, x, q0);
+        s31 = addProducts<F>(s31, x, q1);
         a += 32;
         w += 32;
       } while (--step);
-      h00 = endChunk<F>(h00, sh00);
-      h01 = endChunk<F>(h01, sh01);
-      l00 = endChunk<F>(l00, sl00);
-      l01 = endChunk<F>(l01, sl01);
-      h10 = endChunk<F>(h10, sh10);
-      h11 = endChunk<F>(h11, sh11);
-      l10 = endChunk<F>(l10, sl10);
-      l11 = endChunk<F>(l11, sl11);
+      c00 = endChunk<F>(c00, s00);
+      c01 = endChunk<F>(c01, s01);
+      c10 = endChunk<F>(c10, s10);
+      c11 = endChunk<F>(c11, s11);
+      c20 = endChunk<F>(c20, s20);
+      c21 = endChunk<F>(c21, s21);
+      c30 = endChunk<F>(c30, s30);
+      c31 = endChunk<F>(c31, s31);
     }
     const scale0 = v128.load(scale), scale1 = v128.load(scale, 16);
     const zero0 = zeroPoints(zeros, zero), zero1 = zeroPoints(zeros ? zeros + 8 : 0, zero);
-    t00 = applyGroup(t00, h00, l00, zero0, sums, scale0, steps);
-    t01 = applyGroup(t01, h01, l01, zero1, sums, scale1, steps);
-    t10 = applyGroup(t10, h10, l10, zero0, sums + groupStride, scale0, steps + groupStride);
-    t11 = applyGroup(t11, h11, l11, zero1, sums + groupStride, scale1, steps + groupStride);
+    if (sizeof<P>() == 2) {
+      t00 = applyGroup(t00, joinBytes<P>(c00, c10), zero0, sums, scale0, steps);
+      t01 = applyGroup(t01, joinBytes<P>(c01, c11), zero1, sums, scale1, steps);
+      t10 = applyGroup(t10, joinBytes<P>(c20, c30), zero0, sums + groupStride, scale0, steps + groupStride);
+      t11 = applyGroup(t11, joinBytes<P>(c21, c31), zero1, sums + groupStride, scale1, steps + groupStride);
+    } else {
+      t00 = applyGroup(t00, c00, zero0, sums, scale0, steps);
+      t01 = applyGroup(t01, c01, zero1, sums, scale1, steps);
+      t10 = applyGroup(t10, c10, zero0, sums + groupStride, scale0, steps + groupStride);
+      t11 = applyGroup(t11, c11, zero1, sums + groupStride, scale1, steps + groupStride);
+      t20 = applyGroup(t20, c20, zero0, sums + 2 * groupStride, scale0, steps + 2 * groupStride);
+      t21 = applyGroup(t21, c21, zero1, sums + 2 * groupStride, scale1, steps + 2 * groupStride);
+      t30 = applyGroup(t30, c30, zero0, sums + 3 * groupStride, scale0, steps + 3 * groupStride);
+      t31 = applyGroup(t31, c31, zero1, sums + 3 * groupStride, scale1, steps + 3 * groupStride);
+    }
     sums += 4;
     steps += 4;
     scale += 32;
@@ -157,6 +177,13 @@ function twoRowTile<F>(
   output += outputStride;
   storeOutputs(output, t10, bias, accumulate, count);
   storeOutputs(output + 16, t11, bias1, accumulate, count - 4);
+  if (sizeof<P>() == 2) return;
+  output += outputStride;
+  storeOutputs(output, t20, bias, accumulate, count);
+  storeOutputs(output + 16, t21, bias1, accumulate, count - 4);
+  output += outputStride;
+  storeOutputs(output, t30, bias, accumulate, count);
+  storeOutputs(output + 16, t31, bias1, accumulate, count - 4);
 }
 
 /**
@@ -166,7 +193,7 @@ function twoRowTile<F>(
 const PANELS_TOGETHER = 8;
 const WEIGHT_BYTES_TOGETHER = 24576;
 
-function matmul<F>(
+function matmul<F, P>(
   codes: usize, sums: usize, steps: usize, weights: usize, scales: usize, zeros: usize, zero: i32, bias: usize,
   output: usize, outputStride: usize, rows: i32, outputs: i32, inputs: i32, group: i32, accumulate: i32,
   rank: i32, size: i32,
@@ -174,12 +201,14 @@ function matmul<F>(
   const panels = (outputs + 7) >> 3, blocks = inputs >> 3, groupBlocks = group >> 3;
   const groups = (inputs + group - 1) / group;
   const groupStride = <usize>groups * 4;
+  const tileRows = 4 / <i32>sizeof<P>();
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
   const together = max(1, min(PANELS_TOGETHER, WEIGHT_BYTES_TOGETHER / (blocks * 32)));
   for (let first = begin; first < end; first += together) {
     const last = min(first + together, end);
-    for (let row = 0; row < rows; row += 2) {
-      const a = codes + <usize>row * 2 * inputs;
+    for (let row = 0; row < rows;) {
+      const isTile = row + tileRows <= rows;
+      const a = codes + <usize>row * sizeof<P>() * inputs;
       const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
       for (let panel = first; panel < last; panel++) {
         const w = weights + <usize>panel * <usize>blocks * 32;
@@ -188,36 +217,54 @@ function matmul<F>(
         const biasRow: usize = bias ? bias + <usize>panel * 32 : 0;
         const to = output + <usize>row * outputStride + <usize>panel * 32;
         const count = outputs - panel * 8;
-        if (row + 1 < rows) {
-          twoRowTile<F>(
+        if (isTile) {
+          fourByteTile<F, P>(
             a, sum, step, groupStride, w, scale, zeroRow, zero, blocks, groupBlocks, to, outputStride, biasRow,
             accumulate, count,
           );
         } else {
-          rowTile<F>(a, sum, step, w, scale, zeroRow, zero, blocks, groupBlocks, to, biasRow, accumulate, count);
+          rowTile<F, P>(a, sum, step, w, scale, zeroRow, zero, blocks, groupBlocks, to, biasRow, accumulate, count);
         }
       }
+      row += isTile ? tileRows : 1;
     }
   }
 }
 
-/** `wide` picks the 32-bit dot form (see dot.ts); the strict build has only the 16-bit one. */
+/**
+ * `bytes` (1 or 2) of each activation, as `quantize` wrote them. `wide` picks the 32-bit dot form (see dot.ts); the strict
+ * build has only the 16-bit one.
+ */
 export function matmulInt4(
   codes: usize, sums: usize, steps: usize, weights: usize, scales: usize, zeros: usize, zero: i32, bias: usize,
   output: usize, outputStride: usize, rows: i32, outputs: i32, inputs: i32, group: i32, accumulate: i32, wide: i32,
-  rank: i32, size: i32,
+  bytes: i32, rank: i32, size: i32,
 ): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     if (wide) {
-      matmul<i32>(
-        codes, sums, steps, weights, scales, zeros, zero, bias, output, outputStride, rows, outputs, inputs, group,
-        accumulate, rank, size,
-      );
+      if (bytes == 1) {
+        matmul<i32, i8>(
+          codes, sums, steps, weights, scales, zeros, zero, bias, output, outputStride, rows, outputs, inputs, group,
+          accumulate, rank, size,
+        );
+      } else {
+        matmul<i32, i16>(
+          codes, sums, steps, weights, scales, zeros, zero, bias, output, outputStride, rows, outputs, inputs, group,
+          accumulate, rank, size,
+        );
+      }
       return;
     }
   }
-  matmul<i16>(
-    codes, sums, steps, weights, scales, zeros, zero, bias, output, outputStride, rows, outputs, inputs, group,
-    accumulate, rank, size,
-  );
+  if (bytes == 1) {
+    matmul<i16, i8>(
+      codes, sums, steps, weights, scales, zeros, zero, bias, output, outputStride, rows, outputs, inputs, group,
+      accumulate, rank, size,
+    );
+  } else {
+    matmul<i16, i16>(
+      codes, sums, steps, weights, scales, zeros, zero, bias, output, outputStride, rows, outputs, inputs, group,
+      accumulate, rank, size,
+    );
+  }
 }

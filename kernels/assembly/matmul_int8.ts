@@ -1,5 +1,5 @@
 /**
- * matmul_int8: as matmul_int4, with 8-bit codes 0..255.
+ * matmul_int8: as matmul_int4 with activations of two bytes, and 8-bit codes 0..255.
  *
  *   weights  u8 [N/8, K/8, 2, 8, 4]  eight inputs of eight outputs are 64 bytes: first the even inputs of each output
  *                                    (0 2 4 6), then the odd ones, the order in which activations are stored
@@ -8,7 +8,7 @@
  * dot = dot(low nibbles) + 16 · dot(high nibbles). |Σ a · (code − zero)| ≤ 32,639 · 255 · 128 < 2^30, all exact.
  */
 import { addProducts, beginChunk, CHUNK_BLOCKS, endChunk } from "./dot";
-import { applyGroup, zeroPoints } from "./group";
+import { applyGroup, joinBytes, zeroPoints } from "./group";
 import { shareBegin, storeOutputs } from "./vector";
 
 // @ts-ignore: decorator
@@ -54,7 +54,7 @@ function rowTile<F>(
       lh = endChunk<F>(lh, slh);
     }
     total = applyGroup(
-      total, joinNibbles(hl, hh), joinNibbles(ll, lh), zeroPoints(zeros, zero), sums, v128.load(scale), steps,
+      total, joinBytes<i16>(joinNibbles(hl, hh), joinNibbles(ll, lh)), zeroPoints(zeros, zero), sums, v128.load(scale), steps,
     );
     sums += 4;
     steps += 4;
@@ -114,9 +114,9 @@ function twoRowTile<F>(
       lh1 = endChunk<F>(lh1, slh1);
     }
     const z = zeroPoints(zeros, zero), s = v128.load(scale);
-    t0 = applyGroup(t0, joinNibbles(hl0, hh0), joinNibbles(ll0, lh0), z, sums, s, steps);
+    t0 = applyGroup(t0, joinBytes<i16>(joinNibbles(hl0, hh0), joinNibbles(ll0, lh0)), z, sums, s, steps);
     t1 = applyGroup(
-      t1, joinNibbles(hl1, hh1), joinNibbles(ll1, lh1), z, sums + groupStride, s, steps + groupStride,
+      t1, joinBytes<i16>(joinNibbles(hl1, hh1), joinNibbles(ll1, lh1)), z, sums + groupStride, s, steps + groupStride,
     );
     sums += 4;
     steps += 4;

@@ -99,22 +99,24 @@ function roundScaled(x: v128, factor: v128): v128 {
 }
 
 /**
- * Activations → 256 · high + low in signed bytes, one scale per row and group: step = max |x| / 32,639 (the largest value
- * whose bytes both fit), integer = nearest(x / step), ties to even. A group with NaN or infinity gets a NaN step.
+ * Activations → one signed byte each, or two: 256 · high + low; one scale per row and group: step = max |x| / 127 or / 32,639
+ * (the largest value whose bytes both fit), integer = nearest(x / step), ties to even. A group with NaN or infinity gets a
+ * NaN step.
  *   input f32 [M, K]; codes in the layout of matmul_int4, K rounded up to 8; sums i32, steps f32 [M, G]
  */
 export function quantize(
   input: usize, inputStride: usize, codes: usize, sums: usize, steps: usize, rows: i32, inputs: i32, group: i32,
-  rank: i32, size: i32,
+  bytes: i32, rank: i32, size: i32,
 ): void {
   const groups = (inputs + group - 1) / group, padded = <usize>((inputs + 7) & ~7);
-  const pairs = (rows + 1) >> 1;
-  const end = min(rows, shareBegin(pairs, rank + 1, size) * 2);
-  for (let row = shareBegin(pairs, rank, size) * 2; row < end; row++) {
-    const isPaired = (row | 1) < rows;
+  const limit: f32 = bytes == 1 ? 127 : 32639;
+  const tileRows = 4 / bytes, tiled = rows - rows % tileRows, rowBytes = <usize>bytes * 8;
+  const end = shareBegin(rows, rank + 1, size);
+  for (let row = shareBegin(rows, rank, size); row < end; row++) {
     const from = input + <usize>row * inputStride;
-    const to = codes + <usize>(row & ~1) * 2 * padded + (isPaired ? <usize>(row & 1) * 16 : 0);
-    const blockBytes: usize = isPaired ? 32 : 16;
+    const inTile = row < tiled ? row % tileRows : 0;
+    const to = codes + <usize>(row - inTile) * <usize>bytes * padded + <usize>inTile * rowBytes;
+    const blockBytes: usize = row < tiled ? 32 : rowBytes;
     for (let g = 0; g < groups; g++) {
       const begin = g * group, stop = min(begin + group, inputs);
       // Bit patterns of non-negative floats are ordered like the floats, with infinity and NaN on top.
@@ -131,7 +133,7 @@ export function quantize(
       for (; k < stop; k++) bits = max(bits, load<i32>(from + <usize>k * 4) & 0x7fffffff);
       const largest = reinterpret<f32>(bits);
       // A step near the subnormal range would make its inverse infinite: such a group is zero.
-      const inverse: f32 = largest > 1e-30 && bits < 0x7f800000 ? 32639 / largest : 0;
+      const inverse: f32 = largest > 1e-30 && bits < 0x7f800000 ? limit / largest : 0;
       const factor = f32x4.splat(inverse);
       let sum = i32x4.splat(0);
       for (k = begin; k + 8 <= stop; k += 8) {
@@ -139,6 +141,10 @@ export function quantize(
         const a = roundScaled(v128.load(x), factor), b = roundScaled(v128.load(x, 16), factor);
         sum = i32x4.add(sum, i32x4.add(a, b));
         const whole = i16x8.narrow_i32x4_s(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
+        if (bytes == 1) {
+          v128.store64_lane(place, i8x16.narrow_i16x8_s(whole, whole), 0);
+          continue;
+        }
         const high = i16x8.shr_s(i16x8.add(whole, i16x8.splat(128)), 8);
         const low = i16x8.sub(whole, i16x8.shl(high, 8));
         v128.store(place, i8x16.narrow_i16x8_s(high, low));
@@ -147,18 +153,19 @@ export function quantize(
         i32x4.extract_lane(sum, 3);
       if (k < stop) {
         const block = to + <usize>(k >> 3) * blockBytes;
-        v128.store(block, i32x4.splat(0));
+        store<u64>(block, 0);
+        if (bytes == 2) store<u64>(block, 0, 8);
         for (let j = 0; k + j < stop; j++) {
-          const whole = <i32>nearest(load<f32>(from + <usize>(k + j) * 4) * inverse), high = (whole + 128) >> 8;
+          const whole = <i32>nearest(load<f32>(from + <usize>(k + j) * 4) * inverse);
           total += whole;
-          const place = block + <usize>((j & 1) * 4 + (j >> 1));
+          const place = block + <usize>((j & 1) * 4 + (j >> 1)), high = bytes == 1 ? whole : (whole + 128) >> 8;
           store<i8>(place, <i8>high);
-          store<i8>(place + 8, <i8>(whole - (high << 8)));
+          if (bytes == 2) store<i8>(place + 8, <i8>(whole - (high << 8)));
         }
       }
       const place = (<usize>row * <usize>groups + <usize>g) * 4;
       store<i32>(sums + place, total);
-      store<f32>(steps + place, bits >= 0x7f800000 ? NaN : inverse == 0 ? 0 : largest / 32639);
+      store<f32>(steps + place, bits >= 0x7f800000 ? NaN : inverse == 0 ? 0 : largest / limit);
     }
   }
 }

@@ -81,12 +81,12 @@ function execute(rank: i32, size: i32): void {
       gatherColumns(at(0), at(1), at(2), at(3), word(4), word(5), rank, size);
       break;
     case Operation.OP_QUANTIZE:
-      quantize(at(0), at(1), at(2), at(3), at(4), word(5), word(6), word(7), rank, size);
+      quantize(at(0), at(1), at(2), at(3), at(4), word(5), word(6), word(7), word(8), rank, size);
       break;
     case Operation.OP_MATMUL_INT4:
       matmulInt4(
         at(0), at(1), at(2), at(3), at(4), at(5), word(6), at(7), at(8), at(9), word(10), word(11), word(12), word(13),
-        word(14), word(15), rank, size,
+        word(14), word(15), word(16), rank, size,
       );
       break;
     case Operation.OP_MATMUL_INT8:

@@ -19,8 +19,9 @@ export interface CodeMatrix {
   group: number;
 }
 
-/** Activations as pairs of signed bytes; see kernels/assembly/matmul_int4.ts. */
+/** Activations as integers of one or two signed bytes; see kernels/assembly/matmul_int4.ts. */
 export interface CodeActivations {
+  bytes: 1 | 2;
   codes: number;
   sums: number;
   steps: number;
@@ -111,7 +112,7 @@ export class Kernels {
         this.wideDot = form === "wide";
         const begin = performance.now();
         this.matmulInt4(
-          { codes, sums, steps },
+          { bytes: 2, codes, sums, steps },
           { weights, scales, zeros: 0, zero: 8, group },
           { rows, outputs, inputs },
           { output, outputStride: outputs * 4, bias: 0, accumulate: false },
@@ -325,6 +326,7 @@ export class Kernels {
     i[6] = rows;
     i[7] = inputs;
     i[8] = group;
+    i[9] = target.bytes;
     this.team.run();
   }
 
@@ -332,6 +334,7 @@ export class Kernels {
     this.#matmulCodes(Operation.OP_MATMUL_INT4, input, matrix, shape, target);
   }
 
+  /** Activations of two bytes. */
   matmulInt8(input: CodeActivations, matrix: CodeMatrix, shape: ProductShape, target: ProductTarget) {
     this.#matmulCodes(Operation.OP_MATMUL_INT8, input, matrix, shape, target);
   }
@@ -535,6 +538,7 @@ export class Kernels {
     i[14] = matrix.group;
     i[15] = target.accumulate ? 1 : 0;
     i[16] = this.wideDot ? 1 : 0;
+    i[17] = input.bytes;
     this.team.run();
   }
 

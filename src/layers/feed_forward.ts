@@ -34,7 +34,7 @@ export function feedForward(
     column += linear.outputs * 4;
     return projection;
   });
-  project(workspace, precision, step.input, step.rows, projections);
+  project(workspace, precision, step.input, step.rows, projections, 1);
   kernels.gatedActivation(
     weights.gate,
     gateUp,

@@ -19,7 +19,13 @@ export interface Projection {
 }
 
 /**
- * y = x Wᵀ + b for each projection of the same input. Under "int8" the input is turned into 8-bit codes once for all
+ * Bytes of an activation against 4-bit weights under "int8". Two leave only the weights' own error; gate and up, half of
+ * all products, bear one (docs/numerics.md).
+ */
+export type ActivationBytes = 1 | 2;
+
+/**
+ * y = x Wᵀ + b for each projection of the same input. Under "int8" the input is turned into integers once for all
  * projections that group their inputs alike; under "f32" it is used as it is.
  *
  * @param input Address of f32 [rows, inputs], rows without gaps.
@@ -30,9 +36,10 @@ export function project(
   input: number,
   rows: number,
   projections: readonly Projection[],
+  activationBytes: ActivationBytes = 2,
 ): void {
   const { kernels } = workspace;
-  let codedGroup = 0;
+  let coded = "";
   for (const { linear, output, outputStride, accumulate = false } of projections) {
     const { kind, matrix, order, inputs, packedInputs, outputs, bias } = linear;
     const target: ProductTarget = { output, outputStride, bias, accumulate };
@@ -49,12 +56,14 @@ export function project(
       if (kind === KIND_INT4) kernels.matmulInt4Exact(source, stride, matrix, shape, target);
       else kernels.matmulInt8Exact(source, stride, matrix, shape, target);
     } else {
-      if (order || codedGroup !== matrix.group) {
-        kernels.quantize(source, stride, workspace.coded, rows, packedInputs, matrix.group);
-        codedGroup = order ? 0 : matrix.group;
+      const activations = { ...workspace.coded, bytes: kind === KIND_INT4 ? activationBytes : 2 };
+      const form = `${matrix.group} ${activations.bytes}`;
+      if (order || coded !== form) {
+        kernels.quantize(source, stride, activations, rows, packedInputs, matrix.group);
+        coded = order ? "" : form;
       }
-      if (kind === KIND_INT4) kernels.matmulInt4(workspace.coded, matrix, shape, target);
-      else kernels.matmulInt8(workspace.coded, matrix, shape, target);
+      if (kind === KIND_INT4) kernels.matmulInt4(activations, matrix, shape, target);
+      else kernels.matmulInt8(activations, matrix, shape, target);
     }
   }
 }

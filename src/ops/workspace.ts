@@ -45,7 +45,7 @@ export class Workspace {
   readonly logits: number;
   /** Inputs in act-order. */
   readonly gathered: number;
-  readonly coded: CodeActivations;
+  readonly coded: Omit<CodeActivations, "bytes">;
   /** f32 [rows, 2, rotaryHalf] each. */
   readonly rotary: readonly number[];
   readonly attentionScratch: number;

@@ -1,0 +1,85 @@
+/**
+ * Golden checkpoints and their expected values, read by a reader of its own: a length, a JSON header, raw arrays.
+ *
+ * @module
+ */
+import { sharedPath } from "./shared.ts";
+
+/** An array of expected.safetensors. */
+export interface GoldenArray {
+  shape: number[];
+  data: Float32Array | number[];
+}
+
+/** The arrays of a case, by name. I64 and I32 become plain numbers. */
+export function readGolden(path: string): Map<string, GoldenArray> {
+  const bytes = Deno.readFileSync(path);
+  const headerLength = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerLength)));
+  const arrays = new Map<string, GoldenArray>();
+  for (const [name, entry] of Object.entries<{ dtype: string; shape: number[]; data_offsets: number[] }>(header)) {
+    if (name === "__metadata__") continue;
+    const [begin, end] = entry.data_offsets;
+    const { buffer } = bytes.slice(8 + headerLength + begin, 8 + headerLength + end);
+    const data = entry.dtype === "F32"
+      ? new Float32Array(buffer)
+      : entry.dtype === "I64"
+      ? Array.from(new BigInt64Array(buffer), Number)
+      : Array.from(new Int32Array(buffer));
+    arrays.set(name, { shape: entry.shape, data });
+  }
+  return arrays;
+}
+
+/** Names of the golden checkpoints that this pattern matches. */
+export function goldenCases(pattern: RegExp): string[] {
+  return [...Deno.readDirSync(sharedPath("goldens"))].map(({ name }) => name).filter((name) => pattern.test(name))
+    .sort();
+}
+
+/** Standard deviation of all values. */
+export function deviation(values: ArrayLike<number>): number {
+  let sum = 0, squares = 0;
+  for (let i = 0; i < values.length; i++) {
+    sum += values[i];
+    squares += values[i] ** 2;
+  }
+  return Math.sqrt(squares / values.length - (sum / values.length) ** 2);
+}
+
+/** Largest distance between two arrays of one length. */
+export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) largest = Math.max(largest, Math.abs(a[i] - b[i]));
+  return largest;
+}
+
+/** Cosine of the angle between two vectors. */
+export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let product = 0, ofA = 0, ofB = 0;
+  for (let i = 0; i < a.length; i++) {
+    product += a[i] * b[i];
+    ofA += a[i] ** 2;
+    ofB += b[i] ** 2;
+  }
+  return product / Math.sqrt(ofA * ofB);
+}
+
+/** Kullback–Leibler divergence of two rows of logits, natural logarithm. */
+export function divergence(expected: ArrayLike<number>, got: ArrayLike<number>): number {
+  const logSoftmax = (row: ArrayLike<number>) => {
+    const values = Array.from(row);
+    const largest = Math.max(...values);
+    const total = Math.log(values.reduce((sum, value) => sum + Math.exp(value - largest), 0)) + largest;
+    return values.map((value) => value - total);
+  };
+  const p = logSoftmax(expected), q = logSoftmax(got);
+  return p.reduce((sum, value, i) => sum + Math.exp(value) * (value - q[i]), 0);
+}
+
+/** Index of the largest value, the first of equals. */
+export function argmax(values: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
+  return best;
+}
