@@ -17,7 +17,9 @@ export function readGolden(path: string): Map<string, GoldenArray> {
   const headerLength = Number(new DataView(bytes.buffer).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerLength)));
   const arrays = new Map<string, GoldenArray>();
-  for (const [name, entry] of Object.entries<{ dtype: string; shape: number[]; data_offsets: number[] }>(header)) {
+  for (
+    const [name, entry] of Object.entries<{ dtype: string; shape: number[]; data_offsets: number[] }>(header)
+  ) {
     if (name === "__metadata__") continue;
     const [begin, end] = entry.data_offsets;
     const { buffer } = bytes.slice(8 + headerLength + begin, 8 + headerLength + end);
@@ -33,7 +35,9 @@ export function readGolden(path: string): Map<string, GoldenArray> {
 
 /** Names of the golden checkpoints that this pattern matches. */
 export function goldenCases(pattern: RegExp): string[] {
-  return [...Deno.readDirSync(sharedPath("goldens"))].map(({ name }) => name).filter((name) => pattern.test(name))
+  return [...Deno.readDirSync(sharedPath("goldens"))].map(({ name }) => name).filter((name) =>
+    pattern.test(name)
+  )
     .sort();
 }
 

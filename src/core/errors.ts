@@ -68,14 +68,13 @@ export class RemoraError extends Error {
 /** Longest quoted piece of outside text in a message: enough for any real path or tensor name. */
 const QUOTED_CHARACTERS_MAX = 300;
 
+/** Control characters and line separators: none may reach a terminal. */
+const UNPRINTABLE = /[\p{Cc}\u2028\u2029]/gu;
+
 /** Makes outside text safe for one terminal line. */
 export function printable(text: string): string {
   const short = text.length > QUOTED_CHARACTERS_MAX ? text.slice(0, QUOTED_CHARACTERS_MAX) + "…" : text;
-  // deno-lint-ignore no-control-regex
-  return short.replace(
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
-    (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"),
-  );
+  return short.replace(UNPRINTABLE, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
 }
 
 function describe(attempt: string, { file, tensor, expected, found }: ErrorDetails): string {

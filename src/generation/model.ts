@@ -144,7 +144,10 @@ export class Model implements AsyncDisposable {
       });
     }
     if (prompt?.length === 0 || messages?.length === 0) {
-      throw new RemoraError("BAD_ARGUMENT", "Cannot generate", { expected: "a prompt", found: "an empty prompt" });
+      throw new RemoraError("BAD_ARGUMENT", "Cannot generate", {
+        expected: "a prompt",
+        found: "an empty prompt",
+      });
     }
     const ids = messages !== undefined
       ? this.tokenizer.encode(this.chatPrompt(messages))

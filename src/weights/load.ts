@@ -8,7 +8,6 @@ import type { Kernels } from "../../kernels/host/kernels.ts";
 import {
   BLOCK_INPUTS,
   GROUP_INPUTS_MAX,
-  KIND_F32,
   KIND_INT4,
   KIND_INT8,
   PANEL_OUTPUTS,

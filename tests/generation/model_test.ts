@@ -126,7 +126,11 @@ Deno.test({
     await assert.rejects(model.complete({ prompt: "a", images: [new Uint8Array(8)] }), code("UNSUPPORTED"));
     await assert.rejects(model.complete({ prompt: "a", temperature: -1 }), code("BAD_ARGUMENT"));
     await assert.rejects(model.complete({ prompt: "a", maxTokens: 1.5 }), code("BAD_ARGUMENT"));
-    for (const options of [{ threads: 0 }, { contextSize: 0 }, { contextSize: 1e9 }, { kvCache: "int8" as const }]) {
+    for (
+      const options of [{ threads: 0 }, { contextSize: 0 }, { contextSize: 1e9 }, {
+        kvCache: "int8" as const,
+      }]
+    ) {
       await assert.rejects(loadModel(GOLDEN, options), code("BAD_ARGUMENT"), JSON.stringify(options));
     }
   },
@@ -144,7 +148,9 @@ Deno.test({
     const controller = new AbortController();
     const seen: string[] = [];
     await assert.rejects(async () => {
-      for await (const { text } of model.generate({ prompt: "hello", maxTokens: 50, signal: controller.signal })) {
+      for await (
+        const { text } of model.generate({ prompt: "hello", maxTokens: 50, signal: controller.signal })
+      ) {
         seen.push(text);
         if (seen.length === 3) controller.abort(reason);
       }

@@ -4,7 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { loadModel } from "../../mod.ts";
-import { argmax, cosine, deviation, divergence, goldenCases, largestDifference, readGolden } from "../goldens.ts";
+import {
+  argmax,
+  cosine,
+  deviation,
+  divergence,
+  goldenCases,
+  largestDifference,
+  readGolden,
+} from "../goldens.ts";
 import { hasShared, sharedPath } from "../shared.ts";
 
 const CASES = hasShared ? goldenCases(/^(gptq-|arch-|bf16-dense|f16-dense)/) : ["goldens"];
@@ -73,7 +81,11 @@ for (const precision of ["int8", "f32"] as const) {
     async fn() {
       const { ids } = expectedOf("arch-gemma3-text");
       const bitsOf = async (threads: number, kernels: "relaxed" | "strict", cut: number) => {
-        await using model = await loadModel(sharedPath("goldens", "arch-gemma3-text"), { threads, kernels, precision });
+        await using model = await loadModel(sharedPath("goldens", "arch-gemma3-text"), {
+          threads,
+          kernels,
+          precision,
+        });
         using sequence = model.createSequence();
         const rows: number[] = [];
         for (let begin = 0; begin < ids.length; begin += cut) {

@@ -28,7 +28,11 @@ Deno.test({
       const { data } = await sequence.forward(ids);
       const difference = Math.max(...top20.map(([id, logit]) => Math.abs(data[id] - logit)));
       assert.ok(difference <= 1e-3 * deviation(data), `${name}: ${difference}`);
-      const { tokenIds } = await model.complete({ prompt: ids, maxTokens: greedy_ids.length, temperature: 0 });
+      const { tokenIds } = await model.complete({
+        prompt: ids,
+        maxTokens: greedy_ids.length,
+        temperature: 0,
+      });
       const first = tokenIds.findIndex((id, i) => id !== greedy_ids[i]);
       assert.ok(first < 0 || greedy_near_ties.includes(first), `${name}: differs at ${first}`);
     }
@@ -37,7 +41,13 @@ Deno.test({
     const traced = new Map<string, Float32Array>();
     const ids = hidden.get("input_ids")!.data as number[];
     await sequence.forward(ids, { trace: (step, { data }) => traced.set(step, data) });
-    const names = { embed: "embed", layer_0: "layers.0", layer_1: "layers.1", layer_29: "layers.29", final_norm: "norm" };
+    const names = {
+      embed: "embed",
+      layer_0: "layers.0",
+      layer_1: "layers.1",
+      layer_29: "layers.29",
+      final_norm: "norm",
+    };
     for (const [theirs, ours] of Object.entries(names)) {
       const { data } = hidden.get(theirs)!;
       assert.ok(largestDifference(traced.get(ours)!, data) <= 1e-3 * deviation(data), theirs);

@@ -1,0 +1,71 @@
+/**
+ * One answer of a model, with the time it took.
+ *
+ * @module
+ */
+import type { Completion, GenerateRequest, Model } from "../mod.ts";
+
+/** Tokens per second; `null` where there were too few tokens to tell. */
+export interface Speed {
+  promptTokensPerSecond: number | null;
+  generationTokensPerSecond: number | null;
+}
+
+/** An answer and its speed. */
+export interface TimedAnswer extends Completion {
+  speed: Speed;
+}
+
+/** What the answer consists of when nothing came. */
+function noAnswer(): Completion {
+  return {
+    text: "",
+    tokenIds: [],
+    finishReason: "length",
+    usage: { promptTokens: 0, cachedTokens: 0, completionTokens: 0 },
+  };
+}
+
+/** Generates an answer; each piece of text goes to `onText` as it comes. */
+export async function answer(
+  model: Model,
+  request: GenerateRequest,
+  onText: (text: string) => Promise<void>,
+): Promise<TimedAnswer> {
+  const completion = noAnswer();
+  const begin = performance.now();
+  let first = begin;
+  let last = begin;
+  for await (const { text, tokenIds, logprobs, finishReason, usage } of model.generate(request)) {
+    last = performance.now();
+    if (first === begin) first = last;
+    completion.text += text;
+    completion.tokenIds.push(...tokenIds);
+    if (logprobs) (completion.logprobs ??= []).push(...logprobs);
+    if (finishReason) completion.finishReason = finishReason;
+    if (usage) completion.usage = usage;
+    if (text) await onText(text);
+  }
+  const { promptTokens, cachedTokens, completionTokens } = completion.usage;
+  const speed = {
+    promptTokensPerSecond: completionTokens > 0 ? rate(promptTokens - cachedTokens, first - begin) : null,
+    generationTokensPerSecond: rate(completionTokens - 1, last - first),
+  };
+  return { ...completion, speed };
+}
+
+/** One line of statistics. */
+export function describeAnswer({ usage, speed }: TimedAnswer): string {
+  const { promptTokens, cachedTokens, completionTokens } = usage;
+  const cached = cachedTokens > 0 ? `, ${cachedTokens} of them known` : "";
+  const prompt = `${promptTokens} tokens${cached}${perSecond(speed.promptTokensPerSecond)}`;
+  return `prompt ${prompt}; answer ${completionTokens} tokens${perSecond(speed.generationTokensPerSecond)}`;
+}
+
+function perSecond(speed: number | null): string {
+  return speed === null ? "" : ` (${speed.toFixed(1)} tok/s)`;
+}
+
+function rate(tokens: number, milliseconds: number): number | null {
+  return tokens > 0 && milliseconds > 0 ? 1000 * tokens / milliseconds : null;
+}

@@ -1,0 +1,74 @@
+/**
+ * The command line: `deno run --allow-read=MODEL cli/main.ts run MODEL PROMPT`.
+ *
+ * Answers go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 not understood, 130 and 143 ended by
+ * SIGINT and SIGTERM.
+ *
+ * @module
+ */
+import configuration from "../deno.json" with { type: "json" };
+import { printable, RemoraError } from "../src/core/errors.ts";
+import { Interrupted } from "./interruption.ts";
+import { run } from "./run.ts";
+import { show } from "./show.ts";
+import { note, print } from "./terminal.ts";
+import { UsageError } from "./usage_error.ts";
+
+const HELP = `remora runs INT4 language models on the CPU.
+
+  remora run MODEL [PROMPT]  answer a prompt, or chat
+  remora show MODEL          what a model is and the memory it takes
+
+  remora COMMAND --help      the options of a command
+  remora --version           the version
+
+MODEL is a directory; deno run needs --allow-read=MODEL.
+`;
+
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = { run, show };
+
+/** Names that are taken, so that nobody reads another meaning into them. */
+const FUTURE_COMMANDS = ["serve", "pull", "ls", "rm", "bench", "perplexity", "doctor", "repack"];
+
+/** Runs a command line and returns the exit code. */
+export async function main(args: string[]): Promise<number> {
+  try {
+    await dispatch(args);
+    return 0;
+  } catch (error) {
+    return report(error, args.includes("--verbose"));
+  }
+}
+
+async function dispatch([name, ...rest]: string[]): Promise<void> {
+  if (name === undefined) throw new UsageError("expected a command (run or show), found none; see --help");
+  if (["--help", "-h", "help"].includes(name)) return await print(HELP);
+  if (name === "--version") return await print(`remora ${configuration.version}\n`);
+  if (Object.hasOwn(COMMANDS, name)) return await COMMANDS[name](rest);
+  if (FUTURE_COMMANDS.includes(name)) throw new UsageError(`${name} is not supported yet; see --help`);
+  const kind = name.startsWith("-") ? "option" : "command";
+  throw new UsageError(`unknown ${kind} ${name}: expected run or show; see --help`);
+}
+
+/** Says in one line what went wrong. */
+function report(error: unknown, isVerbose: boolean): number {
+  // Whoever read our output has enough of it.
+  if (error instanceof Deno.errors.BrokenPipe) return 0;
+  if (error instanceof Interrupted) return error.exitCode;
+  const isExpected = error instanceof RemoraError || error instanceof UsageError;
+  const text = error instanceof Error ? error.message : String(error);
+  note(`remora: ${isExpected ? text : `unexpected error: ${printable(text)}`}\n`);
+  if (!isExpected && isVerbose && error instanceof Error) note(`${error.stack}\n`);
+  const isUsage = error instanceof UsageError ||
+    (error instanceof RemoraError && error.code === "BAD_ARGUMENT");
+  return isUsage ? 2 : 1;
+}
+
+if (import.meta.main) {
+  addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    Deno.exit(report(event.reason, Deno.args.includes("--verbose")));
+  });
+  // A read of stdin may still be pending, and would keep the process alive.
+  Deno.exit(await main(Deno.args));
+}

@@ -1,0 +1,60 @@
+/**
+ * What must be known before a model is opened: where it is, and that it may be read without anyone being asked.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import { RemoraError } from "../src/core/errors.ts";
+import type { Options } from "./options.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** A model on the command line. */
+export interface ModelArgument {
+  model: string;
+  /** Arguments behind it. */
+  rest: readonly string[];
+}
+
+/** @throws {UsageError} When there is none. */
+export function takeModel(options: Options): ModelArgument {
+  const [first, ...others] = options.positionals;
+  const named = options.text("model");
+  const model = named ?? first;
+  if (!model) throw new UsageError("expected MODEL, found none; see --help");
+  return { model, rest: named === undefined ? others : options.positionals };
+}
+
+/**
+ * Refuses what would make the runtime ask for a permission.
+ *
+ * @returns Whether the library must stay off the network: asked for, or not permitted.
+ * @throws {RemoraError} FILE_NOT_FOUND naming the flag to pass.
+ */
+export function checkAccess(model: string, isOffline: boolean): { offline: boolean } {
+  const url = /^[a-z]+:\/\//i.test(model) ? URL.parse(model) : null;
+  if (url?.protocol === "http:" || url?.protocol === "https:") {
+    if (!isOffline && !isGranted({ name: "net", host: url.host })) {
+      throw refusal(model, `--allow-net=${url.host}`);
+    }
+    return { offline: isOffline };
+  }
+  if (url === null || url.protocol === "file:") requireRead(url ? fileURLToPath(url) : model);
+  return { offline: isOffline || !isGranted({ name: "net", host: "huggingface.co" }) };
+}
+
+/** @throws {RemoraError} FILE_NOT_FOUND when the file may not be read. */
+export function requireRead(path: string): void {
+  if (!isGranted({ name: "read", path })) throw refusal(path, `--allow-read=${path}`);
+}
+
+function isGranted(permission: Deno.PermissionDescriptor): boolean {
+  return Deno.permissions.querySync(permission).state === "granted";
+}
+
+function refusal(file: string, flag: string): RemoraError {
+  return new RemoraError("FILE_NOT_FOUND", "Cannot open", {
+    file,
+    expected: `the permission to read it: pass ${flag} to deno run`,
+    found: "none",
+  });
+}

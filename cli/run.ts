@@ -1,0 +1,230 @@
+/**
+ * `remora run`: an answer, or a chat.
+ *
+ * @module
+ */
+import { type GenerateRequest, loadModel, type LoadOptions, type Message, type Model } from "../mod.ts";
+import { RemoraError } from "../src/core/errors.ts";
+import { answer, describeAnswer } from "./answer.ts";
+import { chat } from "./chat.ts";
+import { describeBytes } from "./figures.ts";
+import { Interruption } from "./interruption.ts";
+import { checkAccess, requireRead, takeModel } from "./model_access.ts";
+import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
+import { note, print, ProgressBar, readStdin } from "./terminal.ts";
+import { UsageError } from "./usage_error.ts";
+
+export const RUN_OPTIONS: OptionDefinitions = {
+  model: { short: "m", value: "MODEL", help: "the model, in place of the first argument" },
+  prompt: { short: "p", value: "TEXT", help: "the prompt; - reads it from stdin" },
+  system: { value: "TEXT", help: "a system message" },
+  image: { value: "FILE", isRepeatable: true, help: "a picture to look at (repeatable)" },
+  raw: { help: "no chat template: continue the text" },
+  "max-tokens": { short: "n", value: "N", help: "tokens to generate at most" },
+  "ctx-size": { short: "c", value: "N", help: "tokens of context; default: the model's" },
+  threads: { short: "t", value: "N", help: "threads; default: physical cores" },
+  temperature: { value: "X", help: "0: always the likeliest token" },
+  "top-k": { value: "N", help: "keep the N likeliest tokens; 0: all" },
+  "top-p": { value: "X", help: "keep the likeliest tokens that hold this share" },
+  "min-p": { value: "X", help: "drop tokens below this share of the likeliest" },
+  "typical-p": { value: "X", help: "keep the most typical tokens that hold this share" },
+  "repeat-penalty": { value: "X", help: "against tokens that were there; 1: off" },
+  "presence-penalty": { value: "X", help: "against tokens of the answer, -2 to 2" },
+  "frequency-penalty": { value: "X", help: "the same, once per occurrence" },
+  seed: { value: "N", help: "same seed, same answer" },
+  stop: { value: "TEXT", isRepeatable: true, help: "end before this text (repeatable)" },
+  precision: { value: "int8|f32", help: "arithmetic; default: int8" },
+  kernels: { value: "auto|relaxed|strict", help: "SIMD instructions; default: auto" },
+  offline: { help: "never use the network" },
+  json: { help: "one JSON object on stdout" },
+  logprobs: { value: "N", help: "with --json: the N likeliest tokens at each place" },
+  verbose: { help: "statistics on stderr" },
+  help: { short: "h", help: "this text" },
+};
+
+export const RUN_HELP = `remora run MODEL [PROMPT] [options]
+
+Answers PROMPT, or what stdin says; chats when there is neither and stdin is a terminal.
+
+${describeOptions(RUN_OPTIONS)}
+`;
+
+/** Everything the command line says, checked. */
+interface RunSettings {
+  model: string;
+  /** Absent: a chat. */
+  prompt?: string;
+  system?: string;
+  isRaw: boolean;
+  isJson: boolean;
+  isVerbose: boolean;
+  load: LoadOptions;
+  request: GenerateRequest;
+  imagePaths: string[];
+}
+
+/** A loaded model and the seconds it took. */
+interface LoadedModel {
+  model: Model;
+  loadSeconds: number;
+}
+
+/** Runs the command. */
+export async function run(args: string[]): Promise<void> {
+  const options = Options.parse(args, RUN_OPTIONS);
+  if (options.flag("help")) return await print(RUN_HELP);
+  let settings: RunSettings;
+  let loaded: LoadedModel;
+  {
+    using interruption = new Interruption("SIGINT", "SIGTERM");
+    const { signal } = interruption;
+    settings = await readSettings(options, signal);
+    loaded = await load(settings, signal);
+    if (settings.prompt !== undefined) {
+      await using model = loaded.model;
+      return await runOnce(model, { ...settings, prompt: settings.prompt }, loaded.loadSeconds, signal);
+    }
+  }
+  await using model = loaded.model;
+  const { system, request, isVerbose } = settings;
+  await chat(model, { system, request, isVerbose, isRaw: isRawFor(model, settings) });
+}
+
+async function readSettings(options: Options, signal: AbortSignal): Promise<RunSettings> {
+  const { model, rest } = takeModel(options);
+  const isJson = options.flag("json");
+  const isRaw = options.flag("raw");
+  const settings: RunSettings = {
+    model,
+    system: options.text("system"),
+    isRaw,
+    isJson,
+    isVerbose: options.flag("verbose"),
+    load: readLoadOptions(options),
+    request: readRequest(options),
+    imagePaths: options.list("image"),
+  };
+  if (settings.request.logprobs !== undefined && !isJson) {
+    throw new UsageError("Cannot use --logprobs: expected --json beside it, found none");
+  }
+  if (settings.system !== undefined && isRaw) {
+    throw new UsageError("Cannot use --system: expected the chat template, found --raw");
+  }
+  Object.assign(settings.load, checkAccess(model, options.flag("offline")));
+  settings.imagePaths.forEach(requireRead);
+  settings.prompt = await readPrompt(options, rest, signal);
+  if (settings.prompt === "") throw new UsageError("Cannot run: expected a prompt, found an empty prompt");
+  if (settings.prompt === undefined && (isJson || settings.imagePaths.length > 0)) {
+    throw new UsageError(`Cannot use --${isJson ? "json" : "image"}: expected a prompt, found none`);
+  }
+  return settings;
+}
+
+/** The prompt, or `undefined` for a chat. */
+async function readPrompt(options: Options, rest: readonly string[], signal: AbortSignal) {
+  const named = options.text("prompt");
+  const given = named ?? rest[0];
+  const surplus = named === undefined ? rest[1] : rest[0];
+  if (surplus !== undefined) {
+    throw new UsageError(`unexpected argument "${surplus}"; a prompt of several words is written in quotes`);
+  }
+  const isFromStdin = given === "-" || (given === undefined && !Deno.stdin.isTerminal());
+  return isFromStdin ? await readStdin(signal) : given;
+}
+
+function readLoadOptions(options: Options): LoadOptions {
+  return {
+    threads: options.integer("threads", { from: 1 }),
+    contextSize: options.integer("ctx-size", { from: 1 }),
+    precision: options.choice("precision", ["int8", "f32"]),
+    kernels: options.choice("kernels", ["auto", "relaxed", "strict"]),
+  };
+}
+
+function readRequest(options: Options): GenerateRequest {
+  return {
+    maxTokens: options.integer("max-tokens", { from: 0 }),
+    temperature: options.number("temperature", { from: 0 }),
+    topK: options.integer("top-k", { from: 0 }),
+    topP: options.number("top-p", { above: 0, to: 1 }),
+    minP: options.number("min-p", { from: 0, to: 1 }),
+    typicalP: options.number("typical-p", { above: 0, to: 1 }),
+    repeatPenalty: options.number("repeat-penalty", { above: 0 }),
+    presencePenalty: options.number("presence-penalty", { from: -2, to: 2 }),
+    frequencyPenalty: options.number("frequency-penalty", { from: -2, to: 2 }),
+    seed: options.integer("seed"),
+    logprobs: options.integer("logprobs", { from: 0 }),
+    stop: options.list("stop"),
+  };
+}
+
+async function load({ model: source, load: options, isVerbose }: RunSettings, signal: AbortSignal) {
+  const begin = performance.now();
+  using bar = new ProgressBar("Loading");
+  const onProgress: LoadOptions["onProgress"] = ({ loadedBytes, totalBytes }) =>
+    bar.show(totalBytes > 0 ? loadedBytes / totalBytes : 1);
+  const model = await loadModel(source, { ...options, signal, onProgress });
+  const loadSeconds = (performance.now() - begin) / 1000;
+  bar[Symbol.dispose]();
+  if (isVerbose) {
+    const { threads, kernels } = model.engine;
+    note(`loaded in ${loadSeconds.toFixed(2)} s; threads ${threads}; kernels ${kernels}\n`);
+  }
+  return { model, loadSeconds };
+}
+
+async function runOnce(
+  model: Model,
+  settings: RunSettings & { prompt: string },
+  loadSeconds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { prompt, system, isJson, isVerbose } = settings;
+  const request: GenerateRequest = { ...settings.request, signal };
+  if (settings.imagePaths.length > 0) request.images = await readImages(settings.imagePaths);
+  if (isRawFor(model, settings)) {
+    request.prompt = prompt;
+  } else {
+    const messages: Message[] = [{ role: "user", content: prompt }];
+    if (system !== undefined) messages.unshift({ role: "system", content: system });
+    request.messages = messages;
+  }
+  const timed = await answer(model, request, async (text) => {
+    if (!isJson) await print(text);
+  });
+  const { speed, ...completion } = timed;
+  await print(
+    isJson
+      ? JSON.stringify({ model: settings.model, ...completion, timing: { loadSeconds, ...speed } }) + "\n"
+      : "\n",
+  );
+  if (isVerbose) note(`${describeAnswer(timed)}; memory ${describeBytes(Deno.memoryUsage().rss)}\n`);
+}
+
+async function readImages(paths: string[]): Promise<Uint8Array[]> {
+  return await Promise.all(paths.map(async (path) => {
+    try {
+      return await Deno.readFile(path);
+    } catch (cause) {
+      const code = cause instanceof Deno.errors.NotFound ? "FILE_NOT_FOUND" : "BAD_IMAGE";
+      const found = cause instanceof Deno.errors.NotFound ? "no such file" : String(cause);
+      throw new RemoraError(code, "Cannot read the picture", { file: path, found, cause });
+    }
+  }));
+}
+
+/** Whether to do without the chat template: by wish, or because the model has none. */
+function isRawFor(model: Model, { isRaw, system }: RunSettings): boolean {
+  if (isRaw) return true;
+  try {
+    model.chatPrompt([{ role: "user", content: "?" }]);
+    return false;
+  } catch (error) {
+    const isMissing = error instanceof RemoraError && error.code === "FILE_NOT_FOUND" &&
+      error.file === "chat_template";
+    if (!isMissing) throw error;
+    if (system !== undefined) throw error;
+  }
+  note("note: the model has no chat template; continuing the text, as with --raw\n");
+  return true;
+}

@@ -1,0 +1,52 @@
+/**
+ * Runs the command line as a user would: a process of its own with no permission but to read the model.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
+const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
+
+/** What a run left behind. */
+export interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+  seconds: number;
+}
+
+/** How to run. */
+export interface RunOptions {
+  /** Folder to start in; default: this one. */
+  cwd?: string;
+  /** What may be read; none: nothing. */
+  allowRead?: string;
+  stdin?: string;
+}
+
+/** Starts the process. */
+export function spawnRemora(args: string[], { cwd, allowRead, stdin }: RunOptions = {}): Deno.ChildProcess {
+  const permissions = allowRead === undefined ? [] : [`--allow-read=${allowRead}`];
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--quiet", "--config", CONFIG, ...permissions, MAIN, ...args],
+    cwd,
+    stdin: stdin === undefined ? "null" : "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+/** Runs to the end. */
+export async function remora(args: string[], options: RunOptions = {}): Promise<Outcome> {
+  const begin = performance.now();
+  const child = spawnRemora(args, options);
+  if (options.stdin !== undefined) {
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(options.stdin));
+    await writer.close();
+  }
+  const { code, stdout, stderr } = await child.output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr), seconds: (performance.now() - begin) / 1000 };
+}

@@ -1,0 +1,163 @@
+/** `remora run` and `remora show` as a user meets them. */
+import assert from "node:assert/strict";
+import { hasShared, sharedPath } from "../shared.ts";
+import { remora, spawnRemora } from "./remora.ts";
+
+const MODEL = hasShared ? sharedPath("goldens", "gptq-v1-sym-g32") : "";
+const VALID = hasShared ? sharedPath("goldens", "hostile", "valid") : "";
+const ignore = !hasShared;
+
+/** A copy of a model with some files changed or removed. */
+async function withCopy(
+  from: string,
+  change: (directory: string) => void,
+  use: (directory: string) => Promise<void>,
+): Promise<void> {
+  const directory = Deno.makeTempDirSync();
+  try {
+    for (const { name, isFile } of Deno.readDirSync(from)) {
+      if (isFile) Deno.writeFileSync(`${directory}/${name}`, Deno.readFileSync(`${from}/${name}`));
+    }
+    change(directory);
+    await use(directory);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+function editConfig(directory: string, edit: (config: Record<string, unknown>) => void): void {
+  const path = `${directory}/config.json`;
+  const config = JSON.parse(Deno.readTextFileSync(path));
+  edit(config);
+  Deno.writeTextFileSync(path, JSON.stringify(config));
+}
+
+async function refuses(
+  args: string[],
+  allowRead: string | undefined,
+  code: number,
+  ...parts: string[]
+): Promise<void> {
+  const outcome = await remora(args, { allowRead });
+  assert.equal(outcome.code, code, outcome.stderr);
+  assert.equal(outcome.stdout, "");
+  assert.match(outcome.stderr, /^remora: [^\n]+\n$/);
+  for (const part of parts) assert.ok(outcome.stderr.includes(part), `${part} in: ${outcome.stderr}`);
+}
+
+Deno.test({
+  name: "run: a prompt from the line, the flag and standard input gives one answer (needs ../shared)",
+  ignore,
+  async fn() {
+    const flags = ["-n", "4", "--temperature", "0", "--json"];
+    const outcomes = [
+      await remora(["run", MODEL, "hello", ...flags], { allowRead: MODEL }),
+      await remora(["run", "-m", MODEL, "-p", "hello", ...flags], { allowRead: MODEL }),
+      await remora(["run", MODEL, ...flags, "-t", "1", "--kernels", "strict"], {
+        allowRead: MODEL,
+        stdin: "hello\n",
+      }),
+    ];
+    const [first, ...others] = outcomes.map(({ code, stdout, stderr }) => {
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout.trim().split("\n").length, 1);
+      return JSON.parse(stdout);
+    });
+    assert.equal(first.usage.completionTokens, first.tokenIds.length);
+    for (const other of others) assert.deepEqual(other.tokenIds, first.tokenIds);
+  },
+});
+
+Deno.test({
+  name: "run: the template is applied unless --raw; --logprobs and --seed are reported (needs ../shared)",
+  ignore,
+  async fn() {
+    const flags = ["-n", "2", "--seed", "5", "--logprobs", "3", "--json"];
+    const chat = JSON.parse((await remora(["run", MODEL, "hello", ...flags], { allowRead: MODEL })).stdout);
+    const raw = JSON.parse(
+      (await remora(["run", MODEL, "hello", "--raw", ...flags], { allowRead: MODEL })).stdout,
+    );
+    assert.ok(chat.usage.promptTokens > raw.usage.promptTokens);
+    assert.equal(raw.seed, 5);
+    assert.equal(raw.logprobs.length, raw.tokenIds.length);
+    assert.equal(raw.logprobs[0].top.length, 3);
+  },
+});
+
+Deno.test({
+  name: "show: a table for people, one object for programs (needs ../shared)",
+  ignore,
+  async fn() {
+    const plain = await remora(["show", MODEL], { allowRead: MODEL });
+    assert.equal(plain.code, 0, plain.stderr);
+    assert.match(plain.stdout, /self_attn\.q_proj\s+2\s+gptq 4 bit, groups of 32\s+int4/);
+    const json = JSON.parse(
+      (await remora(["show", "-m", MODEL, "--json", "-c", "64"], { allowRead: MODEL })).stdout,
+    );
+    assert.equal(json.contextSize, 64);
+    assert.equal(json.modules.length, 16);
+  },
+});
+
+Deno.test({
+  name: "a command line that cannot be understood is one line and status 2",
+  async fn() {
+    await refuses(["serve"], undefined, 2, "serve");
+    await refuses(["run"], undefined, 2, "model");
+    await refuses(["run", "x", "--nonsense"], undefined, 2, "--nonsense");
+    await refuses(["run", "x", "-n", "many"], undefined, 2, "max-tokens", "many");
+    await refuses(["run", "x", "-n", "1.5"], undefined, 2, "max-tokens");
+    await refuses(["run", "x", "a", "-p", "b"], undefined, 2, "--prompt");
+    const help = await remora(["run", "--help"]);
+    assert.equal(help.code, 0);
+    assert.match(help.stdout, /--max-tokens/);
+  },
+});
+
+Deno.test({
+  name: "without permission to read, the flag that helps is named (needs ../shared)",
+  ignore,
+  fn: () => refuses(["run", MODEL, "hello"], undefined, 1, `--allow-read=${MODEL}`),
+});
+
+Deno.test({
+  name: "bad input is refused in one line that names it (needs ../shared)",
+  ignore,
+  async fn() {
+    await refuses(["run", MODEL, "-p", ""], MODEL, 1, "empty prompt");
+    await refuses(["run", MODEL, "a long prompt for so little room", "-c", "4"], MODEL, 1, "4 tokens");
+    await refuses(["run", `${MODEL}-nowhere`, "x"], `${MODEL}-nowhere`, 1, "nowhere");
+    await refuses(["run", MODEL, "x", "--precision", "int3"], MODEL, 1, "precision", "int3");
+    await withCopy(VALID, (directory) => {
+      const file = `${directory}/model.safetensors`;
+      Deno.truncateSync(file, Deno.statSync(file).size - 1000);
+    }, (directory) => refuses(["run", directory, "x"], directory, 1, "model.safetensors"));
+    await withCopy(VALID, (directory) => {
+      Deno.removeSync(`${directory}/config.json`);
+    }, (directory) => refuses(["run", directory, "x"], directory, 1, "config.json"));
+    await withCopy(VALID, (directory) => {
+      editConfig(directory, (config) => config.tie_word_embeddings = false);
+    }, (directory) => refuses(["run", directory, "x"], directory, 1, "lm_head"));
+    await withCopy(VALID, (directory) => {
+      editConfig(directory, (config) => config.model_type = "mamba");
+    }, (directory) => refuses(["run", directory, "x"], directory, 1, "model_type", "mamba"));
+  },
+});
+
+Deno.test({
+  name: "SIGINT ends a run with status 130 in time (needs ../shared)",
+  ignore,
+  async fn() {
+    const model = sharedPath("models", "SmolLM2-135M-Instruct-GPTQ-Int4");
+    const child = spawnRemora(["run", model, "Count to a thousand", "--raw"], { allowRead: model });
+    const reader = child.stdout.getReader();
+    await reader.read();
+    const begin = performance.now();
+    child.kill("SIGINT");
+    while (!(await reader.read()).done);
+    const { code } = await child.status;
+    await child.stderr.cancel();
+    assert.equal(code, 130);
+    assert.ok(performance.now() - begin < 2000);
+  },
+});
