@@ -1,0 +1,111 @@
+/**
+ * Random matrices, and the way they take into kernel memory: stored form, packing kernels, panels.
+ *
+ * @module
+ */
+import type { CodeActivations, CodeMatrix } from "../../kernels/host/kernels.ts";
+import { KIND_F32 } from "../../kernels/shared/layout.ts";
+import type { CodedWeights } from "../reference/matrix_product.ts";
+import type { Bench } from "./harness.ts";
+import type { Random } from "./random.ts";
+import { panelPlace, storeCodes, storeZeros } from "./stored_formats.ts";
+
+/** Zero points: one for all, each its own 0 … 15 (0 … 255), or each its own up to one more than a code can be. */
+export type ZeroPoints = "uniform" | "own" | "beyond";
+
+/** What to draw. */
+export interface MatrixShape {
+  inputs: number;
+  outputs: number;
+  /** Inputs that share a stored scale. */
+  group: number;
+  bits?: 4 | 8;
+  zeros?: ZeroPoints;
+}
+
+/** Draws codes, scales and zero points. The first two zero points are the extremes. */
+export function drawWeights(random: Random, shape: MatrixShape): CodedWeights {
+  const { inputs, outputs, group, bits = 4, zeros = "uniform" } = shape;
+  const levels = 2 ** bits;
+  const most = zeros === "beyond" ? levels : levels - 1;
+  const table = <T>(rows: number, draw: (row: number, n: number) => T) =>
+    Array.from({ length: rows }, (_, row) => Array.from({ length: outputs }, (_, n) => draw(row, n)));
+  const groupCount = Math.ceil(inputs / group);
+  return {
+    inputs,
+    outputs,
+    codes: table(inputs, () => random.below(levels)),
+    scales: table(groupCount, () => random.between(0.001, 0.02)),
+    zeros: table(groupCount, (g, n) => {
+      if (zeros === "uniform") return levels / 2;
+      return (g + n) === 0 ? 0 : (g + n) === 1 ? most : random.below(most + 1);
+    }),
+    groups: Array.from({ length: inputs }, (_, k) => Math.floor(k / group)),
+  };
+}
+
+/** Runs of inputs that share a step: `group` long from the first input on. */
+export function consecutiveRuns(inputs: number, group: number): number[] {
+  return Array.from({ length: inputs }, (_, k) => Math.floor(k / group));
+}
+
+/** Packs weights whose inputs are in order. `group` may be a part of the stored group. */
+export function packWeights(
+  { kernels, arena }: Bench,
+  weights: CodedWeights,
+  { group, bits = 4, zeros = "uniform" }: MatrixShape,
+): CodeMatrix {
+  const { inputs, outputs } = weights;
+  const blocks = Math.ceil(inputs / 8), groups = Math.ceil(inputs / group), panels = Math.ceil(outputs / 8);
+  const split = Math.ceil(groups / weights.scales.length);
+  const stored = arena.place(storeCodes(weights, bits));
+  const packed = arena.reserve(panels * blocks * 8 * bits);
+  if (bits === 4) {
+    kernels.packInt4(stored, packed, outputs, blocks, 0, blocks);
+  } else {
+    const order = Int32Array.from({ length: blocks * 8 }, (_, k) => k < inputs ? k : -1);
+    kernels.packInt8Gathered(stored, arena.place(order), packed, outputs, blocks);
+  }
+  const scales = arena.reserve(panels * groups * 32);
+  kernels.packScales(arena.floats(weights.scales.flat()), KIND_F32, scales, outputs, groups, split);
+  const matrix = { weights: packed, scales, zeros: 0, zero: 2 ** (bits - 1), group };
+  if (zeros === "uniform") return matrix;
+  // A word of zeros holds 8 (4) outputs, so other widths and a zero point of 16 exist in our layout only.
+  if (zeros === "beyond" || outputs * bits % 32 !== 0) {
+    const panelZeros = new Int16Array(panels * groups * 8);
+    for (let g = 0; g < groups; g++) {
+      const own = weights.zeros[Math.floor(g / split)];
+      own.forEach((zero, n) => panelZeros[panelPlace(groups, g, n)] = zero);
+    }
+    return { ...matrix, zeros: arena.place(panelZeros) };
+  }
+  matrix.zeros = arena.reserve(panels * groups * 16);
+  kernels.packZeros(
+    arena.place(storeZeros(weights, bits)),
+    bits,
+    false,
+    matrix.zeros,
+    outputs,
+    groups,
+    split,
+  );
+  return matrix;
+}
+
+/** Quantises rows f32 [M, K] at `input`. */
+export function quantiseRows(
+  { kernels, arena }: Bench,
+  input: number,
+  rows: number,
+  inputs: number,
+  group: number,
+): CodeActivations {
+  const padded = Math.ceil(inputs / 8) * 8, groups = Math.ceil(inputs / group);
+  const coded = {
+    codes: arena.reserve(rows * 2 * padded),
+    sums: arena.reserve(rows * groups * 4),
+    steps: arena.reserve(rows * groups * 4),
+  };
+  kernels.quantize(input, inputs * 4, coded, rows, inputs, group);
+  return coded;
+}

@@ -1,0 +1,71 @@
+/**
+ * Causal attention, one query after the other over all keys, no blocks.
+ *
+ * @module
+ */
+import { EXP_ROUNDINGS } from "./normalisation.ts";
+import { type Bounded, bounded, gamma, TINY } from "./rounding.ts";
+
+/** A sequence: queries [T][heads · size], keys and values [T][kvHeads · size]. */
+export interface AttentionProblem {
+  queries: Float32Array[];
+  keys: Float32Array[];
+  values: Float32Array[];
+  heads: number;
+  kvHeads: number;
+  headSize: number;
+  scale: number;
+  /** Tokens a query can look back on, itself included; 0: all. */
+  window: number;
+}
+
+/**
+ * Output [heads · size] of the token at `position`.
+ *
+ * Bound. A score is a sum of d products, times the scale: δ = γ(d + 1) · scale · Σ|q · k|, the largest of the row counts
+ * for all. A weight e^(s − max) is off by ε = 2δ (its score, the maximum) + the subtraction's rounding, u · range, and 4
+ * units of exp. A running softmax rescales it once a block: at most ⌈T / 32⌉ + 1 further factors whose exponents
+ * telescope to at most the range, each with 4 units and a product: in all
+ * ε = 2δ + γ(2 · range + (B + 1) · 5 + 4). Numerator and denominator suffer ε each and at most T + B additions and one
+ * product; a reciprocal and a product follow: (2ε + γ(2(T + B) + 4)) · Σ p|v|. Weights below e^-87.33 may be 0.
+ */
+export function attentionRow(problem: AttentionProblem, position: number): Bounded {
+  const { heads, kvHeads, headSize, scale, window } = problem;
+  const first = window > 0 ? Math.max(0, position + 1 - window) : 0;
+  const count = position + 1 - first;
+  const blocks = Math.ceil(count / 32) + 1;
+  const result = bounded(heads * headSize);
+  for (let head = 0; head < heads; head++) {
+    const kvHead = Math.floor(head / (heads / kvHeads));
+    const query = (d: number) => problem.queries[position][head * headSize + d];
+    const scores = new Float64Array(count);
+    let magnitude = 0;
+    for (let i = 0; i < count; i++) {
+      let absolute = 0;
+      for (let d = 0; d < headSize; d++) {
+        const term = query(d) * problem.keys[first + i][kvHead * headSize + d] * scale;
+        scores[i] += term;
+        absolute += Math.abs(term);
+      }
+      magnitude = Math.max(magnitude, absolute);
+    }
+    const largest = Math.max(...scores);
+    const range = largest - Math.min(...scores);
+    const weights = scores.map((score) => Math.exp(score - largest));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const exponent = 2 * gamma(headSize + 1) * magnitude +
+      gamma(2 * range + (blocks + 1) * (EXP_ROUNDINGS + 1) + EXP_ROUNDINGS);
+    const relative = 2 * Math.expm1(exponent) + gamma(2 * (count + blocks) + 4);
+    for (let d = 0; d < headSize; d++) {
+      let value = 0, absolute = 0;
+      for (let i = 0; i < count; i++) {
+        const term = weights[i] / total * problem.values[first + i][kvHead * headSize + d];
+        value += term;
+        absolute += Math.abs(term) + TINY * Math.abs(problem.values[first + i][kvHead * headSize + d]);
+      }
+      result.values[head * headSize + d] = value;
+      result.bounds[head * headSize + d] = relative * absolute + TINY * count;
+    }
+  }
+  return result;
+}

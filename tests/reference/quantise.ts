@@ -1,0 +1,45 @@
+/**
+ * Integers for floats, as docs/numerics.md defines them.
+ *
+ * @module
+ */
+import { roundToEven } from "./rounding.ts";
+
+/** The largest integer whose two signed bytes 256 · high + low both fit: 256 · 127 + 127. */
+const INTEGER_MAX = 32639;
+/** A run whose largest magnitude is not above this counts as zero. */
+const LARGEST_ZERO = 1e-30;
+
+/** One row of activations: x[k] ≈ integers[k] · steps[runs[k]]. */
+export interface QuantisedRow {
+  integers: Float64Array;
+  steps: Float64Array;
+}
+
+/**
+ * step = max |x| / 32,639 over the inputs of a run, integer = nearest(x · (32,639 / max |x|)), ties to even; both
+ * quotients and the product in f32. A run with NaN or infinity has a NaN step.
+ *
+ * @param runs The run of each input.
+ */
+export function quantiseRow(row: ArrayLike<number>, runs: ArrayLike<number>, runCount: number): QuantisedRow {
+  const largest = new Float64Array(runCount);
+  for (let k = 0; k < row.length; k++) {
+    const magnitude = Number.isFinite(row[k]) ? Math.abs(row[k]) : NaN;
+    largest[runs[k]] = Math.max(largest[runs[k]], magnitude);
+  }
+  const steps = largest.map((m) => m <= Math.fround(LARGEST_ZERO) ? 0 : Math.fround(m / INTEGER_MAX));
+  const integers = Float64Array.from({ length: row.length }, (_, k) => {
+    if (steps[runs[k]] === 0) return 0;
+    return roundToEven(Math.fround(row[k] * Math.fround(INTEGER_MAX / largest[runs[k]])));
+  });
+  return { integers, steps };
+}
+
+/** One run of dense weights as codes 1…255 around 128: scale = max |w| / 127, code = 128 + nearest(w · (127 / max |w|)). */
+export function quantiseWeights(run: ArrayLike<number>): { codes: number[]; scale: number } {
+  const largest = Array.from(run).reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+  const inverse = largest > 0 ? Math.fround(127 / largest) : 0;
+  const codes = Array.from(run, (w) => 128 + roundToEven(Math.fround(w * inverse)));
+  return { codes, scale: Math.fround(largest / 127) };
+}
