@@ -30,6 +30,8 @@ Ctrl-C stops an answer.
 /** Chats until the user leaves. */
 export async function chat(model: Model, settings: ChatSettings): Promise<void> {
   using termination = new Interruption("SIGTERM");
+  // Between an answer and the next prompt Ctrl-C must not end the program.
+  using _unheeded = new Interruption("SIGINT");
   using sequence = model.createSequence();
   const conversation = new Conversation(model, sequence, settings);
   const editor = new LineEditor();

@@ -60,7 +60,7 @@ export class Options {
         throw new UsageError(`unknown option ${rawName}; see --help`);
       }
       const definition = definitions[name];
-      if (definition.value) refuseMissingValue(rawName, definition.value, value, token.inlineValue);
+      if (definition.value) refuseMissingValue(name, definition.value, value, token.inlineValue);
       else if (value !== undefined) {
         throw new UsageError(`Cannot use ${rawName}: expected no value, found ${value}`);
       }
@@ -119,11 +119,11 @@ export function describeOptions(definitions: OptionDefinitions): string {
   return rows.map(({ left, help }) => `${left.padEnd(width)}  ${help}`).join("\n");
 }
 
-function refuseMissingValue(option: string, wanted: string, value?: string, isInline?: boolean): void {
+function refuseMissingValue(name: string, wanted: string, value?: string, isInline?: boolean): void {
   const isOption = value !== undefined && !isInline && /^-./.test(value) && !DECIMAL.test(value);
   if (value !== undefined && !isOption) return;
-  const found = isOption ? `${value} (a value that begins with - is written ${option}=VALUE)` : "nothing";
-  throw new UsageError(`Cannot use ${option}: expected ${wanted}, found ${found}`);
+  const found = isOption ? `${value} (a value that begins with - is written --${name}=VALUE)` : "nothing";
+  throw new UsageError(`Cannot use --${name}: expected ${wanted}, found ${found}`);
 }
 
 function describeRange({ from, above, to }: NumberRange): string {

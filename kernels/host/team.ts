@@ -66,6 +66,8 @@ export class Team {
       for (let rank = 1; rank < size; rank++) {
         const worker = new Worker(WORKER_PROGRAM, {
           eval: true,
+          // The default, a copy of this process's environment, would ask for a permission.
+          env: {},
           workerData: {
             kernels: kernels.module,
             memory: heap.memory,

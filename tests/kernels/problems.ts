@@ -99,10 +99,12 @@ export function quantiseRows(
   rows: number,
   inputs: number,
   group: number,
+  bytes: 1 | 2,
 ): CodeActivations {
   const padded = Math.ceil(inputs / 8) * 8, groups = Math.ceil(inputs / group);
   const coded = {
-    codes: arena.reserve(rows * 2 * padded),
+    bytes,
+    codes: arena.reserve(rows * bytes * padded),
     sums: arena.reserve(rows * groups * 4),
     steps: arena.reserve(rows * groups * 4),
   };

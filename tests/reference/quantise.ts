@@ -5,8 +5,8 @@
  */
 import { roundToEven } from "./rounding.ts";
 
-/** The largest integer whose two signed bytes 256 · high + low both fit: 256 · 127 + 127. */
-const INTEGER_MAX = 32639;
+/** Largest integer: one signed byte, or 256 · high + low of two whose bytes both fit. */
+const INTEGER_MAX = { 1: 127, 2: 256 * 127 + 127 };
 /** A run whose largest magnitude is not above this counts as zero. */
 const LARGEST_ZERO = 1e-30;
 
@@ -17,21 +17,28 @@ export interface QuantisedRow {
 }
 
 /**
- * step = max |x| / 32,639 over the inputs of a run, integer = nearest(x · (32,639 / max |x|)), ties to even; both
- * quotients and the product in f32. A run with NaN or infinity has a NaN step.
+ * step = max |x| / I over the inputs of a run, integer = nearest(x · (I / max |x|)), ties to even, with I = 127 or 32,639;
+ * both quotients and the product in f32. A run with NaN or infinity has a NaN step.
  *
  * @param runs The run of each input.
+ * @param bytes Signed bytes of an integer.
  */
-export function quantiseRow(row: ArrayLike<number>, runs: ArrayLike<number>, runCount: number): QuantisedRow {
+export function quantiseRow(
+  row: ArrayLike<number>,
+  runs: ArrayLike<number>,
+  runCount: number,
+  bytes: 1 | 2,
+): QuantisedRow {
+  const most = INTEGER_MAX[bytes];
   const largest = new Float64Array(runCount);
   for (let k = 0; k < row.length; k++) {
     const magnitude = Number.isFinite(row[k]) ? Math.abs(row[k]) : NaN;
     largest[runs[k]] = Math.max(largest[runs[k]], magnitude);
   }
-  const steps = largest.map((m) => m <= Math.fround(LARGEST_ZERO) ? 0 : Math.fround(m / INTEGER_MAX));
+  const steps = largest.map((m) => m <= Math.fround(LARGEST_ZERO) ? 0 : Math.fround(m / most));
   const integers = Float64Array.from({ length: row.length }, (_, k) => {
     if (steps[runs[k]] === 0) return 0;
-    return roundToEven(Math.fround(row[k] * Math.fround(INTEGER_MAX / largest[runs[k]])));
+    return roundToEven(Math.fround(row[k] * Math.fround(most / largest[runs[k]])));
   });
   return { integers, steps };
 }

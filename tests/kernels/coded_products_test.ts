@@ -1,0 +1,199 @@
+/**
+ * Truth: tests/reference/matrix_product.ts on logical values. The kernels get the same values the way a checkpoint
+ * brings them: stored words, packed by the packing kernels. Bounds are derived there.
+ */
+import { AssertionError, ok, throws } from "node:assert/strict";
+import type { Addends, CodedWeights } from "../reference/matrix_product.ts";
+import { assertWithin, type Bench, kernelTest, rowsOf } from "./harness.ts";
+import { consecutiveRuns, drawWeights, type MatrixShape, packWeights, type ZeroPoints } from "./problems.ts";
+import { type Product, PRODUCTS, runProduct } from "./products.ts";
+import { storeCodes } from "./stored_formats.ts";
+import { KIND_F32 } from "../../kernels/shared/layout.ts";
+
+interface Case {
+  rows: number;
+  inputs: number;
+  outputs: number;
+  group: number;
+  zeros: ZeroPoints;
+  bias?: boolean;
+  accumulate?: boolean;
+}
+
+const CASES: Case[] = [
+  { rows: 1, inputs: 8, outputs: 1, group: 8, zeros: "uniform" },
+  { rows: 5, inputs: 8, outputs: 8, group: 128, zeros: "own", bias: true },
+  { rows: 3, inputs: 72, outputs: 7, group: 64, zeros: "own", bias: true },
+  { rows: 4, inputs: 200, outputs: 9, group: 128, zeros: "beyond", accumulate: true },
+  { rows: 2, inputs: 40, outputs: 17, group: 32, zeros: "beyond", bias: true, accumulate: true },
+  { rows: 6, inputs: 128, outputs: 16, group: 32, zeros: "own" },
+  { rows: 7, inputs: 320, outputs: 24, group: 8, zeros: "own", bias: true },
+  { rows: 9, inputs: 64, outputs: 200, group: 32, zeros: "uniform", accumulate: true },
+  { rows: 5, inputs: 4096, outputs: 24, group: 128, zeros: "own" },
+  { rows: 1, inputs: 4104, outputs: 8, group: 128, zeros: "uniform", bias: true },
+  // Every number of rows: whole tiles of rows and all remainders.
+  ...Array.from({ length: 17 }, (_, i): Case => ({
+    rows: i + 1,
+    inputs: 88,
+    outputs: 9,
+    group: 32,
+    zeros: "beyond",
+    bias: i % 2 === 0,
+    accumulate: i % 3 === 0,
+  })),
+];
+
+/** 8-bit codes also take any number of inputs. */
+const ODD_CASES: Case[] = [
+  { rows: 3, inputs: 1, outputs: 3, group: 8, zeros: "uniform" },
+  { rows: 6, inputs: 13, outputs: 9, group: 8, zeros: "own", bias: true },
+  { rows: 4, inputs: 131, outputs: 8, group: 64, zeros: "beyond", accumulate: true },
+];
+
+function drawAddends({ random }: Bench, { rows, outputs, bias, accumulate }: Case): Addends {
+  return {
+    ...(bias && { bias: random.activations(outputs) }),
+    ...(accumulate && { before: rowsOf(random.activations(rows * outputs), outputs) }),
+  };
+}
+
+for (const product of PRODUCTS) {
+  for (const shape of product.bits === 8 ? [...CASES, ...ODD_CASES] : CASES) {
+    const { rows: count, inputs, outputs, group, zeros, bias, accumulate } = shape;
+    const title = `M = ${count}, K = ${inputs}, N = ${outputs}, group ${group}, zero points ${zeros}` +
+      `${bias ? ", bias" : ""}${accumulate ? ", accumulate" : ""}`;
+    kernelTest(`${product.name} is within its bound: ${title}`, (bench) => {
+      const matrixShape = { ...shape, bits: product.bits };
+      const weights = drawWeights(bench.random, matrixShape);
+      const rows = rowsOf(bench.random.activations(count * inputs), inputs);
+      const addends = drawAddends(bench, shape);
+      const actual = runProduct(
+        bench,
+        product,
+        rows,
+        packWeights(bench, weights, matrixShape),
+        outputs,
+        addends,
+      );
+      assertWithin(actual, product.reference(rows, weights, consecutiveRuns(inputs, group), addends), title);
+    });
+  }
+
+  kernelTest(`${product.name}: a stored group of 256 is cut in two`, (bench) => {
+    const stored: MatrixShape = { inputs: 576, outputs: 8, group: 256, bits: product.bits, zeros: "own" };
+    const weights = drawWeights(bench.random, stored);
+    const rows = rowsOf(bench.random.activations(3 * stored.inputs), stored.inputs);
+    const matrix = packWeights(bench, weights, { ...stored, group: 128 });
+    const actual = runProduct(bench, product, rows, matrix, stored.outputs);
+    assertWithin(actual, product.reference(rows, weights, consecutiveRuns(576, 128)), "cut");
+  });
+
+  kernelTest(`${product.name}: inputs in act-order, groups of unequal length`, (bench) => {
+    const { arena, kernels, random } = bench;
+    const inputs = 56, outputs = 8, groupCount = 4;
+    const drawn = drawWeights(random, { inputs, outputs, group: 16, bits: product.bits });
+    const groups = Array.from({ length: inputs }, () => random.below(groupCount));
+    const weights: CodedWeights = { ...drawn, groups };
+    // Group by group, each padded with −1 to the length of the longest.
+    const members = Array.from(
+      { length: groupCount },
+      (_, g) => [...groups.keys()].filter((k) => groups[k] === g),
+    );
+    const group = Math.ceil(Math.max(...members.map((own) => own.length)) / 8) * 8;
+    const order = members.flatMap((own) => [...own, ...Array<number>(group - own.length).fill(-1)]);
+    const packed = order.length, blocks = packed / 8;
+
+    const orderAddress = arena.place(Int32Array.from(order));
+    const codes = arena.reserve(blocks * 8 * product.bits);
+    const pack = product.bits === 4 ? kernels.packInt4Gathered : kernels.packInt8Gathered;
+    pack.call(kernels, arena.place(storeCodes(weights, product.bits)), orderAddress, codes, outputs, blocks);
+    const scales = arena.reserve(groupCount * 32);
+    kernels.packScales(arena.floats(weights.scales.flat()), KIND_F32, scales, outputs, groupCount, 1);
+
+    const rows = rowsOf(random.activations(5 * inputs), inputs);
+    const gathered = arena.result(5 * packed);
+    const source = arena.floats(rows.flatMap((row) => [...row]));
+    kernels.gatherColumns(source, inputs * 4, orderAddress, gathered.address, 5, packed);
+    const matrix = { weights: codes, scales, zeros: 0, zero: 2 ** (product.bits - 1), group };
+    const actual = runProduct(bench, product, rowsOf(gathered.read(), packed), matrix, outputs);
+    assertWithin(actual, product.reference(rows, weights, groups), "act-order");
+  });
+
+  kernelTest(`${product.name}: a row with NaN gives NaN, the others stay finite`, (bench) => {
+    const shape: MatrixShape = { inputs: 72, outputs: 9, group: 32, bits: product.bits, zeros: "own" };
+    const weights = drawWeights(bench.random, shape);
+    const rows = rowsOf(bench.random.activations(6 * shape.inputs), shape.inputs);
+    rows[1][40] = NaN;
+    rows[5][0] = NaN;
+    const actual = runProduct(bench, product, rows, packWeights(bench, weights, shape), shape.outputs);
+    rowsOf(actual, shape.outputs).forEach((row, m) => {
+      ok(m === 1 || m === 5 ? row.every(Number.isNaN) : row.every(Number.isFinite), `row ${m}: ${row}`);
+    });
+  });
+
+  kernelTest(`${product.name}: huge and tiny activations are within the bound`, (bench) => {
+    const shape: MatrixShape = { inputs: 72, outputs: 9, group: 32, bits: product.bits, zeros: "own" };
+    const weights = drawWeights(bench.random, shape);
+    const rows = rowsOf(bench.random.activations(4 * shape.inputs), shape.inputs);
+    const factors = [1e30, 1e-20, 0, 1];
+    const scaled = rows.map((row, m) => row.map((x) => x * factors[m]));
+    const actual = runProduct(bench, product, scaled, packWeights(bench, weights, shape), shape.outputs);
+    assertWithin(actual, product.reference(scaled, weights, consecutiveRuns(72, 32)), "extremes");
+  });
+
+  teethOf(product);
+}
+
+/** A wrong matrix must be refused where the right one passes. */
+function teethOf(product: Product): void {
+  const shape: MatrixShape = { inputs: 1000, outputs: 16, group: 128, bits: product.bits, zeros: "own" };
+  const runs = consecutiveRuns(shape.inputs, shape.group);
+  const spoilings: { name: string; spoil: (weights: CodedWeights, row: Float32Array) => CodedWeights }[] = [
+    { name: "one code is off by one", spoil: flipMedianCode },
+    { name: "the zero points of two outputs are swapped", spoil: swapZeros },
+    { name: "two codes of a word are swapped", spoil: swapCodes },
+    { name: "two groups' scales are swapped", spoil: swapScales },
+  ];
+  for (const { name, spoil } of spoilings) {
+    kernelTest(`${product.name}: the bound has teeth: ${name}`, (bench) => {
+      const weights = drawWeights(bench.random, shape);
+      const rows = [bench.random.activations(shape.inputs)];
+      const expected = product.reference(rows, weights, runs);
+      const right = packWeights(bench, weights, shape);
+      assertWithin(runProduct(bench, product, rows, right, shape.outputs), expected, "right");
+      const wrong = packWeights(bench, spoil(weights, rows[0]), shape);
+      const actual = runProduct(bench, product, rows, wrong, shape.outputs);
+      throws(() => assertWithin(actual, expected, "wrong"), AssertionError);
+    });
+  }
+}
+
+/** Changes a code where the activation is of middling size, by the least there is. */
+function flipMedianCode(weights: CodedWeights, row: Float32Array): CodedWeights {
+  const bySize = [...row.keys()].sort((a, b) => Math.abs(row[a]) - Math.abs(row[b]));
+  const spoilt = structuredClone(weights);
+  spoilt.codes[bySize[row.length >> 1]][5] ^= 1;
+  return spoilt;
+}
+
+function swapZeros(weights: CodedWeights): CodedWeights {
+  const spoilt = structuredClone(weights);
+  const own = spoilt.zeros[3];
+  const n = own.findIndex((zero, i) => zero !== own[i + 1]);
+  [own[n], own[n + 1]] = [own[n + 1], own[n]];
+  return spoilt;
+}
+
+function swapCodes(weights: CodedWeights): CodedWeights {
+  const spoilt = structuredClone(weights);
+  const { codes } = spoilt;
+  const k = codes.findIndex((row, i) => i % 8 < 7 && row[9] !== codes[i + 1][9]);
+  [codes[k][9], codes[k + 1][9]] = [codes[k + 1][9], codes[k][9]];
+  return spoilt;
+}
+
+function swapScales(weights: CodedWeights): CodedWeights {
+  const spoilt = structuredClone(weights);
+  [spoilt.scales[1], spoilt.scales[2]] = [spoilt.scales[2], spoilt.scales[1]];
+  return spoilt;
+}

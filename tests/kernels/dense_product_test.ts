@@ -1,0 +1,91 @@
+/**
+ * Truth: reference/matrix_product.ts on the values that the stored bits stand for.
+ */
+import { AssertionError, ok, throws } from "node:assert/strict";
+import { KIND_BF16, KIND_F16, KIND_F32 } from "../../kernels/shared/layout.ts";
+import { decodeBf16, decodeF16 } from "../reference/half_floats.ts";
+import { type Addends, productOfFloats } from "../reference/matrix_product.ts";
+import { assertWithin, type Bench, kernelTest, rowsOf } from "./harness.ts";
+import { intoGaps } from "./products.ts";
+import { bf16Bits, f16Bits } from "./stored_formats.ts";
+
+const KINDS = [
+  { name: "f32", kind: KIND_F32, store: Float32Array.from, decode: (value: number) => value },
+  { name: "f16", kind: KIND_F16, store: f16Bits, decode: decodeF16 },
+  { name: "bf16", kind: KIND_BF16, store: bf16Bits, decode: decodeBf16 },
+].map(({ store, ...rest }) => ({
+  ...rest,
+  store: (values: Float32Array) => rest.kind === KIND_F32 ? values : store(values) as Uint16Array,
+}));
+type Kind = typeof KINDS[number];
+
+/** A stored matrix [N][K] and what it stands for. */
+function drawMatrix({ random }: Bench, { store, decode }: Kind, outputs: number, inputs: number) {
+  const stored = store(random.activations(outputs * inputs).map((x) => x / 8));
+  return { stored, values: rowsOf(Float32Array.from(stored, decode), inputs) };
+}
+
+function runDense(
+  bench: Bench,
+  { kind }: Kind,
+  rows: Float32Array[],
+  stored: Float32Array | Uint16Array,
+  outputs: number,
+  addends: Addends,
+): Float32Array {
+  const { arena, kernels } = bench;
+  const inputs = rows[0].length;
+  const weights = arena.reserve(Math.ceil(outputs / 8) * 8 * inputs * stored.BYTES_PER_ELEMENT);
+  kernels.packDense(arena.place(stored), kind, weights, outputs, inputs, 0);
+  const input = arena.floats(rows.flatMap((row) => [...row]));
+  const shape = { rows: rows.length, outputs, inputs };
+  return intoGaps(bench, outputs, rows.length, addends, (target) => {
+    kernels.matmulDense(kind, input, inputs * 4, weights, shape, target);
+  });
+}
+
+const SHAPES: [number, number, number][] = [
+  [1, 1, 1],
+  [2, 7, 9],
+  [4, 33, 8],
+  [5, 100, 17],
+  [3, 1000, 7],
+  ...Array.from({ length: 17 }, (_, i): [number, number, number] => [i + 1, 21, 9]),
+];
+
+for (const kind of KINDS) {
+  SHAPES.forEach(([count, inputs, outputs], i) => {
+    const title = `M = ${count}, K = ${inputs}, N = ${outputs}`;
+    kernelTest(`matmulDense() of ${kind.name} is within its bound: ${title}`, (bench) => {
+      const { stored, values } = drawMatrix(bench, kind, outputs, inputs);
+      const rows = rowsOf(bench.random.activations(count * inputs), inputs);
+      const addends = {
+        ...(i % 2 === 0 && { bias: bench.random.activations(outputs) }),
+        ...(i % 3 === 0 && { before: rowsOf(bench.random.activations(count * outputs), outputs) }),
+      };
+      const actual = runDense(bench, kind, rows, stored, outputs, addends);
+      assertWithin(actual, productOfFloats(rows, values, addends), title);
+    });
+  });
+
+  kernelTest(`matmulDense() of ${kind.name}: a row with NaN gives NaN, the others stay finite`, (bench) => {
+    const { stored } = drawMatrix(bench, kind, 9, 21);
+    const rows = rowsOf(bench.random.activations(6 * 21), 21);
+    rows[4][20] = NaN;
+    rowsOf(runDense(bench, kind, rows, stored, 9, {}), 9).forEach((row, m) => {
+      ok(m === 4 ? row.every(Number.isNaN) : row.every(Number.isFinite), `row ${m}`);
+    });
+  });
+
+  kernelTest(`matmulDense() of ${kind.name}: the bound has teeth: one last bit of one weight`, (bench) => {
+    const { stored, values } = drawMatrix(bench, kind, 9, 64);
+    const rows = [bench.random.activations(64)];
+    const expected = productOfFloats(rows, values);
+    assertWithin(runDense(bench, kind, rows, stored, 9, {}), expected, "right");
+    // The last bit of an f32 drowns in the roundings of a sum, as it should; a bit of 2^-10 does not.
+    const bits = kind.kind === KIND_F32 ? new Uint32Array(stored.buffer) : stored;
+    bits[40] ^= kind.kind === KIND_F32 ? 1 << 13 : 1;
+    const actual = runDense(bench, kind, rows, stored, 9, {});
+    throws(() => assertWithin(actual, expected, "wrong"), AssertionError);
+  });
+}

@@ -1,0 +1,321 @@
+/**
+ * Truth: the layouts as documented, decoded by stored_formats.ts, and known words: the check matrix, its words and CRC-32
+ * values were computed with an independent packer (numpy); the zero-point words are those that GPTQModel writes.
+ */
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { crc32 } from "node:zlib";
+import { KIND_BF16, KIND_F16, KIND_F32 } from "../../kernels/shared/layout.ts";
+import { decodeBf16, decodeF16 } from "../reference/half_floats.ts";
+import { quantiseWeights } from "../reference/quantise.ts";
+import { assertSameBits, type Bench, kernelTest, rowsOf } from "./harness.ts";
+import { drawWeights } from "./problems.ts";
+import {
+  bf16Bits,
+  f16Bits,
+  panelCode4,
+  panelCode8,
+  panelPlace,
+  storeCodes,
+  storeZeros,
+} from "./stored_formats.ts";
+
+/** A matrix of codes that anybody can compute. */
+function checkCode(k: number, n: number): number {
+  let x = (Math.imul(k, 2654435761) + n * 40503 + 12345) >>> 0;
+  x = (x ^ (x >>> 15)) >>> 0;
+  return (x >>> 3) % 16;
+}
+
+function checkMatrix(inputs: number, outputs: number): number[][] {
+  return Array.from({ length: inputs }, (_, k) => Array.from({ length: outputs }, (_, n) => checkCode(k, n)));
+}
+
+const CHECK_WORDS = "38080807 919191AE EA6AED54 73F344FB C473F262 5AEA1919 91908080 08373F36";
+const CHECK_SIZES = [
+  { inputs: 16, outputs: 64, crc: 0x2c7e94ed },
+  { inputs: 32, outputs: 128, crc: 0x957afe5f },
+  { inputs: 128, outputs: 256, crc: 0x7e4c0e72 },
+];
+
+/** Codes of a 4-bit panel matrix as [K][N]. */
+function readPanels4({ kernels }: Bench, address: number, inputs: number, outputs: number): number[][] {
+  const blocks = inputs / 8;
+  const panels = kernels.heap.wordsAt(address, Math.ceil(outputs / 8) * blocks * 8);
+  return Array.from(
+    { length: inputs },
+    (_, k) => Array.from({ length: outputs }, (_, n) => panelCode4(panels, blocks, k, n)),
+  );
+}
+
+/** Codes of an 8-bit panel matrix as [K][N]. */
+function readPanels8({ kernels }: Bench, address: number, inputs: number, outputs: number): number[][] {
+  const blocks = Math.ceil(inputs / 8);
+  const panels = kernels.heap.bytesAt(address, Math.ceil(outputs / 8) * blocks * 64);
+  return Array.from(
+    { length: inputs },
+    (_, k) => Array.from({ length: outputs }, (_, n) => panelCode8(panels, blocks, k, n)),
+  );
+}
+
+for (const { inputs, outputs, crc } of CHECK_SIZES) {
+  kernelTest(`packInt4() keeps the codes of the ${inputs} × ${outputs} check matrix`, (bench) => {
+    const codes = checkMatrix(inputs, outputs);
+    deepEqual(codes[0].slice(0, 8), [7, 14, 4, 11, 2, 9, 0, 6]);
+    deepEqual(codes.slice(0, 8).map((row) => row[0]), [7, 0, 8, 0, 8, 0, 8, 3]);
+    const stored = storeCodes({ inputs, outputs, codes, scales: [], zeros: [], groups: [] }, 4);
+    deepEqual([...stored.subarray(0, 8)], CHECK_WORDS.split(" ").map((word) => parseInt(word, 16)));
+    equal(crc32(new Uint8Array(stored.buffer)), crc);
+
+    const weights = bench.arena.reserve(inputs * outputs / 2);
+    bench.kernels.packInt4(bench.arena.place(stored), weights, outputs, inputs / 8, 0, inputs / 8);
+    deepEqual(readPanels4(bench, weights, inputs, outputs), codes);
+  });
+}
+
+for (const outputs of [1, 7, 8, 9, 17]) {
+  kernelTest(`packInt4() packs ${outputs} outputs in windows of stored rows`, (bench) => {
+    const { arena, kernels, random } = bench;
+    const inputs = 56, blocks = inputs / 8;
+    const drawn = drawWeights(random, { inputs, outputs, group: 8 });
+    const stored = storeCodes(drawn, 4);
+    const weights = arena.reserve(Math.ceil(outputs / 8) * blocks * 32);
+    for (const [begin, count] of [[0, 3], [3, 1], [4, 3]]) {
+      const window = arena.place(stored.slice(begin * outputs, (begin + count) * outputs));
+      kernels.packInt4(window, weights, outputs, blocks, begin, count);
+    }
+    deepEqual(readPanels4(bench, weights, inputs, outputs), drawn.codes);
+  });
+
+  for (const bits of [4, 8] as const) {
+    kernelTest(`packInt${bits}Gathered() reorders the inputs of ${outputs} outputs and pads`, (bench) => {
+      const { arena, kernels, random } = bench;
+      const inputs = 40;
+      const drawn = drawWeights(random, { inputs, outputs, group: 8, bits });
+      const order = random.permutation(inputs).flatMap((k) => random.below(4) === 0 ? [-1, k] : [k]);
+      while (order.length % 8 !== 0) order.push(-1);
+      ok(order.includes(-1));
+      const packed = order.length, blocks = packed / 8;
+      const weights = arena.reserve(Math.ceil(outputs / 8) * blocks * 8 * bits);
+      const pack = bits === 4 ? kernels.packInt4Gathered : kernels.packInt8Gathered;
+      const stored = arena.place(storeCodes(drawn, bits));
+      pack.call(kernels, stored, arena.place(Int32Array.from(order)), weights, outputs, blocks);
+      const read = bits === 4 ? readPanels4 : readPanels8;
+      const expected = order.map((k) => k < 0 ? Array<number>(outputs).fill(0) : drawn.codes[k]);
+      deepEqual(read(bench, weights, packed, outputs), expected);
+    });
+  }
+}
+
+kernelTest("packInt8Gathered() without an order keeps the codes", (bench) => {
+  const { arena, kernels, random } = bench;
+  const inputs = 24, outputs = 9;
+  const drawn = drawWeights(random, { inputs, outputs, group: 8, bits: 8 });
+  const weights = arena.reserve(2 * 3 * 64);
+  kernels.packInt8Gathered(arena.place(storeCodes(drawn, 8)), 0, weights, outputs, inputs / 8);
+  deepEqual(readPanels8(bench, weights, inputs, outputs), drawn.codes);
+});
+
+/** The zero points of one row of outputs, as packZeros leaves them. */
+function zerosOfWords({ arena, kernels }: Bench, words: number[], bits: 4 | 8, addOne: boolean): number[] {
+  const outputs = words.length * 32 / bits;
+  const zeros = arena.reserve(Math.ceil(outputs / 8) * 16);
+  kernels.packZeros(arena.place(Uint32Array.from(words)), bits, addOne, zeros, outputs, 1, 1);
+  return Array.from(
+    { length: outputs },
+    (_, n) => new Int16Array(kernels.heap.memory.buffer, zeros)[panelPlace(1, 0, n)],
+  );
+}
+
+const ZERO_WORDS = [
+  { zeros: [5, 3, 15, 8, 7, 1, 12, 9], v2: 0x9c178f35, v1: 0x8b067e24 },
+  { zeros: [5, 3, 0, 8, 7, 1, 12, 9], v2: 0x9c178035, v1: 0x8b066f24 },
+  { zeros: [8, 8, 8, 8, 8, 8, 8, 8], v2: 0x88888888, v1: 0x77777777 },
+  { zeros: [0, 0, 0, 0, 0, 0, 0, 0], v2: 0x00000000, v1: 0xeeeeeeef },
+];
+
+for (const { zeros, v2, v1 } of ZERO_WORDS) {
+  kernelTest(`packZeros() reads zero points ${zeros.join(" ")} from v2 and v1 words`, (bench) => {
+    deepEqual(zerosOfWords(bench, [v2], 4, false), zeros);
+    deepEqual(zerosOfWords(bench, [v1], 4, true), zeros);
+  });
+}
+
+kernelTest("packZeros() undoes the borrows of 8-bit words", (bench) => {
+  const zeros = [128, 0, 255, 1];
+  const word = (128 | 0 << 8 | 255 << 16 | 1 << 24) >>> 0;
+  deepEqual(zerosOfWords(bench, [word], 8, false), zeros);
+  deepEqual(zerosOfWords(bench, [(word - 0x01010101) >>> 0], 8, true), zeros);
+});
+
+for (const bits of [4, 8] as const) {
+  for (const minusOne of [false, true]) {
+    kernelTest(`packZeros() of ${bits} bits, groups cut in two, ${minusOne ? "v1" : "v2"}`, (bench) => {
+      const { arena, kernels, random } = bench;
+      const outputs = 24, groups = 5;
+      const drawn = drawWeights(random, { inputs: 24, outputs, group: 8, bits, zeros: "own" });
+      const packed = arena.reserve(3 * groups * 16);
+      const stored = arena.place(storeZeros(drawn, bits, minusOne));
+      kernels.packZeros(stored, bits, minusOne, packed, outputs, groups, 2);
+      const panels = new Int16Array(kernels.heap.memory.buffer, packed);
+      for (let g = 0; g < groups; g++) {
+        const own = Array.from({ length: outputs }, (_, n) => panels[panelPlace(groups, g, n)]);
+        deepEqual(own, drawn.zeros[Math.floor(g / 2)], `group ${g}`);
+      }
+    });
+  }
+}
+
+/** The storages of floats: how to write values so that nothing is lost, and how to read the bits. */
+const FLOAT_KINDS = [
+  { name: "f32", kind: KIND_F32, store: (values: number[]) => Float32Array.from(values) },
+  { name: "f16", kind: KIND_F16, store: f16Bits },
+  { name: "bf16", kind: KIND_BF16, store: bf16Bits },
+];
+
+/** What a stored value is worth. */
+function valuesOf(stored: Float32Array | Uint16Array, kind: number): number[] {
+  if (stored instanceof Float32Array) return [...stored];
+  return Array.from(stored, kind === KIND_F16 ? decodeF16 : decodeBf16);
+}
+
+for (const { name, kind, store } of FLOAT_KINDS) {
+  kernelTest(`packScales() widens ${name}, cuts groups and counts what is not finite`, (bench) => {
+    const { arena, kernels, random } = bench;
+    const outputs = 11, storedGroups = 3, groups = 5;
+    const stored = store(Array.from({ length: storedGroups * outputs }, () => random.between(-0.1, 0.1)));
+    const scales = arena.reserve(2 * groups * 32);
+    kernels.packScales(arena.place(stored), kind, scales, outputs, groups, 2);
+    const values = valuesOf(stored, kind), panels = kernels.heap.floatsAt(scales, 2 * groups * 8);
+    for (let g = 0; g < groups; g++) {
+      for (let n = 0; n < outputs; n++) {
+        equal(panels[panelPlace(groups, g, n)], values[Math.floor(g / 2) * outputs + n]);
+      }
+    }
+    equal(kernels.takeNonFiniteCount(), 0);
+
+    const spoilt = store([...values.slice(0, -3), NaN, Infinity, -Infinity]);
+    kernels.packScales(arena.place(spoilt), kind, scales, outputs, storedGroups, 1);
+    equal(kernels.takeNonFiniteCount(), 3);
+    equal(kernels.takeNonFiniteCount(), 0, "the count was taken");
+  });
+
+  kernelTest(`packDense() lays ${name} rows in panels from any panel on`, (bench) => {
+    const { arena, kernels, random } = bench;
+    const outputs = 19, inputs = 13;
+    const stored = store(Array.from({ length: outputs * inputs }, () => random.between(-2, 2)));
+    const bytes = stored.BYTES_PER_ELEMENT;
+    const weights = arena.reserve(24 * inputs * bytes);
+    kernels.packDense(arena.place(stored.slice(0, 8 * inputs)), kind, weights, 8, inputs, 0);
+    kernels.packDense(arena.place(stored.slice(8 * inputs)), kind, weights, outputs - 8, inputs, 1);
+    const panels = stored instanceof Float32Array
+      ? new Float32Array(kernels.heap.memory.buffer, weights, 24 * inputs)
+      : new Uint16Array(kernels.heap.memory.buffer, weights, 24 * inputs);
+    for (let n = 0; n < 24; n++) {
+      for (let k = 0; k < inputs; k++) {
+        equal(panels[panelPlace(inputs, k, n)], n < outputs ? stored[n * inputs + k] : 0);
+      }
+    }
+    equal(kernels.takeNonFiniteCount(), 0);
+    const spoilt = arena.place(store([1, NaN, -Infinity, 2]));
+    kernels.packDense(spoilt, kind, arena.reserve(8 * 2 * bytes), 2, 2, 0);
+    equal(kernels.takeNonFiniteCount(), 2);
+  });
+
+  for (const { inputs, group } of [{ inputs: 64, group: 32 }, { inputs: 45, group: 16 }]) {
+    kernelTest(
+      `packDenseInt8() of ${name}, K = ${inputs}, group ${group}, is the documented rounding`,
+      (bench) => {
+        const { arena, kernels, random } = bench;
+        const outputs = 11, groups = Math.ceil(inputs / group), blocks = Math.ceil(inputs / 8);
+        const stored = store(Array.from(
+          { length: outputs * inputs },
+          (_, i) => Math.floor(i / inputs) === 4 ? 0 : random.between(-0.5, 0.5),
+        ));
+        const weights = arena.reserve(3 * blocks * 64), scales = arena.reserve(3 * groups * 32);
+        kernels.packDenseInt8(
+          arena.place(stored.slice(0, 8 * inputs)),
+          kind,
+          weights,
+          scales,
+          8,
+          inputs,
+          group,
+          0,
+        );
+        const rest = arena.place(stored.slice(8 * inputs));
+        kernels.packDenseInt8(rest, kind, weights, scales, outputs - 8, inputs, group, 1);
+        equal(kernels.takeNonFiniteCount(), 0);
+        const codes = readPanels8(bench, weights, inputs, 16);
+        const panelScales = kernels.heap.floatsAt(scales, 16 * groups);
+        rowsOf(Float32Array.from(valuesOf(stored, kind)), inputs).forEach((row, n) => {
+          for (let g = 0; g < groups; g++) {
+            const run = row.slice(g * group, (g + 1) * group);
+            const expected = quantiseWeights(run);
+            const found = Array.from(run, (_, i) => codes[g * group + i][n]);
+            deepEqual(found, expected.codes, `row ${n}, group ${g}`);
+            equal(panelScales[panelPlace(groups, g, n)], expected.scale);
+          }
+        });
+        for (let n = outputs; n < 16; n++) {
+          for (let g = 0; g < groups; g++) {
+            equal(panelScales[panelPlace(groups, g, n)], 0, "beyond the last row");
+          }
+        }
+        const spoilt = arena.place(store([1, NaN, 2, Infinity, 3, 4, 5, 6, 7, 8]));
+        kernels.packDenseInt8(spoilt, kind, arena.reserve(128), arena.reserve(64), 1, 10, 8, 0);
+        equal(kernels.takeNonFiniteCount(), 2);
+      },
+    );
+  }
+}
+
+/** Bit patterns of binary16 whose values everybody agrees on. */
+const F16_VALUES: [number, number][] = [
+  [0x3c00, 1],
+  [0x2e66, 0.0999755859375],
+  [0x0001, 5.960464477539063e-8],
+  [0x03ff, 6.097555160522461e-5],
+  [0x0400, 6.103515625e-5],
+  [0x7bff, 65504],
+  [0x8000, -0],
+  [0xc000, -2],
+];
+
+kernelTest("widen() decodes the known f16 values", ({ arena, kernels }) => {
+  const source = arena.place(Uint16Array.from(F16_VALUES, ([bits]) => bits));
+  const target = arena.result(F16_VALUES.length);
+  kernels.widen(source, KIND_F16, target.address, F16_VALUES.length, 0);
+  // Adding the offset 0 turns −0 into +0; both are zero to a norm.
+  deepEqual(Array.from(target.read(), (x) => x + 0), F16_VALUES.map(([, value]) => value + 0));
+});
+
+for (const [kind, name, decode] of [[KIND_F16, "f16", decodeF16], [KIND_BF16, "bf16", decodeBf16]] as const) {
+  kernelTest(`widen() decodes every finite ${name} pattern and counts the others`, ({ arena, kernels }) => {
+    const patterns = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
+    const target = arena.result(patterns.length);
+    kernels.widen(arena.place(patterns), kind, target.address, patterns.length, 0);
+    const values = target.read();
+    let nonFinite = 0;
+    for (const bits of patterns) {
+      const expected = decode(bits);
+      if (Number.isFinite(expected)) ok(values[bits] === expected, `${bits}: ${values[bits]} ≠ ${expected}`);
+      else nonFinite++;
+    }
+    equal(kernels.takeNonFiniteCount(), nonFinite);
+  });
+}
+
+for (const count of [1, 2, 7, 33]) {
+  kernelTest(`widen() adds the offset to ${count} values`, ({ arena, kernels, random }) => {
+    const values = random.activations(count);
+    const target = arena.result(count);
+    kernels.widen(arena.place(values), KIND_F32, target.address, count, 1);
+    assertSameBits(target.read(), values.map((x) => x + 1), "w + 1");
+  }, { threads: 3 });
+}
+
+kernelTest("non-finite values are counted over all threads", ({ arena, kernels }) => {
+  const values = Float32Array.from({ length: 100 }, (_, i) => i % 3 === 0 ? NaN : i);
+  kernels.widen(arena.place(values), KIND_F32, arena.result(100).address, 100, 0);
+  equal(kernels.takeNonFiniteCount(), 34);
+}, { threads: 3 });

@@ -1,0 +1,134 @@
+/**
+ * Truth: integers and steps as reference/quantise.ts defines them. The integers are read back through a product with unit
+ * weights (code 1 where k = n, zero point 0, scale 1), whose single rounding is known, so no layout of codes is assumed.
+ */
+import { equal, ok } from "node:assert/strict";
+import type { CodedWeights } from "../reference/matrix_product.ts";
+import { quantiseRow } from "../reference/quantise.ts";
+import { assertSameBits, type Bench, kernelTest, rowsOf } from "./harness.ts";
+import { consecutiveRuns, packWeights, quantiseRows } from "./problems.ts";
+
+function unitWeights(inputs: number): CodedWeights {
+  const row = () => Array<number>(inputs).fill(0);
+  const codes = Array.from({ length: inputs }, (_, k) => row().fill(1, k, k + 1));
+  return { inputs, outputs: inputs, codes, scales: [row().fill(1)], zeros: [row()], groups: row() };
+}
+
+interface Form {
+  inputs: number;
+  group: number;
+  bytes: 1 | 2;
+  bits: 4 | 8;
+}
+
+/** Quantises, returns integer · step of every input, and checks sums and steps. */
+function roundTrip(bench: Bench, rows: Float32Array[], { inputs, group, bytes, bits }: Form): Float32Array {
+  const { arena, kernels } = bench;
+  const coded = quantiseRows(
+    bench,
+    arena.floats(rows.flatMap((row) => [...row])),
+    rows.length,
+    inputs,
+    group,
+    bytes,
+  );
+  const weights = packWeights(bench, unitWeights(inputs), { inputs, outputs: inputs, group, bits });
+  const groups = Math.ceil(inputs / group);
+  const result = arena.result(rows.length * inputs);
+  const matmul = bits === 4 ? kernels.matmulInt4 : kernels.matmulInt8;
+  matmul.call(kernels, coded, { ...weights, zero: 0 }, { rows: rows.length, outputs: inputs, inputs }, {
+    output: result.address,
+    outputStride: inputs * 4,
+    bias: 0,
+    accumulate: false,
+  });
+  const steps = kernels.heap.floatsAt(coded.steps, rows.length * groups);
+  const sums = new Int32Array(kernels.heap.memory.buffer, coded.sums, rows.length * groups);
+  const runs = consecutiveRuns(inputs, group);
+  rows.forEach((row, m) => {
+    const expected = quantiseRow(row, runs, groups, bytes);
+    for (let g = 0; g < groups; g++) {
+      equal(steps[m * groups + g], expected.steps[g], `step ${g} of row ${m}`);
+      if (Number.isNaN(expected.steps[g])) continue;
+      const own = expected.integers.filter((_, k) => runs[k] === g);
+      equal(sums[m * groups + g], own.reduce((sum, x) => sum + x, 0), `sum ${g} of row ${m}`);
+    }
+  });
+  return result.read();
+}
+
+/** What integer · step must be, rounded once. */
+function expectedOf(rows: Float32Array[], { inputs, group, bytes }: Form): Float32Array {
+  const runs = consecutiveRuns(inputs, group);
+  return Float32Array.from(rows.flatMap((row) => {
+    const { integers, steps } = quantiseRow(row, runs, Math.ceil(inputs / group), bytes);
+    return Array.from(integers, (x, k) => x * steps[runs[k]] + 0);
+  }));
+}
+
+const FORMS: Form[] = [
+  { inputs: 8, group: 8, bytes: 2, bits: 4 },
+  { inputs: 72, group: 64, bytes: 2, bits: 4 },
+  { inputs: 72, group: 64, bytes: 1, bits: 4 },
+  { inputs: 200, group: 128, bytes: 2, bits: 4 },
+  { inputs: 200, group: 128, bytes: 1, bits: 4 },
+  { inputs: 13, group: 8, bytes: 2, bits: 8 },
+  { inputs: 1, group: 8, bytes: 2, bits: 8 },
+  { inputs: 71, group: 32, bytes: 2, bits: 8 },
+];
+
+for (const form of FORMS) {
+  const { inputs, group, bytes, bits } = form;
+  const title = `K = ${inputs}, group ${group}, ${bytes} bytes, for ${bits}-bit codes`;
+
+  kernelTest(`quantize() is the documented rounding for 1 to 9 rows, ${title}`, (bench) => {
+    for (let count = 1; count <= 9; count++) {
+      const rows = rowsOf(bench.random.activations(count * inputs), inputs);
+      assertSameBits(roundTrip(bench, rows, form), expectedOf(rows, form), `${count} rows`);
+    }
+  });
+
+  kernelTest(`quantize() is within half a step, ${title}`, (bench) => {
+    const rows = rowsOf(bench.random.activations(5 * inputs), inputs);
+    const values = rowsOf(roundTrip(bench, rows, form), inputs);
+    const most = bytes === 1 ? 127 : 32639;
+    // The quotient, the product and the step are rounded: 3 · 2^-24 of up to 32,639 steps is below a hundredth.
+    rows.forEach((row, m) =>
+      row.forEach((x, k) => {
+        const begin = k - k % group;
+        const step = Math.max(...row.slice(begin, begin + group).map(Math.abs)) / most;
+        ok(Math.abs(values[m][k] - x) <= 0.51 * step, `row ${m}, input ${k}: ${values[m][k]} for ${x}`);
+      })
+    );
+  });
+
+  kernelTest(`quantize() takes zeros, subnormals and huge values, ${title}`, (bench) => {
+    const { random } = bench;
+    const scales = [0, 1e-45, 1e-38, 1e-31, 1.1e-30, 1e-20, 1e30, 3e38];
+    const rows = scales.map((scale) =>
+      Float32Array.from({ length: inputs }, (_, k) => k === 0 ? -scale : scale * random.between(-1, 1))
+    );
+    const values = roundTrip(bench, rows, form);
+    assertSameBits(values, expectedOf(rows, form), "extremes");
+    ok(values.every(Number.isFinite));
+  });
+
+  for (const poison of [NaN, Infinity, -Infinity]) {
+    kernelTest(`quantize() turns a row with ${poison} into NaN and spares the others, ${title}`, (bench) => {
+      const rows = rowsOf(bench.random.activations(6 * inputs), inputs);
+      const clean = rowsOf(roundTrip(bench, rows, form), inputs);
+      rows[2][inputs - 1] = poison;
+      rowsOf(roundTrip(bench, rows, form), inputs).forEach((row, m) => {
+        if (m === 2) ok(row.every(Number.isNaN));
+        else assertSameBits(row, clean[m], `row ${m}`);
+      });
+    });
+  }
+}
+
+kernelTest("quantize() rounds ties to even", (bench) => {
+  // The largest is 127, so a step is 1 and the halves are exact ties.
+  const row = Float32Array.of(127, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 3.5);
+  const values = roundTrip(bench, [row], { inputs: 8, group: 8, bytes: 1, bits: 4 });
+  assertSameBits(values, Float32Array.of(127, 0, 2, 2, 0, -2, -2, 4), "ties");
+});
