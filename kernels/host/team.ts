@@ -10,7 +10,7 @@
  */
 import { Worker } from "node:worker_threads";
 import { RemoraError } from "../../src/core/errors.ts";
-import { COMMAND_ADDRESS, FAILED_ADDRESS } from "../shared/layout.ts";
+import { COMMAND_ADDRESS, FAILED_ADDRESS, READY_ADDRESS } from "../shared/layout.ts";
 import { OP_EXIT } from "../shared/operations.ts";
 import type { Heap } from "./heap.ts";
 import type { KernelModule } from "./modules.ts";
@@ -19,13 +19,13 @@ import type { KernelModule } from "./modules.ts";
 export const THREADS_MAX = 256;
 /** A worker that has not reported by then will not: starting takes some 60 ms. */
 const START_TIMEOUT_MS = 30_000;
+const START_POLL_MS = 2;
 
 const WORKER_PROGRAM = `
-const { parentPort, workerData } = require("node:worker_threads");
-const { kernels, memory, rank, size, failedAddress } = workerData;
+const { kernels, memory, rank, size, failedAddress, readyAddress } = require("node:worker_threads").workerData;
 try {
   const instance = new WebAssembly.Instance(kernels, { env: { memory, abort() { throw new Error("abort"); } } });
-  parentPort.postMessage("ready");
+  Atomics.add(new Int32Array(memory.buffer), readyAddress >> 2, 1);
   instance.exports.serve(rank, size);
 } catch (error) {
   Atomics.store(new Int32Array(memory.buffer), failedAddress >> 2, 1);
@@ -62,7 +62,6 @@ export class Team {
     const instance = new WebAssembly.Instance(kernels.module, imports);
     const workers: Worker[] = [];
     try {
-      const started: Promise<void>[] = [];
       for (let rank = 1; rank < size; rank++) {
         const worker = new Worker(WORKER_PROGRAM, {
           eval: true,
@@ -74,12 +73,12 @@ export class Team {
             rank,
             size,
             failedAddress: FAILED_ADDRESS,
+            readyAddress: READY_ADDRESS,
           },
         });
         workers.push(worker);
-        started.push(untilReady(worker));
       }
-      await Promise.all(started);
+      await untilReady(workers, heap);
     } catch (cause) {
       await Promise.all(workers.map((worker) => worker.terminate()));
       throw new RemoraError("WORKER_FAILED", `Cannot start ${size} threads`, {
@@ -116,18 +115,20 @@ export class Team {
   }
 }
 
-function untilReady(worker: Worker): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("no sign of life from a worker")), START_TIMEOUT_MS);
-    worker.once("message", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-    worker.once("error", (error: Error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-  });
+/**
+ * A worker reports in shared memory: it then waits for commands and never returns to its event loop, so a message of its
+ * may stay unsent.
+ */
+async function untilReady(workers: readonly Worker[], heap: Heap): Promise<void> {
+  let failure: Error | undefined;
+  for (const worker of workers) worker.once("error", (error: Error) => failure ??= error);
+  const ready = new Int32Array(heap.memory.buffer, READY_ADDRESS, 1);
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (Atomics.load(ready, 0) < workers.length) {
+    if (failure) throw failure;
+    if (performance.now() > deadline) throw new Error("no sign of life from a worker");
+    await new Promise((resolve) => setTimeout(resolve, START_POLL_MS));
+  }
 }
 
 function abort(): never {

@@ -23,6 +23,8 @@ export const DONE_ADDRESS = 192;
 export const SLEEPERS_ADDRESS = 256;
 export const LEADER_ASLEEP_ADDRESS = 320;
 export const FAILED_ADDRESS = 384;
+/** Workers that have started. */
+export const READY_ADDRESS = 68;
 /** How often the leader looks before it sleeps; only the leader reads and writes it. */
 export const LEADER_PATIENCE_ADDRESS = 448;
 /** The command: the operation's number, then its arguments, four bytes each (u32, i32 or f32). */

@@ -4,7 +4,7 @@
  */
 import { AssertionError, ok, throws } from "node:assert/strict";
 import type { Addends, CodedWeights } from "../reference/matrix_product.ts";
-import { assertWithin, type Bench, kernelTest, rowsOf } from "./harness.ts";
+import { assertWithin, type Bench, kernelTest, rowsOf, type TeamOptions } from "./harness.ts";
 import { consecutiveRuns, drawWeights, type MatrixShape, packWeights, type ZeroPoints } from "./problems.ts";
 import { type Product, PRODUCTS, runProduct } from "./products.ts";
 import { storeCodes } from "./stored_formats.ts";
@@ -49,6 +49,21 @@ const ODD_CASES: Case[] = [
   { rows: 6, inputs: 13, outputs: 9, group: 8, zeros: "own", bias: true },
   { rows: 4, inputs: 131, outputs: 8, group: 64, zeros: "beyond", accumulate: true },
 ];
+
+const TEAMS: TeamOptions[] = [
+  { variant: "strict" },
+  { variant: "relaxed", wideDot: false },
+  { variant: "relaxed", wideDot: true },
+];
+
+/**
+ * Rows of 256 whose largest magnitude is 32,639 in each run, so that a value is its own integer (of two bytes): all bytes
+ * 127, all −127, all low bytes −128, all high bytes −127 with low bytes 127 …
+ */
+const EXTREME_ROWS = [32639, -32639, 32128, -32640 + 128, -32385]
+  .map((value) =>
+    Float32Array.from({ length: 256 }, (_, k) => k % 128 === 77 ? Math.sign(value) * 32639 : value)
+  );
 
 function drawAddends({ random }: Bench, { rows, outputs, bias, accumulate }: Case): Addends {
   return {
@@ -141,12 +156,40 @@ for (const product of PRODUCTS) {
     assertWithin(actual, product.reference(scaled, weights, consecutiveRuns(72, 32)), "extremes");
   });
 
+  for (const team of TEAMS) {
+    const title = `${team.variant}${team.wideDot ? ", wide dot" : ""}`;
+    kernelTest(`${product.name}: the largest integers overflow nowhere: ${title}`, (bench) => {
+      const shape: MatrixShape = {
+        inputs: 256,
+        outputs: 16,
+        group: 128,
+        bits: product.bits,
+        zeros: "beyond",
+      };
+      const weights = extremeWeights(drawWeights(bench.random, shape), 2 ** product.bits);
+      const actual = runProduct(
+        bench,
+        product,
+        EXTREME_ROWS,
+        packWeights(bench, weights, shape),
+        shape.outputs,
+      );
+      assertWithin(actual, product.reference(EXTREME_ROWS, weights, consecutiveRuns(256, 128)), title);
+    }, team);
+  }
+
   teethOf(product);
+}
+
+/** The largest code with zero point 0, the smallest with the largest zero point, in turn. */
+function extremeWeights(weights: CodedWeights, levels: number): CodedWeights {
+  const codes = weights.codes.map((row) => row.map((_, n) => n % 2 ? 0 : levels - 1));
+  return { ...weights, codes, zeros: weights.zeros.map((row) => row.map((_, n) => n % 2 ? levels : 0)) };
 }
 
 /** A wrong matrix must be refused where the right one passes. */
 function teethOf(product: Product): void {
-  const shape: MatrixShape = { inputs: 1000, outputs: 16, group: 128, bits: product.bits, zeros: "own" };
+  const shape: MatrixShape = { inputs: 328, outputs: 16, group: 32, bits: product.bits, zeros: "own" };
   const runs = consecutiveRuns(shape.inputs, shape.group);
   const spoilings: { name: string; spoil: (weights: CodedWeights, row: Float32Array) => CodedWeights }[] = [
     { name: "one code is off by one", spoil: flipMedianCode },

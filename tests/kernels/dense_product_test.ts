@@ -10,9 +10,9 @@ import { intoGaps } from "./products.ts";
 import { bf16Bits, f16Bits } from "./stored_formats.ts";
 
 const KINDS = [
-  { name: "f32", kind: KIND_F32, store: Float32Array.from, decode: (value: number) => value },
-  { name: "f16", kind: KIND_F16, store: f16Bits, decode: decodeF16 },
-  { name: "bf16", kind: KIND_BF16, store: bf16Bits, decode: decodeBf16 },
+  { name: "f32", kind: KIND_F32, store: Float32Array.from, decode: (value: number) => value, flip: 1 << 16 },
+  { name: "f16", kind: KIND_F16, store: f16Bits, decode: decodeF16, flip: 1 << 3 },
+  { name: "bf16", kind: KIND_BF16, store: bf16Bits, decode: decodeBf16, flip: 1 },
 ].map(({ store, ...rest }) => ({
   ...rest,
   store: (values: Float32Array) => rest.kind === KIND_F32 ? values : store(values) as Uint16Array,
@@ -77,14 +77,16 @@ for (const kind of KINDS) {
     });
   });
 
-  kernelTest(`matmulDense() of ${kind.name}: the bound has teeth: one last bit of one weight`, (bench) => {
+  kernelTest(`matmulDense() of ${kind.name}: the bound has teeth: a hundredth of one weight`, (bench) => {
     const { stored, values } = drawMatrix(bench, kind, 9, 64);
     const rows = [bench.random.activations(64)];
     const expected = productOfFloats(rows, values);
     assertWithin(runDense(bench, kind, rows, stored, 9, {}), expected, "right");
-    // The last bit of an f32 drowns in the roundings of a sum, as it should; a bit of 2^-10 does not.
+    // The last bits of one weight drown in the roundings of the sum, as they should; the bit worth 2^-7 does not.
     const bits = kind.kind === KIND_F32 ? new Uint32Array(stored.buffer) : stored;
-    bits[40] ^= kind.kind === KIND_F32 ? 1 << 13 : 1;
+    const terms = values[0].map((w, k) => Math.abs(w * rows[0][k]));
+    const median = [...terms.keys()].sort((a, b) => terms[a] - terms[b])[32];
+    bits[median] ^= kind.flip;
     const actual = runDense(bench, kind, rows, stored, 9, {});
     throws(() => assertWithin(actual, expected, "wrong"), AssertionError);
   });

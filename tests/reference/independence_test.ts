@@ -1,21 +1,20 @@
 /**
- * A reference that shares code with what it checks proves nothing.
- *
- * @module
+ * A reference that shares code, a constant or a layout with what it judges would share its mistakes.
  */
-import { deepStrictEqual, ok } from "node:assert/strict";
+import { deepEqual, ok } from "node:assert/strict";
 
-const FOLDER = new URL("./", import.meta.url);
-
-Deno.test("references import nothing but each other", () => {
+Deno.test("the references import nothing but each other", async () => {
+  const here = new URL(".", import.meta.url);
+  const foreign: string[] = [];
   let files = 0;
-  for (const { name } of Deno.readDirSync(FOLDER)) {
-    if (name.endsWith("_test.ts")) continue;
+  for await (const { name } of Deno.readDir(here)) {
+    if (!name.endsWith(".ts") || name.endsWith("_test.ts")) continue;
     files++;
-    const text = Deno.readTextFileSync(new URL(name, FOLDER));
-    const imported = [...text.matchAll(/\b(?:from|import)\s*\(?\s*["']([^"']+)["']/g)].map((match) => match[1]);
-    const foreign = imported.filter((path) => !/^\.\/[a-z_]+\.ts$/.test(path));
-    deepStrictEqual(foreign, [], name);
+    const text = await Deno.readTextFile(new URL(name, here));
+    for (const [, from] of text.matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*)["']([^"']+)["']/g)) {
+      if (!/^\.\/[a-z_0-9]+\.ts$/.test(from)) foreign.push(`${name}: ${from}`);
+    }
   }
-  ok(files > 3, "the folder has references");
+  ok(files >= 7, `${files} references found`);
+  deepEqual(foreign, []);
 });

@@ -1,0 +1,86 @@
+/**
+ * Truth: reference/attention.ts, which knows no blocks and no running softmax. The bound is derived there.
+ */
+import { AssertionError, ok, throws } from "node:assert/strict";
+import { type AttentionProblem, attentionRow } from "../reference/attention.ts";
+import { assertSameBits, assertWithin, joined, kernelTest, rowsOf } from "./harness.ts";
+import { Cache, drawSequence } from "./key_value_cache.ts";
+
+type Shape = Omit<AttentionProblem, "queries" | "keys" | "values" | "scale">;
+
+function expectedOf(problem: AttentionProblem) {
+  return joined(problem.queries.map((_, position) => attentionRow(problem, position)));
+}
+
+const SHAPES: Shape[] = [
+  { heads: 1, kvHeads: 1, headSize: 16, window: 0 },
+  { heads: 9, kvHeads: 3, headSize: 64, window: 0 },
+  { heads: 4, kvHeads: 4, headSize: 80, window: 0 },
+  { heads: 8, kvHeads: 1, headSize: 16, window: 0 },
+  { heads: 4, kvHeads: 2, headSize: 12, window: 0 },
+  { heads: 4, kvHeads: 2, headSize: 16, window: 1 },
+  { heads: 4, kvHeads: 2, headSize: 16, window: 20 },
+  { heads: 6, kvHeads: 2, headSize: 16, window: 33 },
+  { heads: 4, kvHeads: 2, headSize: 16, window: 64 },
+];
+
+for (const shape of SHAPES) {
+  const { heads, kvHeads, headSize, window } = shape;
+  const title = `${heads} heads over ${kvHeads} of ${headSize}${window ? `, window ${window}` : ""}`;
+  for (const tokens of [1, 2, 31, 32, 33, 64, 65]) {
+    kernelTest(`attention() of ${tokens} tokens is within its bound: ${title}`, (bench) => {
+      const problem = drawSequence(bench.random, tokens, shape);
+      const actual = new Cache(bench, problem).appendAll([tokens]);
+      assertWithin(actual, expectedOf(problem), title);
+    });
+  }
+
+  kernelTest(`attention() gives the same bits for tokens appended in pieces: ${title}`, (bench) => {
+    const problem = drawSequence(bench.random, 137, shape);
+    const whole = new Cache(bench, problem).appendAll([137]);
+    assertWithin(whole, expectedOf(problem), "whole");
+    const pieces = [[31, 1, 1, 31, 1, 1, 70, 1], [5, 28, 33, 66, 5], Array(137).fill(1)];
+    for (const lengths of pieces) {
+      assertSameBits(new Cache(bench, problem).appendAll(lengths), whole, lengths.join());
+    }
+  });
+}
+
+kernelTest("attention() with scores far apart is within its bound", (bench) => {
+  const shape = { heads: 2, kvHeads: 1, headSize: 16, window: 0 };
+  const problem = { ...drawSequence(bench.random, 100, shape), scale: 6 };
+  assertWithin(new Cache(bench, problem).appendAll([100]), expectedOf(problem), "sharp");
+});
+
+kernelTest("attention(): a query with NaN gives NaN to its head only", (bench) => {
+  const problem = drawSequence(bench.random, 40, { heads: 4, kvHeads: 2, headSize: 16, window: 0 });
+  problem.queries[35][16 * 2 + 3] = NaN;
+  rowsOf(new Cache(bench, problem).appendAll([40]), 16).forEach((head, i) => {
+    ok(i === 35 * 4 + 2 ? head.every(Number.isNaN) : head.every(Number.isFinite), `head ${i}`);
+  });
+});
+
+kernelTest("attention(): a key with NaN gives NaN to every later token and to no earlier one", (bench) => {
+  const problem = drawSequence(bench.random, 70, { heads: 2, kvHeads: 1, headSize: 16, window: 0 });
+  problem.keys[37][5] = NaN;
+  rowsOf(new Cache(bench, problem).appendAll(Array(70).fill(1)), 32).forEach((row, token) => {
+    ok(token >= 37 ? row.every(Number.isNaN) : row.every(Number.isFinite), `token ${token}`);
+  });
+});
+
+for (const part of ["keys", "values"] as const) {
+  kernelTest(`attention(): the bound has teeth: one of the ${part} is wrong`, (bench) => {
+    const problem = drawSequence(bench.random, 65, { heads: 4, kvHeads: 2, headSize: 16, window: 0 });
+    const expected = expectedOf(problem);
+    const wrong = structuredClone(problem);
+    wrong[part][40][3] *= part === "keys" ? 2 : 1.1;
+    const actual = new Cache(bench, wrong).appendAll([65]);
+    throws(() => assertWithin(actual, expected, "wrong"), AssertionError);
+  });
+}
+
+kernelTest("attention(): the bound has teeth: a window one token longer", (bench) => {
+  const problem = drawSequence(bench.random, 65, { heads: 4, kvHeads: 2, headSize: 16, window: 20 });
+  const actual = new Cache(bench, { ...problem, window: 21 }).appendAll([65]);
+  throws(() => assertWithin(actual, expectedOf(problem), "wrong"), AssertionError);
+});
