@@ -6,7 +6,7 @@
 /**
  * exp of four lanes. Range reduction by ln 2 in two parts, then the degree-6 polynomial of the Cephes library
  * (single precision, Moshier). At most 2 units in the last place off. Below −87.33 the result is 0 (no
- * subnormals), above 88.73 infinity; NaN stays NaN.
+ * subnormals), from about 88.38 on infinity; NaN stays NaN.
  */
 // @ts-ignore: decorator
 @inline
