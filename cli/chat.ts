@@ -9,6 +9,7 @@ import { answer, describeAnswer } from "./answer.ts";
 import { describeInteger } from "./figures.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
 import { LineEditor } from "./line_editor.ts";
+import { readPicture } from "./picture.ts";
 import { note, print } from "./terminal.ts";
 
 /** How to chat. */
@@ -21,9 +22,12 @@ export interface ChatSettings {
   request: GenerateRequest;
 }
 
-const CHAT_HELP = `/reset  forget the conversation
-/exit   leave (also Ctrl-D)
-/help   this text
+const CHAT_HELP = `/system TEXT  start anew with this system message
+/image PATH   show a picture with the next message
+/reset        forget the conversation
+/exit         leave (also Ctrl-D)
+/help         this text
+A line that ends in \\ goes on in the next one, text in """ over any number of lines.
 Ctrl-C stops an answer.
 `;
 
@@ -37,13 +41,17 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
   const editor = new LineEditor();
   note("/help lists the commands.\n");
   while (true) {
-    const line = (await editor.read("> ", termination.signal))?.trim();
-    if (line === undefined || line === "/exit") return;
-    if (line === "") continue;
-    if (line === "/help") note(CHAT_HELP);
-    else if (line === "/reset") conversation.reset();
-    else if (/^\/\w+$/.test(line)) note(`unknown command ${line}; /help lists them\n`);
-    else await conversation.say(line, termination.signal);
+    const text = (await editor.read("> ", termination.signal))?.trim();
+    if (text === undefined || text === "/exit") return;
+    if (text === "") continue;
+    const [, command, argument] = /^\/(\w+)(?:\s+([^]+))?$/.exec(text) ?? [];
+    if (text === "/help") note(CHAT_HELP);
+    else if (text === "/reset") conversation.reset();
+    else if (command === "system" && argument) conversation.reset(argument);
+    else if (command === "image" && argument) await conversation.showPicture(argument);
+    // With more behind it, "/tmp is full" may well be a message.
+    else if (command && !argument) note(`unknown command ${text}; /help lists them\n`);
+    else await conversation.say(text, termination.signal);
   }
 }
 
@@ -52,25 +60,44 @@ class Conversation {
   readonly #model: Model;
   readonly #sequence: Sequence;
   readonly #settings: ChatSettings;
+  #system: string | undefined;
   #messages: Message[] = [];
+  /** Shown with the next message. */
+  #pictures: Uint8Array[] = [];
 
   constructor(model: Model, sequence: Sequence, settings: ChatSettings) {
     this.#model = model;
     this.#sequence = sequence;
     this.#settings = settings;
-    this.reset();
+    this.reset(settings.system);
   }
 
-  reset(): void {
-    const { system } = this.#settings;
+  /** Starts anew, with the system message there was if no other is given. */
+  reset(system = this.#system): void {
+    if (system !== undefined && this.#settings.isRaw) {
+      return note("remora: without the chat template there is no system message\n");
+    }
+    this.#system = system;
     this.#messages = system === undefined ? [] : [{ role: "system", content: system }];
+    this.#pictures = [];
     this.#sequence.truncate(0);
+  }
+
+  /** Keeps a picture for the next message. */
+  async showPicture(path: string): Promise<void> {
+    try {
+      this.#pictures.push(await readPicture(path));
+    } catch (error) {
+      if (!(error instanceof RemoraError)) throw error;
+      note(`remora: ${error.message}\n`);
+    }
   }
 
   /** Prints the answer; Ctrl-C ends it, and what was printed is part of the conversation. */
   async say(text: string, termination: AbortSignal): Promise<void> {
     const before = this.#messages.length;
-    this.#messages.push({ role: "user", content: text });
+    const images = this.#pictures.splice(0);
+    this.#messages.push({ role: "user", content: contentOf(text, images) });
     using interruption = new Interruption("SIGINT");
     const said: string[] = [];
     try {
@@ -78,7 +105,7 @@ class Conversation {
         this.#model,
         {
           ...this.#settings.request,
-          ...(this.#settings.isRaw ? { prompt: text } : { messages: this.#messages }),
+          ...(this.#settings.isRaw ? { prompt: text, images } : { messages: this.#messages }),
           sequence: this.#sequence,
           signal: AbortSignal.any([interruption.signal, termination]),
         },
@@ -91,11 +118,11 @@ class Conversation {
       if (this.#settings.isVerbose) note(describeAnswer(timed) + "\n");
       this.#noteFullContext();
     } catch (error) {
-      if (error instanceof Interrupted && error.signalName === "SIGINT") await print("\n");
-      else if (!(error instanceof RemoraError)) throw error;
-      else {
-        if (said.length > 0) await print("\n");
-        note(this.#describeRefusal(error));
+      const isStopped = error instanceof Interrupted && error.signalName === "SIGINT";
+      if (!isStopped && !(error instanceof RemoraError)) throw error;
+      if (isStopped || said.length > 0) await print("\n");
+      if (error instanceof RemoraError) note(this.#describeRefusal(error));
+      if (!isStopped || said.length === 0) {
         this.#messages.length = before;
         return;
       }
@@ -114,4 +141,9 @@ class Conversation {
     const advice = error.code === "CONTEXT_OVERFLOW" ? "; /reset forgets the conversation" : "";
     return `remora: ${error.message}${advice}\n`;
   }
+}
+
+function contentOf(text: string, images: Uint8Array[]): Message["content"] {
+  if (images.length === 0) return text;
+  return [...images.map((image) => ({ type: "image" as const, image })), { type: "text", text }];
 }

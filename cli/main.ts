@@ -9,6 +9,7 @@
 import configuration from "../deno.json" with { type: "json" };
 import { printable, RemoraError } from "../src/core/errors.ts";
 import { Interrupted } from "./interruption.ts";
+import { nearestName } from "./nearest.ts";
 import { run } from "./run.ts";
 import { show } from "./show.ts";
 import { note, print } from "./terminal.ts";
@@ -47,7 +48,9 @@ async function dispatch([name, ...rest]: string[]): Promise<void> {
   if (Object.hasOwn(COMMANDS, name)) return await COMMANDS[name](rest);
   if (FUTURE_COMMANDS.includes(name)) throw new UsageError(`${name} is not supported yet; see --help`);
   const kind = name.startsWith("-") ? "option" : "command";
-  throw new UsageError(`unknown ${kind} ${name}: expected run or show; see --help`);
+  const meant = nearestName(name, Object.keys(COMMANDS));
+  const hint = meant ? `did you mean ${meant}?` : "see --help";
+  throw new UsageError(`unknown ${kind} ${name}: expected run or show; ${hint}`);
 }
 
 /** Says in one line what went wrong. */
@@ -57,7 +60,8 @@ function report(error: unknown, isVerbose: boolean): number {
   if (error instanceof Interrupted) return error.exitCode;
   const isExpected = error instanceof RemoraError || error instanceof UsageError;
   const text = error instanceof Error ? error.message : String(error);
-  note(`remora: ${isExpected ? text : `unexpected error: ${printable(text)}`}\n`);
+  const hint = isVerbose ? "" : "; --verbose prints where";
+  note(`remora: ${isExpected ? text : `unexpected error: ${printable(text)}${hint}`}\n`);
   if (!isExpected && isVerbose && error instanceof Error) note(`${error.stack}\n`);
   const isUsage = error instanceof UsageError ||
     (error instanceof RemoraError && error.code === "BAD_ARGUMENT");

@@ -4,6 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { nearestName } from "./nearest.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** One option. */
@@ -57,7 +58,7 @@ export class Options {
       if (token.kind !== "option") continue;
       const { name, rawName, value } = token;
       if (!Object.hasOwn(definitions, name)) {
-        throw new UsageError(`unknown option ${rawName}; see --help`);
+        throw unknownOption(rawName, Object.keys(definitions));
       }
       const definition = definitions[name];
       if (definition.value) refuseMissingValue(name, definition.value, value, token.inlineValue);
@@ -119,6 +120,11 @@ export function describeOptions(definitions: OptionDefinitions): string {
   return rows.map(({ left, help }) => `${left.padEnd(width)}  ${help}`).join("\n");
 }
 
+function unknownOption(rawName: string, known: string[]): UsageError {
+  const meant = rawName.startsWith("--") ? nearestName(rawName.slice(2), known) : undefined;
+  return new UsageError(`unknown option ${rawName}; ${meant ? `did you mean --${meant}?` : "see --help"}`);
+}
+
 function refuseMissingValue(name: string, wanted: string, value?: string, isInline?: boolean): void {
   const isOption = value !== undefined && !isInline && /^-./.test(value) && !DECIMAL.test(value);
   if (value !== undefined && !isOption) return;
@@ -128,7 +134,7 @@ function refuseMissingValue(name: string, wanted: string, value?: string, isInli
 
 function describeRange({ from, above, to }: NumberRange): string {
   const low = from !== undefined ? ` from ${from}` : above !== undefined ? ` above ${above}` : "";
-  const high = to !== undefined ? `${low && above !== undefined ? "," : ""} to ${to}` : "";
+  const high = to !== undefined ? ` ${above !== undefined ? "up to" : "to"} ${to}` : "";
   return low + (high || (from !== undefined ? " on" : ""));
 }
 

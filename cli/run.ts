@@ -9,8 +9,9 @@ import { answer, describeAnswer } from "./answer.ts";
 import { chat } from "./chat.ts";
 import { describeBytes } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
-import { checkAccess, requireRead, takeModel } from "./model_access.ts";
+import { checkAccess, takeModel } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
+import { namePictures, readPicture } from "./picture.ts";
 import { note, print, ProgressBar, readStdin } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -111,7 +112,9 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
     throw new UsageError("Cannot use --system: expected the chat template, found --raw");
   }
   Object.assign(settings.load, checkAccess(model, options.flag("offline")));
-  settings.imagePaths.forEach(requireRead);
+  if (settings.imagePaths.length > 0) {
+    settings.request.images = await Promise.all(settings.imagePaths.map(readPicture));
+  }
   settings.prompt = await readPrompt(options, rest, signal);
   if (settings.prompt === "") throw new UsageError("Cannot run: expected a prompt, found an empty prompt");
   if (settings.prompt === undefined && (isJson || settings.imagePaths.length > 0)) {
@@ -181,7 +184,6 @@ async function runOnce(
 ): Promise<void> {
   const { prompt, system, isJson, isVerbose } = settings;
   const request: GenerateRequest = { ...settings.request, signal };
-  if (settings.imagePaths.length > 0) request.images = await readImages(settings.imagePaths);
   if (isRawFor(model, settings)) {
     request.prompt = prompt;
   } else {
@@ -189,28 +191,18 @@ async function runOnce(
     if (system !== undefined) messages.unshift({ role: "system", content: system });
     request.messages = messages;
   }
-  const timed = await answer(model, request, async (text) => {
+  const onText = async (text: string) => {
     if (!isJson) await print(text);
+  };
+  const timed = await answer(model, request, onText).catch((error) => {
+    throw namePictures(error, settings.imagePaths);
   });
   const { speed, ...completion } = timed;
-  await print(
-    isJson
-      ? JSON.stringify({ model: settings.model, ...completion, timing: { loadSeconds, ...speed } }) + "\n"
-      : "\n",
-  );
+  const timing = { loadSeconds, ...speed };
+  const { seed } = request;
+  const result = { model: settings.model, ...completion, ...(seed !== undefined && { seed }), timing };
+  await print(isJson ? JSON.stringify(result) + "\n" : "\n");
   if (isVerbose) note(`${describeAnswer(timed)}; memory ${describeBytes(Deno.memoryUsage().rss)}\n`);
-}
-
-async function readImages(paths: string[]): Promise<Uint8Array[]> {
-  return await Promise.all(paths.map(async (path) => {
-    try {
-      return await Deno.readFile(path);
-    } catch (cause) {
-      const code = cause instanceof Deno.errors.NotFound ? "FILE_NOT_FOUND" : "BAD_IMAGE";
-      const found = cause instanceof Deno.errors.NotFound ? "no such file" : String(cause);
-      throw new RemoraError(code, "Cannot read the picture", { file: path, found, cause });
-    }
-  }));
 }
 
 /** Whether to do without the chat template: by wish, or because the model has none. */

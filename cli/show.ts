@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { inspectModel, type ModelInfo, type ModuleInfo } from "../mod.ts";
+import { inspectModel, type ModelInfo } from "../mod.ts";
 import { printable } from "../src/core/errors.ts";
 import { alignColumns, describeBytes, describeCount, describeInteger } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
 import { checkAccess, takeModel } from "./model_access.ts";
+import { describeModules } from "./module_table.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { print } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
@@ -69,25 +70,6 @@ function describe(model: string, info: ModelInfo): string {
     [`total at ${describeInteger(info.contextSize)} tokens`, describeBytes(memory.total)],
   ], [1]);
   return `${facts}\n\nmodules\n${indent(describeModules(info.modules))}\n\nmemory\n${indent(sizes)}\n`;
-}
-
-/** A line for each kind of module: layers that store it in the same way are counted together. */
-function describeModules(modules: readonly ModuleInfo[]): string {
-  const lines = new Map<string, { cells: string[]; count: number; bytes: number }>();
-  for (const { name, format, bits, groupSize, memoryFormat, bytes } of modules) {
-    const place = printable(name.replace(/^.*\.\d+\./, ""));
-    const stored = format === "gptq" ? `gptq ${bits} bit${groupSize > 0 ? ` g${groupSize}` : ""}` : format;
-    const cells = [place, stored, `→ ${memoryFormat}`];
-    const line = lines.get(cells.join()) ?? { cells, count: 0, bytes: 0 };
-    lines.set(cells.join(), { cells, count: line.count + 1, bytes: line.bytes + bytes });
-  }
-  const rows = [...lines.values()].map(({ cells: [place, ...formats], count, bytes }) => [
-    place,
-    `×${count}`,
-    ...formats,
-    describeBytes(bytes),
-  ]);
-  return alignColumns(rows, [1, 4]);
 }
 
 function indent(text: string): string {

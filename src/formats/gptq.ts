@@ -74,6 +74,8 @@ export type LinearSource = AbsentLinear | DenseLinear | GptqLinear;
 const FLOATS: readonly Dtype[] = ["F16", "BF16", "F32"];
 const WORDS: readonly Dtype[] = ["I32"];
 const WORD_BITS = 32;
+/** What every published model fulfils and the kernels' layouts rest on, for 8-bit words of four codes too. */
+const INPUTS_MULTIPLE = 8;
 
 /** Tensors that only a quantised module has. */
 const QUANTISED_PARTS = ["qweight", "qzeros", "scales", "g_idx", "weight_packed", "B"];
@@ -177,10 +179,10 @@ function gptq(
   const bits = requireBits(settings.bits, qweight);
 
   const codesPerWord = WORD_BITS / bits;
-  if (outputs % codesPerWord !== 0 || inputs % codesPerWord !== 0) {
+  if (outputs % codesPerWord !== 0 || inputs % INPUTS_MULTIPLE !== 0) {
     throw badTensor(
       qweight,
-      `inputs and outputs in multiples of ${codesPerWord}`,
+      `inputs in multiples of ${INPUTS_MULTIPLE} and outputs of ${codesPerWord}`,
       `${inputs} and ${outputs}`,
     );
   }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { yieldToEvents } from "../core/yield.ts";
 import type { Kernels } from "../../kernels/host/kernels.ts";
 import {
   BLOCK_INPUTS,
@@ -136,7 +137,8 @@ class Loader {
     const group = inputOrder?.group ?? planned.group;
     const packedInputs = inputOrder?.indices.length ?? inputs;
     const groups = Math.ceil(packedInputs / group);
-    const split = inputOrder?.split ?? Math.ceil(groups / stored.groups);
+    // The last stored group may be shorter, so their number does not tell into how many runs a whole one was cut.
+    const split = inputOrder?.split ?? (stored.groups === 1 ? groups : stored.groupSize / group);
     const panels = Math.ceil(outputs / PANEL_OUTPUTS);
     const blocks = packedInputs / BLOCK_INPUTS;
 
@@ -237,6 +239,7 @@ class Loader {
   }
 
   async #read(entry: TensorEntry, offset: number, address: number, bytes: number): Promise<void> {
+    await yieldToEvents();
     this.#signal?.throwIfAborted();
     await this.#checkpoint.readTensorInto(entry, offset, this.#kernels.heap.bytesAt(address, bytes));
     this.#advance(bytes);

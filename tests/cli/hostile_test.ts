@@ -8,22 +8,29 @@ interface Case {
   must: "refuse" | "run" | "refuse or run";
   error_names: string[];
   max_seconds: number;
+  max_extra_mb: number;
+  kind: string;
   command?: string[];
   path: string;
 }
 
 const FOLDER = hasShared ? sharedPath("goldens", "hostile") : "";
 const CASES: Case[] = hasShared
-  ? JSON.parse(Deno.readTextFileSync(`${FOLDER}/manifest.json`)).cases.filter(({ command }: Case) => command)
-  : [{ id: "manifest", must: "run", error_names: [], max_seconds: 0, path: "" }];
+  ? JSON.parse(Deno.readTextFileSync(`${FOLDER}/manifest.json`)).cases
+  : [{ id: "manifest", must: "run", error_names: [], max_seconds: 0, max_extra_mb: 0, kind: "", path: "" }];
+/** Memory of a process that does nothing. */
+const IDLE_MEGABYTES = hasShared ? (await remora(["--version"])).peakMegabytes : 0;
 
-for (const { id, must, error_names, max_seconds, command, path } of CASES) {
+for (const { id, kind, must, error_names, max_seconds, max_extra_mb, command, path } of CASES) {
+  const args = kind === "image" ? ["run", "-m", "valid", "-p", "hello", "--image", path] : command!;
+  const allowRead = kind === "image" ? `valid,${path}` : path;
   Deno.test({
     name: `hostile ${id}: ${must} (needs ../shared)`,
     ignore: !hasShared,
     async fn() {
-      const { code, stdout, stderr, seconds } = await remora(command!, { cwd: FOLDER, allowRead: path });
+      const { code, stdout, stderr, seconds, peakMegabytes } = await remora(args, { cwd: FOLDER, allowRead });
       assert.ok(seconds <= max_seconds, `${seconds} s`);
+      assert.ok(peakMegabytes - IDLE_MEGABYTES <= max_extra_mb, `${peakMegabytes} MB`);
       if (must === "run" || (must === "refuse or run" && code === 0)) {
         assert.equal(code, 0, stderr);
         assert.notEqual(stdout, "");

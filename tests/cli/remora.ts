@@ -14,6 +14,8 @@ export interface Outcome {
   stdout: string;
   stderr: string;
   seconds: number;
+  /** Most memory it was seen to take, in MB; 0 where the system does not tell. */
+  peakMegabytes: number;
 }
 
 /** How to run. */
@@ -46,7 +48,26 @@ export async function remora(args: string[], options: RunOptions = {}): Promise<
     await writer.write(new TextEncoder().encode(options.stdin));
     await writer.close();
   }
+  const peak = watchPeak(child);
   const { code, stdout, stderr } = await child.output();
+  const seconds = (performance.now() - begin) / 1000;
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr), seconds: (performance.now() - begin) / 1000 };
+  return { code, stdout: text(stdout), stderr: text(stderr), seconds, peakMegabytes: await peak };
+}
+
+/** Reads the kernel's own high-water mark until the process ends; it never falls, so the last reading is the peak. */
+async function watchPeak(child: Deno.ChildProcess): Promise<number> {
+  let isRunning = true;
+  child.status.then(() => isRunning = false);
+  let kilobytes = 0;
+  while (isRunning) {
+    try {
+      const status = Deno.readTextFileSync(`/proc/${child.pid}/status`);
+      kilobytes = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? kilobytes);
+    } catch {
+      break; // It has ended, or this is not Linux.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return kilobytes / 1024;
 }

@@ -1,5 +1,8 @@
 /** `remora run` and `remora show` as a user meets them. */
 import assert from "node:assert/strict";
+import { MessageLines } from "../../cli/message_lines.ts";
+import { describeLayers } from "../../cli/module_table.ts";
+import { nearestName } from "../../cli/nearest.ts";
 import { hasShared, sharedPath } from "../shared.ts";
 import { remora, spawnRemora } from "./remora.ts";
 
@@ -93,9 +96,51 @@ Deno.test({
     const json = JSON.parse(
       (await remora(["show", "-m", MODEL, "--json", "-c", "64"], { allowRead: MODEL })).stdout,
     );
+    assert.equal(json.model, MODEL);
     assert.equal(json.contextSize, 64);
     assert.equal(json.modules.length, 16);
   },
+});
+
+Deno.test({
+  name: "show: layers that differ in how they are stored are named (needs ../shared)",
+  ignore,
+  async fn() {
+    const model = sharedPath("goldens", "gptq-dynamic");
+    const { stdout } = await remora(["show", model], { allowRead: model });
+    assert.match(stdout, /self_attn\.v_proj\s+×2\s+gptq 4 bit g32\s+→ int4\s+[\d.]+ kB\n/);
+    assert.match(stdout, /mlp\.down_proj\s+×1\s+gptq 4 bit g32\s+→ int4\s+[\d.]+ kB\s+layers 0\n/);
+    assert.match(stdout, /mlp\.down_proj\s+×1\s+f16\s+→ int8\s+[\d.]+ kB\s+layers 1\n/);
+  },
+});
+
+Deno.test("describeLayers() draws runs together", () => {
+  assert.equal(describeLayers([7, 0, 2, 3, 4]), "0, 2-4, 7");
+});
+
+Deno.test("nearestName() finds what was meant, and nothing where nothing is near", () => {
+  const known = ["temperature", "threads", "top-k", "top-p", "raw"];
+  assert.equal(nearestName("temp", known), "temperature");
+  assert.equal(nearestName("treads", known), "threads");
+  assert.equal(nearestName("thraeds", known), "threads");
+  assert.equal(nearestName("topk", known), "top-k");
+  assert.equal(nearestName("verbose", known), undefined);
+  assert.equal(nearestName("t", known), undefined);
+});
+
+Deno.test("MessageLines go on after a backslash and between quotes", () => {
+  const completed = (...lines: string[]) => {
+    const message = new MessageLines();
+    return lines.map((line) => {
+      message.push(line);
+      return message.complete();
+    });
+  };
+  assert.deepEqual(completed("one"), ["one"]);
+  assert.deepEqual(completed("one \\", "two"), [undefined, "one \ntwo"]);
+  assert.deepEqual(completed('"""one', "", 'two"""'), [undefined, undefined, "one\n\ntwo"]);
+  assert.deepEqual(completed('"""one"""'), ["one"]);
+  assert.deepEqual(completed('"""', '"""'), [undefined, ""]);
 });
 
 Deno.test({
@@ -104,6 +149,14 @@ Deno.test({
     await refuses(["serve"], undefined, 2, "serve");
     await refuses(["run"], undefined, 2, "MODEL");
     await refuses(["run", "x", "--nonsense"], undefined, 2, "--nonsense");
+    await refuses(
+      ["run", "x", "--max-token", "1"],
+      undefined,
+      2,
+      "--max-token;",
+      "did you mean --max-tokens?",
+    );
+    await refuses(["rnu", "x"], undefined, 2, "rnu", "did you mean run?");
     await refuses(["run", "x", "-n", "many"], undefined, 2, "max-tokens", "many");
     await refuses(["run", "x", "-n", "1.5"], undefined, 2, "max-tokens");
     const help = await remora(["run", "--help"]);
@@ -143,19 +196,54 @@ Deno.test({
 });
 
 Deno.test({
-  name: "SIGINT ends a run with status 130 in time (needs ../shared)",
+  name: "a reader that has enough ends a run without a word (needs ../shared)",
   ignore,
   async fn() {
-    const model = sharedPath("models", "SmolLM2-135M-Instruct-GPTQ-Int4");
-    const child = spawnRemora(["run", model, "Count to a thousand", "--raw"], { allowRead: model });
+    const child = spawnRemora(["run", MODEL, "hello", "--raw"], { allowRead: MODEL });
     const reader = child.stdout.getReader();
     await reader.read();
-    const begin = performance.now();
-    child.kill("SIGINT");
-    while (!(await reader.read()).done);
-    const { code } = await child.status;
-    await child.stderr.cancel();
-    assert.equal(code, 130);
-    assert.ok(performance.now() - begin < 2000);
+    await reader.cancel();
+    const stderr = await new Response(child.stderr).text();
+    assert.equal((await child.status).code, 0);
+    assert.equal(stderr, "");
   },
 });
+
+Deno.test({
+  name: "SIGINT and SIGTERM end a run with status 130 and 143 in time (needs ../shared)",
+  ignore,
+  async fn() {
+    await endsBy("SIGINT", 130);
+    await endsBy("SIGTERM", 143);
+  },
+});
+
+Deno.test({
+  name: "SIGINT ends a wait for standard input (needs ../shared)",
+  ignore,
+  async fn() {
+    const child = spawnRemora(["run", MODEL], { allowRead: MODEL, stdin: "" });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    child.kill("SIGINT");
+    const { code, stderr } = await child.output();
+    await child.stdin.abort();
+    assert.equal(code, 130);
+    assert.equal(new TextDecoder().decode(stderr), "");
+  },
+});
+
+/** Sends a signal while an answer streams. */
+async function endsBy(signal: Deno.Signal, status: number): Promise<void> {
+  const model = sharedPath("models", "SmolLM2-135M-Instruct-GPTQ-Int4");
+  const child = spawnRemora(["run", model, "Count to a thousand", "--raw"], { allowRead: model });
+  const reader = child.stdout.getReader();
+  await reader.read();
+  const begin = performance.now();
+  child.kill(signal);
+  while (!(await reader.read()).done);
+  const { code } = await child.status;
+  const stderr = await new Response(child.stderr).text();
+  assert.equal(code, status);
+  assert.equal(stderr, "");
+  assert.ok(performance.now() - begin < 2000);
+}

@@ -103,6 +103,57 @@ Deno.test({
 });
 
 Deno.test({
+  name: "terminal: Ctrl-C stops an answer and keeps the chat (needs ../shared)",
+  ignore,
+  async fn() {
+    const model = sharedPath("models", "SmolLM2-135M-Instruct-GPTQ-Int4");
+    const { code, text } = await onTerminal(["run", model, "--raw"], model, [
+      ["> ", "One, two, three,\r"],
+      ["four, five", "\x03"],
+      ["> ", "/exit\r"],
+    ]);
+    assert.equal(code, 0, text);
+  },
+});
+
+Deno.test({
+  name: "terminal: lines that are pasted or continued are one message (needs ../shared)",
+  ignore,
+  async fn() {
+    const { code, text } = await onTerminal(["run", MODEL, "-n", "1", "-t", "1", "--verbose"], MODEL, [
+      ["> ", "first\rsecond\rthird"],
+      ["third", "\r"],
+      ["tok/s", ""],
+      ["> ", "first \\\r"],
+      ["… ", "second\r"],
+      ["tok/s", ""],
+      ["> ", "/exit\r"],
+    ]);
+    assert.equal(code, 0, text);
+    assert.equal(text.match(/answer 1 tokens/g)?.length, 2, text);
+  },
+});
+
+Deno.test({
+  name: "terminal: /system starts anew, /image needs a model that sees (needs ../shared)",
+  ignore,
+  async fn() {
+    const { code, text } = await onTerminal(["run", MODEL, "-n", "1", "-t", "1"], MODEL, [
+      ["> ", "/system Be brief.\r"],
+      ["> ", `/image ${MODEL}/nothing.png\r`],
+      ["no such file", ""],
+      ["> ", "/image /etc/hosts\r"],
+      ["--allow-read=/etc/hosts", ""],
+      ["> ", `/image ${MODEL}/config.json\r`],
+      ["> ", "What is it?\r"],
+      ["Cannot look at a picture", ""],
+      ["> ", "/exit\r"],
+    ]);
+    assert.equal(code, 0, text);
+  },
+});
+
+Deno.test({
   name: "terminal: Ctrl-C on an empty line leaves the chat (needs ../shared)",
   ignore,
   async fn() {

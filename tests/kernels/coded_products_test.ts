@@ -4,6 +4,7 @@
  */
 import { AssertionError, ok, throws } from "node:assert/strict";
 import type { Addends, CodedWeights } from "../reference/matrix_product.ts";
+import { quantiseWeights } from "../reference/quantise.ts";
 import { assertWithin, type Bench, kernelTest, rowsOf, type TeamOptions } from "./harness.ts";
 import { consecutiveRuns, drawWeights, type MatrixShape, packWeights, type ZeroPoints } from "./problems.ts";
 import { type Product, PRODUCTS, runProduct } from "./products.ts";
@@ -94,14 +95,22 @@ for (const product of PRODUCTS) {
     });
   }
 
-  kernelTest(`${product.name}: a stored group of 256 is cut in two`, (bench) => {
-    const stored: MatrixShape = { inputs: 576, outputs: 8, group: 256, bits: product.bits, zeros: "own" };
-    const weights = drawWeights(bench.random, stored);
-    const rows = rowsOf(bench.random.activations(3 * stored.inputs), stored.inputs);
-    const matrix = packWeights(bench, weights, { ...stored, group: 128 });
-    const actual = runProduct(bench, product, rows, matrix, stored.outputs);
-    assertWithin(actual, product.reference(rows, weights, consecutiveRuns(576, 128)), "cut");
-  });
+  for (const [storedGroup, inputs] of [[256, 576], [384, 512], [1000, 640]]) {
+    kernelTest(`${product.name}: stored groups of ${storedGroup} are cut, K = ${inputs}`, (bench) => {
+      const stored: MatrixShape = {
+        inputs,
+        outputs: 8,
+        group: storedGroup,
+        bits: product.bits,
+        zeros: "own",
+      };
+      const weights = drawWeights(bench.random, stored);
+      const rows = rowsOf(bench.random.activations(3 * inputs), inputs);
+      const matrix = packWeights(bench, weights, { ...stored, group: 128 });
+      const actual = runProduct(bench, product, rows, matrix, stored.outputs);
+      assertWithin(actual, product.reference(rows, weights, consecutiveRuns(inputs, 128)), "cut");
+    });
+  }
 
   kernelTest(`${product.name}: inputs in act-order, groups of unequal length`, (bench) => {
     const { arena, kernels, random } = bench;
@@ -156,6 +165,28 @@ for (const product of PRODUCTS) {
     assertWithin(actual, product.reference(scaled, weights, consecutiveRuns(72, 32)), "extremes");
   });
 
+  if (product.bits === 8) {
+    for (const inputs of [13, 75, 128]) {
+      kernelTest(`${product.name} of dense weights made 8-bit, K = ${inputs}`, (bench) => {
+        const { arena, kernels, random } = bench;
+        const outputs = 11, group = 32, groups = Math.ceil(inputs / group);
+        const dense = rowsOf(random.activations(outputs * inputs), inputs);
+        const weights = arena.reserve(2 * Math.ceil(inputs / 8) * 64),
+          scales = arena.reserve(2 * groups * 32);
+        const stored = arena.floats(dense.flatMap((row) => [...row]));
+        kernels.packDenseInt8(stored, KIND_F32, weights, scales, outputs, inputs, group, 0);
+        const rows = rowsOf(random.activations(5 * inputs), inputs);
+        const matrix = { weights, scales, zeros: 0, zero: 128, group };
+        const actual = runProduct(bench, product, rows, matrix, outputs);
+        assertWithin(
+          actual,
+          product.reference(rows, codesOf(dense, group), consecutiveRuns(inputs, group)),
+          "8-bit",
+        );
+      });
+    }
+  }
+
   for (const team of TEAMS) {
     const title = `${team.variant}${team.wideDot ? ", wide dot" : ""}`;
     kernelTest(`${product.name}: the largest integers overflow nowhere: ${title}`, (bench) => {
@@ -179,6 +210,23 @@ for (const product of PRODUCTS) {
   }
 
   teethOf(product);
+}
+
+/** Dense rows [N][K] as the codes that stand for them. */
+function codesOf(dense: Float32Array[], group: number): CodedWeights {
+  const inputs = dense[0].length, runs = consecutiveRuns(inputs, group);
+  const groups = Array.from(
+    { length: runs[inputs - 1] + 1 },
+    (_, g) => dense.map((row) => quantiseWeights(row.filter((_, k) => runs[k] === g))),
+  );
+  return {
+    inputs,
+    outputs: dense.length,
+    codes: runs.map((g, k) => groups[g].map(({ codes }) => codes[k - g * group])),
+    scales: groups.map((row) => row.map(({ scale }) => scale)),
+    zeros: groups.map((row) => row.map(() => 128)),
+    groups: runs,
+  };
 }
 
 /** The largest code with zero point 0, the smallest with the largest zero point, in turn. */

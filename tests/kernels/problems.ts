@@ -57,7 +57,7 @@ export function packWeights(
 ): CodeMatrix {
   const { inputs, outputs } = weights;
   const blocks = Math.ceil(inputs / 8), groups = Math.ceil(inputs / group), panels = Math.ceil(outputs / 8);
-  const split = Math.ceil(groups / weights.scales.length);
+  const split = Math.ceil(weights.groups.filter((g) => g === 0).length / group);
   const stored = arena.place(storeCodes(weights, bits));
   const packed = arena.reserve(panels * blocks * 8 * bits);
   if (bits === 4) {

@@ -132,3 +132,20 @@ kernelTest("quantize() rounds ties to even", (bench) => {
   const values = roundTrip(bench, [row], { inputs: 8, group: 8, bytes: 1, bits: 4 });
   assertSameBits(values, Float32Array.of(127, 0, 2, 2, 0, -2, -2, 4), "ties");
 });
+
+for (const bytes of [1, 2] as const) {
+  // Seven inputs are all tail, eight are all vector; both must split every integer into its bytes and back.
+  for (const inputs of bytes === 1 ? [8] : [7, 8]) {
+    kernelTest(`quantize() keeps every integer of ${bytes} bytes, K = ${inputs}`, (bench) => {
+      const most = bytes === 1 ? 127 : 32639;
+      const rows: Float32Array[] = [];
+      // The largest comes first in each row, so a step is 1.
+      for (let first = -most; first <= most; first += inputs - 1) {
+        const rest = Array.from({ length: inputs - 1 }, (_, i) => Math.min(first + i, most));
+        rows.push(Float32Array.of(most, ...rest));
+      }
+      const values = roundTrip(bench, rows, { inputs, group: 8, bytes, bits: inputs === 8 ? 4 : 8 });
+      assertSameBits(values, Float32Array.from(rows.flatMap((row) => [...row])), "integers");
+    });
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * How a model's modules are stored, as a table.
+ *
+ * @module
+ */
+import type { ModuleInfo } from "../mod.ts";
+import { printable } from "../src/core/errors.ts";
+import { alignColumns, describeBytes } from "./figures.ts";
+
+/** Modules of one place in the layers that are stored in one way. */
+interface Row {
+  place: string;
+  stored: string;
+  memoryFormat: string;
+  count: number;
+  bytes: number;
+  layers: number[];
+}
+
+/**
+ * A line for each kind of module. Layers that store it in the same way are counted together; where they differ, each line
+ * names its layers.
+ */
+export function describeModules(modules: readonly ModuleInfo[]): string {
+  const places = Map.groupBy(rowsOf(modules), ({ place }) => place);
+  const cells = [...places.values()].flatMap((rows) =>
+    rows.map(({ place, count, stored, memoryFormat, bytes, layers }) => [
+      place,
+      `×${count}`,
+      stored,
+      `→ ${memoryFormat}`,
+      describeBytes(bytes),
+      rows.length > 1 && layers.length > 0 ? `layers ${describeLayers(layers)}` : "",
+    ])
+  );
+  return alignColumns(cells, [1, 4]);
+}
+
+function rowsOf(modules: readonly ModuleInfo[]): Row[] {
+  const rows = new Map<string, Row>();
+  const names = new Set<string>();
+  for (const { name, format, bits, groupSize, memoryFormat, bytes } of modules) {
+    const [, layer, rest] = /^.*?\.(\d+)\.(.*)$/.exec(name) ?? [];
+    // A table that is there twice serves as the output head the second time.
+    const place = printable(rest ?? name) + (names.has(name) ? " (as head)" : "");
+    names.add(name);
+    const stored = format === "gptq" ? `gptq ${bits} bit${groupSize > 0 ? ` g${groupSize}` : ""}` : format;
+    const key = JSON.stringify([place, stored, memoryFormat]);
+    const row = rows.get(key) ?? { place, stored, memoryFormat, count: 0, bytes: 0, layers: [] };
+    row.count++;
+    row.bytes += bytes;
+    if (layer !== undefined) row.layers.push(Number(layer));
+    rows.set(key, row);
+  }
+  return [...rows.values()];
+}
+
+/** Ascending numbers with runs drawn together, e.g. `0, 2-5`. */
+export function describeLayers(layers: readonly number[]): string {
+  const runs: { first: number; last: number }[] = [];
+  for (const layer of layers.toSorted((a, b) => a - b)) {
+    const run = runs.at(-1);
+    if (run && layer === run.last + 1) run.last = layer;
+    else runs.push({ first: layer, last: layer });
+  }
+  return runs.map(({ first, last }) => first === last ? `${first}` : `${first}-${last}`).join(", ");
+}

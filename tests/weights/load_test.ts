@@ -1,0 +1,93 @@
+/** Stored groups in kernel memory: each of our groups takes the scale and zero point of the stored group it lies in. */
+import assert from "node:assert/strict";
+import { Kernels } from "../../kernels/host/kernels.ts";
+import { openCheckpoint } from "../../src/formats/checkpoint.ts";
+import { readQuantizationConfig } from "../../src/formats/quantization_config.ts";
+import { memoryModelSource } from "../../src/io/memory.ts";
+import { loadWeights } from "../../src/weights/load.ts";
+import { WeightPlan } from "../../src/weights/plan.ts";
+import { writeSafetensors } from "../formats/safetensors_writer.ts";
+
+const OUTPUTS = 8;
+
+interface StoredShape {
+  inputs: number;
+  groupSize: number;
+  bits?: 4 | 8;
+}
+
+/** A module "m" whose stored group g has the scale 2^g and the zero point g + 1 for every output. */
+function moduleFiles({ inputs, groupSize, bits = 4 }: StoredShape): Map<string, Uint8Array> {
+  const groups = groupSize === -1 ? 1 : Math.ceil(inputs / groupSize), perWord = 32 / bits;
+  const bytesOf = (values: Uint32Array | Float32Array) => new Uint8Array(values.buffer);
+  const zeroWords = Uint32Array.from({ length: groups * OUTPUTS / perWord }, (_, i) => {
+    const zero = Math.floor(i / (OUTPUTS / perWord)) + 1;
+    return zero * (bits === 4 ? 0x11111111 : 0x01010101);
+  });
+  const scales = Float32Array.from({ length: groups * OUTPUTS }, (_, i) => 2 ** Math.floor(i / OUTPUTS));
+  const words = new Uint32Array(inputs / perWord * OUTPUTS);
+  const config = { bits, group_size: groupSize, sym: false, desc_act: false, checkpoint_format: "gptq_v2" };
+  return new Map([
+    ["quantize_config.json", new TextEncoder().encode(JSON.stringify({ quant_method: "gptq", ...config }))],
+    [
+      "model.safetensors",
+      writeSafetensors([
+        { name: "m.qweight", dtype: "I32", shape: [inputs / perWord, OUTPUTS], data: bytesOf(words) },
+        { name: "m.qzeros", dtype: "I32", shape: [groups, OUTPUTS / perWord], data: bytesOf(zeroWords) },
+        { name: "m.scales", dtype: "F32", shape: [groups, OUTPUTS], data: bytesOf(scales) },
+      ]),
+    ],
+  ]);
+}
+
+/** The weight of code 0 for every input, by the exact product with each unit vector. */
+async function loadedWeights(shape: StoredShape): Promise<Float32Array> {
+  const source = memoryModelSource(moduleFiles(shape));
+  const checkpoint = await openCheckpoint(source);
+  const plan = new WeightPlan(checkpoint, await readQuantizationConfig(source), "f32");
+  plan.linear("m", OUTPUTS, shape.inputs);
+  const kernels = await Kernels.start(1);
+  try {
+    const { matrix, packedInputs } = (await loadWeights(plan, checkpoint, kernels)).linears.get("m")!;
+    const { heap } = kernels;
+    const { inputs, bits = 4 } = shape;
+    const identity = heap.allocate(inputs * packedInputs * 4), output = heap.allocate(inputs * OUTPUTS * 4);
+    const rows = heap.floatsAt(identity, inputs * packedInputs);
+    for (let k = 0; k < inputs; k++) rows[k * packedInputs + k] = 1;
+    const size = { rows: inputs, outputs: OUTPUTS, inputs: packedInputs };
+    const target = { output, outputStride: OUTPUTS * 4, bias: 0, accumulate: false };
+    if (bits === 4) kernels.matmulInt4Exact(identity, packedInputs * 4, matrix, size, target);
+    else kernels.matmulInt8Exact(identity, packedInputs * 4, matrix, size, target);
+    return heap.floatsAt(output, inputs * OUTPUTS).slice();
+  } finally {
+    await kernels.close();
+  }
+}
+
+const SHAPES: StoredShape[] = [
+  { inputs: 64, groupSize: 32 },
+  { inputs: 136, groupSize: 64 },
+  { inputs: 512, groupSize: 384 },
+  { inputs: 576, groupSize: 256 },
+  { inputs: 640, groupSize: 1000 },
+  { inputs: 1536, groupSize: 1024 },
+  { inputs: 320, groupSize: -1 },
+  { inputs: 512, groupSize: 384, bits: 8 },
+];
+
+for (const shape of SHAPES) {
+  const { inputs, groupSize, bits = 4 } = shape;
+  Deno.test(`${inputs} inputs in groups of ${groupSize}, ${bits} bit: each input has its stored group's scale`, async () => {
+    const weights = await loadedWeights(shape);
+    for (let k = 0; k < inputs; k++) {
+      const group = groupSize === -1 ? 0 : Math.floor(k / groupSize);
+      for (let n = 0; n < OUTPUTS; n++) {
+        assert.equal(weights[k * OUTPUTS + n], -(2 ** group) * (group + 1), `input ${k}, output ${n}`);
+      }
+    }
+  });
+}
+
+Deno.test("8-bit weights of inputs that fill no block of eight are refused by name", async () => {
+  await assert.rejects(loadedWeights({ inputs: 12, groupSize: -1, bits: 8 }), /m\.qweight.*multiples of 8/);
+});
