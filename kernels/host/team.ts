@@ -45,9 +45,12 @@ export class Team {
   readonly #heap: Heap;
   readonly #workers: Worker[];
   #broken = false;
+  /** Threads that share the next operation. */
+  #active: number;
 
   private constructor(size: number, exports: KernelExports, heap: Heap, workers: Worker[]) {
     this.size = size;
+    this.#active = size;
     this.#exports = exports;
     this.#heap = heap;
     this.#workers = workers;
@@ -98,12 +101,22 @@ export class Team {
     }
     let whole = 0;
     try {
-      whole = this.#exports.run(this.size);
+      whole = this.#exports.run(this.#active);
     } finally {
       // A trap on this thread leaves the workers' shares unaccounted for as well.
       if (whole !== 1) this.#broken = true;
     }
     if (whole !== 1) throw new RemoraError("WORKER_FAILED", "Cannot compute: a worker thread has failed");
+  }
+
+  /** Lets this thread do the whole of each operation while `work` runs: for timing that must not wait for others. */
+  alone(work: () => void): void {
+    this.#active = 1;
+    try {
+      work();
+    } finally {
+      this.#active = this.size;
+    }
   }
 
   /** Sends the workers home; the team cannot run again. */
