@@ -9,6 +9,7 @@ import { answer, describeAnswer } from "./answer.ts";
 import { chat } from "./chat.ts";
 import { describeBytes } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
+import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readLoadOptions } from "./load_options.ts";
 import { checkAccess, takeModel } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { namePictures, readPicture } from "./picture.ts";
@@ -16,14 +17,13 @@ import { note, print, ProgressBar, readStdin } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 export const RUN_OPTIONS: OptionDefinitions = {
-  model: { short: "m", value: "MODEL", help: "the model, in place of the first argument" },
+  ...MODEL_OPTION,
   prompt: { short: "p", value: "TEXT", help: "the prompt; - reads it from stdin" },
   system: { value: "TEXT", help: "a system message" },
   image: { value: "FILE", isRepeatable: true, help: "a picture to look at (repeatable)" },
   raw: { help: "no chat template: continue the text" },
   "max-tokens": { short: "n", value: "N", help: "tokens to generate at most" },
-  "ctx-size": { short: "c", value: "N", help: "tokens of context; default: the model's" },
-  threads: { short: "t", value: "N", help: "threads; default: physical cores" },
+  ...LOAD_OPTIONS,
   temperature: { value: "X", help: "0: always the likeliest token" },
   "top-k": { value: "N", help: "keep the N likeliest tokens; 0: all" },
   "top-p": { value: "X", help: "keep the likeliest tokens that hold this share" },
@@ -34,13 +34,10 @@ export const RUN_OPTIONS: OptionDefinitions = {
   "frequency-penalty": { value: "X", help: "the same, once per occurrence" },
   seed: { value: "N", help: "same seed, same answer" },
   stop: { value: "TEXT", isRepeatable: true, help: "end before this text (repeatable)" },
-  precision: { value: "int8|f32", help: "arithmetic; default: int8" },
   kernels: { value: "auto|relaxed|strict", help: "SIMD instructions; default: auto" },
-  offline: { help: "never use the network" },
-  json: { help: "one JSON object on stdout" },
   logprobs: { value: "N", help: "with --json: the N likeliest tokens at each place" },
   verbose: { help: "statistics on stderr" },
-  help: { short: "h", help: "this text" },
+  ...COMMON_OPTIONS,
 };
 
 export const RUN_HELP = `remora run MODEL [PROMPT] [options]
@@ -101,7 +98,10 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
     isRaw,
     isJson,
     isVerbose: options.flag("verbose"),
-    load: readLoadOptions(options),
+    load: {
+      ...readLoadOptions(options),
+      kernels: options.choice("kernels", ["auto", "relaxed", "strict"]),
+    },
     request: readRequest(options),
     imagePaths: options.list("image"),
   };
@@ -133,15 +133,6 @@ async function readPrompt(options: Options, rest: readonly string[], signal: Abo
   }
   const isFromStdin = given === "-" || (given === undefined && !Deno.stdin.isTerminal());
   return isFromStdin ? await readStdin(signal) : given;
-}
-
-function readLoadOptions(options: Options): LoadOptions {
-  return {
-    threads: options.integer("threads", { from: 1 }),
-    contextSize: options.integer("ctx-size", { from: 1 }),
-    precision: options.choice("precision", ["int8", "f32"]),
-    kernels: options.choice("kernels", ["auto", "relaxed", "strict"]),
-  };
 }
 
 function readRequest(options: Options): GenerateRequest {

@@ -7,6 +7,7 @@ import { inspectModel, type ModelInfo } from "../mod.ts";
 import { printable } from "../src/core/errors.ts";
 import { alignColumns, describeBytes, describeCount, describeInteger } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
+import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readLoadOptions } from "./load_options.ts";
 import { checkAccess, takeModel } from "./model_access.ts";
 import { describeModules } from "./module_table.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
@@ -14,14 +15,10 @@ import { print } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 export const SHOW_OPTIONS: OptionDefinitions = {
-  model: { short: "m", value: "MODEL", help: "the model, in place of the first argument" },
-  "ctx-size": { short: "c", value: "N", help: "tokens of context; default: the model's" },
-  threads: { short: "t", value: "N", help: "threads; default: physical cores" },
-  precision: { value: "int8|f32", help: "arithmetic; default: int8" },
-  offline: { help: "never use the network" },
-  json: { help: "one JSON object on stdout" },
+  ...MODEL_OPTION,
+  ...LOAD_OPTIONS,
   verbose: { help: "stack traces of unexpected errors" },
-  help: { short: "h", help: "this text" },
+  ...COMMON_OPTIONS,
 };
 
 export const SHOW_HELP = `remora show MODEL [options]
@@ -37,11 +34,7 @@ export async function show(args: string[]): Promise<void> {
   if (options.flag("help")) return await print(SHOW_HELP);
   const { model, rest } = takeModel(options);
   if (rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"; see show --help`);
-  const settings = {
-    contextSize: options.integer("ctx-size", { from: 1 }),
-    threads: options.integer("threads", { from: 1 }),
-    precision: options.choice("precision", ["int8", "f32"]),
-  };
+  const settings = readLoadOptions(options);
   using interruption = new Interruption("SIGINT", "SIGTERM");
   const info = await inspectModel(model, {
     ...settings,

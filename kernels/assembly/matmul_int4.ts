@@ -84,6 +84,7 @@ function rowTile<F, P>(
   storeOutputs(output, total0, bias, accumulate, count);
   storeOutputs(output + 16, total1, bias ? bias + 16 : 0, accumulate, count - 4);
 }
+
 /**
  * Four rows of bytes × one panel: two rows of activations of two bytes, or four of one. Eight integer sums stay in
  * registers, each unpacked vector of codes serves all four.

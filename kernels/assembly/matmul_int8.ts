@@ -134,7 +134,7 @@ function matmul<F>(
 ): void {
   const panels = (outputs + 7) >> 3, blocks = (inputs + 7) >> 3, groupBlocks = group >> 3;
   const groups = (inputs + group - 1) / group;
-  const groupStride = <usize>groups * 4, plane = <usize>blocks * 8;
+  const groupStride = <usize>groups * 4, padded = <usize>blocks * 8;
   const end = shareBegin(panels, rank + 1, size);
   for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
     for (let quad = 0; quad < 2; quad++) {
@@ -148,14 +148,14 @@ function matmul<F>(
       let row = 0;
       for (; row + 2 <= rows; row += 2) {
         twoRowTile<F>(
-          codes + <usize>row * 2 * plane, sums + <usize>row * groupStride, steps + <usize>row * groupStride,
+          codes + <usize>row * 2 * padded, sums + <usize>row * groupStride, steps + <usize>row * groupStride,
           groupStride, w, scale, zeroRow, zero, blocks, groupBlocks, column + <usize>row * outputStride, outputStride,
           biasRow, accumulate, count,
         );
       }
       if (row < rows) {
         rowTile<F>(
-          codes + <usize>row * 2 * plane, sums + <usize>row * groupStride, steps + <usize>row * groupStride,
+          codes + <usize>row * 2 * padded, sums + <usize>row * groupStride, steps + <usize>row * groupStride,
           w, scale, zeroRow, zero, blocks, groupBlocks, column + <usize>row * outputStride, biasRow, accumulate, count,
         );
       }

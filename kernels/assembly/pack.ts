@@ -4,7 +4,7 @@
  * rows, so that a file never lies in memory a second time.
  */
 import { KIND_BF16, KIND_F16, KIND_F32, RESULT_ADDRESS } from "../shared/layout";
-import { bytesOf, isNonFinite, load1, load4, maxLanes, shareBegin } from "./vector";
+import { bytesOf, isNonFinite, load1, load4, maxLanes, roundScaled, shareBegin } from "./vector";
 
 // @ts-ignore: decorator
 @inline
@@ -218,11 +218,11 @@ export function packDenseInt8(
         let largest = maxLanes(largest4);
         for (; k < stop; k++) largest = max(largest, abs(load1(from + <usize>k * bytes, kind)));
         for (k = begin; k < stop; k++) if (isNonFinite(from + <usize>k * bytes, kind)) nonFinite++;
-        const inverse: f32 = largest > 0 ? 127 / largest : 0;
+        const factor = f32x4.splat(largest > 0 ? 127 / largest : 0);
         store<f32>(scaleTo + <usize>(g * 8 + n) * 4, largest / 127);
         for (k = begin; k + 8 <= stop; k += 8) {
           const at = from + <usize>k * bytes;
-          const a = codesAround128(load4(at, kind), inverse), b = codesAround128(load4(at + 4 * bytes, kind), inverse);
+          const a = codesAround128(load4(at, kind), factor), b = codesAround128(load4(at + 4 * bytes, kind), factor);
           const words = i16x8.narrow_i32x4_s(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
           const codes = i8x16.narrow_i16x8_u(words, words);
           v128.store32_lane(place + <usize>(k >> 3) * 64, codes, 0);
@@ -232,7 +232,7 @@ export function packDenseInt8(
         store<u32>(place + <usize>(k >> 3) * 64, 0x80808080);
         store<u32>(place + <usize>(k >> 3) * 64, 0x80808080, 32);
         for (; k < stop; k++) {
-          const code = i32x4.extract_lane(codesAround128(f32x4.splat(load1(from + <usize>k * bytes, kind)), inverse), 0);
+          const code = i32x4.extract_lane(codesAround128(f32x4.splat(load1(from + <usize>k * bytes, kind)), factor), 0);
           const j = k & 7;
           store<u8>(place + <usize>((k >> 3) * 64 + (j & 1) * 32 + (j >> 1)), <u8>code);
         }
@@ -244,10 +244,8 @@ export function packDenseInt8(
 
 // @ts-ignore: decorator
 @inline
-function codesAround128(values: v128, inverse: f32): v128 {
-  return i32x4.add(
-    i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(values, f32x4.splat(inverse)))), i32x4.splat(128),
-  );
+function codesAround128(values: v128, factor: v128): v128 {
+  return i32x4.add(roundScaled(values, factor), i32x4.splat(128));
 }
 
 /** Vector [count] f16/bf16/f32 → f32, plus `offset` (norms that store w − 1). */

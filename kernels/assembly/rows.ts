@@ -4,7 +4,7 @@
  */
 import { GATE_SILU, KIND_INT4, KIND_INT8 } from "../shared/layout";
 import { exp4 } from "./transcendental";
-import { bytesOf, load1, shareBegin, sumLanes } from "./vector";
+import { bytesOf, load1, roundScaled, shareBegin, sumLanes } from "./vector";
 
 /**
  * Rows of an embedding table that lies in panels: output[m, k] = factor · W[ids[m], k].
@@ -83,19 +83,6 @@ export function gatherColumns(
       store<f32>(to + <usize>i * 4, column < 0 ? 0 : load<f32>(from + <usize>column * 4));
     }
   }
-}
-
-/**
- * Adding this to |x| < 2^22 rounds x to an integer, ties to even, and leaves it in the low bits: two instructions where
- * `nearest` and `trunc_sat` take eight on x86.
- */
-const ROUND_MAGIC: f32 = 12582912;
-
-/** nearest(x · factor) as i32, for results below 2^22. */
-// @ts-ignore: decorator
-@inline
-function roundScaled(x: v128, factor: v128): v128 {
-  return i32x4.sub(f32x4.add(f32x4.mul(x, factor), f32x4.splat(ROUND_MAGIC)), f32x4.splat(ROUND_MAGIC));
 }
 
 /**

@@ -2,6 +2,7 @@
  * exp, sine and cosine of our own: the host's differ between engines in the last bit, ours is IEEE additions and
  * multiplications only.
  */
+import { ROUND_MAGIC } from "./vector";
 
 /**
  * exp of four lanes. Range reduction by ln 2 in two parts, then the degree-6 polynomial of the Cephes library
@@ -15,9 +16,8 @@ export function exp4(x: v128): v128 {
   const tooSmall = f32x4.lt(x, smallest);
   // pmin and pmax are one instruction each, and keep a NaN in their first operand.
   const clamped = f32x4.pmin(f32x4.pmax(x, smallest), f32x4.splat(88.8));
-  // Adding 1.5 · 2^23 rounds to an integer and leaves it in the low bits.
-  const shifted = f32x4.add(f32x4.mul(clamped, f32x4.splat(1.44269504088896341)), f32x4.splat(12582912));
-  const n = f32x4.sub(shifted, f32x4.splat(12582912));
+  const shifted = f32x4.add(f32x4.mul(clamped, f32x4.splat(1.44269504088896341)), f32x4.splat(ROUND_MAGIC));
+  const n = f32x4.sub(shifted, f32x4.splat(ROUND_MAGIC));
   let r = f32x4.sub(clamped, f32x4.mul(n, f32x4.splat(0.693359375)));
   r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)));
   let p = f32x4.splat(1.9875691500e-4);
@@ -30,12 +30,6 @@ export function exp4(x: v128): v128 {
   // The low bits of `shifted` are n in two's complement; the shift drops what is above them.
   const scale = i32x4.shl(i32x4.add(shifted, i32x4.splat(127)), 23);
   return v128.andnot(f32x4.mul(p, scale), tooSmall);
-}
-
-// @ts-ignore: decorator
-@inline
-export function exp1(x: f32): f32 {
-  return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);
 }
 
 /** Sine on [−π/4, π/4]; coefficients of FreeBSD's k_sin.c. */

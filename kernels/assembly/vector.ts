@@ -102,6 +102,19 @@ export function shareBegin(count: i32, rank: i32, size: i32): i32 {
 }
 
 /**
+ * Adding this to |x| < 2^22 rounds x to an integer, ties to even, and leaves it in the low bits: two instructions where
+ * `nearest` and `trunc_sat` take eight on x86.
+ */
+export const ROUND_MAGIC: f32 = 12582912;
+
+/** nearest(x · factor) as i32, for results below 2^22. */
+// @ts-ignore: decorator
+@inline
+export function roundScaled(x: v128, factor: v128): v128 {
+  return i32x4.sub(f32x4.add(f32x4.mul(x, factor), f32x4.splat(ROUND_MAGIC)), f32x4.splat(ROUND_MAGIC));
+}
+
+/**
  * Adds to four (or fewer) outputs what every matrix product adds at its end: the bias, and the value that is
  * there when the product is accumulated onto a residual.
  */

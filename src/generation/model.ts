@@ -143,13 +143,9 @@ export class Model implements AsyncDisposable {
         found: prompt === undefined ? "neither" : "both",
       });
     }
-    if (prompt?.length === 0 || messages?.length === 0) {
-      throw new RemoraError("BAD_ARGUMENT", "Cannot generate", {
-        expected: "a prompt",
-        found: "an empty prompt",
-      });
-    }
-    const ids = messages !== undefined
+    const ids = (prompt ?? messages)!.length === 0
+      ? []
+      : messages !== undefined
       ? this.tokenizer.encode(this.chatPrompt(messages))
       : typeof prompt === "string"
       ? this.tokenizer.encode(prompt, { addSpecialTokens: true })

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ProductTarget } from "../../kernels/host/kernels.ts";
+import type { CodeActivations, ProductTarget } from "../../kernels/host/kernels.ts";
 import { KIND_INT4, KIND_INT8 } from "../../kernels/shared/layout.ts";
 import type { Linear } from "../weights/linear.ts";
 import type { Precision } from "../weights/plan.ts";
@@ -39,7 +39,7 @@ export function project(
   activationBytes: ActivationBytes = 2,
 ): void {
   const { kernels } = workspace;
-  let coded = "";
+  let coded: CodeActivations | undefined, codedGroup = 0;
   for (const { linear, output, outputStride, accumulate = false } of projections) {
     const { kind, matrix, order, inputs, packedInputs, outputs, bias } = linear;
     const target: ProductTarget = { output, outputStride, bias, accumulate };
@@ -56,11 +56,11 @@ export function project(
       if (kind === KIND_INT4) kernels.matmulInt4Exact(source, stride, matrix, shape, target);
       else kernels.matmulInt8Exact(source, stride, matrix, shape, target);
     } else {
-      const activations = { ...workspace.coded, bytes: kind === KIND_INT4 ? activationBytes : 2 };
-      const form = `${matrix.group} ${activations.bytes}`;
-      if (order || coded !== form) {
+      const activations = workspace.coded[kind === KIND_INT4 ? activationBytes : 2];
+      if (order || coded !== activations || codedGroup !== matrix.group) {
         kernels.quantize(source, stride, activations, rows, packedInputs, matrix.group);
-        coded = order ? "" : form;
+        coded = order ? undefined : activations;
+        codedGroup = matrix.group;
       }
       if (kind === KIND_INT4) kernels.matmulInt4(activations, matrix, shape, target);
       else kernels.matmulInt8(activations, matrix, shape, target);

@@ -45,7 +45,8 @@ export class Workspace {
   readonly logits: number;
   /** Inputs in act-order. */
   readonly gathered: number;
-  readonly coded: Omit<CodeActivations, "bytes">;
+  /** Activations of one byte and of two; both lie in the same memory. */
+  readonly coded: Readonly<Record<1 | 2, CodeActivations>>;
   /** f32 [rows, 2, rotaryHalf] each. */
   readonly rotary: readonly number[];
   readonly attentionScratch: number;
@@ -67,11 +68,12 @@ export class Workspace {
     this.activated = floats(shape.intermediateSize);
     this.logits = heap.allocate(Math.min(LOGIT_ROWS, shape.rows) * shape.vocabularySize * 4);
     this.gathered = floats(shape.inputs);
-    this.coded = {
+    const codes = {
       codes: heap.allocate(shape.rows * 2 * shape.inputs),
       sums: floats(shape.groups),
       steps: floats(shape.groups),
     };
+    this.coded = { 1: { bytes: 1, ...codes }, 2: { bytes: 2, ...codes } };
     this.rotary = Array.from({ length: shape.rotaryTables }, () => floats(2 * shape.rotaryHalf));
     this.attentionScratchBytes = ATTENTION_ROWS * 4 * (KV_BLOCK_TOKENS + shape.headSize + 2) + 64 & ~63;
     this.attentionScratch = heap.allocate(this.attentionScratchBytes * team.size);

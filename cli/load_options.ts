@@ -1,0 +1,33 @@
+/**
+ * The options that say which model to open, and how; all commands share them.
+ *
+ * @module
+ */
+import type { LoadOptions } from "../mod.ts";
+import type { OptionDefinitions, Options } from "./options.ts";
+
+export const MODEL_OPTION = {
+  model: { short: "m", value: "MODEL", help: "the model, in place of the first argument" },
+} satisfies OptionDefinitions;
+
+export const LOAD_OPTIONS = {
+  "ctx-size": { short: "c", value: "N", help: "tokens of context; default: the model's" },
+  threads: { short: "t", value: "N", help: "threads; default: physical cores" },
+  precision: { value: "int8|f32", help: "arithmetic; default: int8" },
+} satisfies OptionDefinitions;
+
+/** Options that every command takes. */
+export const COMMON_OPTIONS = {
+  offline: { help: "never use the network" },
+  json: { help: "one JSON object on stdout" },
+  help: { short: "h", help: "this text" },
+} satisfies OptionDefinitions;
+
+/** @throws {UsageError} For a value out of its range. */
+export function readLoadOptions(options: Options): LoadOptions {
+  return {
+    threads: options.integer("threads", { from: 1 }),
+    contextSize: options.integer("ctx-size", { from: 1 }),
+    precision: options.choice("precision", ["int8", "f32"]),
+  };
+}
