@@ -17,6 +17,13 @@
  * @module
  */
 export { type ErrorCode, type ErrorDetails, RemoraError } from "./src/core/errors.ts";
+export {
+  type CodeBits,
+  gptqToMarlin,
+  marlinPermuteScales,
+  marlinToGptq,
+  unpackGptq,
+} from "./src/formats/marlin.ts";
 export { memoryModelSource } from "./src/io/memory.ts";
 export type { ModelSource } from "./src/io/source.ts";
 export type { ImageInput } from "./src/image/input.ts";

@@ -11,7 +11,7 @@ export interface GoldenArray {
   data: Float32Array | number[];
 }
 
-/** The arrays of a case, by name. I64 and I32 become plain numbers. */
+/** The arrays of a case, by name. I64 and I32 become plain numbers, F16 its bit patterns. */
 export function readGolden(path: string): Map<string, GoldenArray> {
   const bytes = Deno.readFileSync(path);
   const headerLength = Number(new DataView(bytes.buffer).getBigUint64(0, true));
@@ -23,14 +23,15 @@ export function readGolden(path: string): Map<string, GoldenArray> {
     if (name === "__metadata__") continue;
     const [begin, end] = entry.data_offsets;
     const { buffer } = bytes.slice(8 + headerLength + begin, 8 + headerLength + end);
-    const data = entry.dtype === "F32"
-      ? new Float32Array(buffer)
-      : entry.dtype === "I64"
-      ? Array.from(new BigInt64Array(buffer), Number)
-      : Array.from(new Int32Array(buffer));
-    arrays.set(name, { shape: entry.shape, data });
+    arrays.set(name, { shape: entry.shape, data: read(entry.dtype, buffer) });
   }
   return arrays;
+}
+
+function read(dtype: string, buffer: ArrayBuffer): Float32Array | number[] {
+  if (dtype === "F32") return new Float32Array(buffer);
+  if (dtype === "I64") return Array.from(new BigInt64Array(buffer), Number);
+  return Array.from(dtype === "F16" ? new Uint16Array(buffer) : new Int32Array(buffer));
 }
 
 /** Names of the golden checkpoints that this pattern matches. */

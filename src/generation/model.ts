@@ -4,6 +4,7 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
+import { cannotSee } from "../image/input.ts";
 import type { ChatTemplate, RenderOptions } from "../text/chat_template.ts";
 import type { Message } from "../text/messages.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -174,10 +175,5 @@ function refuseUnsupported(request: GenerateRequest): void {
   const inMessages = request.messages?.some(({ content }) =>
     Array.isArray(content) && content.some(({ type }) => type === "image")
   );
-  if (request.images?.length || inMessages) {
-    throw new RemoraError("UNSUPPORTED", "Cannot look at a picture", {
-      expected: "a model with a vision tower",
-      found: "a text model",
-    });
-  }
+  if (request.images?.length || inMessages) throw cannotSee();
 }

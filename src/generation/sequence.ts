@@ -4,6 +4,7 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
+import { cannotSee, type ImageInput } from "../image/input.ts";
 import { yieldToEvents } from "../core/yield.ts";
 import type { Trace } from "../models/decoder/decoder.ts";
 import type { Engine } from "./engine.ts";
@@ -12,6 +13,8 @@ import { readSnapshot, writeSnapshot } from "./snapshot.ts";
 
 /** Options of {@linkcode Sequence.forward}. */
 export interface ForwardOptions {
+  /** Pictures, in the order of their places among the tokens; refused by models that cannot see. */
+  images?: ImageInput[];
   /** Which rows of logits to return: the last token's (default), every token's, or none. */
   logits?: "last" | "all" | "none";
   /** Stops between two steps of at most 512 tokens; the sequence keeps the steps that were done. */
@@ -70,11 +73,13 @@ export class Sequence implements Disposable {
   /**
    * Appends tokens.
    *
-   * @throws {RemoraError} BAD_ARGUMENT for no tokens or an id outside the vocabulary, CONTEXT_OVERFLOW, OUT_OF_MEMORY;
+   * @throws {RemoraError} BAD_ARGUMENT for no tokens or an id outside the vocabulary, UNSUPPORTED for pictures,
+   * CONTEXT_OVERFLOW, OUT_OF_MEMORY;
    * in all these cases nothing was appended. The signal's reason when it fires.
    */
   async forward(tokenIds: ArrayLike<number>, options: ForwardOptions = {}): Promise<ForwardResult> {
-    const { logits = "last", signal, trace } = options;
+    const { images, logits = "last", signal, trace } = options;
+    if (images?.length) throw cannotSee();
     return await this.#exclusively(async () => {
       signal?.throwIfAborted();
       this.#check(tokenIds, logits);

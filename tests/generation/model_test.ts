@@ -113,6 +113,7 @@ Deno.test({
     using sequence = model.createSequence();
     await sequence.forward([1, 2, 3]);
     await assert.rejects(sequence.forward([]), code("BAD_ARGUMENT"));
+    await assert.rejects(sequence.forward([1], { images: [new Uint8Array(8)] }), code("UNSUPPORTED"));
     await assert.rejects(sequence.forward([272]), code("BAD_ARGUMENT"));
     await assert.rejects(sequence.forward([-1]), code("BAD_ARGUMENT"));
     await assert.rejects(sequence.forward(Array(14).fill(1)), code("CONTEXT_OVERFLOW"));
