@@ -212,7 +212,9 @@ function firstVisible(token: i32, window: i32): i32 {
 }
 
 /**
- * Causal attention of M tokens, at positions start … start + M − 1, over the cache that already holds them.
+ * Attention of M rows over blocks of keys and values. Without `counts` it is causal: row m is the token at position
+ * start + m, and the cache already holds it. With `counts` every row sees the first counts[b] tokens of each of `blocks`
+ * blocks: pictures in the text's cross-attention, and the vision tower.
  *
  * The query heads that share a key/value head and the tokens form one list of rows; a tile takes four neighbours, so one
  * token with four heads a group, or four tokens with one, fill it alike. Blocks are taken in the order of the tokens with a
@@ -220,13 +222,14 @@ function firstVisible(token: i32, window: i32): i32 {
  * threads or on how many tokens arrive at once.
  *
  *   queries, output  f32 [M, heads, headSize], row strides in bytes
- *   window           tokens a row can look back on, itself included; 0: all
+ *   counts           i32 [blocks], each from 1 to KV_BLOCK_TOKENS, or 0: causal
+ *   window           causal: tokens a row can look back on, itself included; 0: all
  *   scratch          per thread: scores f32 [4, 32], totals f32 [4, headSize], maxima and sums f32 [8]
  */
 export function attention(
-  queries: usize, queryStride: usize, table: usize, start: i32, rows: i32, heads: i32, kvHeads: i32, headSize: i32,
-  scale: f32, window: i32, output: usize, outputStride: usize, scratch: usize, scratchBytes: usize, rank: i32,
-  size: i32,
+  queries: usize, queryStride: usize, table: usize, counts: usize, blocks: i32, start: i32, rows: i32, heads: i32,
+  kvHeads: i32, headSize: i32, scale: f32, window: i32, output: usize, outputStride: usize, scratch: usize,
+  scratchBytes: usize, rank: i32, size: i32,
 ): void {
   const perGroup = heads / kvHeads, groupRows = rows * perGroup;
   const tiles = (groupRows + ATTENTION_ROWS - 1) / ATTENTION_ROWS;
@@ -237,8 +240,8 @@ export function attention(
   // Later tiles see more tokens: dealing them in turn keeps the threads even.
   for (let unit = rank; unit < tiles * kvHeads; unit += size) {
     const kvHead = unit % kvHeads, firstRow = unit / kvHeads * ATTENTION_ROWS;
-    const count = min(ATTENTION_ROWS, groupRows - firstRow);
-    const lastRow = firstRow + count - 1;
+    const tileRows = min(ATTENTION_ROWS, groupRows - firstRow);
+    const lastRow = firstRow + tileRows - 1;
     const r1 = min(firstRow + 1, lastRow), r2 = min(firstRow + 2, lastRow), r3 = lastRow;
     const group = queries + <usize>kvHead * <usize>perGroup * headBytes;
     const q0 = group + <usize>(firstRow / perGroup) * queryStride + <usize>(firstRow % perGroup) * headBytes;
@@ -250,18 +253,19 @@ export function attention(
     memory.fill(totals, 0, 4 * headBytes);
     v128.store(maxima, f32x4.splat(-Infinity));
     v128.store(sums, f32x4.splat(0));
-    const lastBlock = t3 / KV_BLOCK_TOKENS;
-    for (let index = firstVisible(t0, window) / KV_BLOCK_TOKENS; index <= lastBlock; index++) {
+    const endBlock = counts ? blocks : t3 / KV_BLOCK_TOKENS + 1;
+    for (let index = counts ? 0 : firstVisible(t0, window) / KV_BLOCK_TOKENS; index < endBlock; index++) {
       const keys = <usize>load<u32>(table + <usize>index * 4) + <usize>kvHead * 2 * part;
       const base = index * KV_BLOCK_TOKENS;
+      const count = counts ? load<i32>(counts + <usize>index * 4) : -1;
       scoreBlock(q0, q1, q2, q3, keys, headSize, scale, scores);
-      const f0 = weighRow(scores, t0, base, window, maxima, sums);
-      const f1 = weighRow(scores + TOKENS * 4, t1, base, window, maxima + 4, sums + 4);
-      const f2 = weighRow(scores + TOKENS * 8, t2, base, window, maxima + 8, sums + 8);
-      const f3 = weighRow(scores + TOKENS * 12, t3, base, window, maxima + 12, sums + 12);
+      const f0 = weighRow(scores, t0, base, window, count, maxima, sums);
+      const f1 = weighRow(scores + TOKENS * 4, t1, base, window, count, maxima + 4, sums + 4);
+      const f2 = weighRow(scores + TOKENS * 8, t2, base, window, count, maxima + 8, sums + 8);
+      const f3 = weighRow(scores + TOKENS * 12, t3, base, window, count, maxima + 12, sums + 12);
       addValues(totals, keys + part, scores, headSize, f0, f1, f2, f3);
     }
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < tileRows; i++) {
       const row = firstRow + i;
       const to = output + <usize>(row / perGroup) * outputStride +
         <usize>(kvHead * perGroup + row % perGroup) * headBytes;
@@ -272,7 +276,11 @@ export function attention(
   }
 }
 
-function weighRow(scores: usize, token: i32, base: i32, window: i32, maximum: usize, sum: usize): f32 {
+/** `count` tokens of the block are visible; −1: those that the causal row `token` may see. */
+function weighRow(
+  scores: usize, token: i32, base: i32, window: i32, count: i32, maximum: usize, sum: usize,
+): f32 {
+  if (count >= 0) return weighBlock(scores, 0, count, maximum, sum);
   const first = min(max(firstVisible(token, window) - base, 0), KV_BLOCK_TOKENS);
   const last = max(min(token + 1 - base, KV_BLOCK_TOKENS), 0);
   return weighBlock(scores, first, last, maximum, sum);

@@ -2,9 +2,9 @@
  * Kernels that work row by row: embedding, normalisation, quantisation of activations, gates. Rows are dealt to the
  * threads; a row is always one thread's, so its sums have one order.
  */
-import { GATE_SILU, KIND_INT4, KIND_INT8 } from "../shared/layout";
-import { exp4 } from "./transcendental";
-import { bytesOf, load1, roundScaled, shareBegin, sumLanes } from "./vector";
+import { ACTIVATION_GELU, ACTIVATION_SILU, KIND_INT4, KIND_INT8 } from "../shared/layout";
+import { erf4, exp4 } from "./transcendental";
+import { bytesOf, load1, load4, roundScaled, shareBegin, sumLanes } from "./vector";
 
 /**
  * Rows of an embedding table that lies in panels: output[m, k] = factor · W[ids[m], k].
@@ -67,6 +67,46 @@ export function rmsNorm(
       for (let k = vectors * 4; k < width; k++) {
         store<f32>(to + <usize>k * 4, load<f32>(from + <usize>k * 4) * inverse * load<f32>(weight + <usize>k * 4));
       }
+    }
+  }
+}
+
+/**
+ * output = (input − mean) / sqrt(mean((input − mean)²) + epsilon) · weight + bias, row by row (Ba et al. 2016). In place when
+ * output == input.
+ */
+export function layerNorm(
+  input: usize, inputStride: usize, output: usize, outputStride: usize, weight: usize, bias: usize, rows: i32,
+  width: i32, epsilon: f32, rank: i32, size: i32,
+): void {
+  const whole = width & ~3;
+  const end = shareBegin(rows, rank + 1, size);
+  for (let row = shareBegin(rows, rank, size); row < end; row++) {
+    const from = input + <usize>row * inputStride, to = output + <usize>row * outputStride;
+    let sums = f32x4.splat(0);
+    for (let k = 0; k < whole; k += 4) sums = f32x4.add(sums, v128.load(from + <usize>k * 4));
+    let sum = sumLanes(sums);
+    for (let k = whole; k < width; k++) sum += load<f32>(from + <usize>k * 4);
+    const mean: f32 = sum / <f32>width;
+    let squares = f32x4.splat(0);
+    for (let k = 0; k < whole; k += 4) {
+      const x = f32x4.sub(v128.load(from + <usize>k * 4), f32x4.splat(mean));
+      squares = f32x4.add(squares, f32x4.mul(x, x));
+    }
+    let square = sumLanes(squares);
+    for (let k = whole; k < width; k++) {
+      const x = load<f32>(from + <usize>k * 4) - mean;
+      square += x * x;
+    }
+    const inverse: f32 = 1 / sqrt<f32>(square / <f32>width + epsilon);
+    for (let k = 0; k < whole; k += 4) {
+      const at = <usize>k * 4;
+      const x = f32x4.mul(f32x4.sub(v128.load(from + at), f32x4.splat(mean)), f32x4.splat(inverse));
+      v128.store(to + at, f32x4.add(f32x4.mul(x, v128.load(weight + at)), v128.load(bias + at)));
+    }
+    for (let k = whole; k < width; k++) {
+      const at = <usize>k * 4;
+      store<f32>(to + at, (load<f32>(from + at) - mean) * inverse * load<f32>(weight + at) + load<f32>(bias + at));
     }
   }
 }
@@ -178,12 +218,35 @@ export function gatedActivation(
   }
 }
 
-/** SiLU: x / (1 + e^−x). GELU, tanh form: x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³))), with tanh t = 1 − 2/(e^2t + 1). */
+/** values = activation(values), f32 [M, width] without gaps. */
+export function activation(kind: i32, values: usize, rows: i32, width: i32, rank: i32, size: i32): void {
+  const begin = shareBegin(rows, rank, size);
+  const count = (shareBegin(rows, rank + 1, size) - begin) * width;
+  const from = values + <usize>begin * <usize>width * 4;
+  let k = 0;
+  for (; k + 4 <= count; k += 4) {
+    const at = from + <usize>k * 4;
+    v128.store(at, activate(kind, v128.load(at)));
+  }
+  for (; k < count; k++) {
+    const at = from + <usize>k * 4;
+    store<f32>(at, f32x4.extract_lane(activate(kind, f32x4.splat(load<f32>(at))), 0));
+  }
+}
+
+/**
+ * SiLU: x / (1 + e^−x). GELU: x/2 · (1 + erf(x/√2)). GELU, tanh form: x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³))), with
+ * tanh t = 1 − 2/(e^2t + 1).
+ */
 // @ts-ignore: decorator
 @inline
 function activate(kind: i32, x: v128): v128 {
   const one = f32x4.splat(1);
-  if (kind == GATE_SILU) return f32x4.div(x, f32x4.add(one, exp4(f32x4.neg(x))));
+  if (kind == ACTIVATION_SILU) return f32x4.div(x, f32x4.add(one, exp4(f32x4.neg(x))));
+  if (kind == ACTIVATION_GELU) {
+    const erf = erf4(f32x4.mul(x, f32x4.splat(0.7071067811865476)));
+    return f32x4.mul(f32x4.mul(f32x4.splat(0.5), x), f32x4.add(one, erf));
+  }
   const cube = f32x4.mul(f32x4.mul(x, x), x);
   const t = f32x4.mul(f32x4.splat(0.7978845608028654), f32x4.add(x, f32x4.mul(f32x4.splat(0.044715), cube)));
   const e = exp4(f32x4.add(t, t));
@@ -191,21 +254,40 @@ function activate(kind: i32, x: v128): v128 {
   return f32x4.mul(f32x4.mul(f32x4.splat(0.5), x), f32x4.add(one, tanh));
 }
 
-/** target += source, row by row. */
-export function add(
-  target: usize, source: usize, rows: i32, width: i32, rank: i32, size: i32,
+/**
+ * target += factor · source, row by row.
+ *   target f32 [M, width]; source f32, f16 or bf16 [M, width], or one row for all when its stride is 0; strides in bytes
+ */
+export function addScaled(
+  target: usize, targetStride: usize, source: usize, kind: i32, sourceStride: usize, rows: i32, width: i32,
+  factor: f32, rank: i32, size: i32,
+): void {
+  const bytes = bytesOf(kind);
+  const end = shareBegin(rows, rank + 1, size);
+  for (let row = shareBegin(rows, rank, size); row < end; row++) {
+    const to = target + <usize>row * targetStride, from = source + <usize>row * sourceStride;
+    let k = 0;
+    for (; k + 4 <= width; k += 4) {
+      const at = to + <usize>k * 4;
+      const scaled = f32x4.mul(load4(from + <usize>k * bytes, kind), f32x4.splat(factor));
+      v128.store(at, f32x4.add(v128.load(at), scaled));
+    }
+    for (; k < width; k++) {
+      const at = to + <usize>k * 4;
+      store<f32>(at, load<f32>(at) + load1(from + <usize>k * bytes, kind) * factor);
+    }
+  }
+}
+
+/** output[m, i · step] = input[m, i]: columns of several matrices interleaved into one. Row strides in bytes. */
+export function spreadColumns(
+  input: usize, inputStride: usize, output: usize, outputStride: usize, step: i32, rows: i32, width: i32, rank: i32,
+  size: i32,
 ): void {
   const end = shareBegin(rows, rank + 1, size);
-  const count = (end - shareBegin(rows, rank, size)) * width;
-  const offset = <usize>shareBegin(rows, rank, size) * <usize>width * 4;
-  let i = 0;
-  for (; i + 4 <= count; i += 4) {
-    const at = offset + <usize>i * 4;
-    v128.store(target + at, f32x4.add(v128.load(target + at), v128.load(source + at)));
-  }
-  for (; i < count; i++) {
-    const at = offset + <usize>i * 4;
-    store<f32>(target + at, load<f32>(target + at) + load<f32>(source + at));
+  for (let row = shareBegin(rows, rank, size); row < end; row++) {
+    const from = input + <usize>row * inputStride, to = output + <usize>row * outputStride;
+    for (let i = 0; i < width; i++) store<f32>(to + <usize>(i * step) * 4, load<f32>(from + <usize>i * 4));
   }
 }
 

@@ -16,7 +16,9 @@ import { matmulInt8 } from "./matmul_int8";
 import {
   packDense, packDenseInt8, packInt4, packInt4Gathered, packInt8Gathered, packScales, packZeros, widen,
 } from "./pack";
-import { add, embed, gatedActivation, gatherColumns, quantize, rmsNorm, softmax } from "./rows";
+import {
+  activation, addScaled, embed, gatedActivation, gatherColumns, layerNorm, quantize, rmsNorm, softmax, spreadColumns,
+} from "./rows";
 
 /**
  * How often a thread looks at a flag before it sleeps. Waking costs some 50 µs, a share takes microseconds: with a core for
@@ -126,18 +128,27 @@ function execute(rank: i32, size: i32): void {
       break;
     case Operation.OP_ATTENTION:
       attention(
-        at(0), at(1), at(2), word(3), word(4), word(5), word(6), word(7), real(8), word(9), at(10), at(11), at(12), at(13),
-        rank, size,
+        at(0), at(1), at(2), at(3), word(4), word(5), word(6), word(7), word(8), word(9), real(10), word(11), at(12),
+        at(13), at(14), at(15), rank, size,
       );
       break;
     case Operation.OP_GATED_ACTIVATION:
       gatedActivation(word(0), at(1), at(2), at(3), at(4), at(5), at(6), word(7), word(8), rank, size);
       break;
-    case Operation.OP_ADD:
-      add(at(0), at(1), word(2), word(3), rank, size);
+    case Operation.OP_ADD_SCALED:
+      addScaled(at(0), at(1), at(2), word(3), at(4), word(5), word(6), real(7), rank, size);
       break;
     case Operation.OP_SOFTMAX:
       softmax(at(0), word(1), word(2), rank, size);
+      break;
+    case Operation.OP_LAYER_NORM:
+      layerNorm(at(0), at(1), at(2), at(3), at(4), at(5), word(6), word(7), real(8), rank, size);
+      break;
+    case Operation.OP_ACTIVATION:
+      activation(word(0), at(1), word(2), word(3), rank, size);
+      break;
+    case Operation.OP_SPREAD_COLUMNS:
+      spreadColumns(at(0), at(1), at(2), at(3), word(4), word(5), word(6), rank, size);
       break;
     default:
       unreachable();

@@ -42,22 +42,34 @@ export interface ProductShape {
   inputs: number;
 }
 
-/** Attention of `rows` tokens from position `start` on; see kernels/assembly/attention.ts. */
+/** Attention of `rows` rows; see kernels/assembly/attention.ts. */
 export interface AttentionCall {
   queries: number;
   queryStride: number;
   table: number;
-  start: number;
+  /** Which keys a row sees: its own token's and those before it, or the same for all. */
+  visible: CausalKeys | CommonKeys;
   rows: number;
   heads: number;
   kvHeads: number;
   headSize: number;
   scale: number;
-  window: number;
   output: number;
   outputStride: number;
   scratch: number;
   scratchBytes: number;
+}
+
+/** Row m is the token at position start + m; it looks back on `window` tokens, itself included (0: all). */
+export interface CausalKeys {
+  start: number;
+  window: number;
+}
+
+/** Every row sees the first counts[b] tokens of each of `blocks` blocks; `counts` is the address of i32 [blocks]. */
+export interface CommonKeys {
+  counts: number;
+  blocks: number;
 }
 
 /**
@@ -450,17 +462,21 @@ export class Kernels {
     i[1] = call.queries;
     i[2] = call.queryStride;
     i[3] = call.table;
-    i[4] = call.start;
-    i[5] = call.rows;
-    i[6] = call.heads;
-    i[7] = call.kvHeads;
-    i[8] = call.headSize;
-    this.#floats[9] = call.scale;
-    i[10] = call.window;
-    i[11] = call.output;
-    i[12] = call.outputStride;
-    i[13] = call.scratch;
-    i[14] = call.scratchBytes;
+    const { visible } = call;
+    const isCommon = "counts" in visible;
+    i[4] = isCommon ? visible.counts : 0;
+    i[5] = isCommon ? visible.blocks : 0;
+    i[6] = isCommon ? 0 : visible.start;
+    i[7] = call.rows;
+    i[8] = call.heads;
+    i[9] = call.kvHeads;
+    i[10] = call.headSize;
+    this.#floats[11] = call.scale;
+    i[12] = isCommon ? 0 : visible.window;
+    i[13] = call.output;
+    i[14] = call.outputStride;
+    i[15] = call.scratch;
+    i[16] = call.scratchBytes;
     this.team.run();
   }
 
@@ -488,12 +504,80 @@ export class Kernels {
     this.team.run();
   }
 
-  add(target: number, source: number, rows: number, width: number) {
-    const i = this.#command(Operation.OP_ADD);
+  /** target += factor · source; `source` with stride 0 is one row for all. */
+  addScaled(
+    target: number,
+    targetStride: number,
+    source: number,
+    kind: number,
+    sourceStride: number,
+    rows: number,
+    width: number,
+    factor: number,
+  ) {
+    const i = this.#command(Operation.OP_ADD_SCALED);
     i[1] = target;
-    i[2] = source;
+    i[2] = targetStride;
+    i[3] = source;
+    i[4] = kind;
+    i[5] = sourceStride;
+    i[6] = rows;
+    i[7] = width;
+    this.#floats[8] = factor;
+    this.team.run();
+  }
+
+  layerNorm(
+    input: number,
+    inputStride: number,
+    output: number,
+    outputStride: number,
+    weight: number,
+    bias: number,
+    rows: number,
+    width: number,
+    epsilon: number,
+  ) {
+    const i = this.#command(Operation.OP_LAYER_NORM);
+    i[1] = input;
+    i[2] = inputStride;
+    i[3] = output;
+    i[4] = outputStride;
+    i[5] = weight;
+    i[6] = bias;
+    i[7] = rows;
+    i[8] = width;
+    this.#floats[9] = epsilon;
+    this.team.run();
+  }
+
+  activation(kind: number, values: number, rows: number, width: number) {
+    const i = this.#command(Operation.OP_ACTIVATION);
+    i[1] = kind;
+    i[2] = values;
     i[3] = rows;
     i[4] = width;
+    this.team.run();
+  }
+
+  /** output[m, i · step] = input[m, i]. */
+  spreadColumns(
+    input: number,
+    inputStride: number,
+    output: number,
+    outputStride: number,
+    step: number,
+    rows: number,
+    width: number,
+  ) {
+    const i = this.#command(Operation.OP_SPREAD_COLUMNS);
+    i[1] = input;
+    i[2] = inputStride;
+    i[3] = output;
+    i[4] = outputStride;
+    i[5] = step;
+    i[6] = rows;
+    i[7] = width;
     this.team.run();
   }
 

@@ -39,6 +39,8 @@ export const KIND_BF16 = 2;
 export const KIND_INT8 = 3;
 export const KIND_INT4 = 4;
 
-/** Gates of the gated feed-forward network. */
-export const GATE_SILU = 0;
-export const GATE_GELU_TANH = 1;
+/** Activations of feed-forward networks. */
+export const ACTIVATION_SILU = 0;
+export const ACTIVATION_GELU_TANH = 1;
+/** The exact form, with the error function. */
+export const ACTIVATION_GELU = 2;

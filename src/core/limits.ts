@@ -59,6 +59,21 @@ export const HEAD_COUNT_MAX = 1_024;
 /** Channels of one attention head; the widest published ones have 512. */
 export const HEAD_SIZE_MAX = 1_024;
 
+/** Pixels of a side of a tile that a vision tower may demand; published ones have 560. */
+export const VISION_IMAGE_SIZE_MAX = 4_096;
+
+/** Tiles that a picture may be cut into; published models have 4. */
+export const VISION_TILES_MAX = 64;
+
+/**
+ * Bytes of keys and values of pictures that no sequence uses any more; the last one is kept whatever its size. A picture of
+ * the 11B model takes up to 420 MB and minutes to see.
+ */
+export const PICTURE_CACHE_BYTES_MAX = 256 * 1024 * 1024;
+
+/** Pictures in one sequence: far above any conversation, and a bound on what one call can be told to look at. */
+export const PICTURE_COUNT_MAX = 64;
+
 /** Rows of an embedding table; the largest published ones have about 260,000. */
 export const VOCABULARY_SIZE_MAX = 1 << 21;
 

@@ -1,5 +1,5 @@
 /**
- * exp, log and pow of f64 whose last bit is the same on every engine.
+ * exp, tanh, log and pow of f64 whose last bit is the same on every engine.
  *
  * ECMAScript leaves `Math.exp` and friends to the implementation, so their last bits differ between
  * engines and machines. These use only `+ - * /` and bit operations, which IEEE 754 fixes.
@@ -49,6 +49,11 @@ export function exp(x: number): number {
               (6.61375632143793436117e-05 +
                 t * (-1.65339022054652515390e-06 + t * 4.13813679705723846039e-08))));
   return scale(1 - ((low - (r * c) / (2 - c)) - high), exponent);
+}
+
+/** Hyperbolic tangent, within 2^-52 of the true value. */
+export function tanh(x: number): number {
+  return 1 - 2 / (exp(2 * x) + 1);
 }
 
 /** Natural logarithm, within 1 ulp; -Infinity at 0, NaN below. */

@@ -21,6 +21,8 @@ import { type Dtype, elementCount, type TensorEntry } from "./safetensors.ts";
 export interface LinearShape {
   readonly outputs: number;
   readonly inputs: number;
+  /** Shape of a dense weight in the file where it is not [N, K]: a convolution's, whose trailing sizes make up K. */
+  readonly kernel?: readonly number[];
 }
 
 /** No tensor with elements; legal for optional modules only. */
@@ -124,7 +126,7 @@ export function classifyLinear(
       found: "neither",
     });
   }
-  return gptq(module, find, quantised.file, shape, config);
+  return gptq(module, find, quantised, shape, config);
 }
 
 /**
@@ -150,7 +152,7 @@ export function requireLinear(
 }
 
 function dense(weight: TensorEntry, bias: TensorEntry | undefined, shape: LinearShape): DenseLinear {
-  checkTensor(weight, FLOATS, [shape.outputs, shape.inputs]);
+  checkTensor(weight, FLOATS, shape.kernel ?? [shape.outputs, shape.inputs]);
   checkBias(bias, shape);
   return { kind: "dense", weight, ...(bias && { bias }) };
 }
@@ -158,7 +160,7 @@ function dense(weight: TensorEntry, bias: TensorEntry | undefined, shape: Linear
 function gptq(
   module: string,
   find: (part: string) => TensorEntry | undefined,
-  file: string,
+  quantised: TensorEntry,
   { outputs, inputs }: LinearShape,
   config: QuantizationConfig,
 ): GptqLinear {
@@ -166,8 +168,9 @@ function gptq(
     const entry = find(part);
     if (entry !== undefined) return entry;
     const details = {
-      file,
-      tensor: `${module}.${part}`,
+      file: quantised.file,
+      // As the file spells its neighbour: the module's name may be ours.
+      tensor: quantised.name.slice(0, quantised.name.lastIndexOf(".") + 1) + part,
       expected: "elements",
       found: "none, in a quantised module",
     };
@@ -245,17 +248,17 @@ export function checkGroupIndex(values: Int32Array, groups: number, entry: Tenso
 }
 
 /**
- * Checks that scales are finite, in pieces of any size.
+ * Checks that values are finite, in pieces of any size.
  *
  * @param values Raw bits for F16 and BF16, numbers for F32.
  * @throws {RemoraError} `BAD_TENSOR`, naming the tensor.
  */
-export function checkScales(values: Uint16Array | Float32Array, dtype: Dtype, entry: TensorEntry): void {
+export function checkFinite(values: Uint16Array | Float32Array, dtype: Dtype, entry: TensorEntry): void {
   const exponent = dtype === "BF16" ? 0x7f80 : 0x7c00;
   const isFinite = values instanceof Float32Array
     ? values.every(Number.isFinite)
     : values.every((bits) => (bits & exponent) !== exponent);
-  if (!isFinite) throw badTensor(entry, "finite scales", "NaN or infinity");
+  if (!isFinite) throw badTensor(entry, "finite values", "NaN or infinity");
 }
 
 function nonEmpty(checkpoint: Checkpoint, name: string): TensorEntry | undefined {

@@ -6,12 +6,15 @@
 import type { Kernels } from "../../kernels/host/kernels.ts";
 import type { Decoder } from "../models/decoder/decoder.ts";
 import type { KeyValueShape } from "./key_value_cache.ts";
+import type { Vision } from "./vision.ts";
 
 /** What a loaded model shares among its sequences. */
 export interface Engine {
   readonly kernels: Kernels;
   readonly decoder: Decoder;
   readonly cacheShape: KeyValueShape;
+  /** Of models that look at pictures. */
+  readonly vision?: Vision;
   /** Tokens that a sequence may have. */
   readonly contextSize: number;
   /** Names the weights and all that keys and values depend on; a snapshot of another model is refused by it. */

@@ -5,6 +5,7 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import { yieldToEvents } from "../core/yield.ts";
+import { type ImageInput, imageKey } from "../image/input.ts";
 import { StopStrings } from "../text/stop_strings.ts";
 import { StreamDecoder } from "../text/stream_decoder.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -16,6 +17,9 @@ import type { Sequence } from "./sequence.ts";
 export interface GenerateContext {
   tokenizer: Tokenizer;
   promptIds: number[];
+  /** Pictures, one for each of the prompt's picture tokens. */
+  images: ImageInput[];
+  imageToken?: number;
   sequence: Sequence;
   /** Ids that end an answer. */
   endIds: ReadonlySet<number>;
@@ -31,7 +35,8 @@ export interface GenerateContext {
  */
 export async function* generate(
   request: GenerateRequest,
-  { tokenizer, promptIds, sequence, endIds, contextSize, vocabularySize }: GenerateContext,
+  { tokenizer, promptIds, images, imageToken, sequence, endIds, contextSize, vocabularySize }:
+    GenerateContext,
 ): AsyncGenerator<GenerateChunk, void, void> {
   const { signal, maxTokens = Infinity } = request;
   if (maxTokens !== Infinity && (!Number.isInteger(maxTokens) || maxTokens < 0)) {
@@ -44,14 +49,20 @@ export async function* generate(
   const decoder = new StreamDecoder(tokenizer, { skipSpecialTokens: true, beginsText: false });
   const stops = new StopStrings(request.stop ?? []);
   const history = [...promptIds];
-  const cachedTokens = rewindToCommonPrefix(sequence, promptIds);
+  const known = await knownPrefix(sequence, promptIds, images, imageToken);
+  const cachedTokens = known.tokens;
   const usage = { promptTokens: promptIds.length, cachedTokens, completionTokens: 0 };
   if (maxTokens === 0) {
     yield { text: "", tokenIds: [], finishReason: "length", usage };
     return;
   }
 
-  let logits = (await sequence.forward(promptIds.slice(cachedTokens), { signal })).data;
+  sequence.truncate(known.tokens);
+  let logits = (await sequence.forward(promptIds.slice(known.tokens), {
+    images: images.slice(known.pictures),
+    signal,
+    onPictureProgress: request.onPictureProgress,
+  })).data;
   while (true) {
     await yieldToEvents();
     signal?.throwIfAborted();
@@ -83,14 +94,25 @@ function lastText(stops: StopStrings, rest: string): string {
   return stopped ? text : text + stops.flush();
 }
 
-/** Keeps what the sequence has in common with the prompt; the last token is always computed, for its logits. */
-function rewindToCommonPrefix(sequence: Sequence, promptIds: readonly number[]): number {
+/**
+ * What the sequence has in common with the prompt, tokens and pictures; the last token is always computed, for its logits.
+ */
+async function knownPrefix(
+  sequence: Sequence,
+  promptIds: readonly number[],
+  images: readonly ImageInput[],
+  imageToken: number | undefined,
+): Promise<{ tokens: number; pictures: number }> {
   const known = sequence.tokenIds;
   const most = Math.min(known.length, promptIds.length - 1);
-  let common = 0;
-  while (common < most && known[common] === promptIds[common]) common++;
-  sequence.truncate(Math.max(common, 0));
-  return common;
+  let tokens = 0, pictures = 0;
+  for (; tokens < most && known[tokens] === promptIds[tokens]; tokens++) {
+    if (known[tokens] !== imageToken) continue;
+    if (pictures >= images.length) break;
+    if (await imageKey(images[pictures]) !== sequence.pictureKeys[pictures]) break;
+    pictures++;
+  }
+  return { tokens, pictures };
 }
 
 function describe({ id, logprob, top }: Sample, tokenizer: Tokenizer): TokenLogprobs {

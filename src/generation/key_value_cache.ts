@@ -7,12 +7,23 @@
 import type { Kernels } from "../../kernels/host/kernels.ts";
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import type { KeyValueView } from "../layers/attention.ts";
+import type { DecoderConfig } from "../models/decoder/config.ts";
 
 /** Sizes of a cache. */
 export interface KeyValueShape {
   layers: number;
   kvHeads: number;
   headSize: number;
+}
+
+/** The cache of a sequence: cross-attention layers have none. */
+export function cacheShapeOf({ layers, kvHeads, headSize }: DecoderConfig): KeyValueShape {
+  return { layers: layers.filter(({ isCross }) => !isCross).length, kvHeads, headSize };
+}
+
+/** Keys and values of a picture, in cross-attention layers only. */
+export function pictureShapeOf({ layers, kvHeads, headSize }: DecoderConfig): KeyValueShape {
+  return { layers: layers.filter(({ isCross }) => isCross).length, kvHeads, headSize };
 }
 
 /** Bytes of one block of one layer. */

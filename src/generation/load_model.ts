@@ -7,22 +7,28 @@ import { Kernels } from "../../kernels/host/kernels.ts";
 import { RemoraError } from "../core/errors.ts";
 import { CONFIG_BYTES_MAX, DEFAULT_CONTEXT_MAX } from "../core/limits.ts";
 import { type Checkpoint, openCheckpoint } from "../formats/checkpoint.ts";
+import { respellRules, respellTensors } from "../formats/module_names.ts";
 import { readQuantizationConfig } from "../formats/quantization_config.ts";
 import { openSource } from "../io/open.ts";
 import { readJsonObject } from "../io/read.ts";
 import type { ModelSource } from "../io/source.ts";
 import { ConfigReader } from "../models/config_reader.ts";
-import type { DecoderConfig } from "../models/decoder/config.ts";
 import { Decoder, STEP_ROWS_MAX } from "../models/decoder/decoder.ts";
 import { takeDecoderWeights } from "../models/decoder/weights.ts";
-import { readArchitecture } from "../models/registry.ts";
+import { readTileSettings } from "../models/mllama/preprocessor.ts";
+import { VisionTower } from "../models/mllama/vision_tower.ts";
+import { takeVisionWeights } from "../models/mllama/vision_weights.ts";
+import { type Architecture, readArchitecture, spellingsOf } from "../models/registry.ts";
 import { type LoadedWeights, type LoadProgress, loadWeights } from "../weights/load.ts";
 import { type Precision, WeightPlan } from "../weights/plan.ts";
+import type { TileSettings } from "../image/tiles.ts";
 import type { Engine } from "./engine.ts";
+import { cacheShapeOf, pictureShapeOf } from "./key_value_cache.ts";
 import { Model } from "./model.ts";
 import { describeModel, type ModelInfo } from "./model_info.ts";
 import { type GenerationDefaults, readGenerationDefaults, TextFiles } from "./text_files.ts";
 import { chooseThreads } from "./threads.ts";
+import { type CrossAttentionRows, Vision } from "./vision.ts";
 
 /** How to load a model; every field has a default. */
 export interface LoadOptions {
@@ -39,8 +45,11 @@ export interface LoadOptions {
   kvCache?: "f32" | "f16" | "int8";
   /** Which kernels: relaxed SIMD where the engine has it ("auto"), or forced. Both give the same bits. */
   kernels?: "auto" | "relaxed" | "strict";
-  /** mllama only: what rows that see no image take from it. */
-  crossAttentionRows?: "meta" | "transformers";
+  /**
+   * Models that look at pictures: what rows before the first picture take from it: nothing ("meta", default: as such models are
+   * trained), or what transformers computes, for comparison with it.
+   */
+  crossAttentionRows?: CrossAttentionRows;
   /** Refuse everything that would need the network. */
   offline?: boolean;
   /** Told after every few MB. */
@@ -55,8 +64,8 @@ const MEMORY_BYTES_MAX = 2 ** 32 - 2 ** 24;
 /** A model as its headers describe it. */
 interface InspectedModel {
   source: ModelSource;
-  architecture: string;
-  decoder: DecoderConfig;
+  architecture: Architecture;
+  tileSettings?: TileSettings;
   checkpoint: Checkpoint;
   plan: WeightPlan;
   contextSize: number;
@@ -88,7 +97,8 @@ export async function loadModel(
   options: LoadOptions = {},
 ): Promise<Model> {
   const inspected = await inspect(source, options);
-  const { decoder: config, checkpoint, plan, info, threads, contextSize } = inspected;
+  const { architecture, checkpoint, plan, info, threads, contextSize } = inspected;
+  const { decoder: config } = architecture;
   let kernels: Kernels | undefined;
   try {
     refuseTooLarge(info);
@@ -96,12 +106,31 @@ export async function loadModel(
     kernels = await Kernels.start(threads, options.kernels ?? "auto");
     const weights = await loadWeights(plan, checkpoint, kernels, options);
     kernels.chooseDotForm();
-    const taken = takeDecoderWeights(config, takerOf(plan, weights));
+    const taker = takerOf(plan, weights);
+    const taken = takeDecoderWeights(config, taker, architecture.decoderPrefix);
     const rows = Math.min(STEP_ROWS_MAX, contextSize);
+    const precision = options.precision ?? "int8";
+    const decoder = new Decoder(config, taken, precision, kernels, rows);
     const engine: Engine = {
       kernels,
-      decoder: new Decoder(config, taken, options.precision ?? "int8", kernels, rows),
-      cacheShape: { layers: config.layers.length, kvHeads: config.kvHeads, headSize: config.headSize },
+      decoder,
+      cacheShape: cacheShapeOf(config),
+      ...(architecture.vision && {
+        vision: new Vision({
+          tower: new VisionTower(
+            architecture.vision,
+            takeVisionWeights(architecture.vision, config, taker),
+            precision,
+            kernels,
+          ),
+          decoder,
+          kernels,
+          cacheShape: pictureShapeOf(config),
+          settings: inspected.tileSettings!,
+          imageToken: architecture.imageToken!,
+          rows: options.crossAttentionRows ?? "meta",
+        }),
+      }),
       contextSize,
       fingerprint: inspected.fingerprint,
     };
@@ -134,6 +163,7 @@ async function inspect(where: string | URL | ModelSource, options: LoadOptions):
   refuseUnknown("precision", precision, ["int8", "f32"]);
   refuseUnknown("kernels", options.kernels ?? "auto", ["auto", "relaxed", "strict"]);
   refuseUnknown("kvCache", kvCache, ["f32"]);
+  refuseUnknown("crossAttentionRows", options.crossAttentionRows ?? "meta", ["meta", "transformers"]);
   signal?.throwIfAborted();
   const source = await openSource(where, { offline, signal });
   try {
@@ -146,19 +176,23 @@ async function inspect(where: string | URL | ModelSource, options: LoadOptions):
       });
     }
     const config = new ConfigReader("config.json", json);
-    const { name: architecture, decoder } = readArchitecture(config);
+    const spellings = spellingsOf(config);
+    const checkpoint = respellTensors(await openCheckpoint(source), spellings);
+    const architecture = readArchitecture(config, (tensor) => checkpoint.tensors.get(tensor)?.shape);
+    const { decoder, vision } = architecture;
     const defaults = await readGenerationDefaults(source, config);
     const quantization = await readQuantizationConfig(source);
-    const checkpoint = await openCheckpoint(source);
-    const plan = new WeightPlan(checkpoint, quantization, precision);
-    takeDecoderWeights(decoder, plan);
+    const plan = new WeightPlan(checkpoint, quantization && respellRules(quantization, spellings), precision);
+    takeDecoderWeights(decoder, plan, architecture.decoderPrefix);
+    if (vision) takeVisionWeights(vision, decoder, plan);
+    const tileSettings = vision && await readTileSettings(source, vision);
     const contextSize = chooseContext(options.contextSize, decoder.contextSize);
-    const info = describeModel(architecture, decoder, plan, contextSize, threads);
+    const info = describeModel(architecture, plan, contextSize, threads);
     const fingerprint = JSON.stringify([precision, json, [...checkpoint.tensors.values()]]);
     return {
       source,
       architecture,
-      decoder,
+      ...(tileSettings && { tileSettings }),
       checkpoint,
       plan,
       contextSize,
@@ -191,20 +225,21 @@ function chooseContext(wanted: number | undefined, ofModel: number): number {
 }
 
 function refuseTooLarge({ memory }: ModelInfo): void {
-  const needed = memory.weights + memory.working;
+  const needed = memory.weights + memory.working + memory.vision;
   if (needed <= MEMORY_BYTES_MAX) return;
   throw new RemoraError("OUT_OF_MEMORY", "Cannot load the model", {
     expected: `weights and buffers of at most ${MEMORY_BYTES_MAX} bytes`,
-    found: `${memory.weights} + ${memory.working} bytes`,
+    found: `${memory.weights} + ${memory.working + memory.vision} bytes`,
   });
 }
 
 /** The loaded weights as a taker: what the plan walked is walked again, with addresses in place of plans. */
-function takerOf(plan: WeightPlan, { tables, linears, vectors }: LoadedWeights) {
+function takerOf(plan: WeightPlan, { tables, linears, vectors, arrays }: LoadedWeights) {
   return {
     table: (name: string) => tables.get(name)!,
     linear: (name: string) => linears.get(name) ?? tables.get(name)!,
     vector: (name: string) => vectors.get(name)!,
+    array: (name: string) => arrays.get(name)!,
     has: (name: string) => plan.has(name),
   };
 }

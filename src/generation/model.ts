@@ -11,6 +11,7 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import type { Engine } from "./engine.ts";
 import { generate } from "./generate.ts";
 import type { ModelInfo } from "./model_info.ts";
+import { placeImages } from "./placed_images.ts";
 import type { Completion, GenerateChunk, GenerateRequest } from "./requests.ts";
 import { Sequence } from "./sequence.ts";
 import type { GenerationDefaults, TextFiles } from "./text_files.ts";
@@ -70,7 +71,8 @@ export class Model implements AsyncDisposable {
    * not ask for sampling there is greedy.
    *
    * @throws {RemoraError} While iterating: BAD_ARGUMENT, CONTEXT_OVERFLOW, OUT_OF_MEMORY, BAD_TEMPLATE, UNSUPPORTED for
-   * constrained answers and pictures. The signal's reason when it fires.
+   * constrained answers, and for pictures shown to a text model; BAD_IMAGE for pictures that cannot be decoded or have no
+   * place in the prompt. The signal's reason when it fires.
    *
    * @example Print an answer as it comes
    * ```ts
@@ -86,12 +88,16 @@ export class Model implements AsyncDisposable {
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateChunk, void, void> {
     this.#refuseDisposed();
     refuseUnsupported(request);
-    const promptIds = this.#promptIds(request);
+    const { messages, images } = placeImages(request);
+    if (images.length > 0 && !this.#engine.vision) throw cannotSee();
+    const promptIds = this.#promptIds({ ...request, messages });
     const sequence = request.sequence ?? this.createSequence();
     try {
       yield* generate({ ...this.#defaults.sampling, ...given(request) }, {
         tokenizer: this.tokenizer,
         promptIds,
+        images,
+        imageToken: this.#engine.vision?.imageToken,
         sequence,
         endIds: this.#defaults.endIds,
         contextSize: this.#engine.contextSize,
@@ -137,6 +143,20 @@ export class Model implements AsyncDisposable {
     throw new RemoraError("BAD_ARGUMENT", "Cannot use the model", { found: "a disposed one" });
   }
 
+  /**
+   * A prompt without a chat template. Models that look at pictures take a begin token that is there as it is, and add a missing
+   * one behind the leading pictures (transformers, `build_string_from_input`).
+   */
+  #encode(prompt: string): number[] {
+    const { vision } = this.#engine;
+    if (!vision) return this.tokenizer.encode(prompt, { addSpecialTokens: true });
+    const ids = this.tokenizer.encode(prompt);
+    const { beginId } = this.#defaults;
+    if (beginId === undefined || ids.includes(beginId)) return ids;
+    const leading = ids.findIndex((id) => id !== vision.imageToken);
+    return ids.toSpliced(leading < 0 ? ids.length : leading, 0, beginId);
+  }
+
   #promptIds({ prompt, messages }: GenerateRequest): number[] {
     if ((prompt === undefined) === (messages === undefined)) {
       throw new RemoraError("BAD_ARGUMENT", "Cannot generate", {
@@ -149,7 +169,7 @@ export class Model implements AsyncDisposable {
       : messages !== undefined
       ? this.tokenizer.encode(this.chatPrompt(messages))
       : typeof prompt === "string"
-      ? this.tokenizer.encode(prompt, { addSpecialTokens: true })
+      ? this.#encode(prompt)
       : Array.from(prompt!);
     if (ids.length > 0) return ids;
     throw new RemoraError("BAD_ARGUMENT", "Cannot generate", {
@@ -172,8 +192,4 @@ function refuseUnsupported(request: GenerateRequest): void {
       });
     }
   }
-  const inMessages = request.messages?.some(({ content }) =>
-    Array.isArray(content) && content.some(({ type }) => type === "image")
-  );
-  if (request.images?.length || inMessages) throw cannotSee();
 }

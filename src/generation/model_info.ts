@@ -4,11 +4,13 @@
  * @module
  */
 import { KIND_INT4 } from "../../kernels/shared/layout.ts";
-import type { DecoderConfig } from "../models/decoder/config.ts";
 import { STEP_ROWS_MAX, workspaceShape } from "../models/decoder/decoder.ts";
+import { VisionTower } from "../models/mllama/vision_tower.ts";
+import type { Architecture } from "../models/registry.ts";
 import { Workspace } from "../ops/workspace.ts";
+import { elementCount } from "../formats/safetensors.ts";
 import { kindName, type PlannedLinear, type WeightPlan } from "../weights/plan.ts";
-import { keyValueBytes } from "./key_value_cache.ts";
+import { cacheShapeOf, keyValueBytes, pictureShapeOf } from "./key_value_cache.ts";
 
 /** One linear module. */
 export interface ModuleInfo {
@@ -32,7 +34,11 @@ export interface MemoryInfo {
   keyValuePer1024Tokens: number;
   /** Buffers of the forward pass. */
   working: number;
-  /** Weights, buffers and a cache of `contextSize` tokens. */
+  /** Buffers of the vision tower, touched with the first picture only; 0 for text models. */
+  vision: number;
+  /** Keys and values of a picture that fills all tiles; 0 for text models. */
+  picture: number;
+  /** Weights, all buffers, a cache of `contextSize` tokens, and one picture. */
   total: number;
 }
 
@@ -54,23 +60,26 @@ export interface ModelInfo {
 }
 
 export function describeModel(
-  architecture: string,
-  decoder: DecoderConfig,
+  { name, decoder, vision }: Architecture,
   plan: WeightPlan,
   contextSize: number,
   threads: number,
 ): ModelInfo {
-  const cacheShape = { layers: decoder.layers.length, kvHeads: decoder.kvHeads, headSize: decoder.headSize };
+  const cacheShape = cacheShapeOf(decoder);
   const weights = plan.bytes;
-  const working = Workspace.bytes(workspaceShape(decoder, Math.min(STEP_ROWS_MAX, contextSize)), threads);
+  const working = Workspace.bytesOf(workspaceShape(decoder, Math.min(STEP_ROWS_MAX, contextSize)), threads);
   let parameterCount = 0;
   const modules = [...plan.tables.values(), ...plan.linears.values()];
   // A tied head is in both lists, once in memory for each form, once among the parameters.
   const sizes = new Map(modules.map(({ name, outputs, inputs }) => [name, outputs * inputs]));
   for (const size of sizes.values()) parameterCount += size;
   for (const { length } of plan.vectors.values()) parameterCount += length;
+  for (const { stored } of plan.arrays.values()) parameterCount += elementCount(stored.shape);
+  const tower = vision ? VisionTower.bytes(vision, decoder.hiddenSize, threads) : 0;
+  const pictureTokens = vision ? vision.tilesMax * (vision.patches + 1) : 0;
+  const picture = keyValueBytes(pictureShapeOf(decoder), pictureTokens);
   return {
-    architecture,
+    architecture: name,
     parameterCount,
     vocabularySize: decoder.vocabularySize,
     hiddenSize: decoder.hiddenSize,
@@ -84,7 +93,9 @@ export function describeModel(
       weights,
       keyValuePer1024Tokens: keyValueBytes(cacheShape, 1024),
       working,
-      total: weights + working + keyValueBytes(cacheShape, contextSize),
+      vision: tower,
+      picture,
+      total: weights + working + tower + keyValueBytes(cacheShape, contextSize) + picture,
     },
   };
 }

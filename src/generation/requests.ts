@@ -14,8 +14,13 @@ export interface GenerateRequest extends SamplingOptions {
   prompt?: string | ArrayLike<number>;
   /** A conversation, put into the model's chat template. */
   messages?: Message[];
-  /** Pictures, in the order of their places in prompt or messages; for models that see. */
+  /**
+   * Pictures, for models that see: for the places in the prompt, or for the parts of messages that say `image` and hold none.
+   * When no message has a place, they stand at the beginning of the first message of the user.
+   */
   images?: ImageInput[];
+  /** Told while pictures are looked at: how much of all is done, from 0 to 1. */
+  onPictureProgress?(share: number): void;
   /** Tokens to generate at most; default: what the context still holds. */
   maxTokens?: number;
   /** The answer ends before the first of these; no part of one is ever emitted. */

@@ -85,6 +85,8 @@ export class TextFiles {
 /** Ids that end an answer, and the model's own sampling settings. */
 export interface GenerationDefaults {
   endIds: ReadonlySet<number>;
+  /** The token that begins a text. */
+  beginId?: number;
   sampling: SamplingOptions;
 }
 
@@ -100,8 +102,12 @@ export async function readGenerationDefaults(
   const name = "generation_config.json";
   const json = await readJsonObject(source, await source.list(), name, CONFIG_BYTES_MAX, "BAD_CONFIG");
   const generation = new ConfigReader(name, json ?? {});
-  const endIds = new Set([...config.integers("eos_token_id"), ...generation.integers("eos_token_id")]);
-  if (!generation.boolean("do_sample", false)) return { endIds, sampling: { temperature: 0 } };
+  // Models of several parts keep the ids with their decoder.
+  const text = config.section("text_config");
+  const idsOf = (key: string) => [config, text, generation].flatMap((file) => file.integers(key));
+  const endIds = new Set(idsOf("eos_token_id"));
+  const [beginId] = idsOf("bos_token_id");
+  if (!generation.boolean("do_sample", false)) return { endIds, beginId, sampling: { temperature: 0 } };
   const sampling: SamplingOptions = { temperature: generation.numberAbove("temperature", 0, 1) };
   if (generation.has("top_k")) sampling.topK = generation.integer("top_k", 0, Number.MAX_SAFE_INTEGER);
   if (generation.has("top_p")) sampling.topP = generation.numberAbove("top_p", 0);
@@ -110,5 +116,5 @@ export async function readGenerationDefaults(
   if (generation.has("repetition_penalty")) {
     sampling.repeatPenalty = generation.numberAbove("repetition_penalty", 0);
   }
-  return { endIds, sampling };
+  return { endIds, beginId, sampling };
 }

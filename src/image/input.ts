@@ -5,12 +5,24 @@
  */
 import { RemoraError } from "../core/errors.ts";
 
-/** A PNG, JPEG or WebP file; RGB or RGBA pixels; or what a reference processor made of a picture. */
-export type ImageInput =
-  | Uint8Array
-  | { width: number; height: number; data: Uint8Array | Uint8ClampedArray }
-  /** `pixelValues` f32 [tileCount, 3, H, W]. */
-  | { pixelValues: Float32Array; tileCount: number; aspectRatioId: number };
+/** Pixels without gaps, row by row: RGB (3 bytes each) or RGBA (4 bytes each). */
+export interface RawImage {
+  width: number;
+  height: number;
+  data: Uint8Array | Uint8ClampedArray;
+}
+
+/** What a reference processor made of a picture. */
+export interface PreparedImage {
+  /** f32 [tileCount, 3, H, W], normalised. */
+  pixelValues: Float32Array;
+  tileCount: number;
+  /** Number of the tile layout, from 1 on. */
+  aspectRatioId: number;
+}
+
+/** A PNG, JPEG or WebP file; pixels; or a picture that is prepared already. */
+export type ImageInput = Uint8Array | RawImage | PreparedImage;
 
 /** The refusal of a picture by a model that has no vision tower. */
 export function cannotSee(): RemoraError {
@@ -18,4 +30,35 @@ export function cannotSee(): RemoraError {
     expected: "a model with a vision tower",
     found: "a text model",
   });
+}
+
+/**
+ * A name for a picture's content: equal for equal bytes, however often it is handed over.
+ *
+ * @throws {RemoraError} BAD_IMAGE when it is none of the known forms.
+ */
+export async function imageKey(image: ImageInput): Promise<string> {
+  const kind = image instanceof Uint8Array
+    ? "file"
+    : "pixelValues" in image
+    ? `prepared ${image.tileCount} ${image.aspectRatioId}`
+    : `raw ${image.width} ${image.height}`;
+  const bytes = contentOf(image);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return `${kind} ${bytes.length} ${digest.toHex()}`;
+}
+
+function contentOf(image: ImageInput): Uint8Array<ArrayBuffer> {
+  const values = image instanceof Uint8Array
+    ? image
+    : "pixelValues" in image
+    ? image.pixelValues
+    : image.data;
+  if (!ArrayBuffer.isView(values)) {
+    throw new RemoraError("BAD_IMAGE", "Cannot use the picture", {
+      expected: "bytes of a file, { width, height, data } or { pixelValues, tileCount, aspectRatioId }",
+      found: typeof values,
+    });
+  }
+  return new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
 }

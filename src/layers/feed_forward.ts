@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { project } from "../ops/project.ts";
+import { type ActivationBytes, project } from "../ops/project.ts";
 import type { Workspace } from "../ops/workspace.ts";
 import type { Linear } from "../weights/linear.ts";
 import type { Precision } from "../weights/plan.ts";
@@ -13,8 +13,10 @@ export interface FeedForwardWeights {
   /** Gate and up projections in this order, fused or one by one; their outputs lie side by side. */
   inputs: readonly Linear[];
   output: Linear;
-  /** GATE_… of kernels/shared/layout.ts. */
+  /** ACTIVATION_… of kernels/shared/layout.ts. */
   gate: number;
+  /** Bytes of an input's activation under "int8"; see `project`. */
+  inputBytes: ActivationBytes;
 }
 
 /** output (+)= W_down · (gate(W_gate x) · W_up x); `input` is the address of f32 [rows, hiddenSize], normalised. */
@@ -34,7 +36,7 @@ export function feedForward(
     column += linear.outputs * 4;
     return projection;
   });
-  project(workspace, precision, step.input, step.rows, projections, 1);
+  project(workspace, precision, step.input, step.rows, projections, weights.inputBytes);
   kernels.gatedActivation(
     weights.gate,
     gateUp,

@@ -63,6 +63,17 @@ export class ConfigReader {
     return new ConfigReader(this.file, value, this.#name(key));
   }
 
+  /** The object under a key; empty where there is none. */
+  section(key: string): ConfigReader {
+    return this.object(key) ?? new ConfigReader(this.file, {}, this.#name(key));
+  }
+
+  /** The same with values for keys that are absent. */
+  withDefaults(defaults: Record<string, unknown>): ConfigReader {
+    const given = Object.fromEntries(Object.entries(this.#values).filter(([, value]) => value !== null));
+    return new ConfigReader(this.file, { ...defaults, ...given }, this.#path);
+  }
+
   /** An integer or a list of integers, as `eos_token_id` is written. */
   integers(key: string): number[] {
     const value = this.#get(key);

@@ -7,7 +7,7 @@ import type { CodeActivations, ProductTarget } from "../../kernels/host/kernels.
 import { KIND_INT4, KIND_INT8 } from "../../kernels/shared/layout.ts";
 import type { Linear } from "../weights/linear.ts";
 import type { Precision } from "../weights/plan.ts";
-import type { Workspace } from "./workspace.ts";
+import type { ProductBuffers } from "./product_buffers.ts";
 
 /** A linear layer and where its result goes: f32 [rows, outputs], strides in bytes. */
 export interface Projection {
@@ -31,14 +31,14 @@ export type ActivationBytes = 1 | 2;
  * @param input Address of f32 [rows, inputs], rows without gaps.
  */
 export function project(
-  workspace: Workspace,
+  buffers: ProductBuffers,
   precision: Precision,
   input: number,
   rows: number,
   projections: readonly Projection[],
   activationBytes: ActivationBytes = 2,
 ): void {
-  const { kernels } = workspace;
+  const { kernels } = buffers;
   let coded: CodeActivations | undefined, codedGroup = 0;
   for (const { linear, output, outputStride, accumulate = false } of projections) {
     const { kind, matrix, order, inputs, packedInputs, outputs, bias } = linear;
@@ -46,8 +46,8 @@ export function project(
     const shape = { rows, outputs, inputs: packedInputs };
     let source = input;
     if (order) {
-      kernels.gatherColumns(input, inputs * 4, order, workspace.gathered, rows, packedInputs);
-      source = workspace.gathered;
+      kernels.gatherColumns(input, inputs * 4, order, buffers.gathered, rows, packedInputs);
+      source = buffers.gathered;
     }
     const stride = packedInputs * 4;
     if (kind !== KIND_INT4 && kind !== KIND_INT8) {
@@ -56,7 +56,7 @@ export function project(
       if (kind === KIND_INT4) kernels.matmulInt4Exact(source, stride, matrix, shape, target);
       else kernels.matmulInt8Exact(source, stride, matrix, shape, target);
     } else {
-      const activations = workspace.coded[kind === KIND_INT4 ? activationBytes : 2];
+      const activations = buffers.coded[kind === KIND_INT4 ? activationBytes : 2];
       if (order || coded !== activations || codedGroup !== matrix.group) {
         kernels.quantize(source, stride, activations, rows, packedInputs, matrix.group);
         coded = order ? undefined : activations;

@@ -5,6 +5,13 @@
  */
 import type { CodeMatrix } from "../../kernels/host/kernels.ts";
 
+/** An array in kernel memory as the file stores it, row-major. */
+export interface StoredArray {
+  readonly address: number;
+  /** KIND_F32, KIND_F16 or KIND_BF16. */
+  readonly kind: number;
+}
+
 /** W [outputs, inputs] in panels of eight outputs; see kernels/assembly for the exact layouts. */
 export interface Linear {
   readonly name: string;

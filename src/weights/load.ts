@@ -9,16 +9,23 @@ import type { Kernels } from "../../kernels/host/kernels.ts";
 import {
   BLOCK_INPUTS,
   GROUP_INPUTS_MAX,
+  KIND_F32,
   KIND_INT4,
   KIND_INT8,
   PANEL_OUTPUTS,
 } from "../../kernels/shared/layout.ts";
 import { RemoraError } from "../core/errors.ts";
 import type { Checkpoint } from "../formats/checkpoint.ts";
-import { checkGroupIndex, type DenseLinear, type GptqLinear } from "../formats/gptq.ts";
+import { checkFinite, checkGroupIndex, type DenseLinear, type GptqLinear } from "../formats/gptq.ts";
 import type { TensorEntry } from "../formats/safetensors.ts";
-import type { Linear } from "./linear.ts";
-import { kindOf, type PlannedLinear, type PlannedVector, type WeightPlan } from "./plan.ts";
+import type { Linear, StoredArray } from "./linear.ts";
+import {
+  kindOf,
+  type PlannedArray,
+  type PlannedLinear,
+  type PlannedVector,
+  type WeightPlan,
+} from "./plan.ts";
 
 /** Bytes read at a time: long enough to amortise a read, small beside any model. */
 const WINDOW_BYTES = 4 << 20;
@@ -36,6 +43,7 @@ export interface LoadedWeights {
   readonly linears: ReadonlyMap<string, Linear>;
   /** Addresses of f32 vectors. */
   readonly vectors: ReadonlyMap<string, number>;
+  readonly arrays: ReadonlyMap<string, StoredArray>;
 }
 
 /**
@@ -54,11 +62,13 @@ export async function loadWeights(
   const tables = new Map<string, Linear>();
   const linears = new Map<string, Linear>();
   const vectors = new Map<string, number>();
+  const arrays = new Map<string, StoredArray>();
   for (const planned of plan.tables.values()) tables.set(planned.name, await loader.linear(planned));
   for (const planned of plan.linears.values()) linears.set(planned.name, await loader.linear(planned));
   for (const planned of plan.vectors.values()) vectors.set(planned.name, await loader.vector(planned));
+  for (const planned of plan.arrays.values()) arrays.set(planned.name, await loader.array(planned));
   loader.finish();
-  return { tables, linears, vectors };
+  return { tables, linears, vectors, arrays };
 }
 
 /** How act-order inputs are laid out: groups padded to one length, each cut into `split` runs. */
@@ -97,6 +107,21 @@ class Loader {
 
   async vector({ stored, length, offset }: PlannedVector): Promise<number> {
     return await this.#widened(stored, length, offset);
+  }
+
+  async array({ stored, kind, bytes }: PlannedArray): Promise<StoredArray> {
+    const { heap } = this.#kernels;
+    const address = heap.allocate(bytes);
+    const size = kind === KIND_F32 ? 4 : 2;
+    await this.#windows(stored, size, 1, (window, begin, count) => {
+      const part = heap.bytesAt(window, count * size);
+      const values = kind === KIND_F32
+        ? heap.floatsAt(window, count)
+        : new Uint16Array(part.buffer, window, count);
+      checkFinite(values, stored.dtype, stored);
+      heap.bytesAt(address + begin * size, part.length).set(part);
+    });
+    return { address, kind };
   }
 
   async linear(planned: PlannedLinear): Promise<Linear> {
@@ -273,5 +298,6 @@ function storedBytes(plan: WeightPlan): number {
     else [stored.codes, stored.scales, stored.zeros, stored.groupIndex].forEach(count);
   }
   for (const { stored } of plan.vectors.values()) count(stored);
+  for (const { stored } of plan.arrays.values()) count(stored);
   return sum;
 }

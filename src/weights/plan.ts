@@ -18,6 +18,7 @@ import { type DenseLinear, type GptqLinear, type LinearShape, requireLinear } fr
 import type { Checkpoint } from "../formats/checkpoint.ts";
 import type { QuantizationConfig } from "../formats/quantization_config.ts";
 import type { TensorEntry } from "../formats/safetensors.ts";
+import type { LinearOptions } from "./taker.ts";
 
 /** Arithmetic of the matrix products: activations in signed bytes, or f32 ones against weights as stored. */
 export type Precision = "int8" | "f32";
@@ -50,12 +51,22 @@ export interface PlannedVector {
   readonly bytes: number;
 }
 
+/** An array that stays as it is stored, row-major. */
+export interface PlannedArray {
+  readonly name: string;
+  readonly stored: TensorEntry;
+  /** KIND_F32, KIND_F16 or KIND_BF16. */
+  readonly kind: number;
+  readonly bytes: number;
+}
+
 /** Everything a model takes from its checkpoint, in the order in which it will be loaded. */
 export class WeightPlan {
   /** Embedding tables: rows are gathered, exact as stored. */
   readonly tables = new Map<string, PlannedLinear>();
   readonly linears = new Map<string, PlannedLinear>();
   readonly vectors = new Map<string, PlannedVector>();
+  readonly arrays = new Map<string, PlannedArray>();
   readonly #checkpoint: Checkpoint;
   readonly #quantization: QuantizationConfig | undefined;
   readonly #precision: Precision;
@@ -72,6 +83,7 @@ export class WeightPlan {
     for (const part of this.tables.values()) sum += part.bytes;
     for (const part of this.linears.values()) sum += part.bytes;
     for (const part of this.vectors.values()) sum += part.bytes;
+    for (const part of this.arrays.values()) sum += part.bytes;
     return sum;
   }
 
@@ -96,8 +108,14 @@ export class WeightPlan {
    *
    * @throws {RemoraError} MISSING_TENSOR, BAD_TENSOR or UNSUPPORTED naming file and tensor.
    */
-  linear(name: string, outputs: number, inputs: number): PlannedLinear {
-    const planned = this.#plan(name, { outputs, inputs }, this.#precision);
+  linear(
+    name: string,
+    outputs: number,
+    inputs: number,
+    { kernel, asStored = false }: LinearOptions = {},
+  ): PlannedLinear {
+    const shape = { outputs, inputs, ...(kernel && { kernel }) };
+    const planned = this.#plan(name, shape, asStored ? "f32" : this.#precision);
     const table = this.tables.get(name);
     if (table?.kind === planned.kind) return table;
     this.linears.set(name, planned);
@@ -111,27 +129,40 @@ export class WeightPlan {
 
   /** @throws {RemoraError} MISSING_TENSOR or BAD_TENSOR naming file and tensor. */
   vector(name: string, length: number, offset: number): PlannedVector {
+    const planned = { name, stored: this.#floats(name, [length]), length, offset, bytes: length * 4 };
+    this.vectors.set(name, planned);
+    return planned;
+  }
+
+  /** @throws {RemoraError} As `vector`. */
+  array(name: string, shape: readonly number[]): PlannedArray {
+    const stored = this.#floats(name, shape);
+    const planned = { name, stored, kind: kindOf(stored), bytes: stored.end - stored.begin };
+    this.arrays.set(name, planned);
+    return planned;
+  }
+
+  #floats(name: string, shape: readonly number[]): TensorEntry {
     const stored = this.#checkpoint.tensors.get(name);
+    const expected = `F16, BF16 or F32 [${shape.join(", ")}]`;
     if (stored === undefined) {
       throw new RemoraError("MISSING_TENSOR", "Cannot load", {
         file: this.#checkpoint.source.label ?? "the model",
         tensor: name,
-        expected: `F16, BF16 or F32 [${length}]`,
+        expected,
         found: "no such tensor",
       });
     }
-    const { dtype, shape } = stored;
-    if (!["F16", "BF16", "F32"].includes(dtype) || shape.length !== 1 || shape[0] !== length) {
-      throw new RemoraError("BAD_TENSOR", "Cannot load", {
-        file: stored.file,
-        tensor: name,
-        expected: `F16, BF16 or F32 [${length}]`,
-        found: `${dtype} [${shape.join(", ")}]`,
-      });
-    }
-    const planned = { name, stored, length, offset, bytes: length * 4 };
-    this.vectors.set(name, planned);
-    return planned;
+    const { dtype, shape: found } = stored;
+    const fits = ["F16", "BF16", "F32"].includes(dtype) && found.length === shape.length &&
+      found.every((size, axis) => size === shape[axis]);
+    if (fits) return stored;
+    throw new RemoraError("BAD_TENSOR", "Cannot load", {
+      file: stored.file,
+      tensor: stored.name,
+      expected,
+      found: `${dtype} [${found.join(", ")}]`,
+    });
   }
 }
 

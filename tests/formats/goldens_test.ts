@@ -6,7 +6,7 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { type Checkpoint, openCheckpoint } from "../../src/formats/checkpoint.ts";
-import { checkGroupIndex, checkScales, classifyLinear, requireLinear } from "../../src/formats/gptq.ts";
+import { checkFinite, checkGroupIndex, classifyLinear, requireLinear } from "../../src/formats/gptq.ts";
 import { type QuantizationConfig, readQuantizationConfig } from "../../src/formats/quantization_config.ts";
 import { directorySource } from "../../src/io/directory.ts";
 import { refusalOf } from "../errors.ts";
@@ -70,7 +70,7 @@ async function classifyAll(...path: string[]): Promise<string[]> {
         continue;
       }
       const scales = (await checkpoint.readTensor(linear.scales)).slice();
-      checkScales(new Uint16Array(scales.buffer), linear.scales.dtype, linear.scales);
+      checkFinite(new Uint16Array(scales.buffer), linear.scales.dtype, linear.scales);
       if (linear.groupIndex !== undefined) {
         const groups = (await checkpoint.readTensor(linear.groupIndex)).slice();
         checkGroupIndex(new Int32Array(groups.buffer), linear.groups, linear.groupIndex);

@@ -2,8 +2,8 @@ import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { RemoraError } from "../../src/core/errors.ts";
 import { type Checkpoint, openCheckpoint } from "../../src/formats/checkpoint.ts";
 import {
+  checkFinite,
   checkGroupIndex,
-  checkScales,
   classifyLinear,
   type GptqLinear,
   type LinearSource,
@@ -269,10 +269,10 @@ Deno.test("checkGroupIndex() refuses groups that do not exist", () => {
   }
 });
 
-Deno.test("checkScales() refuses NaN and infinity in every dtype", () => {
-  checkScales(new Uint16Array([0, 0x3c00, 0x7bff, 0xfbff, 0x8001]), "F16", ENTRY);
-  checkScales(new Uint16Array([0, 0x3f80, 0x7f7f, 0x7c00, 0xff7f]), "BF16", ENTRY);
-  checkScales(new Float32Array([0, 1, -3.4e38]), "F32", ENTRY);
+Deno.test("checkFinite() refuses NaN and infinity in every dtype", () => {
+  checkFinite(new Uint16Array([0, 0x3c00, 0x7bff, 0xfbff, 0x8001]), "F16", ENTRY);
+  checkFinite(new Uint16Array([0, 0x3f80, 0x7f7f, 0x7c00, 0xff7f]), "BF16", ENTRY);
+  checkFinite(new Float32Array([0, 1, -3.4e38]), "F32", ENTRY);
   const wrong: [Uint16Array | Float32Array, "F16" | "BF16" | "F32"][] = [
     [new Uint16Array([0, 0x7c00]), "F16"],
     [new Uint16Array([0xfe00]), "F16"],
@@ -283,7 +283,7 @@ Deno.test("checkScales() refuses NaN and infinity in every dtype", () => {
   ];
   for (const [values, dtype] of wrong) {
     throws(
-      () => checkScales(values, dtype, ENTRY),
+      () => checkFinite(values, dtype, ENTRY),
       (error) => error instanceof RemoraError && error.code === "BAD_TENSOR" && error.tensor === "m.part",
     );
   }

@@ -2,7 +2,7 @@
  * Truth: reference/attention.ts, which knows no blocks and no running softmax. The bound is derived there.
  */
 import { AssertionError, ok, throws } from "node:assert/strict";
-import { type AttentionProblem, attentionRow } from "../reference/attention.ts";
+import { attentionOver, type AttentionProblem, attentionRow } from "../reference/attention.ts";
 import { assertSameBits, assertWithin, joined, kernelTest, rowsOf } from "./harness.ts";
 import { Cache, drawSequence } from "./key_value_cache.ts";
 
@@ -84,3 +84,31 @@ kernelTest("attention(): the bound has teeth: a window one token longer", (bench
   const actual = new Cache(bench, { ...problem, window: 21 }).appendAll([65]);
   throws(() => assertWithin(actual, expectedOf(problem), "wrong"), AssertionError);
 });
+
+for (
+  const { counts, ...shape } of [
+    { heads: 4, kvHeads: 4, headSize: 80, counts: [32, 32, 6] },
+    { heads: 8, kvHeads: 2, headSize: 16, counts: [1] },
+    { heads: 6, kvHeads: 2, headSize: 12, counts: [32, 5, 32, 1] },
+  ]
+) {
+  const title = `${shape.heads} heads over ${shape.kvHeads} of ${shape.headSize}, blocks of ${counts.join()}`;
+  kernelTest(`attention() of rows that all see the same is within its bound: ${title}`, (bench) => {
+    const tokens = counts.length * 32;
+    const problem = drawSequence(bench.random, tokens, { ...shape, window: 0 });
+    const cache = new Cache(bench, problem);
+    cache.append(0, tokens);
+    const seen = counts.flatMap((count, block) => Array.from({ length: count }, (_, i) => block * 32 + i));
+    for (const rows of [1, 3, 4, 9]) {
+      const expected = joined(
+        problem.queries.slice(0, rows).map((_, row) => attentionOver(problem, row, seen)),
+      );
+      assertWithin(cache.seeCommon(rows, counts), expected, `${rows} rows`);
+      const more = counts.with(-1, counts.at(-1)! - 1 || 2);
+      throws(
+        () => assertWithin(cache.seeCommon(rows, more), expected, "a token more or less"),
+        AssertionError,
+      );
+    }
+  });
+}

@@ -77,15 +77,40 @@ export class Cache {
       queries: fused,
       queryStride: stride,
       table: this.#table,
-      start: begin,
+      visible: { start: begin, window },
       rows,
       heads,
       kvHeads,
       headSize,
       scale,
-      window,
       output: output.address,
       outputStride: queryWidth * 4,
+      scratch: this.#scratch,
+      scratchBytes: this.#scratchBytes,
+    });
+    return output.read();
+  }
+
+  /**
+   * Attention of the first `rows` queries, each to the first counts[b] tokens of every block; the tokens must be there.
+   */
+  seeCommon(rows: number, counts: readonly number[]): Float32Array {
+    const { arena, kernels } = this.#bench;
+    const { queries, heads, kvHeads, headSize, scale } = this.#problem;
+    const width = heads * headSize;
+    const output = arena.result(rows * width);
+    kernels.attention({
+      queries: arena.floats(queries.slice(0, rows).flatMap((query) => [...query])),
+      queryStride: width * 4,
+      table: this.#table,
+      visible: { counts: arena.place(Int32Array.from(counts)), blocks: counts.length },
+      rows,
+      heads,
+      kvHeads,
+      headSize,
+      scale,
+      output: output.address,
+      outputStride: width * 4,
       scratch: this.#scratch,
       scratchBytes: this.#scratchBytes,
     });

@@ -4,8 +4,9 @@
  * @module
  */
 import {
-  GATE_GELU_TANH,
-  GATE_SILU,
+  ACTIVATION_GELU,
+  ACTIVATION_GELU_TANH,
+  ACTIVATION_SILU,
   KIND_BF16,
   KIND_F16,
   KIND_F32,
@@ -116,12 +117,24 @@ function runRowKernels(bench: Bench, begin: number, end: number): Results {
   const order = arena.place(Int32Array.from(random.permutation(width)));
   collect("gatherColumns()", width, (to) => kernels.gatherColumns(input, stride, order, to, rows, width));
   const up = drawRows(width);
-  for (const [name, kind] of [["SiLU", GATE_SILU], ["GELU", GATE_GELU_TANH]] as const) {
+  for (const [name, kind] of [["SiLU", ACTIVATION_SILU], ["GELU", ACTIVATION_GELU_TANH]] as const) {
     collect(`gatedActivation() ${name}`, width, (to) => {
       kernels.gatedActivation(kind, input, stride, up, stride, to, stride, rows, width);
     });
   }
-  collectInPlace("add()", width, (to) => kernels.add(to, up, rows, width));
+  collectInPlace("addScaled()", width, (to) => {
+    kernels.addScaled(to, stride, up, KIND_F32, stride, rows, width, 0.3);
+  });
+  const bias = arena.place(random.activations(width));
+  const scale = arena.place(random.activations(width));
+  collect("layerNorm()", width, (to) => {
+    kernels.layerNorm(input, stride, to, stride, scale, bias, rows, width, 1e-5);
+  });
+  collectInPlace("activation() GELU", width, (to) => kernels.activation(ACTIVATION_GELU, to, rows, width));
+  collect("spreadColumns()", 2 * width, (to) => {
+    kernels.spreadColumns(input, stride, to, 2 * stride, 2, rows, width);
+    kernels.spreadColumns(up, stride, to + 4, 2 * stride, 2, rows, width);
+  });
   collectInPlace("softmax()", 83, (to) => kernels.softmax(to, rows, 83));
 
   const frequencies = arena.floats(Array.from({ length: HALF }, (_, i) => 10000 ** (-i / HALF)));
@@ -142,6 +155,9 @@ function runRowKernels(bench: Bench, begin: number, end: number): Results {
   const cache = new Cache(bench, sequence);
   cache.append(0, past + begin);
   results.set("attention()", rowsOf(cache.append(past + begin, past + end), width));
+  const common = new Cache(bench, sequence);
+  common.append(0, past + ROWS_MAX);
+  results.set("attention() of common keys", rowsOf(common.seeCommon(end, [32, 20]), width).slice(begin));
   return results;
 }
 

@@ -3,18 +3,19 @@
  */
 import { AssertionError, equal, ok, throws } from "node:assert/strict";
 import {
-  GATE_GELU_TANH,
-  GATE_SILU,
+  ACTIVATION_GELU,
+  ACTIVATION_GELU_TANH,
+  ACTIVATION_SILU,
   KIND_BF16,
   KIND_F16,
   KIND_F32,
   KIND_INT4,
   KIND_INT8,
 } from "../../kernels/shared/layout.ts";
-import { geluGate, siluGate } from "../reference/gated_activation.ts";
+import { erf, gelu, geluGate, siluGate } from "../reference/gated_activation.ts";
 import { decodeBf16, decodeF16 } from "../reference/half_floats.ts";
 import { weightOf } from "../reference/matrix_product.ts";
-import { rmsNormRow, softmaxRow } from "../reference/normalisation.ts";
+import { layerNormRow, rmsNormRow, softmaxRow } from "../reference/normalisation.ts";
 import { gamma } from "../reference/rounding.ts";
 import { assertSameBits, assertWithin, joined, kernelTest, rowsOf, ulpsFrom } from "./harness.ts";
 import { drawWeights, packWeights } from "./problems.ts";
@@ -139,6 +140,104 @@ kernelTest("rmsNorm(): the bound has teeth: ten units of one weight", ({ arena, 
   throws(() => assertWithin(output.read(), expected, "wrong"), AssertionError);
 });
 
+for (const width of [1, 3, 4, 7, 64, 1280]) {
+  kernelTest(`layerNorm() of ${width} is within its bound`, ({ arena, kernels, random }) => {
+    const rows = 5, outputWidth = width + 1;
+    // A mean far from zero, as pictures have.
+    const input = rowsOf(random.activations(rows * width).map((x) => x + 2), width);
+    const weight = random.activations(width), bias = random.activations(width);
+    const output = arena.result(rows * outputWidth);
+    const address = arena.floats(input.flatMap((row) => [...row]));
+    const places = [arena.place(weight), arena.place(bias)] as const;
+    kernels.layerNorm(address, width * 4, output.address, outputWidth * 4, ...places, rows, width, 1e-5);
+    rowsOf(output.read(), outputWidth).forEach((row, m) => {
+      assertWithin(row.subarray(0, width), layerNormRow(input[m], weight, bias, 1e-5), `row ${m}`);
+      ok(Number.isNaN(row[width]), "the gap was written");
+    });
+    kernels.layerNorm(address, width * 4, address, width * 4, ...places, rows, width, 1e-5);
+    const inPlace = rowsOf(kernels.heap.floatsAt(address, rows * width), width);
+    rowsOf(output.read(), outputWidth).forEach((row, m) => {
+      assertSameBits(inPlace[m], row.subarray(0, width), "in place");
+    });
+  });
+}
+
+kernelTest("layerNorm(): the bound has teeth: one of the weights", ({ arena, kernels, random }) => {
+  const row = random.activations(64), weight = random.activations(64), bias = new Float32Array(64);
+  const output = arena.result(64);
+  const wrong = weight.map((w, i) => i === 17 ? w * (1 + 1000 * 2 ** -24) : w);
+  const places = [arena.place(wrong), arena.place(bias)] as const;
+  kernels.layerNorm(arena.place(row), 256, output.address, 256, ...places, 1, 64, 1e-5);
+  throws(() => assertWithin(output.read(), layerNormRow(row, weight, bias, 1e-5), "wrong"), AssertionError);
+});
+
+kernelTest("activation() GELU is within its bound from −12 to 12, and at its edges", ({ arena, kernels }) => {
+  const count = 20001;
+  const x = Float32Array.from({ length: count }, (_, i) => -12 + 24 * i / (count - 1));
+  x.set([0, -0, 1e-38, -1e-38, 1e30, -1e30]);
+  const address = arena.place(x);
+  kernels.activation(ACTIVATION_GELU, address, 1, count);
+  const values = kernels.heap.floatsAt(address, count).slice();
+  assertWithin(values, gelu(x), "GELU");
+  values[15_000] *= 1 + 1e-5;
+  throws(() => assertWithin(values, gelu(x), "wrong"), AssertionError);
+  const nan = arena.floats([NaN, 1]);
+  kernels.activation(ACTIVATION_GELU, nan, 1, 2);
+  ok(Number.isNaN(kernels.heap.floatsAt(nan, 2)[0]));
+});
+
+Deno.test("the reference's erf has the values of Abramowitz and Stegun, table 7.1", () => {
+  for (
+    const [x, value] of [[0.5, 0.5204998778], [1, 0.8427007929], [2, 0.995322265], [-1.5, -0.9661051465]]
+  ) {
+    ok(Math.abs(erf(x) - value) < 1e-10, `${x}`);
+  }
+});
+
+kernelTest("spreadColumns() interleaves matrices", ({ arena, kernels, random }) => {
+  const rows = 5, width = 7, parts = 3;
+  const inputs = Array.from({ length: parts }, () => rowsOf(random.activations(rows * width), width));
+  const output = arena.result(rows * (width * parts + 1));
+  const stride = (width * parts + 1) * 4;
+  inputs.forEach((input, part) => {
+    const address = arena.floats(input.flatMap((row) => [...row]));
+    kernels.spreadColumns(address, width * 4, output.address + part * 4, stride, parts, rows, width);
+  });
+  rowsOf(output.read(), width * parts + 1).forEach((row, m) => {
+    for (let k = 0; k < width * parts; k++) equal(row[k], inputs[k % parts][m][Math.floor(k / parts)]);
+    ok(Number.isNaN(row[width * parts]), "the gap was written");
+  });
+});
+
+for (
+  const [name, kind, store, decode] of [
+    ["f32", KIND_F32, (values: Float32Array) => values, (x: number) => x],
+    ["f16", KIND_F16, f16Bits, decodeF16],
+    ["bf16", KIND_BF16, bf16Bits, decodeBf16],
+  ] as const
+) {
+  kernelTest(`addScaled() widens ${name} and rounds twice, row by row or one row for all`, (bench) => {
+    const { arena, kernels, random } = bench;
+    const rows = 3, width = 9, stride = (width + 2) * 4, factor = Math.fround(0.3);
+    const stored = store(random.activations(rows * width));
+    const source = arena.place(stored), values = Float32Array.from(stored, decode);
+    for (const isShared of [false, true]) {
+      const target = rowsOf(random.activations(rows * (width + 2)), width + 2);
+      const address = arena.floats(target.flatMap((row) => [...row]));
+      const sourceStride = isShared ? 0 : width * stored.BYTES_PER_ELEMENT;
+      kernels.addScaled(address, stride, source, kind, sourceStride, rows, width, factor);
+      const expected = target.map((row, m) =>
+        row.map((x, k) => k < width ? x + Math.fround(factor * values[isShared ? k : m * width + k]) : x)
+      );
+      assertSameBits(
+        kernels.heap.floatsAt(address, rows * (width + 2)),
+        Float32Array.from(expected.flatMap((row) => [...row])),
+        name,
+      );
+    }
+  });
+}
+
 kernelTest("gatherColumns() takes columns in order and zeros for −1", ({ arena, kernels, random }) => {
   const rows = 4, width = 9;
   const input = rowsOf(random.activations(rows * width), width);
@@ -157,8 +256,8 @@ kernelTest("gatherColumns() takes columns in order and zeros for −1", ({ arena
 });
 
 const GATES = [
-  { name: "SiLU", kind: GATE_SILU, reference: siluGate },
-  { name: "GELU", kind: GATE_GELU_TANH, reference: geluGate },
+  { name: "SiLU", kind: ACTIVATION_SILU, reference: siluGate },
+  { name: "GELU", kind: ACTIVATION_GELU_TANH, reference: geluGate },
 ];
 /** From where exp leaves f32 on both sides to where a gate is the identity. */
 const GATE_EDGES = [
@@ -254,10 +353,10 @@ for (const { name, kind, reference } of GATES) {
 }
 
 for (const [rows, width] of [[1, 1], [3, 7], [5, 64], [2, 33]]) {
-  kernelTest(`add() of ${rows} × ${width} rounds once`, ({ arena, kernels, random }) => {
+  kernelTest(`addScaled() of ${rows} × ${width} by one rounds once`, ({ arena, kernels, random }) => {
     const target = random.activations(rows * width), source = random.activations(rows * width);
     const address = arena.place(target);
-    kernels.add(address, arena.place(source), rows, width);
+    kernels.addScaled(address, width * 4, arena.place(source), KIND_F32, width * 4, rows, width, 1);
     assertSameBits(kernels.heap.floatsAt(address, rows * width), target.map((x, i) => x + source[i]), "sum");
   });
 }

@@ -7,7 +7,7 @@ import { Heap } from "../../kernels/host/heap.ts";
 import { Kernels } from "../../kernels/host/kernels.ts";
 import { kernelModule } from "../../kernels/host/modules.ts";
 import { Team } from "../../kernels/host/team.ts";
-import { COMMAND_ADDRESS } from "../../kernels/shared/layout.ts";
+import { COMMAND_ADDRESS, KIND_F32 } from "../../kernels/shared/layout.ts";
 import { assertRefused } from "../errors.ts";
 import { kernelTest } from "./harness.ts";
 
@@ -19,7 +19,7 @@ function addWorks(kernels: Kernels, rows: number): boolean {
   const bytes = rows * 16;
   const target = kernels.heap.allocate(bytes);
   kernels.heap.floatsAt(target, rows * 4).fill(1);
-  kernels.add(target, target, rows, 4);
+  kernels.addScaled(target, 16, target, KIND_F32, 16, rows, 4, 1);
   const all = kernels.heap.floatsAt(target, rows * 4).every((x) => x === 2);
   kernels.heap.free(target, bytes);
   return all;
@@ -70,7 +70,7 @@ Deno.test("a closed team refuses to run, and closes twice", async () => {
   for (const threads of [1, 3]) {
     const kernels = await Kernels.start(threads);
     await kernels.close();
-    await assertRefused(() => kernels.add(4096, 4096, 1, 4), "WORKER_FAILED");
+    await assertRefused(() => kernels.addScaled(4096, 16, 4096, KIND_F32, 16, 1, 4, 1), "WORKER_FAILED");
     await kernels.close();
   }
 });
@@ -99,7 +99,10 @@ for (const threads of [2, 4]) {
   Deno.test(`a trap on the leader of ${threads} threads breaks the team for good`, async () => {
     const kernels = await Kernels.start(threads);
     try {
-      throws(() => kernels.add(NOWHERE, NOWHERE, 1000, 4), WebAssembly.RuntimeError);
+      throws(
+        () => kernels.addScaled(NOWHERE, 16, NOWHERE, KIND_F32, 16, 1000, 4, 1),
+        WebAssembly.RuntimeError,
+      );
       await assertRefused(() => addWorks(kernels, 1), "WORKER_FAILED");
     } finally {
       await kernels.close();

@@ -1,5 +1,5 @@
 /**
- * Causal attention, one query after the other over all keys, no blocks.
+ * Attention, one query after the other over all its keys, no blocks.
  *
  * @module
  */
@@ -30,10 +30,21 @@ export interface AttentionProblem {
  * product; a reciprocal and a product follow: (2ε + γ(2(T + B) + 4)) · Σ p|v|. Weights below e^-87.33 may be 0.
  */
 export function attentionRow(problem: AttentionProblem, position: number): Bounded {
-  const { heads, kvHeads, headSize, scale, window } = problem;
+  const { window } = problem;
   const first = window > 0 ? Math.max(0, position + 1 - window) : 0;
-  const count = position + 1 - first;
-  const blocks = Math.ceil(count / 32) + 1;
+  return attentionOver(problem, position, Array.from({ length: position + 1 - first }, (_, i) => first + i));
+}
+
+/** The same with the keys and values of any tokens. */
+export function attentionOver(
+  problem: AttentionProblem,
+  position: number,
+  tokens: readonly number[],
+): Bounded {
+  const { heads, kvHeads, headSize, scale } = problem;
+  const count = tokens.length;
+  // Blocks that are not full take more steps, at most one a token.
+  const blocks = Math.min(count, Math.ceil(problem.keys.length / 32) + 1);
   const result = bounded(heads * headSize);
   for (let head = 0; head < heads; head++) {
     const kvHead = Math.floor(head / (heads / kvHeads));
@@ -43,7 +54,7 @@ export function attentionRow(problem: AttentionProblem, position: number): Bound
     for (let i = 0; i < count; i++) {
       let absolute = 0;
       for (let d = 0; d < headSize; d++) {
-        const term = query(d) * problem.keys[first + i][kvHead * headSize + d] * scale;
+        const term = query(d) * problem.keys[tokens[i]][kvHead * headSize + d] * scale;
         scores[i] += term;
         absolute += Math.abs(term);
       }
@@ -59,9 +70,9 @@ export function attentionRow(problem: AttentionProblem, position: number): Bound
     for (let d = 0; d < headSize; d++) {
       let value = 0, absolute = 0;
       for (let i = 0; i < count; i++) {
-        const term = weights[i] / total * problem.values[first + i][kvHead * headSize + d];
+        const term = weights[i] / total * problem.values[tokens[i]][kvHead * headSize + d];
         value += term;
-        absolute += Math.abs(term) + TINY * Math.abs(problem.values[first + i][kvHead * headSize + d]);
+        absolute += Math.abs(term) + TINY * Math.abs(problem.values[tokens[i]][kvHead * headSize + d]);
       }
       result.values[head * headSize + d] = value;
       result.bounds[head * headSize + d] = relative * absolute + TINY * count;

@@ -1,5 +1,5 @@
 /**
- * Root-mean-square normalisation and softmax of one row.
+ * Root-mean-square and layer normalisation and softmax of one row.
  *
  * @module
  */
@@ -25,6 +25,36 @@ export function rmsNormRow(row: ArrayLike<number>, weight: ArrayLike<number>, ep
     result.values[k] = row[k] * inverse * weight[k];
     result.bounds[k] = relative * Math.abs(result.values[k]);
   }
+  return result;
+}
+
+/**
+ * (x − mean) / √(mean((x − mean)²) + ε) · w + b.
+ *
+ * Bound. The mean is off by μ = γ(width / 4 + 6) · mean(|x|), and each difference by μ and a rounding, whose square root of
+ * mean squares the deviation cannot exceed: the deviation's relative error is at most that of one difference of average size,
+ * δ = (μ + u · (|mean| + σ)) / σ, and γ((width / 4 + 8) / 2 + 4) as in rmsNormRow. The difference itself has the error of its
+ * own size; two products and the sum with b follow.
+ */
+export function layerNormRow(
+  row: ArrayLike<number>,
+  weight: ArrayLike<number>,
+  bias: ArrayLike<number>,
+  epsilon: number,
+): Bounded {
+  const result = bounded(row.length);
+  const values = Array.from(row);
+  const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
+  const magnitude = values.reduce((sum, x) => sum + Math.abs(x), 0) / values.length;
+  const deviation = Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / values.length + epsilon);
+  const shift = gamma(row.length / 4 + 6) * magnitude + gamma(1) * Math.abs(mean);
+  const relative = shift / deviation + gamma(1) + gamma((row.length / 4 + 8) / 2 + 4);
+  values.forEach((x, k) => {
+    const scaled = (x - mean) / deviation * weight[k];
+    result.values[k] = scaled + bias[k];
+    result.bounds[k] = Math.abs(scaled) * (relative + gamma(3)) +
+      Math.abs(weight[k]) * shift / deviation + gamma(1) * Math.abs(result.values[k]);
+  });
   return result;
 }
 

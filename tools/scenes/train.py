@@ -1,6 +1,8 @@
 """Trains the scenes mllama, stage by stage.
 
     python train.py --run DIR            # begin, or go on exactly where DIR/last.pt stands
+    python train.py --run DIR --stage answers-longer --weights FOLDER
+                                         # begin at a stage, from an exported checkpoint's weights
 
 First the vision tower learns to see (a dense target for every patch, by an auxiliary head on the
 projector's output), then the whole model learns to answer. Every batch is drawn from its step's
@@ -34,8 +36,8 @@ TASKS = draw.TASKS + ["small talk"]
 # How often each short question is asked: more of what is learnt slowly.
 SHORT = {
     ("colour", draw.ask_colour): 0.6, ("shape", draw.ask_shape): 0.7, ("presence", draw.ask_presence): 1.2,
-    ("position", draw.ask_where): 0.6, ("position", draw.ask_relation): 3.0, ("position", draw.ask_larger): 1.8,
-    ("counting", draw.ask_counting): 2.0, ("text", draw.ask_text): 2.0,
+    ("position", draw.ask_where): 0.6, ("position", draw.ask_relation): 4.0, ("position", draw.ask_larger): 2.4,
+    ("counting", draw.ask_counting): 2.0, ("text", draw.ask_text): 2.4,
 }
 # steps, pictures per batch (by tiles in use where the stage is not exact), peak and last learning rate,
 # whether unused tiles and padding are computed, whether questions are asked, weight of the dense loss.
@@ -43,7 +45,7 @@ STAGES = [
     {"name": "tower-near", "steps": 1600, "batch": {1: 64, 2: 48, 3: 32, 4: 24}, "rate": (1.5e-3, 1e-3), "exact": False, "answers": False, "dense": 1.0},
     {"name": "answers-near", "steps": 1100, "batch": {1: 48, 2: 40, 3: 32, 4: 24}, "rate": (1.2e-3, 1e-3), "exact": False, "answers": True, "dense": 0.5},
     {"name": "answers", "steps": 850, "batch": 36, "rate": (1.0e-3, 3e-5), "exact": True, "answers": True, "dense": 0.2},
-    {"name": "answers-longer", "steps": 1500, "batch": 36, "rate": (5e-4, 1e-5), "exact": True, "answers": True, "dense": 0.2},
+    {"name": "answers-longer", "steps": 2000, "batch": 36, "rate": (8e-4, 1e-5), "exact": True, "answers": True, "dense": 0.2},
 ]
 
 
@@ -180,6 +182,8 @@ def main():
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=3, help="between checkpoints")
     parser.add_argument("--stages", type=Path, help="JSON list that replaces STAGES")
+    parser.add_argument("--stage", help="the stage a new run begins at")
+    parser.add_argument("--weights", type=Path, help="an exported folder whose weights a new run begins with")
     options = parser.parse_args()
     options.run.mkdir(parents=True, exist_ok=True)
     stages = json.loads(options.stages.read_text()) if options.stages else STAGES
@@ -195,9 +199,13 @@ def main():
     config = mllama.make_config(chat.special["<|image|>"], chat.special)
     model = mllama.Mllama(config).initialise()
     head = nn.Linear(config["text_config"]["hidden_size"], sum(TARGETS.values()))
+    if options.weights:
+        import quantize  # which imports this module
+        model.load_state_dict(quantize.read_folder(options.weights).state_dict())
+        nn.init.zeros_(head.weight)  # a random head would pull at a tower that already sees
     both = nn.ModuleDict({"model": model, "head": head})
     adam = optimiser(both)
-    at, first = 0, 0
+    at, first = [s["name"] for s in stages].index(options.stage) if options.stage else 0, 0
     last = options.run / "last.pt"
     if last.exists():
         state = torch.load(last, weights_only=True)

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { GATE_GELU_TANH, GATE_SILU } from "../../../kernels/shared/layout.ts";
+import { ACTIVATION_GELU_TANH, ACTIVATION_SILU } from "../../../kernels/shared/layout.ts";
 import {
   HEAD_COUNT_MAX,
   HEAD_SIZE_MAX,
@@ -13,6 +13,7 @@ import {
   VOCABULARY_SIZE_MAX,
 } from "../../core/limits.ts";
 import type { RotaryConfig } from "../../layers/rotary.ts";
+import type { ActivationBytes } from "../../ops/project.ts";
 import type { ConfigReader } from "../config_reader.ts";
 import { readRotary } from "../rotary_config.ts";
 
@@ -22,11 +23,15 @@ export interface LayerConfig {
   window: number;
   /** Index into `rotaries`, or −1: no positions. */
   rotary: number;
+  /** Attends to pictures instead of to the text, behind gates; skipped by rows that see none. */
+  isCross?: boolean;
 }
 
 /** A decoder-only transformer of the Llama family. */
 export interface DecoderConfig {
   vocabularySize: number;
+  /** Rows of the embedding table; those behind the vocabulary can be read but never answered. */
+  embeddingRows: number;
   hiddenSize: number;
   intermediateSize: number;
   heads: number;
@@ -41,9 +46,13 @@ export interface DecoderConfig {
   embeddingFactor: number;
   /** The head is the embedding when the file has no head of its own. */
   tied: boolean;
-  /** GATE_… of kernels/shared/layout.ts. */
+  /** ACTIVATION_… of kernels/shared/layout.ts. */
   gate: number;
   attentionScale: number;
+  /** Bytes of an activation of the gate and up projections under "int8"; see `project`. */
+  gateUpBytes: ActivationBytes;
+  /** Dense linears of the layers are never requantised. */
+  denseAsStored: boolean;
   /** Norms of each query and key head. */
   headNorms: boolean;
   /** Norms also behind attention and feed-forward, before the residual is added. */
@@ -69,8 +78,10 @@ export function readDecoderConfig(config: ConfigReader, { epsilon = 1e-6 } = {})
   }
   const headSize = config.integer("head_dim", 1, HEAD_SIZE_MAX, hiddenSize / heads);
   const layerCount = config.integer("num_hidden_layers", 1, LAYER_COUNT_MAX);
+  const vocabularySize = config.integer("vocab_size", 1, VOCABULARY_SIZE_MAX);
   return {
-    vocabularySize: config.integer("vocab_size", 1, VOCABULARY_SIZE_MAX),
+    vocabularySize,
+    embeddingRows: vocabularySize,
     hiddenSize,
     intermediateSize: config.integer("intermediate_size", 1, INTERMEDIATE_SIZE_MAX),
     heads,
@@ -83,6 +94,8 @@ export function readDecoderConfig(config: ConfigReader, { epsilon = 1e-6 } = {})
     tied: config.boolean("tie_word_embeddings", false),
     gate: readGate(config),
     attentionScale: 1 / Math.sqrt(headSize),
+    gateUpBytes: 1,
+    denseAsStored: false,
     headNorms: false,
     outputNorms: false,
     fusedProjections: false,
@@ -94,8 +107,8 @@ export function readDecoderConfig(config: ConfigReader, { epsilon = 1e-6 } = {})
 function readGate(config: ConfigReader): number {
   const key = config.has("hidden_activation") ? "hidden_activation" : "hidden_act";
   const name = config.string(key, "silu");
-  if (name === "silu" || name === "swish") return GATE_SILU;
-  if (name === "gelu_pytorch_tanh" || name === "gelu_new") return GATE_GELU_TANH;
+  if (name === "silu" || name === "swish") return ACTIVATION_SILU;
+  if (name === "gelu_pytorch_tanh" || name === "gelu_new") return ACTIVATION_GELU_TANH;
   throw config.unsupported(key, "silu or gelu_pytorch_tanh", name);
 }
 

@@ -4,9 +4,13 @@
  * @module
  */
 import type { Kernels } from "../../../kernels/host/kernels.ts";
+import { KIND_F32 } from "../../../kernels/shared/layout.ts";
+import { tanh } from "../../core/mathematics.ts";
 import { attend, type AttentionShape, type KeyValueView } from "../../layers/attention.ts";
+import { crossAttend, type SeeingRows, storeCrossKeysValues } from "../../layers/cross_attention.ts";
 import { feedForward } from "../../layers/feed_forward.ts";
 import { rotaryFrequencies } from "../../layers/rotary.ts";
+import { wholeBlocks } from "../../ops/product_buffers.ts";
 import { project } from "../../ops/project.ts";
 import { LOGIT_ROWS, Workspace, type WorkspaceShape } from "../../ops/workspace.ts";
 import type { Linear } from "../../weights/linear.ts";
@@ -27,6 +31,8 @@ export interface Step {
   /** Position of the first. */
   start: number;
   cache: KeyValueView;
+  /** Rows that see pictures, in order and without gaps up to the last row; none: text only. */
+  seeing?: readonly SeeingRows[];
   trace?: Trace;
 }
 
@@ -42,6 +48,10 @@ export class Decoder {
   readonly #rotaryFactors: number[];
   /** Length for which each table's frequencies were computed; −1: not yet. */
   readonly #rotaryLengths: number[];
+  /** Which of its kind each layer is: self-attention layers have a cache, cross-attention layers see pictures. */
+  readonly #places: number[];
+  /** Factors of what each cross-attention layer adds. */
+  readonly #gates: ({ attention: number; feedForward: number } | undefined)[];
 
   constructor(
     config: DecoderConfig,
@@ -61,6 +71,12 @@ export class Decoder {
     this.#frequencies = config.rotaries.map((rotary) => kernels.heap.allocate(rotary.rotarySize * 2));
     this.#rotaryFactors = config.rotaries.map(() => 1);
     this.#rotaryLengths = config.rotaries.map(() => -1);
+    const counts = { self: 0, cross: 0 };
+    this.#places = config.layers.map(({ isCross }) => isCross ? counts.cross++ : counts.self++);
+    const gate = (address: number) => tanh(kernels.heap.floatsAt(address, 1)[0]);
+    this.#gates = weights.layers.map(({ cross }) =>
+      cross && { attention: gate(cross.attentionGate), feedForward: gate(cross.feedForwardGate) }
+    );
   }
 
   /** The rows that one step may have. */
@@ -72,7 +88,7 @@ export class Decoder {
    * Runs the layers; keys and values of the step go into its cache, the final norm's output stays in the workspace for
    * `logits`.
    */
-  forward({ ids, start, cache, trace }: Step): void {
+  forward({ ids, start, cache, seeing = [], trace }: Step): void {
     const kernels = this.#kernels;
     const { hiddenSize, embeddingFactor, epsilon } = this.config;
     const workspace = this.#workspace;
@@ -84,7 +100,8 @@ export class Decoder {
     this.#trace(trace, "embed", hidden, rows);
     this.#fillRotaryTables(start, rows);
     this.#weights.layers.forEach((layer, index) => {
-      this.#layer(layer, index, { rows, start, table: cache.table(index) });
+      if (layer.cross) this.#crossLayer(layer, index, rows, seeing);
+      else this.#layer(layer, index, { rows, start, table: cache.table(this.#places[index]) });
       this.#trace(trace, `layers.${index}`, hidden, rows);
     });
     const stride = hiddenSize * 4;
@@ -115,12 +132,31 @@ export class Decoder {
     }
   }
 
+  /**
+   * Stores keys and values of a picture's states in every cross-attention layer.
+   *
+   * @param states Address of f32 [rows, hiddenSize]; at most `this.rows` rows.
+   * @param start The picture's token that row 0 is; `memory` covers it and all rows.
+   */
+  remember(states: number, rows: number, start: number, memory: KeyValueView): void {
+    this.#weights.layers.forEach(({ cross, keyNorm }, index) => {
+      if (!cross) return;
+      storeCrossKeysValues(
+        this.#workspace,
+        this.#precision,
+        this.#attention,
+        { key: cross.key, value: cross.value, keyNorm: keyNorm! },
+        { input: states, rows, start, table: memory.table(this.#places[index]) },
+      );
+    });
+  }
+
   #layer(
     layer: LayerWeights<Linear, number>,
     index: number,
     step: { rows: number; start: number; table: number },
   ): void {
-    const { hiddenSize, epsilon, gate } = this.config;
+    const { hiddenSize, epsilon, gate, gateUpBytes } = this.config;
     const { hidden, normed, branch } = this.#workspace;
     const stride = hiddenSize * 4;
     const { rows } = step;
@@ -130,7 +166,7 @@ export class Decoder {
     const aside = { output: branch, outputStride: stride, accumulate: false };
     const addNormed = (weight: number) => {
       norm(branch, weight, branch);
-      this.#kernels.add(hidden, branch, rows, hiddenSize);
+      this.#addBranch(0, rows, 1);
     };
 
     norm(hidden, layer.inputNorm, normed);
@@ -154,11 +190,80 @@ export class Decoder {
     feedForward(
       this.#workspace,
       this.#precision,
-      { inputs: layer.feedForwardInputs, output: layer.feedForwardOutput, gate },
+      { inputs: layer.feedForwardInputs, output: layer.feedForwardOutput, gate, inputBytes: gateUpBytes },
       { input: normed, rows },
       layer.feedForwardOutputNorm === undefined ? residual : aside,
     );
     if (layer.feedForwardOutputNorm !== undefined) addNormed(layer.feedForwardOutputNorm);
+  }
+
+  /**
+   * Rows that see no picture pass through unchanged, as in the original implementation: text only skips the layer.
+   */
+  #crossLayer(
+    layer: LayerWeights<Linear, number>,
+    index: number,
+    rows: number,
+    seeing: readonly SeeingRows[],
+  ): void {
+    if (seeing.length === 0) return;
+    const { hiddenSize, epsilon, gate, gateUpBytes } = this.config;
+    const { hidden, normed, branch } = this.#workspace;
+    const stride = hiddenSize * 4;
+    const gates = this.#gates[index]!;
+    const norm = (first: number, weight: number) =>
+      this.#kernels.rmsNorm(
+        hidden + first * stride,
+        stride,
+        normed,
+        stride,
+        weight,
+        rows - first,
+        1,
+        hiddenSize,
+        epsilon,
+      );
+
+    const { first } = seeing[0];
+    norm(first, layer.inputNorm);
+    crossAttend(
+      this.#workspace,
+      this.#precision,
+      this.#attention,
+      { query: layer.attentionInputs[0], output: layer.attentionOutput, queryNorm: layer.queryNorm! },
+      { input: normed, first, rows: rows - first, seeing, layer: this.#places[index] },
+      branch,
+    );
+    this.#addBranch(first, rows - first, gates.attention);
+
+    const fed = seeing.find(({ feedsForward }) => feedsForward)?.first;
+    if (fed === undefined) return;
+    norm(fed, layer.feedForwardNorm);
+    feedForward(
+      this.#workspace,
+      this.#precision,
+      { inputs: layer.feedForwardInputs, output: layer.feedForwardOutput, gate, inputBytes: gateUpBytes },
+      { input: normed, rows: rows - fed },
+      { output: branch, outputStride: stride, accumulate: false },
+    );
+    this.#addBranch(fed, rows - fed, gates.feedForward);
+  }
+
+  /** hidden += factor · branch for rows from `first` on. */
+  #addBranch(first: number, rows: number, factor: number): void {
+    const { hiddenSize } = this.config;
+    const { hidden, branch } = this.#workspace;
+    const stride = hiddenSize * 4;
+    this.#kernels.addScaled(
+      hidden + first * stride,
+      stride,
+      branch,
+      KIND_F32,
+      stride,
+      rows,
+      hiddenSize,
+      factor,
+    );
   }
 
   #fillRotaryTables(start: number, rows: number): void {
@@ -200,12 +305,16 @@ export function workspaceShape(
   weights?: DecoderWeights<{ packedInputs: number }, unknown>,
 ): WorkspaceShape {
   const { heads, kvHeads, headSize, hiddenSize, intermediateSize } = config;
-  const packed =
-    weights?.layers.flatMap((layer) =>
-      [...layer.attentionInputs, layer.attentionOutput, ...layer.feedForwardInputs, layer.feedForwardOutput]
-        .map(({ packedInputs }) => packedInputs)
-    ) ?? [];
-  const inputs = Math.ceil(Math.max(hiddenSize, heads * headSize, intermediateSize, ...packed) / 8) * 8;
+  const packed = weights?.layers.flatMap((layer) =>
+    [
+      ...layer.attentionInputs,
+      layer.attentionOutput,
+      ...layer.feedForwardInputs,
+      layer.feedForwardOutput,
+      ...(layer.cross ? [layer.cross.key, layer.cross.value] : []),
+    ].map(({ packedInputs }) => packedInputs)
+  ) ?? [];
+  const inputs = wholeBlocks(Math.max(hiddenSize, heads * headSize, intermediateSize, ...packed));
   return {
     rows,
     hiddenSize,
@@ -215,8 +324,6 @@ export function workspaceShape(
     intermediateSize,
     vocabularySize: config.vocabularySize,
     inputs,
-    // The shortest group is eight inputs.
-    groups: inputs / 8,
     rotaryTables: config.rotaries.length,
     rotaryHalf: Math.max(...config.rotaries.map(({ rotarySize }) => rotarySize / 2)),
   };

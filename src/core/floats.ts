@@ -1,0 +1,16 @@
+/**
+ * Arrays of f32.
+ *
+ * @module
+ */
+
+/** The parts one behind the other. */
+export function joinFloats(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

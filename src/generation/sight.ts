@@ -1,0 +1,150 @@
+/**
+ * What the tokens of one sequence see.
+ *
+ * A picture is seen from its token on, up to the next picture's token; neighbouring picture tokens share their end, so rows
+ * behind them see all of them (transformers, `get_cross_attention_token_mask`). The last picture is seen to the end, by every
+ * answer and later turn.
+ *
+ * @module
+ */
+import type { Heap } from "../../kernels/host/heap.ts";
+import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
+import type { PictureView, SeeingRows } from "../layers/cross_attention.ts";
+import type { SeenPicture, Vision } from "./vision.ts";
+
+/** A picture and the position of its token. */
+interface Placed {
+  position: number;
+  picture: SeenPicture;
+}
+
+/** Holds the sequence's pictures until they are truncated away or it is disposed. */
+export class Sight {
+  readonly #vision: Vision;
+  #placed: Placed[] = [];
+  /** By first and last picture; "all" for rows before the first one. */
+  readonly #views = new Map<string, View>();
+
+  constructor(vision: Vision) {
+    this.#vision = vision;
+  }
+
+  /** The pictures' names, in the order of their tokens. */
+  get keys(): string[] {
+    return this.#placed.map(({ picture }) => picture.key);
+  }
+
+  /** The pictures in the order of their tokens. */
+  get pictures(): readonly Placed[] {
+    return this.#placed;
+  }
+
+  /** Takes over a picture whose token is at `position`, behind all that are there. */
+  add(position: number, picture: SeenPicture): void {
+    this.#placed.push({ position, picture });
+    this.#dropView("all");
+  }
+
+  /** Gives back the pictures whose tokens are at `length` or behind. */
+  truncate(length: number): void {
+    const kept = this.#placed.filter(({ position }) => position < length);
+    if (kept.length === this.#placed.length) return;
+    const dropped = this.#placed.slice(kept.length);
+    this.#placed = kept;
+    for (const key of [...this.#views.keys()]) this.#dropView(key);
+    for (const { picture } of dropped) this.#vision.release(picture);
+  }
+
+  dispose(): void {
+    this.truncate(0);
+  }
+
+  /** What the tokens at start … start + rows − 1 see. Rows before the first picture are left out, or see all of them. */
+  seeing(start: number, rows: number): SeeingRows[] {
+    const runs: SeeingRows[] = [];
+    for (let row = 0; row < rows; row++) {
+      const view = this.#viewAt(start + row);
+      if (!view) continue;
+      const run = runs.at(-1);
+      if (run?.view === view.view) run.rows++;
+      else runs.push({ first: row, rows: 1, ...view });
+    }
+    return runs;
+  }
+
+  #viewAt(position: number): { view: View; feedsForward: boolean } | undefined {
+    const last = this.#placed.findLastIndex((placed) => placed.position <= position);
+    if (last < 0) {
+      if (this.#vision.rows === "meta" || this.#placed.length === 0) return undefined;
+      const pictures = this.#placed.map(({ picture }) => ({ picture, tokens: picture.tokens }));
+      return { view: this.#view("all", pictures), feedsForward: false };
+    }
+    let first = last;
+    while (first > 0 && this.#placed[first - 1].position === this.#placed[first].position - 1) first--;
+    const pictures = this.#placed.slice(first, last + 1)
+      .map(({ picture }) => ({ picture, tokens: picture.visibleTokens }));
+    return { view: this.#view(`${first} ${last}`, pictures), feedsForward: true };
+  }
+
+  #view(key: string, pictures: { picture: SeenPicture; tokens: number }[]): View {
+    let view = this.#views.get(key);
+    if (!view) {
+      view = new View(this.#vision.kernels.heap, this.#vision.layers, pictures);
+      this.#views.set(key, view);
+    }
+    return view;
+  }
+
+  #dropView(key: string): void {
+    this.#views.get(key)?.dispose();
+    this.#views.delete(key);
+  }
+}
+
+/** Block tables of several pictures, one behind the other. */
+class View implements PictureView {
+  readonly counts: number;
+  readonly blocks: number;
+  readonly #heap: Heap;
+  readonly #layers: number;
+  readonly #tables: number;
+
+  constructor(heap: Heap, layers: number, pictures: { picture: SeenPicture; tokens: number }[]) {
+    const counts = pictures.flatMap(({ tokens }) => blockCounts(tokens));
+    this.blocks = counts.length;
+    this.#heap = heap;
+    this.#layers = layers;
+    this.#tables = heap.allocate(this.#bytes);
+    for (let layer = 0; layer < layers; layer++) {
+      const target = heap.wordsAt(this.table(layer), this.blocks);
+      let at = 0;
+      for (const { picture, tokens } of pictures) {
+        const count = blockCounts(tokens).length;
+        target.set(heap.wordsAt(picture.memory.table(layer), count), at);
+        at += count;
+      }
+    }
+    this.counts = this.table(layers);
+    heap.wordsAt(this.counts, this.blocks).set(counts);
+  }
+
+  table(layer: number): number {
+    return this.#tables + layer * this.blocks * 4;
+  }
+
+  dispose(): void {
+    this.#heap.free(this.#tables, this.#bytes);
+  }
+
+  get #bytes(): number {
+    return (this.#layers + 1) * this.blocks * 4;
+  }
+}
+
+/** Tokens in each block of a picture of which the first `tokens` are seen. */
+function blockCounts(tokens: number): number[] {
+  return Array.from(
+    { length: Math.ceil(tokens / KV_BLOCK_TOKENS) },
+    (_, block) => Math.min(KV_BLOCK_TOKENS, tokens - block * KV_BLOCK_TOKENS),
+  );
+}

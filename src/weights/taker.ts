@@ -1,0 +1,28 @@
+/**
+ * How models name what they take from a checkpoint. Planning, loading and `show` walk the same list, each with a taker of its
+ * own.
+ *
+ * @module
+ */
+
+/** What is special about a linear layer. */
+export interface LinearOptions {
+  /** Its shape in the file where that is a convolution's. */
+  kernel?: readonly number[];
+  /** A dense one is never requantised. */
+  asStored?: boolean;
+}
+
+/** Something that can take modules: a plan, or the loaded weights. */
+export interface WeightTaker<L, V, A = unknown> {
+  /** An embedding table [rows, width]. */
+  table(name: string, rows: number, width: number): L;
+  /** A linear layer W [outputs, inputs]. */
+  linear(name: string, outputs: number, inputs: number, options?: LinearOptions): L;
+  /** A vector [length]; `offset` is added to it. */
+  vector(name: string, length: number, offset: number): V;
+  /** An array that stays as it is stored. */
+  array(name: string, shape: readonly number[]): A;
+  /** Whether the checkpoint has anything by this module's name. */
+  has(module: string): boolean;
+}
