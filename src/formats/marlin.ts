@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { runPlain } from "../../kernels/host/plain.ts";
+import { type OutputMatrix, runPlain } from "../../kernels/host/plain.ts";
 import { RemoraError } from "../core/errors.ts";
 
 /** Marlin's tile: 16 inputs × 64 outputs. */
@@ -59,9 +59,17 @@ export function marlinPermuteScales(
       `${scales.length} with N ${n}`,
     );
   }
-  return new Uint16Array(runPlain([scales], scales.byteLength, (kernels, [source], target) => {
-    kernels.marlinPermuteScales(source, target, scales.length, !isGrouped);
-  }));
+  const groups = scales.length / n, permuted = new Uint16Array(scales.length);
+  runPlain(
+    n,
+    { values: scales, rows: groups },
+    { values: permuted, rows: groups },
+    undefined,
+    (kernels, slice) => {
+      kernels.marlinPermuteScales(slice.source, slice.target, groups * slice.outputs, !isGrouped);
+    },
+  );
+  return permuted;
 }
 
 /**
@@ -89,8 +97,12 @@ export function gptqToMarlin(
   bits: CodeBits = 4,
 ): Int32Array {
   if (qweight.length === 0) return qweight;
-  requireTiles(qweight, k, n, perm, bits);
-  return repack("gptqToMarlin", qweight, k, n, perm, bits);
+  const order = requireTiles(qweight, k, n, perm, bits);
+  const marlin = new Int32Array(qweight.length);
+  runPlain(n, gptqMatrix(qweight, k, bits), marlinMatrix(marlin, k), order, (kernels, slice) => {
+    kernels.gptqToMarlin(slice.source, slice.order, slice.target, k, slice.outputs, bits);
+  });
+  return marlin;
 }
 
 /**
@@ -108,8 +120,12 @@ export function marlinToGptq(
   bits: CodeBits = 4,
 ): Int32Array {
   if (marlin.length === 0) return marlin;
-  requireTiles(marlin, k, n, perm, bits);
-  return repack("marlinToGptq", marlin, k, n, inverse(perm), bits);
+  const order = requireTiles(marlin, k, n, perm, bits);
+  const qweight = new Int32Array(marlin.length);
+  runPlain(n, marlinMatrix(marlin, k), gptqMatrix(qweight, k, bits), inverse(order), (kernels, slice) => {
+    kernels.marlinToGptq(slice.source, slice.order, slice.target, k, slice.outputs, bits);
+  });
+  return qweight;
 }
 
 /**
@@ -144,8 +160,13 @@ export function marlinToPanels(
   bits: CodeBits = 4,
 ): Int32Array {
   if (marlin.length === 0) return marlin;
-  requireTiles(marlin, k, n, perm, bits);
-  return repack("marlinToPanels", marlin, k, n, inverse(perm), bits);
+  const order = requireTiles(marlin, k, n, perm, bits);
+  // Panels lie one behind the other: all of an output's words are together.
+  const panels = new Int32Array(marlin.length);
+  runPlain(n, marlinMatrix(marlin, k), { values: panels, rows: 1 }, inverse(order), (kernels, slice) => {
+    kernels.marlinToPanels(slice.source, slice.order, slice.target, k, slice.outputs, bits);
+  });
+  return panels;
 }
 
 /**
@@ -159,24 +180,19 @@ export function unpackGptq(qweight: Int32Array, k: number, n: number, bits: Code
   if (qweight.length === 0) return new Uint8Array(0);
   requireSizes(k, n);
   requireWords(qweight, k, n, bits);
-  return new Uint8Array(runPlain([qweight], k * n, (kernels, [source], codes) => {
-    kernels.unpackCodes(source, codes, k, n, bits);
-  }));
+  const codes = new Uint8Array(k * n);
+  runPlain(n, gptqMatrix(qweight, k, bits), { values: codes, rows: k }, undefined, (kernels, slice) => {
+    kernels.unpackCodes(slice.source, slice.target, k, slice.outputs, bits);
+  });
+  return codes;
 }
 
-/** Runs a kernel that moves all words; `order` as it takes it. */
-function repack(
-  kernel: "gptqToMarlin" | "marlinToGptq" | "marlinToPanels",
-  words: Int32Array,
-  k: number,
-  n: number,
-  order: Int32Array | undefined,
-  bits: CodeBits,
-): Int32Array {
-  const operands = order === undefined ? [words] : [words, order];
-  return new Int32Array(runPlain(operands, words.byteLength, (kernels, [source, orderAt = 0], target) => {
-    kernels[kernel](source, orderAt, target, k, n, bits);
-  }));
+function gptqMatrix(values: Int32Array, k: number, bits: CodeBits): OutputMatrix {
+  return { values, rows: k * bits / 32 };
+}
+
+function marlinMatrix(values: Int32Array, k: number): OutputMatrix {
+  return { values, rows: k / TILE_INPUTS };
 }
 
 function inverse(perm: Int32Array | undefined): Int32Array | undefined {
@@ -186,25 +202,26 @@ function inverse(perm: Int32Array | undefined): Int32Array | undefined {
   return rowOf;
 }
 
-/** Checks the arguments of a repacking. */
+/** Checks the arguments of a repacking; returns the permutation if there is one. */
 function requireTiles(
   words: Int32Array,
   k: number,
   n: number,
   perm: Int32Array | undefined,
   bits: CodeBits,
-): void {
+): Int32Array | undefined {
   requireSizes(k, n);
   if (k % TILE_INPUTS !== 0 || n % TILE_OUTPUTS !== 0) {
     throw refusal("sizes", `K in multiples of ${TILE_INPUTS} and N of ${TILE_OUTPUTS}`, `${k} and ${n}`);
   }
   requireWords(words, k, n, bits);
-  if (perm === undefined || perm.length === 0) return;
+  if (perm === undefined || perm.length === 0) return undefined;
   const seen = new Uint8Array(k);
   for (const input of perm) if (input >= 0 && input < k) seen[input] = 1;
   if (perm.length !== k || !seen.every(Boolean)) {
     throw refusal("perm", `a permutation of 0 to ${k - 1}`, `${perm.length} numbers that are none`);
   }
+  return perm;
 }
 
 function requireSizes(k: number, n: number): void {
