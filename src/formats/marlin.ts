@@ -225,7 +225,8 @@ function requireTiles(
 }
 
 function requireSizes(k: number, n: number): void {
-  const isSize = (size: number) => Number.isSafeInteger(size) && size > 0;
+  // Kernels count in 32 bits.
+  const isSize = (size: number) => Number.isInteger(size) && size > 0 && size < 2 ** 31;
   if (!isSize(k) || !isSize(n)) throw refusal("sizes", "positive integers K and N", `${k} and ${n}`);
 }
 

@@ -279,6 +279,7 @@ Deno.test("arguments that do not fit are refused by name", async () => {
     }
     await assertRefused(() => run(words, 0, 64), "BAD_ARGUMENT", "sizes");
     await assertRefused(() => run(words, 16.5, 64), "BAD_ARGUMENT", "sizes");
+    await assertRefused(() => run(words, 2 ** 31, 64), "BAD_ARGUMENT", "sizes");
     await assertRefused(() => run(words, 16, 64, undefined, 8), "BAD_ARGUMENT", "words", "256", "128");
     await assertRefused(() => run(words, 16, 64, undefined, 3 as CodeBits), "BAD_ARGUMENT", "bits");
   }
