@@ -22,6 +22,7 @@ export {
   gptqToMarlin,
   marlinPermuteScales,
   marlinToGptq,
+  marlinToPanels,
   unpackGptq,
 } from "./src/formats/marlin.ts";
 export { memoryModelSource } from "./src/io/memory.ts";

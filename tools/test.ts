@@ -9,7 +9,7 @@ const SUMMARY = /(\d+) passed(?: \([^)]*\))? \| (\d+) failed(?: \([^)]*\))?(?: \
 
 if (import.meta.main) {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--doc", "tests/", "mod.ts", "src/", "kernels/host/", ...Deno.args],
+    args: ["test", "-A", "--doc", "tests/", "mod.ts", "src/", "kernels/host/", "docs/", ...Deno.args],
     stdout: "piped",
     stderr: "inherit",
     env: { NO_COLOR: "1" },

@@ -8,7 +8,7 @@ import { bytesOf, isNonFinite, load1, load4, maxLanes, roundScaled, shareBegin }
 
 // @ts-ignore: decorator
 @inline
-function reportNonFinite(count: i32): void {
+export function reportNonFinite(count: i32): void {
   if (!count) return;
   if (ASC_FEATURE_THREADS) atomic.add<i32>(RESULT_ADDRESS, count);
   else store<i32>(RESULT_ADDRESS, load<i32>(RESULT_ADDRESS) + count);

@@ -10,6 +10,9 @@ import {
 } from "../shared/layout";
 import * as Operation from "../shared/operations";
 import { attention, rope, ropeTable, storeKeysValues } from "./attention";
+import {
+  gptqToMarlin, marlinPermuteScales, marlinToGptq, marlinToPanels, packMarlinScales, unpackCodes,
+} from "./marlin";
 import { matmulDense, matmulInt4Exact, matmulInt8Exact } from "./matmul_exact";
 import { matmulInt4 } from "./matmul_int4";
 import { matmulInt8 } from "./matmul_int8";
@@ -149,6 +152,24 @@ function execute(rank: i32, size: i32): void {
       break;
     case Operation.OP_SPREAD_COLUMNS:
       spreadColumns(at(0), at(1), at(2), at(3), word(4), word(5), word(6), rank, size);
+      break;
+    case Operation.OP_GPTQ_TO_MARLIN:
+      gptqToMarlin(at(0), at(1), at(2), word(3), word(4), word(5), rank, size);
+      break;
+    case Operation.OP_MARLIN_TO_GPTQ:
+      marlinToGptq(at(0), at(1), at(2), word(3), word(4), word(5), rank, size);
+      break;
+    case Operation.OP_MARLIN_TO_PANELS:
+      marlinToPanels(at(0), at(1), at(2), word(3), word(4), word(5), rank, size);
+      break;
+    case Operation.OP_MARLIN_PERMUTE_SCALES:
+      marlinPermuteScales(at(0), at(1), word(2), word(3), rank, size);
+      break;
+    case Operation.OP_PACK_MARLIN_SCALES:
+      packMarlinScales(at(0), word(1), at(2), word(3), word(4), word(5), word(6), rank, size);
+      break;
+    case Operation.OP_UNPACK_CODES:
+      unpackCodes(at(0), at(1), word(2), word(3), word(4), rank, size);
       break;
     default:
       unreachable();

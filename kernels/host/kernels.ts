@@ -104,6 +104,13 @@ export class Kernels {
     return new Kernels(heap, team, build.variant);
   }
 
+  /** Kernels on a new memory for the caller's thread alone, at once. */
+  static alone(wanted: "auto" | KernelVariant = "auto"): Kernels {
+    const build = kernelModule(1, wanted);
+    const heap = new Heap(build.shared);
+    return new Kernels(heap, Team.ofOne(build, heap), build.variant);
+  }
+
   /**
    * Times both dot forms on this processor and keeps the faster one: 32-bit sums win where one instruction does
    * them (VNNI, ARM dot product), 16-bit ones elsewhere. Their bits agree, so the choice cannot be seen in a result.
@@ -668,5 +675,86 @@ export class Kernels {
     }
     this.#integers[0] = operation;
     return this.#integers;
+  }
+
+  /** `order` 0: the stored order of the inputs. */
+  gptqToMarlin(source: number, order: number, marlin: number, inputs: number, outputs: number, bits: number) {
+    this.#repack(Operation.OP_GPTQ_TO_MARLIN, source, order, marlin, inputs, outputs, bits);
+  }
+
+  /** `order` is the inverse of the one that `gptqToMarlin` took. */
+  marlinToGptq(marlin: number, order: number, target: number, inputs: number, outputs: number, bits: number) {
+    this.#repack(Operation.OP_MARLIN_TO_GPTQ, marlin, order, target, inputs, outputs, bits);
+  }
+
+  /** As `marlinToGptq`, into the layout of `packInt4` or `packInt8Gathered`. */
+  marlinToPanels(
+    marlin: number,
+    order: number,
+    weights: number,
+    inputs: number,
+    outputs: number,
+    bits: number,
+  ) {
+    this.#repack(Operation.OP_MARLIN_TO_PANELS, marlin, order, weights, inputs, outputs, bits);
+  }
+
+  marlinPermuteScales(source: number, target: number, count: number, isSingle: boolean) {
+    const i = this.#command(Operation.OP_MARLIN_PERMUTE_SCALES);
+    i[1] = source;
+    i[2] = target;
+    i[3] = count;
+    i[4] = isSingle ? 1 : 0;
+    this.team.run();
+  }
+
+  /** As `packScales`, from scales in Marlin's order. */
+  packMarlinScales(
+    source: number,
+    kind: number,
+    scales: number,
+    outputs: number,
+    groups: number,
+    split: number,
+    isSingle: boolean,
+  ) {
+    const i = this.#command(Operation.OP_PACK_MARLIN_SCALES);
+    i[1] = source;
+    i[2] = kind;
+    i[3] = scales;
+    i[4] = outputs;
+    i[5] = groups;
+    i[6] = split;
+    i[7] = isSingle ? 1 : 0;
+    this.team.run();
+  }
+
+  unpackCodes(source: number, codes: number, inputs: number, outputs: number, bits: number) {
+    const i = this.#command(Operation.OP_UNPACK_CODES);
+    i[1] = source;
+    i[2] = codes;
+    i[3] = inputs;
+    i[4] = outputs;
+    i[5] = bits;
+    this.team.run();
+  }
+
+  #repack(
+    operation: number,
+    source: number,
+    order: number,
+    target: number,
+    inputs: number,
+    outputs: number,
+    bits: number,
+  ) {
+    const i = this.#command(operation);
+    i[1] = source;
+    i[2] = order;
+    i[3] = target;
+    i[4] = inputs;
+    i[5] = outputs;
+    i[6] = bits;
+    this.team.run();
   }
 }

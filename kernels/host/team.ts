@@ -61,8 +61,7 @@ export class Team {
    * @throws {RemoraError} WORKER_FAILED when a worker does not start; none is left behind.
    */
   static async start(kernels: KernelModule, heap: Heap, size: number): Promise<Team> {
-    const imports = { env: { memory: heap.memory, abort } };
-    const instance = new WebAssembly.Instance(kernels.module, imports);
+    const exports = instantiate(kernels, heap);
     const workers: Worker[] = [];
     try {
       for (let rank = 1; rank < size; rank++) {
@@ -91,7 +90,12 @@ export class Team {
     }
     // A caller who forgets to dispose the model must not keep the process alive.
     for (const worker of workers) worker.unref();
-    return new Team(size, instance.exports as unknown as KernelExports, heap, workers);
+    return new Team(size, exports, heap, workers);
+  }
+
+  /** A team of the caller's thread alone; there is nobody to wait for. */
+  static ofOne(kernels: KernelModule, heap: Heap): Team {
+    return new Team(1, instantiate(kernels, heap), heap, []);
   }
 
   /** Runs the operation that lies in the command on all threads; returns when all are done. */
@@ -142,6 +146,11 @@ async function untilReady(workers: readonly Worker[], heap: Heap): Promise<void>
     if (performance.now() > deadline) throw new Error("no sign of life from a worker");
     await new Promise((resolve) => setTimeout(resolve, START_POLL_MS));
   }
+}
+
+function instantiate(kernels: KernelModule, heap: Heap): KernelExports {
+  const { exports } = new WebAssembly.Instance(kernels.module, { env: { memory: heap.memory, abort } });
+  return exports as unknown as KernelExports;
 }
 
 function abort(): never {

@@ -1,5 +1,6 @@
 /**
- * Marlin's order of 4-bit and 8-bit codes and of scales, as plain functions that need no model.
+ * Marlin's order of 4-bit and 8-bit codes and of scales, as plain functions that need no model. The work is done by
+ * kernels/assembly/marlin.ts, on the caller's thread; arguments and results are copied.
  *
  * Every function hands a zero-element input back as it is, whatever the sizes say. Checkpoints hold such tensors legitimately,
  * and a permutation that reshaped one ended vLLM with "cannot reshape tensor of 0 elements into shape [-1, 0]".
@@ -10,16 +11,17 @@
  *
  * @module
  */
+import { type OutputMatrix, runPlain } from "../../kernels/host/plain.ts";
 import { RemoraError } from "../core/errors.ts";
 
 /** Marlin's tile: 16 inputs × 64 outputs. */
 const TILE_INPUTS = 16;
 const TILE_OUTPUTS = 64;
 
-/** Order of the scales within 64 outputs where there are several groups: an 8 × 8 transpose. */
-const GROUPED_ORDER = Array.from({ length: 64 }, (_, i) => (i >> 3) + 8 * (i & 7));
-/** Order within 32 outputs where one group spans all inputs. */
-const SINGLE_ORDER = Array.from({ length: 32 }, (_, i) => 2 * (i >> 3) + [0, 1, 8, 9, 16, 17, 24, 25][i & 7]);
+/** Outputs whose scales are reordered among themselves where there are several groups of inputs. */
+const GROUPED_BLOCK = 64;
+/** The same where one group spans all inputs. */
+const SINGLE_BLOCK = 32;
 
 /** Width of a code. */
 export type CodeBits = 4 | 8;
@@ -47,16 +49,27 @@ export function marlinPermuteScales(
   groupSize: number,
 ): Uint16Array {
   if (scales.length === 0) return scales;
-  const order = groupSize !== -1 && groupSize < k ? GROUPED_ORDER : SINGLE_ORDER;
+  const isGrouped = groupSize !== -1 && groupSize < k;
+  const block = isGrouped ? GROUPED_BLOCK : SINGLE_BLOCK;
   requireSizes(k, n);
-  if (n % order.length !== 0 || scales.length % n !== 0) {
+  if (n % block !== 0 || scales.length % n !== 0) {
     throw refusal(
       "scales",
-      `[groups, N] with N a multiple of ${order.length}`,
+      `[groups, N] with N a multiple of ${block}`,
       `${scales.length} with N ${n}`,
     );
   }
-  return scales.map((_, i) => scales[i - i % order.length + order[i % order.length]]);
+  const groups = scales.length / n, permuted = new Uint16Array(scales.length);
+  runPlain(
+    n,
+    { values: scales, rows: groups },
+    { values: permuted, rows: groups },
+    undefined,
+    (kernels, slice) => {
+      kernels.marlinPermuteScales(slice.source, slice.target, groups * slice.outputs, !isGrouped);
+    },
+  );
+  return permuted;
 }
 
 /**
@@ -84,10 +97,10 @@ export function gptqToMarlin(
   bits: CodeBits = 4,
 ): Int32Array {
   if (qweight.length === 0) return qweight;
-  const sourceOf = tileSources(qweight, k, n, perm, bits);
+  const order = requireTiles(qweight, k, n, perm, bits);
   const marlin = new Int32Array(qweight.length);
-  forEachCode(k, n, bits, (input, output, to) => {
-    marlin[to.word] |= codeAt(qweight, gptqPlace(sourceOf(input), output, n, bits), bits) << to.shift;
+  runPlain(n, gptqMatrix(qweight, k, bits), marlinMatrix(marlin, k), order, (kernels, slice) => {
+    kernels.gptqToMarlin(slice.source, slice.order, slice.target, k, slice.outputs, bits);
   });
   return marlin;
 }
@@ -107,13 +120,53 @@ export function marlinToGptq(
   bits: CodeBits = 4,
 ): Int32Array {
   if (marlin.length === 0) return marlin;
-  const sourceOf = tileSources(marlin, k, n, perm, bits);
+  const order = requireTiles(marlin, k, n, perm, bits);
   const qweight = new Int32Array(marlin.length);
-  forEachCode(k, n, bits, (input, output, from) => {
-    const to = gptqPlace(sourceOf(input), output, n, bits);
-    qweight[to.word] |= codeAt(marlin, from, bits) << to.shift;
+  runPlain(n, marlinMatrix(marlin, k), gptqMatrix(qweight, k, bits), inverse(order), (kernels, slice) => {
+    kernels.marlinToGptq(slice.source, slice.order, slice.target, k, slice.outputs, bits);
   });
   return qweight;
+}
+
+/**
+ * Repacks Marlin's words into the panels that remora's own kernels read, in one step: what packing
+ * {@linkcode marlinToGptq} with the same arguments would give.
+ *
+ * | bits | result           | word [p, b, o] or [p, b, h, o]: codes of output 8p + o, low bits first |
+ * | ---- | ---------------- | ---------------------------------------------------------------------- |
+ * | 4    | [N/8, K/8, 8]    | inputs 8b … 8b + 7                                                      |
+ * | 8    | [N/8, K/8, 2, 8] | inputs 8b + h, 8b + h + 2, 8b + h + 4, 8b + h + 6                       |
+ *
+ * @param marlin i32 [K / 16, N · bits / 2].
+ * @param perm As {@linkcode gptqToMarlin} took it; the panels are in the stored order. Absent or empty: in Marlin's.
+ * @param bits Of a code, 4 or 8.
+ * @returns i32, as many words as `marlin`; `marlin` itself when it is empty.
+ * @throws {RemoraError} As {@linkcode gptqToMarlin}.
+ *
+ * @example Panels hold eight outputs side by side
+ * ```ts
+ * import { gptqToMarlin, marlinToPanels } from "../../mod.ts";
+ * const words = new Int32Array(2 * 64);
+ * words[64 + 9] = 15 << 4; // input 9, output 9
+ * const panels = marlinToPanels(gptqToMarlin(words, 16, 64), 16, 64);
+ * if (panels[1 * 16 + 1 * 8 + 1] !== 15 << 4) throw new Error("another place");
+ * ```
+ */
+export function marlinToPanels(
+  marlin: Int32Array,
+  k: number,
+  n: number,
+  perm?: Int32Array,
+  bits: CodeBits = 4,
+): Int32Array {
+  if (marlin.length === 0) return marlin;
+  const order = requireTiles(marlin, k, n, perm, bits);
+  // Panels lie one behind the other: all of an output's words are together.
+  const panels = new Int32Array(marlin.length);
+  runPlain(n, marlinMatrix(marlin, k), { values: panels, rows: 1 }, inverse(order), (kernels, slice) => {
+    kernels.marlinToPanels(slice.source, slice.order, slice.target, k, slice.outputs, bits);
+  });
+  return panels;
 }
 
 /**
@@ -127,82 +180,59 @@ export function unpackGptq(qweight: Int32Array, k: number, n: number, bits: Code
   if (qweight.length === 0) return new Uint8Array(0);
   requireSizes(k, n);
   requireWords(qweight, k, n, bits);
-  return Uint8Array.from({ length: k * n }, (_, i) => {
-    return codeAt(qweight, gptqPlace(Math.floor(i / n), i % n, n, bits), bits);
+  const codes = new Uint8Array(k * n);
+  runPlain(n, gptqMatrix(qweight, k, bits), { values: codes, rows: k }, undefined, (kernels, slice) => {
+    kernels.unpackCodes(slice.source, slice.target, k, slice.outputs, bits);
   });
+  return codes;
 }
 
-/** Where a code lies: a word and the bit it begins at. */
-interface Place {
-  word: number;
-  shift: number;
+function gptqMatrix(values: Int32Array, k: number, bits: CodeBits): OutputMatrix {
+  return { values, rows: k * bits / 32 };
 }
 
-function codeAt(words: Int32Array, { word, shift }: Place, bits: CodeBits): number {
-  return words[word] >>> shift & (1 << bits) - 1;
+function marlinMatrix(values: Int32Array, k: number): OutputMatrix {
+  return { values, rows: k / TILE_INPUTS };
 }
 
-function gptqPlace(input: number, output: number, n: number, bits: CodeBits): Place {
-  const perWord = 32 / bits;
-  return { word: Math.floor(input / perWord) * n + output, shift: input % perWord * bits };
+function inverse(perm: Int32Array | undefined): Int32Array | undefined {
+  if (perm === undefined) return undefined;
+  const rowOf = new Int32Array(perm.length);
+  perm.forEach((input, row) => rowOf[input] = row);
+  return rowOf;
 }
 
-/** Visits every code with its place in Marlin's order. */
-function forEachCode(
-  k: number,
-  n: number,
-  bits: CodeBits,
-  visit: (input: number, output: number, place: Place) => void,
-): void {
-  for (let input = 0; input < k; input++) {
-    for (let output = 0; output < n; output++) visit(input, output, marlinPlace(input, output, n, bits));
-  }
-}
-
-/**
- * In a tile, thread t of 32 owns one word for each of four 16 × 16 blocks (two for 8 bits): it holds two neighbouring inputs, the
- * same eight further down, and the outputs eight to the right.
- */
-function marlinPlace(input: number, output: number, n: number, bits: CodeBits): Place {
-  const row = input % TILE_INPUTS, column = output % TILE_OUTPUTS, inBlock = column % 16;
-  const thread = (inBlock & 7) * 4 + ((row & 7) >> 1);
-  const block = column >> 4, isRight = inBlock >> 3, isLower = row >> 3, isOdd = row & 1;
-  const tile = Math.floor(input / TILE_INPUTS) * (n / TILE_OUTPUTS) + Math.floor(output / TILE_OUTPUTS);
-  return bits === 4
-    ? { word: tile * 128 + thread * 4 + block, shift: 4 * (isOdd * 4 + isLower + isRight * 2) }
-    : { word: tile * 256 + thread * 8 + block * 2 + isRight, shift: 8 * (isOdd * 2 + isLower) };
-}
-
-/** Checks the arguments of a repacking; returns which stored input each row takes. */
-function tileSources(
+/** Checks the arguments of a repacking; returns the permutation if there is one. */
+function requireTiles(
   words: Int32Array,
   k: number,
   n: number,
   perm: Int32Array | undefined,
   bits: CodeBits,
-): (input: number) => number {
+): Int32Array | undefined {
   requireSizes(k, n);
   if (k % TILE_INPUTS !== 0 || n % TILE_OUTPUTS !== 0) {
     throw refusal("sizes", `K in multiples of ${TILE_INPUTS} and N of ${TILE_OUTPUTS}`, `${k} and ${n}`);
   }
   requireWords(words, k, n, bits);
-  if (perm === undefined || perm.length === 0) return (input) => input;
+  if (perm === undefined || perm.length === 0) return undefined;
   const seen = new Uint8Array(k);
   for (const input of perm) if (input >= 0 && input < k) seen[input] = 1;
   if (perm.length !== k || !seen.every(Boolean)) {
     throw refusal("perm", `a permutation of 0 to ${k - 1}`, `${perm.length} numbers that are none`);
   }
-  return (input) => perm[input];
+  return perm;
 }
 
 function requireSizes(k: number, n: number): void {
-  const isSize = (size: number) => Number.isSafeInteger(size) && size > 0;
+  // Kernels count in 32 bits.
+  const isSize = (size: number) => Number.isInteger(size) && size > 0 && size < 2 ** 31;
   if (!isSize(k) || !isSize(n)) throw refusal("sizes", "positive integers K and N", `${k} and ${n}`);
 }
 
 function requireWords(words: Int32Array, k: number, n: number, bits: CodeBits): void {
   if (bits !== 4 && bits !== 8) throw refusal("bits", "4 or 8", `${bits}`);
-  if (words.length * (32 / bits) !== k * n) {
+  if (k % (32 / bits) !== 0 || words.length * (32 / bits) !== k * n) {
     throw refusal("words", `${k * n * bits / 32} for ${k} × ${n} codes of ${bits} bits`, `${words.length}`);
   }
 }

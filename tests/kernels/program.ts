@@ -199,6 +199,28 @@ export function runPacking({ arena, kernels }: Bench): Map<string, Uint8Array> {
     kernels.packDenseInt8(floats, KIND_F32, to, scales, outputs, 45, 16, 0);
     results.set("packDenseInt8() scales", arena.bytes(scales, panels * 3 * 32).slice());
   });
+  const k = 80, n = 320, inputs = arena.place(Int32Array.from(random.permutation(k)));
+  for (const bits of [4, 8]) {
+    const matrix = words(k * n * bits / 32), bytes = k * n * bits / 8;
+    for (const [name, place] of [["", 0], [", reordered", inputs]] as const) {
+      const title = `of ${bits} bits${name}`;
+      collect(`gptqToMarlin() ${title}`, bytes, (to) => kernels.gptqToMarlin(matrix, place, to, k, n, bits));
+      collect(`marlinToGptq() ${title}`, bytes, (to) => kernels.marlinToGptq(matrix, place, to, k, n, bits));
+      collect(`marlinToPanels() ${title}`, bytes, (to) => {
+        kernels.marlinToPanels(matrix, place, to, k, n, bits);
+      });
+    }
+    collect(`unpackCodes() of ${bits} bits`, k * n, (to) => kernels.unpackCodes(matrix, to, k, n, bits));
+  }
+  const scales = arena.place(f16Bits(random.activations(5 * n)));
+  for (const isSingle of [false, true]) {
+    collect(`marlinPermuteScales() ${isSingle}`, 5 * n * 2, (to) => {
+      kernels.marlinPermuteScales(scales, to, 5 * n, isSingle);
+    });
+    collect(`packMarlinScales() ${isSingle}`, 10 * n * 4, (to) => {
+      kernels.packMarlinScales(scales, KIND_F16, to, n, 10, 2, isSingle);
+    });
+  }
   collect("widen()", 77 * 4, (to) => kernels.widen(floats, KIND_F32, to, 77, 1));
   return results;
 }
