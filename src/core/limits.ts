@@ -91,3 +91,21 @@ export const CHAT_TEMPLATE_BYTES_MAX = 16 * 1024 * 1024;
  * would take the machine's memory before the first answer.
  */
 export const DEFAULT_CONTEXT_MAX = 1 << 17;
+
+/** Bytes of a picture file; the largest photographs from cameras have about 100 million. */
+export const IMAGE_BYTES_MAX = 128 * 1024 * 1024;
+
+/** Pixels on one side of a picture; what a JPEG header can say. */
+export const IMAGE_SIDE_MAX = 65_535;
+
+/**
+ * Pixels of a picture: 64 million, a square of 8,192. Decoding takes up to 14 bytes for each (a progressive JPEG),
+ * which must fit a decoder's memory of 2 GiB; the limit of PIL, 89 million, comes too close.
+ */
+export const IMAGE_PIXELS_MAX = 1 << 26;
+
+/**
+ * Scans of a JPEG. Encoders write about ten; each costs a walk over the whole picture, however few bytes it has, so
+ * a small file with thousands would keep a decoder busy for minutes.
+ */
+export const JPEG_SCANS_MAX = 100;

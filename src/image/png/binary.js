@@ -1,0 +1,6 @@
+// @ts-self-types="./binary.d.ts"
+// The PNG decoder (the Rust crate png 0.17 in @jsquash/png) as a compiled module. Source-phase imports are part of the
+// module graph, so they need no permission; TypeScript cannot parse them yet, hence JavaScript.
+import source pngBinary from "@jsquash/png/codec/pkg/squoosh_png_bg.wasm";
+
+export { pngBinary };

@@ -1,0 +1,66 @@
+/**
+ * The chunks of a PNG file (W3C PNG, third edition, section 5), checked before the decoder sees them.
+ *
+ * @module
+ */
+import { crc32 } from "node:zlib";
+import { badImage, checkSize } from "../refusal.ts";
+
+/** What the chunks say about the picture. */
+export interface PngHeader {
+  width: number;
+  height: number;
+  /** Payload of the eXIf chunk. */
+  exif?: Uint8Array;
+}
+
+const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+/** Length, type and checksum around each payload. */
+const CHUNK_FRAME_BYTES = 12;
+const HEADER_BYTES = 13;
+
+/**
+ * Reads the size and walks over all chunks. The decoder ignores checksums, so they are verified here: PIL refuses
+ * wrong ones too.
+ *
+ * @throws {RemoraError} BAD_IMAGE when the size is refused, a chunk is cut short or damaged, or the end is missing.
+ */
+export function readPngHeader(bytes: Uint8Array): PngHeader {
+  if (!SIGNATURE.every((byte, i) => bytes[i] === byte)) {
+    throw badImage("the eight bytes of a PNG signature", "others");
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let header: PngHeader | undefined;
+  for (let offset = SIGNATURE.length; offset + CHUNK_FRAME_BYTES <= bytes.length;) {
+    const length = view.getUint32(offset);
+    const type = String.fromCharCode(...bytes.subarray(offset + 4, offset + 8));
+    const end = offset + CHUNK_FRAME_BYTES + length;
+    if (end > bytes.length) {
+      throw badImage(`a ${type} chunk of ${length} bytes`, `${bytes.length - offset - CHUNK_FRAME_BYTES}`);
+    }
+    if (crc32(bytes.subarray(offset + 4, end - 4)) !== view.getUint32(end - 4)) {
+      throw badImage(`a ${type} chunk that matches its checksum`, "a damaged one");
+    }
+    const payload = bytes.subarray(offset + 8, end - 4);
+    if (type === "IHDR" || header === undefined) header = readHeader(type, payload, view, offset + 8, header);
+    if (type === "eXIf") header.exif = payload;
+    if (type === "IEND") return header;
+    offset = end;
+  }
+  throw badImage("a PNG file up to its IEND chunk", `the end of the file after ${bytes.length} bytes`);
+}
+
+function readHeader(
+  type: string,
+  payload: Uint8Array,
+  view: DataView,
+  offset: number,
+  earlier: PngHeader | undefined,
+): PngHeader {
+  if (type !== "IHDR") throw badImage("IHDR as the first chunk", type);
+  if (earlier !== undefined) throw badImage("one IHDR chunk", "two");
+  if (payload.length !== HEADER_BYTES) throw badImage("13 bytes of IHDR", `${payload.length}`);
+  const header = { width: view.getUint32(offset), height: view.getUint32(offset + 4) };
+  checkSize(header.width, header.height);
+  return header;
+}
