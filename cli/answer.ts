@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Completion, GenerateRequest, Model } from "../mod.ts";
+import type { Completion, GenerateRequest, Model, PictureAttention } from "../mod.ts";
 
 /** Tokens per second; `null` where there were too few tokens to tell. */
 export interface Speed {
@@ -26,17 +26,25 @@ function noAnswer(): Completion {
   };
 }
 
-/** Generates an answer; each piece of text goes to `onText` as it comes. */
+/** Who is told of an answer as it comes. */
+export interface AnswerListener {
+  onText(text: string): Promise<void>;
+  /** With `attention` in the request, for every token of the answer. */
+  onAttention?(maps: readonly PictureAttention[]): void;
+}
+
+/** Generates an answer; each piece of it goes to the listener as it comes. */
 export async function answer(
   model: Model,
   request: GenerateRequest,
-  onText: (text: string) => Promise<void>,
+  listener: AnswerListener,
 ): Promise<TimedAnswer> {
   const completion = noAnswer();
   const begin = performance.now();
   let first = begin;
   let last = begin;
-  for await (const { text, tokenIds, logprobs, finishReason, usage } of model.generate(request)) {
+  for await (const chunk of model.generate(request)) {
+    const { text, tokenIds, logprobs, attention, finishReason, usage } = chunk;
     last = performance.now();
     if (first === begin) first = last;
     completion.text += text;
@@ -44,7 +52,8 @@ export async function answer(
     if (logprobs) (completion.logprobs ??= []).push(...logprobs);
     if (finishReason) completion.finishReason = finishReason;
     if (usage) completion.usage = usage;
-    if (text) await onText(text);
+    if (attention) listener.onAttention?.(attention);
+    if (text) await listener.onText(text);
   }
   const { promptTokens, cachedTokens, completionTokens } = completion.usage;
   const speed = {

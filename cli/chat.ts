@@ -109,9 +109,11 @@ class Conversation {
           sequence: this.#sequence,
           signal: AbortSignal.any([interruption.signal, termination]),
         },
-        async (piece) => {
-          said.push(piece);
-          await print(piece);
+        {
+          onText: async (piece) => {
+            said.push(piece);
+            await print(piece);
+          },
         },
       );
       await print("\n");

@@ -5,14 +5,15 @@
  */
 import { type GenerateRequest, loadModel, type LoadOptions, type Message, type Model } from "../mod.ts";
 import { RemoraError } from "../src/core/errors.ts";
-import { answer, describeAnswer } from "./answer.ts";
+import { answer, type AnswerListener, describeAnswer } from "./answer.ts";
 import { chat } from "./chat.ts";
 import { describeBytes } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
 import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readLoadOptions } from "./load_options.ts";
 import { checkAccess, takeModel } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
-import { namePictures, readPicture } from "./picture.ts";
+import { AttentionSum, drawAttention } from "./attention_picture.ts";
+import { namePictures, readPicture, requireWrite } from "./picture.ts";
 import { note, print, ProgressBar, readStdin } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -21,6 +22,7 @@ export const RUN_OPTIONS: OptionDefinitions = {
   prompt: { short: "p", value: "TEXT", help: "the prompt; - reads it from stdin" },
   system: { value: "TEXT", help: "a system message" },
   image: { value: "FILE", isRepeatable: true, help: "a picture to look at (repeatable)" },
+  "show-attention": { value: "FILE", help: "write a PNG of where in the picture the answer looked" },
   raw: { help: "no chat template: continue the text" },
   "max-tokens": { short: "n", value: "N", help: "tokens to generate at most" },
   ...LOAD_OPTIONS,
@@ -59,6 +61,8 @@ interface RunSettings {
   load: LoadOptions;
   request: GenerateRequest;
   imagePaths: string[];
+  /** Where to write the heat map. */
+  attentionPath?: string;
 }
 
 /** A loaded model and the seconds it took. */
@@ -104,6 +108,7 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
     },
     request: readRequest(options),
     imagePaths: options.list("image"),
+    attentionPath: options.text("show-attention"),
   };
   if (settings.request.logprobs !== undefined && !isJson) {
     throw new UsageError("Cannot use --logprobs: expected --json beside it, found none");
@@ -112,6 +117,14 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
     throw new UsageError("Cannot use --system: expected the chat template, found --raw");
   }
   Object.assign(settings.load, checkAccess(model, options.flag("offline")));
+  if (settings.attentionPath !== undefined) {
+    if (settings.imagePaths.length !== 1) {
+      const found = settings.imagePaths.length || "none";
+      throw new UsageError(`Cannot use --show-attention: expected one --image beside it, found ${found}`);
+    }
+    requireWrite(settings.attentionPath);
+    settings.request.attention = true;
+  }
   if (settings.imagePaths.length > 0) {
     settings.request.images = await Promise.all(settings.imagePaths.map(readPicture));
   }
@@ -182,10 +195,17 @@ async function runOnce(
     if (system !== undefined) messages.unshift({ role: "system", content: system });
     request.messages = messages;
   }
-  const onText = async (text: string) => {
-    if (!isJson) await print(text);
+  const looked = new AttentionSum();
+  using bar = new ProgressBar("Looking");
+  request.onPictureProgress = (share) => bar.show(share);
+  const listener: AnswerListener = {
+    async onText(text) {
+      bar[Symbol.dispose]();
+      if (!isJson) await print(text);
+    },
+    onAttention: ([map]) => map && looked.add(map),
   };
-  const timed = await answer(model, request, onText).catch((error) => {
+  const timed = await answer(model, request, listener).catch((error) => {
     throw namePictures(error, settings.imagePaths);
   });
   const { speed, ...completion } = timed;
@@ -193,7 +213,17 @@ async function runOnce(
   const { seed } = request;
   const result = { model: settings.model, ...completion, ...(seed !== undefined && { seed }), timing };
   await print(isJson ? JSON.stringify(result) + "\n" : "\n");
+  await writeAttention(settings, looked);
   if (isVerbose) note(`${describeAnswer(timed)}; memory ${describeBytes(Deno.memoryUsage().rss)}\n`);
+}
+
+async function writeAttention({ attentionPath, request }: RunSettings, looked: AttentionSum): Promise<void> {
+  if (attentionPath === undefined || !looked.map) return;
+  const { decodeImage } = await import("../src/image/decode.ts");
+  const { encodePng } = await import("../src/image/png/encode.ts");
+  const picture = await decodeImage(request.images![0] as Uint8Array);
+  await Deno.writeFile(attentionPath, await encodePng(drawAttention(picture, looked.map)));
+  note(`where the answer looked: ${attentionPath}\n`);
 }
 
 /** Whether to do without the chat template: by wish, or because the model has none. */

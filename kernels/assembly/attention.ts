@@ -285,3 +285,43 @@ function weighRow(
   const last = max(min(token + 1 - base, KV_BLOCK_TOKENS), 0);
   return weighBlock(scores, first, last, maximum, sum);
 }
+
+/**
+ * The weights that one row gives to the keys of blocks: softmax of its scores, head by head.
+ *   query    f32 [heads, headSize]
+ *   table    u32 [blocks]; counts i32 [blocks], the visible tokens of each
+ *   weights  f32 [heads, blocks · KV_BLOCK_TOKENS], 0 behind a block's count
+ */
+export function attentionWeights(
+  query: usize, table: usize, counts: usize, blocks: i32, heads: i32, kvHeads: i32, headSize: i32, scale: f32,
+  weights: usize, rank: i32, size: i32,
+): void {
+  const part = <usize>headSize * 4 * TOKENS, rowBytes = <usize>blocks * TOKENS * 4;
+  const end = shareBegin(heads, rank + 1, size);
+  for (let head = shareBegin(heads, rank, size); head < end; head++) {
+    const q = query + <usize>(head * headSize) * 4, row = weights + <usize>head * rowBytes;
+    let largest: f32 = -Infinity;
+    for (let block = 0; block < blocks; block++) {
+      const keys = <usize>load<u32>(table + <usize>block * 4) + <usize>(head / (heads / kvHeads)) * 2 * part;
+      const to = row + <usize>block * TOKENS * 4;
+      for (let token: usize = 0; token < TOKENS * 4; token += 16) {
+        let score = f32x4.splat(0);
+        for (let d: usize = 0; d < <usize>headSize; d++) {
+          score = f32x4.add(score, f32x4.mul(v128.load32_splat(q + d * 4), v128.load(keys + d * TOKENS * 4 + token)));
+        }
+        v128.store(to + token, f32x4.mul(score, f32x4.splat(scale)));
+      }
+      const count = load<i32>(counts + <usize>block * 4);
+      for (let token = 0; token < count; token++) largest = max(largest, load<f32>(to + <usize>token * 4));
+      for (let token = count; token < KV_BLOCK_TOKENS; token++) store<f32>(to + <usize>token * 4, -Infinity);
+    }
+    let sums = f32x4.splat(0);
+    for (let at: usize = 0; at < rowBytes; at += 16) {
+      const e = exp4(f32x4.sub(v128.load(row + at), f32x4.splat(largest)));
+      v128.store(row + at, e);
+      sums = f32x4.add(sums, e);
+    }
+    const inverse = f32x4.splat(1 / sumLanes(sums));
+    for (let at: usize = 0; at < rowBytes; at += 16) v128.store(row + at, f32x4.mul(v128.load(row + at), inverse));
+  }
+}

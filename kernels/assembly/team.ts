@@ -9,7 +9,7 @@ import {
   COMMAND_ADDRESS, DONE_ADDRESS, FAILED_ADDRESS, LEADER_ASLEEP_ADDRESS, LEADER_PATIENCE_ADDRESS, SEQUENCE_ADDRESS, SLEEPERS_ADDRESS,
 } from "../shared/layout";
 import * as Operation from "../shared/operations";
-import { attention, rope, ropeTable, storeKeysValues } from "./attention";
+import { attention, attentionWeights, rope, ropeTable, storeKeysValues } from "./attention";
 import {
   gptqToMarlin, marlinPermuteScales, marlinToGptq, marlinToPanels, packMarlinScales, unpackCodes,
 } from "./marlin";
@@ -170,6 +170,9 @@ function execute(rank: i32, size: i32): void {
       break;
     case Operation.OP_UNPACK_CODES:
       unpackCodes(at(0), at(1), word(2), word(3), word(4), rank, size);
+      break;
+    case Operation.OP_ATTENTION_WEIGHTS:
+      attentionWeights(at(0), at(1), at(2), word(3), word(4), word(5), word(6), real(7), at(8), rank, size);
       break;
     default:
       unreachable();

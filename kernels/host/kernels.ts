@@ -487,6 +487,30 @@ export class Kernels {
     this.team.run();
   }
 
+  /** weights f32 [heads, blocks · KV_BLOCK_TOKENS] of one row of queries; see kernels/assembly/attention.ts. */
+  attentionWeights(
+    query: number,
+    table: number,
+    { counts, blocks }: CommonKeys,
+    heads: number,
+    kvHeads: number,
+    headSize: number,
+    scale: number,
+    weights: number,
+  ) {
+    const i = this.#command(Operation.OP_ATTENTION_WEIGHTS);
+    i[1] = query;
+    i[2] = table;
+    i[3] = counts;
+    i[4] = blocks;
+    i[5] = heads;
+    i[6] = kvHeads;
+    i[7] = headSize;
+    this.#floats[8] = scale;
+    i[9] = weights;
+    this.team.run();
+  }
+
   gatedActivation(
     kind: number,
     gate: number,

@@ -34,3 +34,4 @@ export const OP_MARLIN_TO_PANELS = 30;
 export const OP_MARLIN_PERMUTE_SCALES = 31;
 export const OP_PACK_MARLIN_SCALES = 32;
 export const OP_UNPACK_CODES = 33;
+export const OP_ATTENTION_WEIGHTS = 34;

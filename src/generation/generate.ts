@@ -58,14 +58,16 @@ export async function* generate(
   }
 
   sequence.truncate(known.tokens);
-  let logits = (await sequence.forward(promptIds.slice(known.tokens), {
+  const options = { signal, attention: request.attention };
+  let result = await sequence.forward(promptIds.slice(known.tokens), {
+    ...options,
     images: images.slice(known.pictures),
-    signal,
     onPictureProgress: request.onPictureProgress,
-  })).data;
+  });
   while (true) {
     await yieldToEvents();
     signal?.throwIfAborted();
+    const { data: logits, attention } = result;
     // Embedding tables are padded beyond the vocabulary; such a token has no text.
     logits.fill(-Infinity, tokenizer.vocabSize);
     const sample = sampler.sample(logits, history, promptIds.length);
@@ -76,7 +78,12 @@ export async function* generate(
     const { text, stopped } = stops.push(isEnd ? decoder.flush() : decoder.push(sample.id));
     const isFull = usage.completionTokens >= maxTokens || sequence.length >= contextSize;
     const finishReason: FinishReason | undefined = stopped || isEnd ? "stop" : isFull ? "length" : undefined;
-    const chunk: GenerateChunk = { text, tokenIds: [sample.id], ...(logprobs && { logprobs }) };
+    const chunk: GenerateChunk = {
+      text,
+      tokenIds: [sample.id],
+      ...(logprobs && { logprobs }),
+      ...(attention && { attention }),
+    };
     if (finishReason) {
       // What was held back as the possible beginning of a stop string is text after all.
       if (!stopped) chunk.text += lastText(stops, isEnd ? "" : decoder.flush());
@@ -85,7 +92,7 @@ export async function* generate(
     }
     yield chunk;
     signal?.throwIfAborted();
-    logits = (await sequence.forward([sample.id], { signal })).data;
+    result = await sequence.forward([sample.id], options);
   }
 }
 

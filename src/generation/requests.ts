@@ -5,6 +5,7 @@
  */
 import type { ImageInput } from "../image/input.ts";
 import type { Message } from "../text/messages.ts";
+import type { PictureAttention } from "./picture_attention.ts";
 import type { SamplingOptions } from "./sampler.ts";
 import type { Sequence } from "./sequence.ts";
 
@@ -19,6 +20,8 @@ export interface GenerateRequest extends SamplingOptions {
    * When no message has a place, they stand at the beginning of the first message of the user.
    */
   images?: ImageInput[];
+  /** Say with each token where in its pictures the model looked when it chose it. */
+  attention?: boolean;
   /** Told while pictures are looked at: how much of all is done, from 0 to 1. */
   onPictureProgress?(share: number): void;
   /** Tokens to generate at most; default: what the context still holds. */
@@ -53,6 +56,8 @@ export interface GenerateChunk {
   text: string;
   tokenIds: number[];
   logprobs?: TokenLogprobs[];
+  /** With `attention`: a map for each visible picture. */
+  attention?: PictureAttention[];
   /** In the last chunk. */
   finishReason?: FinishReason;
   /** In the last chunk. */

@@ -11,6 +11,7 @@ import { cannotSee, type ImageInput } from "../image/input.ts";
 import type { Trace } from "../models/decoder/decoder.ts";
 import type { Engine } from "./engine.ts";
 import { KeyValueCache } from "./key_value_cache.ts";
+import { AttentionMean, type PictureAttention } from "./picture_attention.ts";
 import { Sight } from "./sight.ts";
 import { readSnapshot, writeSnapshot } from "./snapshot.ts";
 import type { SeenPicture, VisionTrace } from "./vision.ts";
@@ -23,6 +24,8 @@ export interface ForwardOptions {
   onPictureProgress?(share: number): void;
   /** Which rows of logits to return: the last token's (default), every token's, or none. */
   logits?: "last" | "all" | "none";
+  /** Return where in the visible pictures the last token looked. */
+  attention?: boolean;
   /** Stops between two steps of at most 512 tokens; the sequence keeps the steps that were done. */
   signal?: AbortSignal;
   /**
@@ -38,6 +41,8 @@ export interface ForwardResult {
   rows: number;
   vocabSize: number;
   data: Float32Array;
+  /** With `attention`: one map for each picture that the last token saw. */
+  attention?: PictureAttention[];
 }
 
 /**
@@ -104,21 +109,27 @@ export class Sequence implements Disposable {
       this.#cache.reserve(this.length + tokenIds.length);
       await this.#look(tokenIds, images, options);
       const data = new Float32Array(rows * vocabSize);
+      let mean: AttentionMean | undefined;
       for (let begin = 0; begin < tokenIds.length; begin += decoder.rows) {
         if (begin > 0) await yieldToEvents();
         signal?.throwIfAborted();
         const ids = Array.prototype.slice.call(tokenIds, begin, begin + decoder.rows);
         const start = this.length;
         const seeing = this.#sight?.seeing(start, ids.length);
-        decoder.forward({ ids, start, cache: this.#cache, seeing, trace });
+        const isLast = begin + ids.length === tokenIds.length;
+        if (isLast && options.attention) mean = new AttentionMean();
+        const { heads } = decoder.config;
+        const watch = mean && ((weights: Float32Array) => mean!.add(weights, heads));
+        decoder.forward({ ids, start, cache: this.#cache, seeing, watch, trace });
         this.#tokens.push(...ids);
         if (logits === "all") {
           decoder.logits(0, ids.length, data.subarray(begin * vocabSize));
-        } else if (logits === "last" && begin + ids.length === tokenIds.length) {
+        } else if (logits === "last" && isLast) {
           decoder.logits(ids.length - 1, 1, data);
         }
       }
-      return { rows, vocabSize, data };
+      const attention = mean && this.#mapsOf(mean);
+      return { rows, vocabSize, data, ...(attention && { attention }) };
     });
   }
 
@@ -229,6 +240,12 @@ export class Sequence implements Disposable {
     if (found) {
       throw new RemoraError("BAD_ARGUMENT", "Cannot use the sequence", { expected: "an idle one", found });
     }
+  }
+
+  #mapsOf(mean: AttentionMean): PictureAttention[] {
+    if (!this.#sight) return [];
+    const { pictures, first } = this.#sight.picturesAt(this.length - 1);
+    return mean.maps(pictures, first, this.#engine.vision!.patchesPerSide);
   }
 
   #refusePictures(attempt: string): void {

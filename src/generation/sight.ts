@@ -59,6 +59,13 @@ export class Sight {
     this.truncate(0);
   }
 
+  /** The pictures that the token at `position` sees, and the place of the first of them. */
+  picturesAt(position: number): { pictures: SeenPicture[]; first: number } {
+    const { first, last } = this.#visibleAt(position);
+    const pictures = this.#placed.slice(first, last + 1).map(({ picture }) => picture);
+    return { pictures, first };
+  }
+
   /** What the tokens at start … start + rows − 1 see. Rows before the first picture are left out, or see all of them. */
   seeing(start: number, rows: number): SeeingRows[] {
     const runs: SeeingRows[] = [];
@@ -73,17 +80,23 @@ export class Sight {
   }
 
   #viewAt(position: number): { view: View; feedsForward: boolean } | undefined {
-    const last = this.#placed.findLastIndex((placed) => placed.position <= position);
+    const { first, last } = this.#visibleAt(position);
     if (last < 0) {
       if (this.#vision.rows === "meta" || this.#placed.length === 0) return undefined;
       const pictures = this.#placed.map(({ picture }) => ({ picture, tokens: picture.tokens }));
       return { view: this.#view("all", pictures), feedsForward: false };
     }
-    let first = last;
-    while (first > 0 && this.#placed[first - 1].position === this.#placed[first].position - 1) first--;
     const pictures = this.#placed.slice(first, last + 1)
       .map(({ picture }) => ({ picture, tokens: picture.visibleTokens }));
     return { view: this.#view(`${first} ${last}`, pictures), feedsForward: true };
+  }
+
+  /** Places of the first and last visible picture; the last is −1 where there is none. */
+  #visibleAt(position: number): { first: number; last: number } {
+    const last = this.#placed.findLastIndex((placed) => placed.position <= position);
+    let first = Math.max(last, 0);
+    while (first > 0 && this.#placed[first - 1].position === this.#placed[first].position - 1) first--;
+    return { first, last };
   }
 
   #view(key: string, pictures: { picture: SeenPicture; tokens: number }[]): View {

@@ -18,12 +18,22 @@ import { keyValueBytes, KeyValueCache, type KeyValueShape } from "./key_value_ca
 /** What rows that see no picture take from it: nothing (as trained), or what transformers computes. */
 export type CrossAttentionRows = "meta" | "transformers";
 
+/** How a picture lies on its tiles. */
+export interface PictureLayout {
+  /** Tiles from top to bottom and from left to right. */
+  rows: number;
+  columns: number;
+  /** Share of the tiles' width and height that the picture covers, from the top left; the rest is padding. */
+  width: number;
+  height: number;
+}
+
 /** A picture as the decoder sees it. */
 export interface SeenPicture {
   /** Names its content. */
   readonly key: string;
-  /** Its place among the tiles: rows and columns, and the layout's number. */
-  readonly aspectRatioId: number;
+  /** How it lies on its tiles. */
+  readonly layout: PictureLayout;
   /** Keys and values of its tokens in every cross-attention layer. */
   readonly memory: KeyValueCache;
   /** Tokens in memory; those of used tiles, which text may see, come first. */
@@ -89,6 +99,12 @@ export class Vision {
     return this.#parts.cacheShape.layers;
   }
 
+  /** Patches on a side of a tile. */
+  get patchesPerSide(): number {
+    const { imageSize, patchSize } = this.#parts.tower.config;
+    return imageSize / patchSize;
+  }
+
   /** Shape of what a trace gets, without the pictures' axis. */
   get traceShapes(): { vision: number[]; projector: number[] } {
     const { config, tileTokens } = this.#parts.tower;
@@ -127,8 +143,8 @@ export class Vision {
       this.#pictures.set(key, known);
       return known.picture;
     }
-    const prepared = await this.#prepare(image);
-    const picture = await this.#look(key, prepared, options);
+    const { prepared, layout } = await this.#prepare(image);
+    const picture = await this.#look(key, prepared, layout, options);
     if (known) {
       // Only traced: the sequences that use it go on with the one they have.
       picture.memory.dispose();
@@ -140,9 +156,16 @@ export class Vision {
     return picture;
   }
 
-  async #prepare(image: ImageInput): Promise<PreparedImage> {
+  async #prepare(image: ImageInput): Promise<{ prepared: PreparedImage; layout: PictureLayout }> {
     if (image instanceof Uint8Array || !("pixelValues" in image)) {
-      return tileImage(await decodeImage(image), this.#parts.settings);
+      const { settings } = this.#parts;
+      const prepared = tileImage(await decodeImage(image), settings);
+      const { rows, columns } = prepared;
+      const width = prepared.width / (columns * settings.tileSize);
+      return {
+        prepared,
+        layout: { rows, columns, width, height: prepared.height / (rows * settings.tileSize) },
+      };
     }
     const { pixelValues, tileCount, aspectRatioId } = image;
     const { imageSize, tilesMax } = this.#parts.tower.config;
@@ -151,7 +174,9 @@ export class Vision {
     // Reference processors fill unused tiles with zeros; they may be left out.
     const fits = ratio !== undefined && ratio[0] * ratio[1] === tileCount &&
       [tileCount, tilesMax].some((tiles) => pixelValues.length === tiles * tileFloats);
-    if (fits && pixelValues instanceof Float32Array) return image;
+    if (fits && pixelValues instanceof Float32Array) {
+      return { prepared: image, layout: { rows: ratio[0], columns: ratio[1], width: 1, height: 1 } };
+    }
     throw new RemoraError("BAD_IMAGE", "Cannot use the prepared picture", {
       expected:
         `tiles of ${CHANNELS} × ${imageSize} × ${imageSize} floats in a layout of at most ${tilesMax}`,
@@ -159,7 +184,12 @@ export class Vision {
     });
   }
 
-  async #look(key: string, prepared: PreparedImage, options: SeeOptions): Promise<SeenPicture> {
+  async #look(
+    key: string,
+    prepared: PreparedImage,
+    layout: PictureLayout,
+    options: SeeOptions,
+  ): Promise<SeenPicture> {
     const { tower, decoder, kernels, cacheShape, rows } = this.#parts;
     const { signal, onProgress: onLayer, trace } = options;
     const allTiles = rows === "transformers" || trace !== undefined;
@@ -180,7 +210,7 @@ export class Vision {
         trace.vision.push(kernels.heap.floatsAt(features.address, count).slice());
         trace.projector.push(joinFloats(states));
       }
-      return { key, aspectRatioId: prepared.aspectRatioId, memory, tokens, visibleTokens };
+      return { key, layout, memory, tokens, visibleTokens };
     } catch (error) {
       memory.dispose();
       throw error;

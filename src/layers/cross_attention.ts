@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import { project } from "../ops/project.ts";
 import type { Workspace } from "../ops/workspace.ts";
 import type { Linear } from "../weights/linear.ts";
@@ -27,6 +28,12 @@ export interface SeeingRows {
   /** Whether the rows take part in the layer's feed-forward network. */
   feedsForward: boolean;
 }
+
+/**
+ * Told the weights that the last row of a step gives to the tokens of its view, f32 [heads, blocks · KV_BLOCK_TOKENS], once a
+ * layer; valid during the call only.
+ */
+export type AttentionWatch = (weights: Float32Array, view: PictureView) => void;
 
 /** One layer's query side. */
 export interface CrossAttentionWeights {
@@ -56,7 +63,14 @@ export function crossAttend(
   precision: Precision,
   shape: AttentionShape,
   weights: CrossAttentionWeights,
-  step: { input: number; first: number; rows: number; seeing: readonly SeeingRows[]; layer: number },
+  step: {
+    input: number;
+    first: number;
+    rows: number;
+    seeing: readonly SeeingRows[];
+    layer: number;
+    watch?: AttentionWatch;
+  },
   output: number,
 ): void {
   const { kernels, queriesKeysValues: queries, attended } = workspace;
@@ -83,6 +97,10 @@ export function crossAttend(
       scratch: workspace.attentionScratch,
       scratchBytes: workspace.attentionScratchBytes,
     });
+  }
+  const last = step.seeing.at(-1)!.view;
+  if (step.watch) {
+    watchRow(workspace, shape, queries + (step.rows - 1) * stride, last, step.layer, step.watch);
   }
   project(workspace, precision, attended, step.rows, [
     { linear: weights.output, output, outputStride: weights.output.outputs * 4 },
@@ -112,4 +130,20 @@ export function storeCrossKeysValues(
   ]);
   kernels.rmsNorm(keys, stride, keys, stride, keyNorm, rows, kvHeads, headSize, epsilon);
   kernels.storeKeysValues(keys, stride, values, stride, table, start, rows, kvHeads, headSize);
+}
+
+function watchRow(
+  { kernels }: Workspace,
+  { heads, kvHeads, headSize, scale }: AttentionShape,
+  query: number,
+  view: PictureView,
+  layer: number,
+  watch: AttentionWatch,
+): void {
+  const { heap } = kernels;
+  const floats = heads * view.blocks * KV_BLOCK_TOKENS;
+  const weights = heap.allocate(floats * 4);
+  kernels.attentionWeights(query, view.table(layer), view, heads, kvHeads, headSize, scale, weights);
+  watch(heap.floatsAt(weights, floats), view);
+  heap.free(weights, floats * 4);
 }

@@ -7,7 +7,12 @@ import type { Kernels } from "../../../kernels/host/kernels.ts";
 import { KIND_F32 } from "../../../kernels/shared/layout.ts";
 import { tanh } from "../../core/mathematics.ts";
 import { attend, type AttentionShape, type KeyValueView } from "../../layers/attention.ts";
-import { crossAttend, type SeeingRows, storeCrossKeysValues } from "../../layers/cross_attention.ts";
+import {
+  type AttentionWatch,
+  crossAttend,
+  type SeeingRows,
+  storeCrossKeysValues,
+} from "../../layers/cross_attention.ts";
 import { feedForward } from "../../layers/feed_forward.ts";
 import { rotaryFrequencies } from "../../layers/rotary.ts";
 import { wholeBlocks } from "../../ops/product_buffers.ts";
@@ -33,6 +38,7 @@ export interface Step {
   cache: KeyValueView;
   /** Rows that see pictures, in order and without gaps up to the last row; none: text only. */
   seeing?: readonly SeeingRows[];
+  watch?: AttentionWatch;
   trace?: Trace;
 }
 
@@ -88,7 +94,7 @@ export class Decoder {
    * Runs the layers; keys and values of the step go into its cache, the final norm's output stays in the workspace for
    * `logits`.
    */
-  forward({ ids, start, cache, seeing = [], trace }: Step): void {
+  forward({ ids, start, cache, seeing = [], watch, trace }: Step): void {
     const kernels = this.#kernels;
     const { hiddenSize, embeddingFactor, epsilon } = this.config;
     const workspace = this.#workspace;
@@ -100,7 +106,7 @@ export class Decoder {
     this.#trace(trace, "embed", hidden, rows);
     this.#fillRotaryTables(start, rows);
     this.#weights.layers.forEach((layer, index) => {
-      if (layer.cross) this.#crossLayer(layer, index, rows, seeing);
+      if (layer.cross) this.#crossLayer(layer, index, rows, seeing, watch);
       else this.#layer(layer, index, { rows, start, table: cache.table(this.#places[index]) });
       this.#trace(trace, `layers.${index}`, hidden, rows);
     });
@@ -205,6 +211,7 @@ export class Decoder {
     index: number,
     rows: number,
     seeing: readonly SeeingRows[],
+    watch: AttentionWatch | undefined,
   ): void {
     if (seeing.length === 0) return;
     const { hiddenSize, epsilon, gate, gateUpBytes } = this.config;
@@ -231,7 +238,7 @@ export class Decoder {
       this.#precision,
       this.#attention,
       { query: layer.attentionInputs[0], output: layer.attentionOutput, queryNorm: layer.queryNorm! },
-      { input: normed, first, rows: rows - first, seeing, layer: this.#places[index] },
+      { input: normed, first, rows: rows - first, seeing, layer: this.#places[index], watch },
       branch,
     );
     this.#addBranch(first, rows - first, gates.attention);
