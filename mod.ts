@@ -32,7 +32,7 @@ export { inspectModel, loadModel, type LoadOptions } from "./src/generation/load
 export type { Model } from "./src/generation/model.ts";
 export type { PictureAttention } from "./src/generation/picture_attention.ts";
 export type { CrossAttentionRows } from "./src/generation/vision.ts";
-export type { MemoryInfo, ModelInfo, ModuleInfo } from "./src/generation/model_info.ts";
+export type { MemoryInfo, ModelInfo, ModuleInfo, VisionInfo } from "./src/generation/model_info.ts";
 export type {
   Completion,
   FinishReason,

@@ -5,12 +5,14 @@
  */
 import type { GenerateRequest, Message, Model, Sequence } from "../mod.ts";
 import { RemoraError } from "../src/core/errors.ts";
+import { decodeImage } from "../src/image/decode.ts";
+import { cannotSee } from "../src/image/input.ts";
 import { answer, describeAnswer } from "./answer.ts";
 import { describeInteger } from "./figures.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
 import { LineEditor } from "./line_editor.ts";
-import { readPicture } from "./picture.ts";
-import { note, print } from "./terminal.ts";
+import { namePictures, readPicture } from "./picture.ts";
+import { note, print, ProgressBar } from "./terminal.ts";
 
 /** How to chat. */
 export interface ChatSettings {
@@ -20,6 +22,8 @@ export interface ChatSettings {
   isVerbose: boolean;
   /** Sampling, limits and stop strings of every answer. */
   request: GenerateRequest;
+  /** Shown with the first message. */
+  pictures?: Uint8Array[];
 }
 
 const CHAT_HELP = `/system TEXT  start anew with this system message
@@ -70,6 +74,7 @@ class Conversation {
     this.#sequence = sequence;
     this.#settings = settings;
     this.reset(settings.system);
+    this.#pictures = [...settings.pictures ?? []];
   }
 
   /** Starts anew, with the system message there was if no other is given. */
@@ -86,7 +91,13 @@ class Conversation {
   /** Keeps a picture for the next message. */
   async showPicture(path: string): Promise<void> {
     try {
-      this.#pictures.push(await readPicture(path));
+      if (!this.#model.info.vision) throw cannotSee();
+      const picture = await readPicture(path);
+      const { width, height } = await decodeImage(picture).catch((error) => {
+        throw namePictures(error, [path]);
+      });
+      this.#pictures.push(picture);
+      note(`${width} × ${height} pixels, shown with the next message\n`);
     } catch (error) {
       if (!(error instanceof RemoraError)) throw error;
       note(`remora: ${error.message}\n`);
@@ -99,6 +110,7 @@ class Conversation {
     const images = this.#pictures.splice(0);
     this.#messages.push({ role: "user", content: contentOf(text, images) });
     using interruption = new Interruption("SIGINT");
+    using bar = new ProgressBar("Looking");
     const said: string[] = [];
     try {
       const timed = await answer(
@@ -107,10 +119,12 @@ class Conversation {
           ...this.#settings.request,
           ...(this.#settings.isRaw ? { prompt: text, images } : { messages: this.#messages }),
           sequence: this.#sequence,
+          onPictureProgress: (share) => bar.show(share),
           signal: AbortSignal.any([interruption.signal, termination]),
         },
         {
           onText: async (piece) => {
+            bar[Symbol.dispose]();
             said.push(piece);
             await print(piece);
           },
@@ -126,6 +140,7 @@ class Conversation {
       if (error instanceof RemoraError) note(this.#describeRefusal(error));
       if (!isStopped || said.length === 0) {
         this.#messages.length = before;
+        if (isStopped) this.#pictures.unshift(...images);
         return;
       }
     }

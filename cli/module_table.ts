@@ -7,6 +7,9 @@ import type { ModuleInfo } from "../mod.ts";
 import { printable } from "../src/core/errors.ts";
 import { alignColumns, describeBytes } from "./figures.ts";
 
+/** A module's name: the stack of layers, the layer's number, the place in it. */
+const IN_LAYER = /^(?<stack>.*?)\.(?<layer>\d+)\.(?<rest>.*)$/;
+
 /** Modules of one place in the layers that are stored in one way. */
 interface Row {
   place: string;
@@ -39,10 +42,14 @@ export function describeModules(modules: readonly ModuleInfo[]): string {
 function rowsOf(modules: readonly ModuleInfo[]): Row[] {
   const rows = new Map<string, Row>();
   const names = new Set<string>();
+  // Text models have one stack of layers; with several, each place says which.
+  const stacks = new Set(modules.map(({ name }) => IN_LAYER.exec(name)?.groups?.stack));
+  stacks.delete(undefined);
   for (const { name, format, bits, groupSize, memoryFormat, bytes } of modules) {
-    const [, layer, rest] = /^.*?\.(\d+)\.(.*)$/.exec(name) ?? [];
+    const { stack, layer, rest } = IN_LAYER.exec(name)?.groups ?? {};
+    const own = rest === undefined ? name : stacks.size > 1 ? `${stack}.*.${rest}` : rest;
     // A table that is there twice serves as the output head the second time.
-    const place = printable(rest ?? name) + (names.has(name) ? " (as head)" : "");
+    const place = printable(own) + (names.has(name) ? " (as head)" : "");
     names.add(name);
     const stored = format === "gptq" ? `gptq ${bits} bit${groupSize > 0 ? ` g${groupSize}` : ""}` : format;
     const key = JSON.stringify([place, stored, memoryFormat]);

@@ -88,8 +88,9 @@ export async function run(args: string[]): Promise<void> {
     }
   }
   await using model = loaded.model;
-  const { system, request, isVerbose } = settings;
-  await chat(model, { system, request, isVerbose, isRaw: isRawFor(model, settings) });
+  const { system, request: { images, ...request }, isVerbose } = settings;
+  const pictures = images as Uint8Array[] | undefined;
+  await chat(model, { system, request, isVerbose, pictures, isRaw: isRawFor(model, settings) });
 }
 
 async function readSettings(options: Options, signal: AbortSignal): Promise<RunSettings> {
@@ -130,8 +131,9 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
   }
   settings.prompt = await readPrompt(options, rest, signal);
   if (settings.prompt === "") throw new UsageError("Cannot run: expected a prompt, found an empty prompt");
-  if (settings.prompt === undefined && (isJson || settings.imagePaths.length > 0)) {
-    throw new UsageError(`Cannot use --${isJson ? "json" : "image"}: expected a prompt, found none`);
+  const needingPrompt = isJson ? "json" : settings.attentionPath !== undefined ? "show-attention" : undefined;
+  if (settings.prompt === undefined && needingPrompt) {
+    throw new UsageError(`Cannot use --${needingPrompt}: expected a prompt, found none`);
   }
   return settings;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { inspectModel, type ModelInfo } from "../mod.ts";
+import { inspectModel, type ModelInfo, type VisionInfo } from "../mod.ts";
 import { printable } from "../src/core/errors.ts";
 import { alignColumns, describeBytes, describeCount, describeInteger } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
@@ -55,14 +55,26 @@ function describe(model: string, info: ModelInfo): string {
     ["heads", `${info.headCount}, ${info.keyValueHeadCount} for keys and values, of ${info.headSize}`],
     ["vocabulary", describeInteger(info.vocabularySize)],
     ["context", `${describeInteger(info.contextSize)} tokens`],
+    ...(info.vision ? [["pictures", describeVision(info.vision)] as [string, string]] : []),
   ]);
   const sizes = alignColumns([
     ["weights", describeBytes(memory.weights)],
     ["working", describeBytes(memory.working)],
+    ...(info.vision
+      ? [
+        ["vision tower", describeBytes(memory.vision)],
+        [`a picture of ${info.vision.tilesMax} tiles`, describeBytes(memory.picture)],
+      ] as [string, string][]
+      : []),
     ["keys and values, per 1,024 tokens", describeBytes(memory.keyValuePer1024Tokens)],
     [`total at ${describeInteger(info.contextSize)} tokens`, describeBytes(memory.total)],
   ], [1]);
   return `${facts}\n\nmodules\n${indent(describeModules(info.modules))}\n\nmemory\n${indent(sizes)}\n`;
+}
+
+function describeVision({ tileSize, tilesMax, layerCount, crossAttentionLayerCount }: VisionInfo): string {
+  const tiles = `up to ${tilesMax} tiles of ${tileSize} × ${tileSize}`;
+  return `${tiles}, ${layerCount} layers; ${crossAttentionLayerCount} layers of cross-attention`;
 }
 
 function indent(text: string): string {

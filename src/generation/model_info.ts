@@ -42,6 +42,17 @@ export interface MemoryInfo {
   total: number;
 }
 
+/** How a model looks at pictures. */
+export interface VisionInfo {
+  /** Pixels on a side of a tile, and tiles of a picture at most. */
+  tileSize: number;
+  tilesMax: number;
+  layerCount: number;
+  hiddenSize: number;
+  /** Layers of the decoder that look. */
+  crossAttentionLayerCount: number;
+}
+
 /** A model's description. */
 export interface ModelInfo {
   /** `model_type` of config.json. */
@@ -55,6 +66,8 @@ export interface ModelInfo {
   headSize: number;
   /** Tokens that a sequence may have. */
   contextSize: number;
+  /** Of models that look at pictures. */
+  vision?: VisionInfo;
   modules: ModuleInfo[];
   memory: MemoryInfo;
 }
@@ -88,6 +101,15 @@ export function describeModel(
     keyValueHeadCount: decoder.kvHeads,
     headSize: decoder.headSize,
     contextSize,
+    ...(vision && {
+      vision: {
+        tileSize: vision.imageSize,
+        tilesMax: vision.tilesMax,
+        layerCount: vision.layers + vision.globalLayers,
+        hiddenSize: vision.hiddenSize,
+        crossAttentionLayerCount: pictureShapeOf(decoder).layers,
+      },
+    }),
     modules: modules.map(describeModule),
     memory: {
       weights,

@@ -12,6 +12,9 @@ import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import type { PictureView, SeeingRows } from "../layers/cross_attention.ts";
 import type { SeenPicture, Vision } from "./vision.ts";
 
+/** What the pictures come from and go back to. */
+type SightVision = Pick<Vision, "kernels" | "rows" | "layers" | "release">;
+
 /** A picture and the position of its token. */
 interface Placed {
   position: number;
@@ -20,12 +23,12 @@ interface Placed {
 
 /** Holds the sequence's pictures until they are truncated away or it is disposed. */
 export class Sight {
-  readonly #vision: Vision;
+  readonly #vision: SightVision;
   #placed: Placed[] = [];
   /** By first and last picture; "all" for rows before the first one. */
   readonly #views = new Map<string, View>();
 
-  constructor(vision: Vision) {
+  constructor(vision: SightVision) {
     this.#vision = vision;
   }
 

@@ -38,27 +38,25 @@ export function cannotSee(): RemoraError {
  * @throws {RemoraError} BAD_IMAGE when it is none of the known forms.
  */
 export async function imageKey(image: ImageInput): Promise<string> {
-  const kind = image instanceof Uint8Array
-    ? "file"
-    : "pixelValues" in image
-    ? `prepared ${image.tileCount} ${image.aspectRatioId}`
-    : `raw ${image.width} ${image.height}`;
-  const bytes = contentOf(image);
+  const { kind, values } = describe(image);
+  const bytes = new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return `${kind} ${bytes.length} ${digest.toHex()}`;
 }
 
-function contentOf(image: ImageInput): Uint8Array<ArrayBuffer> {
-  const values = image instanceof Uint8Array
-    ? image
-    : "pixelValues" in image
-    ? image.pixelValues
-    : image.data;
-  if (!ArrayBuffer.isView(values)) {
-    throw new RemoraError("BAD_IMAGE", "Cannot use the picture", {
-      expected: "bytes of a file, { width, height, data } or { pixelValues, tileCount, aspectRatioId }",
-      found: typeof values,
-    });
+function describe(image: ImageInput): { kind: string; values: ArrayBufferView } {
+  if (image instanceof Uint8Array) return { kind: "file", values: image };
+  if (typeof image === "object" && image !== null) {
+    if ("pixelValues" in image && ArrayBuffer.isView(image.pixelValues)) {
+      const { tileCount, aspectRatioId, pixelValues } = image;
+      return { kind: `prepared ${tileCount} ${aspectRatioId}`, values: pixelValues };
+    }
+    if ("data" in image && ArrayBuffer.isView(image.data)) {
+      return { kind: `raw ${image.width} ${image.height}`, values: image.data };
+    }
   }
-  return new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+  throw new RemoraError("BAD_IMAGE", "Cannot use the picture", {
+    expected: "bytes of a file, { width, height, data } or { pixelValues, tileCount, aspectRatioId }",
+    found: typeof image === "object" ? "another object" : typeof image,
+  });
 }

@@ -24,12 +24,20 @@ export interface RunOptions {
   cwd?: string;
   /** What may be read; none: nothing. */
   allowRead?: string;
+  /** What may be written; none: nothing. */
+  allowWrite?: string;
   stdin?: string;
 }
 
 /** Starts the process. */
-export function spawnRemora(args: string[], { cwd, allowRead, stdin }: RunOptions = {}): Deno.ChildProcess {
-  const permissions = allowRead === undefined ? [] : [`--allow-read=${allowRead}`];
+export function spawnRemora(
+  args: string[],
+  { cwd, allowRead, allowWrite, stdin }: RunOptions = {},
+): Deno.ChildProcess {
+  const permissions = [
+    ...(allowRead === undefined ? [] : [`--allow-read=${allowRead}`]),
+    ...(allowWrite === undefined ? [] : [`--allow-write=${allowWrite}`]),
+  ];
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "--quiet", "--config", CONFIG, ...permissions, MAIN, ...args],
     cwd,

@@ -9,6 +9,9 @@ import { hasShared, sharedPath } from "../shared.ts";
 
 const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 const MODEL = hasShared ? sharedPath("goldens", "gptq-v1-sym-g32") : "";
+/** The model in the repository and what it answers, according to transformers. */
+const SCENES = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));
+const REFERENCE = JSON.parse(Deno.readTextFileSync(`${SCENES}/reference/reference.json`)).inputs;
 const ignore = !hasShared || !hasPython();
 
 /** Starts argv[2:] on a terminal; argv[1] lists [text to wait for, keys to press then]. */
@@ -141,12 +144,33 @@ Deno.test({
     const { code, text } = await onTerminal(["run", MODEL, "-n", "1", "-t", "1"], MODEL, [
       ["> ", "/system Be brief.\r"],
       ["> ", `/image ${MODEL}/nothing.png\r`],
+      ["Cannot look at a picture", ""],
+      ["> ", "/exit\r"],
+    ]);
+    assert.equal(code, 0, text);
+  },
+});
+
+Deno.test({
+  name: "terminal: a chat about pictures, of the command line and shown later",
+  ignore: !hasPython(),
+  async fn() {
+    const picture = `${SCENES}/reference/one-tile.png`;
+    const { questions: [question], answers: [answer] } = REFERENCE["one-tile"];
+    const { code, text } = await onTerminal(["run", SCENES, "-t", "1", "--image", picture], SCENES, [
+      ["> ", `${question}\r`],
+      [`${answer}`, ""],
+      ["> ", `/image ${SCENES}/nothing.png\r`],
       ["no such file", ""],
       ["> ", "/image /etc/hosts\r"],
       ["--allow-read=/etc/hosts", ""],
-      ["> ", `/image ${MODEL}/config.json\r`],
-      ["> ", "What is it?\r"],
-      ["Cannot look at a picture", ""],
+      ["> ", `/image ${SCENES}/config.json\r`],
+      ["expected a PNG, JPEG or WebP file", ""],
+      ["> ", "/reset\r"],
+      ["> ", `/image ${picture}\r`],
+      ["shown with the next message", ""],
+      ["> ", `${question}\r`],
+      [`${answer}`, ""],
       ["> ", "/exit\r"],
     ]);
     assert.equal(code, 0, text);

@@ -85,6 +85,17 @@ kernelTest("attention(): the bound has teeth: a window one token longer", (bench
   throws(() => assertWithin(actual, expectedOf(problem), "wrong"), AssertionError);
 });
 
+/** Σ weight · value in f64: within the bound of attention if the weights are. */
+function weighted({ values, heads, kvHeads, headSize }: AttentionProblem, weights: Float32Array[]) {
+  return Float32Array.from({ length: heads * headSize }, (_, i) => {
+    const head = Math.floor(i / headSize), kvHead = Math.floor(head / (heads / kvHeads));
+    return weights[head].reduce(
+      (sum, weight, token) => sum + weight * values[token][kvHead * headSize + i % headSize],
+      0,
+    );
+  });
+}
+
 for (
   const { counts, ...shape } of [
     { heads: 4, kvHeads: 4, headSize: 80, counts: [32, 32, 6] },
@@ -104,6 +115,13 @@ for (
         problem.queries.slice(0, rows).map((_, row) => attentionOver(problem, row, seen)),
       );
       assertWithin(cache.seeCommon(rows, counts), expected, `${rows} rows`);
+      for (let row = 0; row < rows; row++) {
+        assertWithin(
+          weighted(problem, cache.weightsOf(row, counts)),
+          attentionOver(problem, row, seen),
+          "weights",
+        );
+      }
       const more = counts.with(-1, counts.at(-1)! - 1 || 2);
       throws(
         () => assertWithin(cache.seeCommon(rows, more), expected, "a token more or less"),

@@ -117,6 +117,19 @@ export class Cache {
     return output.read();
   }
 
+  /** The weights, f32 [heads][blocks · KV_BLOCK_TOKENS], of one query over the first counts[b] tokens of every block. */
+  weightsOf(row: number, counts: readonly number[]): Float32Array[] {
+    const { arena, kernels } = this.#bench;
+    const { queries, heads, kvHeads, headSize, scale } = this.#problem;
+    const tokens = counts.length * KV_BLOCK_TOKENS;
+    const weights = arena.result(heads * tokens);
+    const visible = { counts: arena.place(Int32Array.from(counts)), blocks: counts.length };
+    const query = arena.place(queries[row]);
+    kernels.attentionWeights(query, this.#table, visible, heads, kvHeads, headSize, scale, weights.address);
+    const all = weights.read();
+    return Array.from({ length: heads }, (_, head) => all.slice(head * tokens, (head + 1) * tokens));
+  }
+
   /** Appends pieces of the given lengths, one behind the other, and returns all their attention. */
   appendAll(pieces: number[]): Float32Array {
     let begin = 0;

@@ -13,6 +13,7 @@ import {
   KIND_INT4,
   KIND_INT8,
 } from "../../kernels/shared/layout.ts";
+import { joinFloats } from "../../src/core/floats.ts";
 import type { Bench } from "./harness.ts";
 import { Cache, drawSequence } from "./key_value_cache.ts";
 import { drawWeights, packWeights } from "./problems.ts";
@@ -158,6 +159,7 @@ function runRowKernels(bench: Bench, begin: number, end: number): Results {
   const common = new Cache(bench, sequence);
   common.append(0, past + ROWS_MAX);
   results.set("attention() of common keys", rowsOf(common.seeCommon(end, [32, 20]), width).slice(begin));
+  results.set("attentionWeights()", [joinFloats(common.weightsOf(0, [32, 20]))].slice(begin));
   return results;
 }
 
