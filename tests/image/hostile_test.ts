@@ -4,7 +4,7 @@
  * @module
  */
 import { deepStrictEqual, ok } from "node:assert/strict";
-import { crc32 } from "node:zlib";
+import { crc32, deflateSync } from "node:zlib";
 import { RemoraError } from "../../src/core/errors.ts";
 import { CMYK_PIXELS_MAX, IMAGE_BYTES_MAX, IMAGE_PIXELS_MAX, IMAGE_SIDE_MAX } from "../../src/core/limits.ts";
 import { decodeImage } from "../../src/image/decode.ts";
@@ -147,6 +147,32 @@ Deno.test("a PNG with a wrong checksum is refused, naming the chunk", async () =
     "checksum",
   );
   await assertHarmless(patched("rgba-16.png", 30, [file[30] ^ 1]), "rgba-16.png", "IHDR", "checksum");
+});
+
+Deno.test("profiles and texts of a PNG are never unpacked", async () => {
+  const file = fixture("rgba-16.png");
+  const bomb = deflateSync(new Uint8Array(1 << 26));
+  for (const type of ["iCCP", "zTXt"]) {
+    const chunk = new Uint8Array([
+      0,
+      0,
+      0,
+      0,
+      ...new TextEncoder().encode(`${type}x`),
+      0,
+      0,
+      ...bomb,
+      0,
+      0,
+      0,
+      0,
+    ]);
+    const view = new DataView(chunk.buffer);
+    view.setUint32(0, chunk.length - 12);
+    view.setUint32(chunk.length - 4, crc32(chunk.subarray(4, -4)));
+    const extended = new Uint8Array([...file.subarray(0, 33), ...chunk, ...file.subarray(33)]);
+    deepStrictEqual(await decodeImage(extended), await decodeImage(file));
+  }
 });
 
 Deno.test("a WebP with a wrong RIFF size is refused", async () => {

@@ -26,13 +26,13 @@ interface PngExports {
  * @throws {RemoraError} BAD_IMAGE when the file is damaged, incomplete or too large.
  */
 export function decodePng(bytes: Uint8Array): Pixels {
-  const { width, height, exif } = readPngHeader(bytes);
-  const pixels = { width, height, data: overWhite(decodeRgba(bytes, width, height)) };
+  const { width, height, exif, parts } = readPngHeader(bytes);
+  const pixels = { width, height, data: overWhite(decodeRgba(parts, width, height)) };
   return applyOrientation(pixels, exif === undefined ? 1 : readOrientation(exif));
 }
 
 /** Runs the decoder in an instance of its own; the result is a view of that instance's memory. */
-function decodeRgba(bytes: Uint8Array, width: number, height: number): Uint8Array {
+function decodeRgba(parts: Uint8Array[], width: number, height: number): Uint8Array {
   let rgba: Uint8Array | undefined;
   const receive = (address: number, length: number, outWidth: number, outHeight: number) => {
     const hasSize = outWidth >>> 0 === width && outHeight >>> 0 === height;
@@ -41,9 +41,15 @@ function decodeRgba(bytes: Uint8Array, width: number, height: number): Uint8Arra
   };
   const decoder = instantiate(receive);
   try {
-    const address = decoder.__wbindgen_malloc(bytes.length, 1) >>> 0;
-    new Uint8Array(decoder.memory.buffer).set(bytes, address);
-    decoder.decode(address, bytes.length);
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    const address = decoder.__wbindgen_malloc(length, 1) >>> 0;
+    const memory = new Uint8Array(decoder.memory.buffer);
+    let offset = address;
+    for (const part of parts) {
+      memory.set(part, offset);
+      offset += part.length;
+    }
+    decoder.decode(address, length);
   } catch (cause) {
     throw badImage("intact PNG data", "damage", cause);
   }
