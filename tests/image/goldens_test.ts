@@ -39,7 +39,7 @@ const pictures: GoldenPicture[] = hasShared
 
 for (const picture of pictures) {
   const tolerance = picture.file.endsWith(".jpg") ? 3 * LEVEL + ROUNDING : ROUNDING;
-  Deno.test(`${picture.file} becomes what the reference processor makes of it`, async () => {
+  Deno.test(`${picture.file} becomes what the reference processor makes of it (needs ../shared)`, async () => {
     const expected = readGolden(golden("image-preprocess", "expected.safetensors"));
     const arrayOf = (name: string) => {
       const array = expected.get(`${picture.file}.${name}`);
