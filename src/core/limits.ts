@@ -104,6 +104,9 @@ export const IMAGE_SIDE_MAX = 65_535;
  */
 export const IMAGE_PIXELS_MAX = 1 << 26;
 
+/** Pixels of a CMYK picture: 16 million. Its decoder takes about 60 bytes for each, in plain JavaScript. */
+export const CMYK_PIXELS_MAX = 1 << 24;
+
 /**
  * Scans of a JPEG. Encoders write about ten; each costs a walk over the whole picture, however few bytes it has, so
  * a small file with thousands would keep a decoder busy for minutes.

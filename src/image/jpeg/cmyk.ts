@@ -2,11 +2,13 @@
  * JPEG files of four colours, as print shops write them.
  *
  * libjpeg leaves the way from CMYK to RGB to its callers, and the build of mozjpeg in use has none. So these files,
- * and only these, go to jpeg-js, a decoder in plain JavaScript.
+ * and only these, go to jpeg-js, a decoder in plain JavaScript: slower, with chroma that is repeated, not
+ * interpolated, where it is subsampled, which four-colour files hardly ever are.
  *
  * @module
  */
 import jpeg from "jpeg-js";
+import { CMYK_PIXELS_MAX } from "../../core/limits.ts";
 import { badImage } from "../refusal.ts";
 import type { JpegHeader } from "./container.ts";
 
@@ -15,14 +17,17 @@ import type { JpegHeader } from "./container.ts";
  * `(255 - ink) * (255 - black) / 255`, as PIL has it (Pillow, `src/libImaging/Convert.c`, `cmyk2rgb`).
  *
  * @returns u8 [height, width, 3].
- * @throws {RemoraError} BAD_IMAGE when the data are damaged, need more than 512 MB or have no Adobe marker.
+ * @throws {RemoraError} BAD_IMAGE when the data are damaged, have no Adobe marker or too many pixels.
  */
 export function decodeCmykJpeg(bytes: Uint8Array, { width, height }: JpegHeader): Uint8Array {
+  if (width * height > CMYK_PIXELS_MAX) {
+    throw badImage(`at most ${CMYK_PIXELS_MAX} pixels of CMYK`, `${width} x ${height}`);
+  }
   let decoded: { width: number; height: number; data: Uint8Array };
   try {
     decoded = jpeg.decode(bytes, {
       formatAsRGBA: false,
-      maxMemoryUsageInMB: 512,
+      maxMemoryUsageInMB: Infinity, // bounded by the pixels
       tolerantDecoding: false,
       useTArray: true,
     });

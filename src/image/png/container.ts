@@ -12,9 +12,16 @@ export interface PngHeader {
   height: number;
   /** Payload of the eXIf chunk. */
   exif?: Uint8Array;
+  /**
+   * The file without what does not make the picture: profiles and texts, which may be compressed and are a way to ask
+   * for much memory, and the frames of an animation.
+   */
+  parts: Uint8Array[];
 }
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+/** The chunks that make the picture. */
+const ESSENTIAL = ["IHDR", "PLTE", "tRNS", "IDAT", "IEND"];
 /** Length, type and checksum around each payload. */
 const CHUNK_FRAME_BYTES = 12;
 const HEADER_BYTES = 13;
@@ -42,25 +49,22 @@ export function readPngHeader(bytes: Uint8Array): PngHeader {
       throw badImage(`a ${type} chunk that matches its checksum`, "a damaged one");
     }
     const payload = bytes.subarray(offset + 8, end - 4);
-    if (type === "IHDR" || header === undefined) header = readHeader(type, payload, view, offset + 8, header);
+    if (type === "IHDR" || header === undefined) header = readHeader(type, payload, header);
     if (type === "eXIf") header.exif = payload;
+    if (ESSENTIAL.includes(type)) header.parts.push(bytes.subarray(offset, end));
     if (type === "IEND") return header;
     offset = end;
   }
   throw badImage("a PNG file up to its IEND chunk", `the end of the file after ${bytes.length} bytes`);
 }
 
-function readHeader(
-  type: string,
-  payload: Uint8Array,
-  view: DataView,
-  offset: number,
-  earlier: PngHeader | undefined,
-): PngHeader {
+function readHeader(type: string, payload: Uint8Array, earlier: PngHeader | undefined): PngHeader {
   if (type !== "IHDR") throw badImage("IHDR as the first chunk", type);
   if (earlier !== undefined) throw badImage("one IHDR chunk", "two");
   if (payload.length !== HEADER_BYTES) throw badImage("13 bytes of IHDR", `${payload.length}`);
-  const header = { width: view.getUint32(offset), height: view.getUint32(offset + 4) };
-  checkSize(header.width, header.height);
-  return header;
+  const view = new DataView(payload.buffer, payload.byteOffset);
+  const width = view.getUint32(0);
+  const height = view.getUint32(4);
+  checkSize(width, height);
+  return { width, height, parts: [Uint8Array.from(SIGNATURE)] };
 }

@@ -26,34 +26,32 @@ interface PngExports {
  * @throws {RemoraError} BAD_IMAGE when the file is damaged, incomplete or too large.
  */
 export function decodePng(bytes: Uint8Array): Pixels {
-  const { width, height, exif } = readPngHeader(bytes);
-  const pixels = { width, height, data: overWhite(decodeRgba(bytes, width, height)) };
+  const { width, height, exif, parts } = readPngHeader(bytes);
+  const pixels = { width, height, data: overWhite(decodeRgba(parts, width, height)) };
   return applyOrientation(pixels, exif === undefined ? 1 : readOrientation(exif));
 }
 
 /** Runs the decoder in an instance of its own; the result is a view of that instance's memory. */
-function decodeRgba(bytes: Uint8Array, width: number, height: number): Uint8Array {
+function decodeRgba(parts: Uint8Array[], width: number, height: number): Uint8Array {
   let rgba: Uint8Array | undefined;
-  const receivers = {
-    /** `new ImageData(Vec<u8>, width, height)`, the result. */
-    newwithowned: (address: number, length: number, outWidth: number, outHeight: number) => {
-      if (outWidth >>> 0 !== width || outHeight >>> 0 !== height) return 0;
-      rgba = new Uint8Array(decoder.memory.buffer, address >>> 0, length >>> 0);
-      return 0;
-    },
-    /** A Rust error, as the text of an exception. */
-    throw: (address: number, length: number) => {
-      const text = new Uint8Array(decoder.memory.buffer, address >>> 0, length >>> 0);
-      throw new Error(new TextDecoder().decode(text));
-    },
+  const receive = (address: number, length: number, outWidth: number, outHeight: number) => {
+    const hasSize = outWidth >>> 0 === width && outHeight >>> 0 === height;
+    if (hasSize) rgba = new Uint8Array(decoder.memory.buffer, address >>> 0, length >>> 0);
+    return 0;
   };
-  const decoder = instantiate(receivers);
+  const decoder = instantiate(receive);
   try {
-    const address = decoder.__wbindgen_malloc(bytes.length, 1) >>> 0;
-    new Uint8Array(decoder.memory.buffer).set(bytes, address);
-    decoder.decode(address, bytes.length);
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    const address = decoder.__wbindgen_malloc(length, 1) >>> 0;
+    const memory = new Uint8Array(decoder.memory.buffer);
+    let offset = address;
+    for (const part of parts) {
+      memory.set(part, offset);
+      offset += part.length;
+    }
+    decoder.decode(address, length);
   } catch (cause) {
-    throw badImage("intact PNG data", explain(cause), cause);
+    throw badImage("intact PNG data", "damage", cause);
   }
   if (rgba?.length !== width * height * 4) {
     throw badImage(`PNG data of ${width} x ${height} pixels`, "others");
@@ -61,23 +59,21 @@ function decodeRgba(bytes: Uint8Array, width: number, height: number): Uint8Arra
   return rgba;
 }
 
-/** An instance whose imports, `__wbg_NAME_HASH` or `__wbindgen_NAME`, are the functions that begin with NAME. */
-function instantiate(receivers: Record<string, (...numbers: number[]) => number>): PngExports {
-  const imports: Record<string, (...numbers: number[]) => number> = {};
+/** The constructor of ImageData as Rust calls it, with memory of its own and a size; its hash is left out. */
+const RESULT_IMPORT = "__wbg_newwithownedu8clampedarrayandsh_";
+
+/** An instance that hands its result to this function. */
+function instantiate(
+  receive: (address: number, length: number, width: number, height: number) => number,
+): PngExports {
+  const imports: WebAssembly.ModuleImports = {};
   for (const { name } of WebAssembly.Module.imports(pngBinary)) {
-    const meaning = name.replace(/^__wb(g|indgen)_/, "");
-    const receiver = Object.keys(receivers).find((key) => meaning.startsWith(key));
-    imports[name] = receiver === undefined ? unused : receivers[receiver];
+    imports[name] = name.startsWith(RESULT_IMPORT) ? receive : giveUp;
   }
   return new WebAssembly.Instance(pngBinary, { wbg: imports }).exports as unknown as PngExports;
 }
 
-/** Imports of the parts of the module that are never run. */
-function unused(): number {
-  throw new Error("the decoder called an import that decoding does not need");
-}
-
-/** A Rust error quotes itself between backquotes; traps have no text worth showing. */
-function explain(cause: unknown): string {
-  return cause instanceof WebAssembly.RuntimeError ? "data the decoder gave up on" : `${cause}`;
+/** The other imports: throwing a Rust error, which never says more than that there is one, and 16-bit results. */
+function giveUp(): never {
+  throw new Error("the decoder gave up");
 }
