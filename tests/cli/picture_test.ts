@@ -1,6 +1,7 @@
 /** Pictures on the command line. What the model answers is known from transformers. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { crc32 } from "node:zlib";
 import { drawAttention } from "../../cli/attention_picture.ts";
 import { decodeImage } from "../../src/image/decode.ts";
 import { hasShared, sharedPath } from "../shared.ts";
@@ -110,6 +111,7 @@ Deno.test("a header that promises 50,000 × 50,000 pixels is refused before they
     const header = new DataView(png.buffer);
     header.setUint32(16, 50_000);
     header.setUint32(20, 50_000);
+    header.setUint32(29, crc32(png.subarray(12, 29)));
     Deno.writeFileSync(`${directory}/bomb.png`, png);
     const outcome = await remora(["run", MODEL, "What?", "--image", `${directory}/bomb.png`], {
       allowRead: `${MODEL},${directory}`,

@@ -40,6 +40,26 @@ function pngOfSize(name: string, width: number, height: number): Uint8Array {
   return file;
 }
 
+/** A chunk of a PNG with a checksum that fits. */
+function chunkOf(type: string, payload: ArrayLike<number>): Uint8Array {
+  const chunk = new Uint8Array([
+    0,
+    0,
+    0,
+    0,
+    ...new TextEncoder().encode(type),
+    ...Array.from(payload),
+    0,
+    0,
+    0,
+    0,
+  ]);
+  const view = new DataView(chunk.buffer);
+  view.setUint32(0, payload.length);
+  view.setUint32(chunk.length - 4, crc32(chunk.subarray(4, -4)));
+  return chunk;
+}
+
 function indexOf(bytes: Uint8Array, text: string): number {
   return new TextDecoder("latin1").decode(bytes).indexOf(text);
 }
@@ -153,26 +173,19 @@ Deno.test("profiles and texts of a PNG are never unpacked", async () => {
   const file = fixture("rgba-16.png");
   const bomb = deflateSync(new Uint8Array(1 << 26));
   for (const type of ["iCCP", "zTXt"]) {
-    const chunk = new Uint8Array([
-      0,
-      0,
-      0,
-      0,
-      ...new TextEncoder().encode(`${type}x`),
-      0,
-      0,
-      ...bomb,
-      0,
-      0,
-      0,
-      0,
-    ]);
-    const view = new DataView(chunk.buffer);
-    view.setUint32(0, chunk.length - 12);
-    view.setUint32(chunk.length - 4, crc32(chunk.subarray(4, -4)));
+    const chunk = chunkOf(type, [0x78, 0, 0, ...bomb]);
     const extended = new Uint8Array([...file.subarray(0, 33), ...chunk, ...file.subarray(33)]);
     deepStrictEqual(await decodeImage(extended), await decodeImage(file));
   }
+});
+
+Deno.test("a PNG with far more pixel data than its size needs is refused before they are unpacked", async () => {
+  const file = fixture("rgba-16.png");
+  const place = indexOf(file, "IDAT") - 4;
+  const end = place + 12 + new DataView(file.buffer).getUint32(place);
+  const data = chunkOf("IDAT", deflateSync(new Uint8Array(1 << 26)));
+  const bomb = new Uint8Array([...file.subarray(0, place), ...data, ...file.subarray(end)]);
+  await assertHarmless(bomb, "rgba-16.png", "pixel data");
 });
 
 Deno.test("a WebP with a wrong RIFF size is refused", async () => {

@@ -25,6 +25,9 @@ const ESSENTIAL = ["IHDR", "PLTE", "tRNS", "IDAT", "IEND"];
 /** Length, type and checksum around each payload. */
 const CHUNK_FRAME_BYTES = 12;
 const HEADER_BYTES = 13;
+/** Samples of a pixel, by colour type. */
+const SAMPLES: Record<number, number> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
+const DEFLATE_FRAME_BYTES = 4096;
 
 /**
  * Reads the size and walks over all chunks. The decoder ignores checksums, so they are verified here: PIL refuses
@@ -38,6 +41,7 @@ export function readPngHeader(bytes: Uint8Array): PngHeader {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let header: PngHeader | undefined;
+  let room = 0;
   for (let offset = SIGNATURE.length; offset + CHUNK_FRAME_BYTES <= bytes.length;) {
     const length = view.getUint32(offset);
     const type = String.fromCharCode(...bytes.subarray(offset + 4, offset + 8));
@@ -49,13 +53,28 @@ export function readPngHeader(bytes: Uint8Array): PngHeader {
       throw badImage(`a ${type} chunk that matches its checksum`, "a damaged one");
     }
     const payload = bytes.subarray(offset + 8, end - 4);
-    if (type === "IHDR" || header === undefined) header = readHeader(type, payload, header);
+    if (type === "IHDR" || header === undefined) {
+      header = readHeader(type, payload, header);
+      room = mostDataBytes(header, payload);
+    }
+    if (type === "IDAT" && (room -= payload.length) < 0) {
+      throw badImage(`at most ${room + payload.length} more bytes of pixel data`, `${payload.length}`);
+    }
     if (type === "eXIf") header.exif = payload;
     if (ESSENTIAL.includes(type)) header.parts.push(bytes.subarray(offset, end));
     if (type === "IEND") return header;
     offset = end;
   }
   throw badImage("a PNG file up to its IEND chunk", `the end of the file after ${bytes.length} bytes`);
+}
+
+/**
+ * What compressed pixels can take at most: their own size and deflate's frame. More of them would be unpacked, a thousandfold,
+ * only to be thrown away. Seven interlaced passes at most double the filter bytes of the rows.
+ */
+function mostDataBytes({ width, height }: PngHeader, payload: Uint8Array): number {
+  const depth = payload[8], samples = SAMPLES[payload[9]] ?? 4;
+  return 2 * height * (1 + Math.ceil(width * samples * depth / 8)) + DEFLATE_FRAME_BYTES;
 }
 
 function readHeader(type: string, payload: Uint8Array, earlier: PngHeader | undefined): PngHeader {
