@@ -9,9 +9,9 @@ import { joinFloats } from "../core/floats.ts";
 import { PICTURE_CACHE_BYTES_MAX } from "../core/limits.ts";
 import { decodeImage } from "../image/decode.ts";
 import { type ImageInput, imageKey, type PreparedImage } from "../image/input.ts";
-import { tileImage, type TileSettings } from "../image/tiles.ts";
+import { supportedCanvases, tileImage, type TileSettings } from "../image/tiles.ts";
 import type { Decoder } from "../models/decoder/decoder.ts";
-import { aspectRatios, CHANNELS } from "../models/mllama/vision_config.ts";
+import { CHANNELS } from "../models/mllama/vision_config.ts";
 import type { VisionTower } from "../models/mllama/vision_tower.ts";
 import { keyValueBytes, KeyValueCache, type KeyValueShape } from "./key_value_cache.ts";
 
@@ -169,13 +169,13 @@ export class Vision {
     }
     const { pixelValues, tileCount, aspectRatioId } = image;
     const { imageSize, tilesMax } = this.#parts.tower.config;
-    const ratio = aspectRatios(tilesMax)[aspectRatioId - 1];
+    const canvas = supportedCanvases(tilesMax)[aspectRatioId - 1];
     const tileFloats = CHANNELS * imageSize ** 2;
     // Reference processors fill unused tiles with zeros; they may be left out.
-    const fits = ratio !== undefined && ratio[0] * ratio[1] === tileCount &&
+    const fits = canvas !== undefined && canvas.rows * canvas.columns === tileCount &&
       [tileCount, tilesMax].some((tiles) => pixelValues.length === tiles * tileFloats);
     if (fits && pixelValues instanceof Float32Array) {
-      return { prepared: image, layout: { rows: ratio[0], columns: ratio[1], width: 1, height: 1 } };
+      return { prepared: image, layout: { ...canvas, width: 1, height: 1 } };
     }
     throw new RemoraError("BAD_IMAGE", "Cannot use the prepared picture", {
       expected:

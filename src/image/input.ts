@@ -14,10 +14,10 @@ export interface RawImage {
 
 /** What a reference processor made of a picture. */
 export interface PreparedImage {
-  /** f32 [tileCount, 3, H, W], normalised. */
+  /** f32 [tileCount, 3, H, W], normalised; tiles row by row. */
   pixelValues: Float32Array;
   tileCount: number;
-  /** Number of the tile layout, from 1 on. */
+  /** Number of the canvas among the supported ones, from 1 on; see `supportedCanvases`. */
   aspectRatioId: number;
 }
 

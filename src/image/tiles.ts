@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { PreparedImage } from "./input.ts";
 import type { Pixels } from "./pixels.ts";
 import { resizeBilinear } from "./resize.ts";
 
@@ -22,12 +23,7 @@ export interface TileSettings {
 }
 
 /** The tiles of one picture. */
-export interface TiledImage {
-  /** f32 [tileCount, 3, tileSize, tileSize], normalised; tiles row by row. */
-  pixelValues: Float32Array;
-  tileCount: number;
-  /** Index of the canvas among the supported ones, from 1. */
-  aspectRatioId: number;
+export interface TiledImage extends PreparedImage {
   /** Tiles from top to bottom of the canvas. */
   rows: number;
   /** Tiles from left to right of the canvas. */
@@ -47,7 +43,7 @@ export const DEFAULT_TILE_SETTINGS: TileSettings = {
 };
 
 /** Rows and columns of tiles. */
-interface Canvas {
+export interface Canvas {
   rows: number;
   columns: number;
 }
@@ -68,7 +64,7 @@ export function tileImage(pixels: Pixels, settings: TileSettings): TiledImage {
 }
 
 /** All canvases of at most `maxTiles` tiles, in the order that aspect ratio ids count. */
-function supportedCanvases(maxTiles: number): Canvas[] {
+export function supportedCanvases(maxTiles: number): Canvas[] {
   const canvases: Canvas[] = [];
   for (let rows = 1; rows <= maxTiles; rows++) {
     for (let columns = 1; rows * columns <= maxTiles; columns++) canvases.push({ rows, columns });

@@ -4,15 +4,12 @@
  * @module
  */
 import { CONFIG_BYTES_MAX } from "../../core/limits.ts";
-import type { TileSettings } from "../../image/tiles.ts";
+import { DEFAULT_TILE_SETTINGS, type TileSettings } from "../../image/tiles.ts";
 import { readJsonObject } from "../../io/read.ts";
 import type { ModelSource } from "../../io/source.ts";
 import { ConfigReader } from "../config_reader.ts";
 import { CHANNELS, type VisionConfig } from "./vision_config.ts";
 
-/** CLIP's means and deviations of RGB, from 0 to 1 (transformers, OPENAI_CLIP_MEAN and OPENAI_CLIP_STD). */
-const MEAN = [0.48145466, 0.4578275, 0.40821073];
-const STD = [0.26862954, 0.26130258, 0.27577711];
 /** Pillow's number of the bilinear filter. */
 const BILINEAR = 2;
 
@@ -38,16 +35,16 @@ export async function readTileSettings(source: ModelSource, vision: VisionConfig
     throw config.wrong("max_image_tiles", `config.json's max_num_tiles ${vision.tilesMax}`, maxTiles);
   }
   const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
-  const triple = (key: string, otherwise: number[]) =>
+  const triple = (key: string, otherwise: readonly number[]) =>
     config.has(key) ? config.list(key, CHANNELS, "numbers", isNumber) : otherwise;
-  const std = triple("image_std", STD);
+  const std = triple("image_std", DEFAULT_TILE_SETTINGS.std);
   if (std.some((value) => value <= 0)) throw config.wrong("image_std", "numbers above 0", std);
   return {
     tileSize,
     maxTiles,
-    mean: triple("image_mean", MEAN),
+    mean: triple("image_mean", DEFAULT_TILE_SETTINGS.mean),
     std,
-    rescale: config.numberAbove("rescale_factor", 0, 1 / 255),
+    rescale: config.numberAbove("rescale_factor", 0, DEFAULT_TILE_SETTINGS.rescale),
   };
 }
 

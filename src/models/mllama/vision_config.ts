@@ -11,6 +11,7 @@ import {
   VISION_IMAGE_SIZE_MAX,
   VISION_TILES_MAX,
 } from "../../core/limits.ts";
+import { supportedCanvases } from "../../image/tiles.ts";
 import type { ConfigReader } from "../config_reader.ts";
 
 /** Sizes of the tower. */
@@ -103,18 +104,9 @@ export function readVisionConfig(written: ConfigReader, positions: number | unde
   };
 }
 
-/** Layouts of at most `tilesMax` tiles, [rows, columns], in the order of their ids. */
-export function aspectRatios(tilesMax: number): [number, number][] {
-  const ratios: [number, number][] = [];
-  for (let rows = 1; rows <= tilesMax; rows++) {
-    for (let columns = 1; rows * columns <= tilesMax; columns++) ratios.push([rows, columns]);
-  }
-  return ratios;
-}
-
 /** A list in the config must be the one that the ids are made for. */
 function countAspectRatios(config: ConfigReader, tilesMax: number): number {
-  const known = aspectRatios(tilesMax);
+  const known = supportedCanvases(tilesMax).map(({ rows, columns }) => [rows, columns]);
   if (config.has("supported_aspect_ratios")) {
     const isRatio = (value: unknown): value is [number, number] =>
       Array.isArray(value) && value.length === 2 && value.every(Number.isInteger);
