@@ -5,8 +5,9 @@
 writes `DIR/000000.png` (or `.jpg`) and so on, and `DIR/scenes.jsonl`: one line per picture,
 `{"image", "width", "height", "tiles": [rows, columns], "questions": [...]}`. A question is
 `{"task", "question", "answer"}`; for the task "multi-turn" question and answer are lists, one
-entry per turn of the chat. Scene i of a seed never depends on the others, so any part of a set can
-be drawn again.
+entry per turn of the chat. With `--print`, each line also goes to standard output once its picture
+is written, so that whoever asks need not wait for the last one. Scene i of a seed never depends on
+the others, so any part of a set can be drawn again.
 
 Scoring (`score`): case, surrounding space and a final full stop do not count. Every task needs the
 exact answer; "describe" compares the comma-separated items as a multiset, and "multi-turn" is
@@ -213,7 +214,7 @@ def font(name, size):
         try:
             _fonts[key] = ImageFont.truetype(name, size)
         except OSError as error:
-            raise SystemExit(f"Cannot open font {name}: install the package fonts-dejavu-core") from error
+            raise SystemExit(f"Cannot open font {name}: install the packages fonts-dejavu-core and fonts-dejavu-extra") from error
     return _fonts[key]
 
 
@@ -548,6 +549,7 @@ def main():
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--print", action="store_true", help="print each line of scenes.jsonl once its picture is written")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with open(options.out / "scenes.jsonl", "w") as lines:
@@ -558,10 +560,13 @@ def main():
                 (options.out / name).write_bytes(scene.jpeg)
             else:
                 scene.image.save(options.out / name)
-            lines.write(json.dumps({
+            line = json.dumps({
                 "image": name, "width": scene.image.width, "height": scene.image.height,
                 "tiles": list(scene.canvas), "questions": questions(options.seed, i, scene),
-            }) + "\n")
+            })
+            lines.write(line + "\n")
+            if options.print:
+                print(line, flush=True)
 
 
 if __name__ == "__main__":
