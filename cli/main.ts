@@ -7,12 +7,11 @@
  * @module
  */
 import configuration from "../deno.json" with { type: "json" };
-import { printable, RemoraError } from "../src/core/errors.ts";
-import { Interrupted } from "./interruption.ts";
 import { nearestName } from "./nearest.ts";
+import { report } from "./report.ts";
 import { run } from "./run.ts";
 import { show } from "./show.ts";
-import { note, print } from "./terminal.ts";
+import { print } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 const HELP = `remora runs INT4 language models on the CPU.
@@ -37,7 +36,7 @@ export async function main(args: string[]): Promise<number> {
     await dispatch(args);
     return 0;
   } catch (error) {
-    return report(error, args.includes("--verbose"));
+    return report("remora", error, args.includes("--verbose"));
   }
 }
 
@@ -53,25 +52,10 @@ async function dispatch([name, ...rest]: string[]): Promise<void> {
   throw new UsageError(`unknown ${kind} ${name}: expected run or show; ${hint}`);
 }
 
-/** Says in one line what went wrong. */
-function report(error: unknown, isVerbose: boolean): number {
-  // Whoever read our output has enough of it.
-  if (error instanceof Deno.errors.BrokenPipe) return 0;
-  if (error instanceof Interrupted) return error.exitCode;
-  const isExpected = error instanceof RemoraError || error instanceof UsageError;
-  const text = error instanceof Error ? error.message : String(error);
-  const hint = isVerbose ? "" : "; --verbose prints where";
-  note(`remora: ${isExpected ? text : `unexpected error: ${printable(text)}${hint}`}\n`);
-  if (!isExpected && isVerbose && error instanceof Error) note(`${error.stack}\n`);
-  const isUsage = error instanceof UsageError ||
-    (error instanceof RemoraError && error.code === "BAD_ARGUMENT");
-  return isUsage ? 2 : 1;
-}
-
 if (import.meta.main) {
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    Deno.exit(report(event.reason, Deno.args.includes("--verbose")));
+    Deno.exit(report("remora", event.reason, Deno.args.includes("--verbose")));
   });
   // A read of stdin may still be pending, and would keep the process alive.
   Deno.exit(await main(Deno.args));
