@@ -21,12 +21,13 @@ import { drawScenes } from "./scene_drawing.ts";
 import { askAboutScenes } from "./scene_questions.ts";
 import { describeTallies } from "./scene_table.ts";
 
-const MODEL = fileURLToPath(new URL("../models/scenes-mllama-int4", import.meta.url));
+/** From the root of the repository. */
+const MODEL = "models/scenes-mllama-int4";
 
 const OPTIONS: OptionDefinitions = {
   seed: { value: "N", help: "which scenes; default: 7" },
   count: { value: "N", help: "how many scenes; default: 1000" },
-  model: { short: "m", value: "DIR", help: "default: models/scenes-mllama-int4" },
+  model: { short: "m", value: "DIR", help: `default: ${MODEL}` },
   threads: { short: "t", value: "N", help: "threads; default: physical cores" },
   precision: { value: "int8|f32", help: "arithmetic; default: int8" },
   json: { help: "one JSON object on stdout" },
@@ -43,7 +44,9 @@ ${describeOptions(OPTIONS)}
 `;
 
 interface Settings {
+  /** As it was named. */
   model: string;
+  directory: string;
   seed: number;
   count: number;
   threads?: number;
@@ -55,8 +58,10 @@ function readSettings(options: Options): Settings {
   if (options.positionals.length > 0) {
     throw new UsageError(`unexpected argument "${options.positionals[0]}"; see --help`);
   }
+  const model = options.text("model");
   return {
-    model: options.text("model") ?? MODEL,
+    model: model ?? MODEL,
+    directory: model ?? fileURLToPath(new URL(`../${MODEL}`, import.meta.url)),
     seed: options.integer("seed", { from: 0 }) ?? 7,
     count: options.integer("count", { from: 1 }) ?? 1000,
     threads: options.integer("threads", { from: 1 }),
@@ -66,8 +71,8 @@ function readSettings(options: Options): Settings {
 }
 
 async function evaluate(settings: Settings, signal: AbortSignal): Promise<void> {
-  const { seed, count, precision, isJson } = settings;
-  await using model = await loadModel(settings.model, { threads: settings.threads, precision, signal });
+  const { directory, seed, count, precision, isJson } = settings;
+  await using model = await loadModel(directory, { threads: settings.threads, precision, signal });
   const { command: python, versions } = await preparePython(signal);
   note(`Drawing ${count} scenes of seed ${seed} with ${python} (${versions})\n`);
   const begin = performance.now();
