@@ -38,7 +38,8 @@ const HELP = `deno task eval:scenes [options]
 
 Draws scenes, asks about them and prints how often the answers are exactly right.
 Needs Python with Pillow and numpy (of $PYTHON or python3; else they are installed
-into tools/scenes/.cache) and the DejaVu fonts.
+into tools/scenes/.cache) and the DejaVu fonts (Debian: fonts-dejavu-core and
+fonts-dejavu-extra).
 
 ${describeOptions(OPTIONS)}
 `;
