@@ -33,7 +33,7 @@ async function demonstrate(path: string, questions: readonly string[]): Promise<
     await print(`${turn === 0 ? "" : "\n"}> ${question}\n`);
     const text = { type: "text" as const, text: question };
     messages.push({ role: "user", content: turn === 0 ? [{ type: "image", image }, text] : [text] });
-    const given = await answer(model, { messages, sequence }, print);
+    const given = await answer(model, { messages, sequence }, { onText: print });
     await print("\n");
     messages.push({ role: "assistant", content: given.text });
     tokens += given.usage.completionTokens;
@@ -42,7 +42,7 @@ async function demonstrate(path: string, questions: readonly string[]): Promise<
   const { threads } = model.engine;
   note(
     `\n${tokens} tokens in ${seconds.toFixed(2)} s, the look at the picture included: ` +
-      `${(tokens / seconds).toFixed(0)} tok/s on ${threads} threads; ` +
+      `${(tokens / seconds).toFixed(0)} tok/s; threads ${threads}; ` +
       `memory ${describeBytes(Deno.memoryUsage().rss)}\n`,
   );
 }

@@ -91,7 +91,7 @@ async function evaluate(settings: Settings, signal: AbortSignal): Promise<void> 
   }
   const facts = alignColumns([
     ["scenes", `${count} of seed ${seed}, ${(seconds / count).toFixed(3)} s each`],
-    ["model", `${settings.model}, ${precision}, ${threads} threads`],
+    ["model", `${settings.model}, ${precision}, threads ${threads}`],
     ["answers", `SHA-256 ${digest}`],
   ]);
   const isColoured = Deno.stdout.isTerminal() && !Deno.noColor;

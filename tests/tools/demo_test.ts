@@ -19,7 +19,7 @@ Deno.test("demo: a description and two more answers in plain text, reading nothi
   assert.equal(code, 0, stderr);
   assert.match(stdout, /^> Describe the picture\.\n[^\n]+\n\n> [^\n]+\n[^\n]+\n\n> [^\n]+\n[^\n]+\n$/);
   assert.ok(!stdout.includes("\x1b"));
-  assert.match(stderr, /^\n\d+ tokens in [^\n]* tok\/s [^\n]*memory [^\n]* MB\n$/);
+  assert.match(stderr, /^\n\d+ tokens in [^\n]* tok\/s[^\n]*memory [^\n]* MB\n$/);
 });
 
 Deno.test("demo: a picture and a question of one's own", async () => {
