@@ -40,12 +40,14 @@ SHORT = {
     ("counting", draw.ask_counting): 2.0, ("text", draw.ask_text): 2.4,
 }
 # steps, pictures per batch (by tiles in use where the stage is not exact), peak and last learning rate,
-# whether unused tiles and padding are computed, whether questions are asked, weight of the dense loss.
+# whether unused tiles and padding are computed, whether questions are asked, weight of the dense loss, whether
+# chats go on.
 STAGES = [
     {"name": "tower-near", "steps": 1600, "batch": {1: 64, 2: 48, 3: 32, 4: 24}, "rate": (1.5e-3, 1e-3), "exact": False, "answers": False, "dense": 1.0},
     {"name": "answers-near", "steps": 1100, "batch": {1: 48, 2: 40, 3: 32, 4: 24}, "rate": (1.2e-3, 1e-3), "exact": False, "answers": True, "dense": 0.5},
     {"name": "answers", "steps": 850, "batch": 36, "rate": (1.0e-3, 3e-5), "exact": True, "answers": True, "dense": 0.2},
     {"name": "answers-longer", "steps": 2000, "batch": 36, "rate": (8e-4, 1e-5), "exact": True, "answers": True, "dense": 0.2},
+    {"name": "conversations", "steps": 500, "batch": 36, "rate": (3e-4, 1e-5), "exact": True, "answers": True, "dense": 0.2, "talk": True},
 ]
 
 
@@ -96,7 +98,14 @@ class Batches(Dataset):
         if task == "small talk":
             return task, [tokens.small_talk(rng)]
         question, answer = draw.ASKERS[task](rng, scene)
-        return task, [(question, answer)] if task == "describe" else list(zip(question, answer))
+        turns = [(question, answer)] if task == "describe" else list(zip(question, answer))
+        if not self.stage.get("talk"):
+            return task, turns
+        # Conversations: a description or chat that goes on, or short questions one after the other.
+        if rng.random() < 0.3:
+            turns = []
+        turns += [self.short(rng, scene)[1][0] for _ in range(rng.randint(0 if turns else 2, 3))]
+        return task if task == "describe" and len(turns) == 1 else "multi-turn", turns
 
     def pack(self, rows):
         """Chats [pictures][questions] → padded ids, labels, row mask, task numbers."""
