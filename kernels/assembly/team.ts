@@ -219,10 +219,14 @@ export function release(): void {
   }
 }
 
-/** Worker: does its share of every command until told to exit. */
-export function serve(rank: i32, size: i32): void {
+/**
+ * Worker: does its share of every command behind the first `seen` ones, until told to exit or to go to another memory.
+ *
+ * @returns The number of the memory to go to, or −1: exit.
+ */
+export function serve(rank: i32, size: i32, seen: i32): i32 {
   if (ASC_FEATURE_THREADS) {
-    let seen = 0, patience = LOOKS_MIN;
+    let patience = LOOKS_MIN;
     while (true) {
       let looks = 0;
       while (atomic.load<i32>(SEQUENCE_ADDRESS) == seen) {
@@ -233,10 +237,13 @@ export function serve(rank: i32, size: i32): void {
       }
       patience = looks < patience ? min(patience * 2, LOOKS_MAX) : max(patience / 2, LOOKS_MIN);
       seen++;
-      if (load<i32>(COMMAND_ADDRESS) == Operation.OP_EXIT) return;
+      const operation = load<i32>(COMMAND_ADDRESS);
+      if (operation == Operation.OP_EXIT) return -1;
+      if (operation == Operation.OP_MOVE) return load<i32>(COMMAND_ADDRESS + 4);
       execute(rank, size);
       atomic.add<i32>(DONE_ADDRESS, 1);
       if (atomic.load<i32>(LEADER_ASLEEP_ADDRESS)) atomic.notify(DONE_ADDRESS, 1);
     }
   }
+  return -1;
 }

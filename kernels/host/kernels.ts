@@ -98,10 +98,19 @@ export class Kernels {
 
   /** Starts `threads` threads on a new memory. */
   static async start(threads: number, wanted: "auto" | KernelVariant = "auto"): Promise<Kernels> {
+    return (await Kernels.startBanks(threads, wanted, 1))[0];
+  }
+
+  /** Starts `threads` threads that work on `count` new memories, in one at a time. */
+  static async startBanks(
+    threads: number,
+    wanted: "auto" | KernelVariant,
+    count: number,
+  ): Promise<Kernels[]> {
     const build = kernelModule(threads, wanted);
-    const heap = new Heap(build.shared);
-    const team = await Team.start(build, heap, threads);
-    return new Kernels(heap, team, build.variant);
+    const heaps = Array.from({ length: count }, () => new Heap(build.shared));
+    const teams = await Team.start(build, heaps, threads);
+    return teams.map((team, bank) => new Kernels(heaps[bank], team, build.variant));
   }
 
   /** Kernels on a new memory for the caller's thread alone, at once. */

@@ -35,3 +35,5 @@ export const OP_MARLIN_PERMUTE_SCALES = 31;
 export const OP_PACK_MARLIN_SCALES = 32;
 export const OP_UNPACK_CODES = 33;
 export const OP_ATTENTION_WEIGHTS = 34;
+/** Sends the workers to another memory; its number is the argument. */
+export const OP_MOVE = 35;

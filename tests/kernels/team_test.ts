@@ -122,7 +122,7 @@ Deno.test("an operation that does not exist traps", async () => {
 
 Deno.test("a team whose workers cannot start is refused, and none is left behind", async () => {
   // The leader can use a memory that is not shared; no worker can be given it.
-  const start = () => Team.start(kernelModule(1, "strict"), new Heap(false), 3);
+  const start = () => Team.start(kernelModule(1, "strict"), [new Heap(false)], 3);
   await assertRefused(start, "WORKER_FAILED", "Cannot start 3 threads");
 });
 
@@ -177,4 +177,25 @@ Deno.test("a forgotten close does not keep the process alive", async () => {
   const { success, stdout, stderr } = await child.output();
   ok(success, new TextDecoder().decode(stderr));
   equal(new TextDecoder().decode(stdout).trim(), "2".repeat(16));
+});
+
+for (const threads of [1, 2, 3]) {
+  Deno.test(`${threads} threads work in one of several memories at a time, in any order`, async () => {
+    const banks = await Kernels.startBanks(threads, "auto", 3);
+    // Every bank many times, some of them twice in a row.
+    for (let i = 0; i < 600; i++) ok(addWorks(banks[(i * i) % 7 % 3], 1 + i % 20), `${i}`);
+    await banks[1].close();
+    for (const bank of banks) {
+      await assertRefused(() => addWorks(bank, 4), "WORKER_FAILED");
+    }
+  });
+}
+
+Deno.test("a team of one thread may work in one memory while the others are elsewhere", async () => {
+  const [first, second] = await Kernels.startBanks(3, "auto", 2);
+  ok(addWorks(second, 9));
+  first.team.alone(() => ok(addWorks(first, 9)));
+  ok(addWorks(second, 9));
+  ok(addWorks(first, 9));
+  await first.close();
 });
