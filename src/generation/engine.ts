@@ -5,14 +5,18 @@
  */
 import type { Kernels } from "../../kernels/host/kernels.ts";
 import type { Decoder } from "../models/decoder/decoder.ts";
-import type { KeyValueShape } from "./key_value_cache.ts";
+import type { KeyValuePlace } from "./key_value_cache.ts";
 import type { Vision } from "./vision.ts";
 
 /** What a loaded model shares among its sequences. */
 export interface Engine {
+  /** Of the first memory. */
   readonly kernels: Kernels;
+  /** Memories that the model is laid over. */
+  readonly memories: number;
   readonly decoder: Decoder;
-  readonly cacheShape: KeyValueShape;
+  /** Where the keys and values of a sequence lie. */
+  readonly cache: KeyValuePlace;
   /** Of models that look at pictures. */
   readonly vision?: Vision;
   /** Tokens that a sequence may have. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Heap } from "../../kernels/host/heap.ts";
 import type { Kernels } from "../../kernels/host/kernels.ts";
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import type { KeyValueView } from "../layers/attention.ts";
@@ -14,6 +15,11 @@ export interface KeyValueShape {
   layers: number;
   kvHeads: number;
   headSize: number;
+}
+
+/** A cache's sizes and the kernels of each of its layers, in whose memories it lies. */
+export interface KeyValuePlace extends KeyValueShape {
+  kernels: readonly Kernels[];
 }
 
 /** The cache of a sequence: cross-attention layers have none. */
@@ -38,21 +44,21 @@ export function keyValueBytes(shape: KeyValueShape, tokens: number): number {
 
 /** Owns its blocks until `dispose`. */
 export class KeyValueCache implements KeyValueView {
-  readonly #kernels: Kernels;
-  readonly #shape: KeyValueShape;
+  readonly #place: KeyValuePlace;
   /** Addresses, [layer][block]. */
   readonly #blocks: number[][];
-  #tables = 0;
+  /** Addresses of the block tables, with room for `#capacity` blocks each. */
+  readonly #tables: number[];
   #capacity = 0;
 
-  constructor(kernels: Kernels, shape: KeyValueShape) {
-    this.#kernels = kernels;
-    this.#shape = shape;
-    this.#blocks = Array.from({ length: shape.layers }, () => []);
+  constructor(place: KeyValuePlace) {
+    this.#place = place;
+    this.#blocks = Array.from({ length: place.layers }, () => []);
+    this.#tables = this.#blocks.map(() => 0);
   }
 
   table(layer: number): number {
-    return this.#tables + layer * this.#capacity * 4;
+    return this.#tables[layer];
   }
 
   /**
@@ -67,10 +73,9 @@ export class KeyValueCache implements KeyValueView {
     try {
       this.#growTables(wanted);
       this.#blocks.forEach((blocks, layer) => {
-        while (blocks.length < wanted) {
-          blocks.push(this.#kernels.heap.allocate(blockBytes(this.#shape)));
-        }
-        this.#kernels.heap.wordsAt(this.table(layer), wanted).set(blocks);
+        const heap = this.#heapOf(layer);
+        while (blocks.length < wanted) blocks.push(heap.allocate(blockBytes(this.#place)));
+        heap.wordsAt(this.table(layer), wanted).set(blocks);
       });
     } catch (error) {
       this.#shrink(before);
@@ -85,29 +90,43 @@ export class KeyValueCache implements KeyValueView {
 
   dispose(): void {
     this.#shrink(0);
-    this.#kernels.heap.free(this.#tables, this.#capacity * this.#shape.layers * 4);
-    this.#tables = this.#capacity = 0;
+    this.#tables.forEach((table, layer) => this.#heapOf(layer).free(table, this.#capacity * 4));
+    this.#tables.fill(0);
+    this.#capacity = 0;
   }
 
   /** The bytes of one block, to copy out or in. */
   blockAt(layer: number, block: number): Uint8Array {
-    return this.#kernels.heap.bytesAt(this.#blocks[layer][block], blockBytes(this.#shape));
+    return this.#heapOf(layer).bytesAt(this.#blocks[layer][block], blockBytes(this.#place));
   }
 
   #shrink(count: number): void {
-    for (const blocks of this.#blocks) {
-      for (const address of blocks.splice(count)) this.#kernels.heap.free(address, blockBytes(this.#shape));
-    }
+    this.#blocks.forEach((blocks, layer) => {
+      for (const address of blocks.splice(count)) this.#heapOf(layer).free(address, blockBytes(this.#place));
+    });
   }
 
   #growTables(wanted: number): void {
     if (wanted <= this.#capacity) return;
-    const { heap } = this.#kernels;
     const capacity = Math.max(wanted, 2 * this.#capacity, 16);
-    const tables = heap.allocate(capacity * this.#shape.layers * 4);
-    heap.free(this.#tables, this.#capacity * this.#shape.layers * 4);
-    this.#tables = tables;
+    // All or none: a memory that cannot grow leaves the tables as they are.
+    const tables: number[] = [];
+    try {
+      this.#blocks.forEach((_, layer) => tables.push(this.#heapOf(layer).allocate(capacity * 4)));
+    } catch (error) {
+      tables.forEach((table, layer) => this.#heapOf(layer).free(table, capacity * 4));
+      throw error;
+    }
+    this.#blocks.forEach((blocks, layer) => {
+      const heap = this.#heapOf(layer);
+      heap.free(this.#tables[layer], this.#capacity * 4);
+      heap.wordsAt(tables[layer], blocks.length).set(blocks);
+      this.#tables[layer] = tables[layer];
+    });
     this.#capacity = capacity;
-    this.#blocks.forEach((blocks, layer) => heap.wordsAt(this.table(layer), blocks.length).set(blocks));
+  }
+
+  #heapOf(layer: number): Heap {
+    return this.#place.kernels[layer].heap;
   }
 }

@@ -14,16 +14,19 @@ import { readJsonObject } from "../io/read.ts";
 import type { ModelSource } from "../io/source.ts";
 import { ConfigReader } from "../models/config_reader.ts";
 import { Decoder, STEP_ROWS_MAX } from "../models/decoder/decoder.ts";
-import { takeDecoderWeights } from "../models/decoder/weights.ts";
+import { layerPart, takeDecoderWeights } from "../models/decoder/weights.ts";
+import type { DecoderConfig } from "../models/decoder/config.ts";
 import { readTileSettings } from "../models/mllama/preprocessor.ts";
+import { pictureTokens } from "../models/mllama/vision_config.ts";
 import { VisionTower } from "../models/mllama/vision_tower.ts";
-import { takeVisionWeights } from "../models/mllama/vision_weights.ts";
+import { takeVisionWeights, VISION_PART } from "../models/mllama/vision_weights.ts";
 import { type Architecture, readArchitecture, spellingsOf } from "../models/registry.ts";
-import { type LoadedWeights, type LoadProgress, loadWeights } from "../weights/load.ts";
+import { type LoadedWeights, type LoadProgress, loadWeights, stagingBytes } from "../weights/load.ts";
+import { placeParts } from "../weights/placement.ts";
 import { type Precision, WeightPlan } from "../weights/plan.ts";
 import type { TileSettings } from "../image/tiles.ts";
 import type { Engine } from "./engine.ts";
-import { cacheShapeOf, pictureShapeOf } from "./key_value_cache.ts";
+import { cacheShapeOf, keyValueBytes, pictureShapeOf } from "./key_value_cache.ts";
 import { Model } from "./model.ts";
 import { describeModel, type ModelInfo } from "./model_info.ts";
 import { type GenerationDefaults, readGenerationDefaults, TextFiles } from "./text_files.ts";
@@ -50,6 +53,8 @@ export interface LoadOptions {
    * trained), or what transformers computes, for comparison with it.
    */
   crossAttentionRows?: CrossAttentionRows;
+  /** Bytes of one kernel memory at most, default nearly 4 GiB; a larger model lies in several. Smaller for tests. */
+  bankBytes?: number;
   /** Refuse everything that would need the network. */
   offline?: boolean;
   /** Told after every few MB. */
@@ -58,8 +63,10 @@ export interface LoadOptions {
   signal?: AbortSignal;
 }
 
-/** One memory ends at 4 GiB; the rest of the page below the heap and growth in steps are the margin. */
-const MEMORY_BYTES_MAX = 2 ** 32 - 2 ** 24;
+/** One memory ends at 4 GiB; the page below the heap and growth in steps are the margin. */
+const BANK_BYTES_MAX = 2 ** 32 - 2 ** 24;
+/** Pictures for which there is certainly room in the memories; more find it as long as it lasts. */
+const PICTURES_RESERVED = 2;
 
 /** A model as its headers describe it. */
 interface InspectedModel {
@@ -71,6 +78,9 @@ interface InspectedModel {
   contextSize: number;
   threads: number;
   info: ModelInfo;
+  /** Number of the memory that each part lies in, and how many there are. */
+  bankOf: ReadonlyMap<string, number>;
+  banks: number;
   defaults: GenerationDefaults;
   fingerprint: string;
 }
@@ -101,31 +111,36 @@ export async function loadModel(
   const { decoder: config } = architecture;
   let kernels: Kernels | undefined;
   try {
-    refuseTooLarge(info);
     const text = await TextFiles.read(inspected.source);
-    kernels = await Kernels.start(threads, options.kernels ?? "auto");
-    const weights = await loadWeights(plan, checkpoint, kernels, options);
+    const banks = await Kernels.startBanks(threads, options.kernels ?? "auto", inspected.banks);
+    kernels = banks[0];
+    const kernelsOf = (part: string) => banks[inspected.bankOf.get(part)!];
+    const weights = await loadWeights(plan, checkpoint, kernelsOf, options);
     kernels.chooseDotForm();
+    for (const bank of banks) bank.wideDot = kernels.wideDot;
     const taker = takerOf(plan, weights);
     const taken = takeDecoderWeights(config, taker, architecture.decoderPrefix);
     const rows = Math.min(STEP_ROWS_MAX, contextSize);
     const precision = options.precision ?? "int8";
-    const decoder = new Decoder(config, taken, precision, kernels, rows);
+    const layerKernels = ({ layers }: DecoderConfig, isCross: boolean) =>
+      layers.flatMap((layer, i) => (layer.isCross ?? false) === isCross ? [kernelsOf(layerPart(i))] : []);
+    const decoder = new Decoder(config, taken, precision, kernelsOf, rows);
     const engine: Engine = {
       kernels,
+      memories: banks.length,
       decoder,
-      cacheShape: cacheShapeOf(config),
+      cache: { ...cacheShapeOf(config), kernels: layerKernels(config, false) },
       ...(architecture.vision && {
         vision: new Vision({
           tower: new VisionTower(
             architecture.vision,
             takeVisionWeights(architecture.vision, config, taker),
             precision,
-            kernels,
+            kernelsOf(VISION_PART),
           ),
           decoder,
-          kernels,
-          cacheShape: pictureShapeOf(config),
+          kernels: kernelsOf(VISION_PART),
+          place: { ...pictureShapeOf(config), kernels: layerKernels(config, true) },
           settings: inspected.tileSettings!,
           imageToken: architecture.imageToken!,
           rows: options.crossAttentionRows ?? "meta",
@@ -188,6 +203,7 @@ async function inspect(where: string | URL | ModelSource, options: LoadOptions):
     const tileSettings = vision && await readTileSettings(source, vision);
     const contextSize = chooseContext(options.contextSize, decoder.contextSize);
     const info = describeModel(architecture, plan, contextSize, threads);
+    const bankOf = placeModel(architecture, plan, info, options.bankBytes ?? BANK_BYTES_MAX);
     const fingerprint = JSON.stringify([precision, json, [...checkpoint.tensors.values()]]);
     return {
       source,
@@ -198,6 +214,8 @@ async function inspect(where: string | URL | ModelSource, options: LoadOptions):
       contextSize,
       threads,
       info,
+      bankOf,
+      banks: 1 + Math.max(...bankOf.values()),
       defaults,
       fingerprint,
     };
@@ -224,13 +242,24 @@ function chooseContext(wanted: number | undefined, ofModel: number): number {
   });
 }
 
-function refuseTooLarge({ memory }: ModelInfo): void {
-  const needed = memory.weights + memory.working + memory.vision;
-  if (needed <= MEMORY_BYTES_MAX) return;
-  throw new RemoraError("OUT_OF_MEMORY", "Cannot load the model", {
-    expected: `weights and buffers of at most ${MEMORY_BYTES_MAX} bytes`,
-    found: `${memory.weights} + ${memory.working + memory.vision} bytes`,
-  });
+/**
+ * Lays the parts of a model over memories. A layer lies beside what its sequences and pictures remember there; every memory has
+ * buffers of the forward pass and of loading, one the vision tower's.
+ */
+function placeModel(
+  { decoder, vision }: Architecture,
+  plan: WeightPlan,
+  { memory, contextSize }: ModelInfo,
+  bankBytes: number,
+): Map<string, number> {
+  const ofLayer = (tokens: number) => keyValueBytes({ ...cacheShapeOf(decoder), layers: 1 }, tokens);
+  const remembered = new Map(decoder.layers.map(({ isCross }, index) => [
+    layerPart(index),
+    isCross ? PICTURES_RESERVED * ofLayer(pictureTokens(vision!)) : ofLayer(contextSize),
+  ]));
+  if (vision) remembered.set(VISION_PART, memory.vision);
+  const parts = plan.parts.map(({ name, bytes }) => ({ name, bytes: bytes + (remembered.get(name) ?? 0) }));
+  return placeParts(parts, bankBytes - memory.working - stagingBytes(plan));
 }
 
 /** The loaded weights as a taker: what the plan walked is walked again, with addresses in place of plans. */
@@ -240,6 +269,7 @@ function takerOf(plan: WeightPlan, { tables, linears, vectors, arrays }: LoadedW
     linear: (name: string) => linears.get(name) ?? tables.get(name)!,
     vector: (name: string) => vectors.get(name)!,
     array: (name: string) => arrays.get(name)!,
+    part: () => {},
     has: (name: string) => plan.has(name),
   };
 }

@@ -42,9 +42,10 @@ export class Model implements AsyncDisposable {
     return this.#text.tokenizer;
   }
 
-  /** How many threads compute, and with which kernels. */
-  get engine(): { threads: number; kernels: "relaxed" | "strict" } {
-    return { threads: this.#engine.kernels.team.size, kernels: this.#engine.kernels.variant };
+  /** How many threads compute, with which kernels, and in how many memories the model lies. */
+  get engine(): { threads: number; kernels: "relaxed" | "strict"; memories: number } {
+    const { kernels, memories } = this.#engine;
+    return { threads: kernels.team.size, kernels: kernels.variant, memories };
   }
 
   /**

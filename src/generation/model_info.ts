@@ -5,6 +5,7 @@
  */
 import { KIND_INT4 } from "../../kernels/shared/layout.ts";
 import { STEP_ROWS_MAX, workspaceShape } from "../models/decoder/decoder.ts";
+import { pictureTokens } from "../models/mllama/vision_config.ts";
 import { VisionTower } from "../models/mllama/vision_tower.ts";
 import type { Architecture } from "../models/registry.ts";
 import { Workspace } from "../ops/workspace.ts";
@@ -89,8 +90,7 @@ export function describeModel(
   for (const { length } of plan.vectors.values()) parameterCount += length;
   for (const { stored } of plan.arrays.values()) parameterCount += elementCount(stored.shape);
   const tower = vision ? VisionTower.bytes(vision, decoder.hiddenSize, threads) : 0;
-  const pictureTokens = vision ? vision.tilesMax * (vision.patches + 1) : 0;
-  const picture = keyValueBytes(pictureShapeOf(decoder), pictureTokens);
+  const picture = vision ? keyValueBytes(pictureShapeOf(decoder), pictureTokens(vision)) : 0;
   return {
     architecture: name,
     parameterCount,

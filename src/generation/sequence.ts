@@ -70,7 +70,7 @@ export class Sequence implements Disposable {
   /** Made by `Model.createSequence`. */
   constructor(engine: Engine) {
     this.#engine = engine;
-    this.#cache = new KeyValueCache(engine.kernels, engine.cacheShape);
+    this.#cache = new KeyValueCache(engine.cache);
     if (engine.vision) this.#sight = new Sight(engine.vision);
   }
 

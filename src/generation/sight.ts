@@ -8,12 +8,14 @@
  * @module
  */
 import type { Heap } from "../../kernels/host/heap.ts";
+import type { CommonKeys } from "../../kernels/host/kernels.ts";
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import type { PictureView, SeeingRows } from "../layers/cross_attention.ts";
+import type { KeyValuePlace } from "./key_value_cache.ts";
 import type { SeenPicture, Vision } from "./vision.ts";
 
 /** What the pictures come from and go back to. */
-type SightVision = Pick<Vision, "kernels" | "rows" | "layers" | "release">;
+type SightVision = Pick<Vision, "place" | "rows" | "release">;
 
 /** A picture and the position of its token. */
 interface Placed {
@@ -105,7 +107,7 @@ export class Sight {
   #view(key: string, pictures: { picture: SeenPicture; tokens: number }[]): View {
     let view = this.#views.get(key);
     if (!view) {
-      view = new View(this.#vision.kernels.heap, this.#vision.layers, pictures);
+      view = new View(this.#vision.place, pictures);
       this.#views.set(key, view);
     }
     return view;
@@ -117,43 +119,44 @@ export class Sight {
   }
 }
 
-/** Block tables of several pictures, one behind the other. */
+/** Block tables of several pictures, one behind the other, and what is seen of each block; for every layer in its memory. */
 class View implements PictureView {
-  readonly counts: number;
-  readonly blocks: number;
-  readonly #heap: Heap;
-  readonly #layers: number;
-  readonly #tables: number;
+  readonly #heaps: Heap[];
+  readonly #blocks: number;
+  /** Addresses of u32 [blocks], i32 [blocks]. */
+  readonly #tables: number[];
 
-  constructor(heap: Heap, layers: number, pictures: { picture: SeenPicture; tokens: number }[]) {
+  constructor({ kernels }: KeyValuePlace, pictures: { picture: SeenPicture; tokens: number }[]) {
     const counts = pictures.flatMap(({ tokens }) => blockCounts(tokens));
-    this.blocks = counts.length;
-    this.#heap = heap;
-    this.#layers = layers;
-    this.#tables = heap.allocate(this.#bytes);
-    for (let layer = 0; layer < layers; layer++) {
-      const target = heap.wordsAt(this.table(layer), this.blocks);
-      let at = 0;
+    this.#heaps = kernels.map(({ heap }) => heap);
+    this.#blocks = counts.length;
+    this.#tables = this.#heaps.map((heap, layer) => {
+      const table = heap.allocate(this.#bytes);
+      let at = table;
       for (const { picture, tokens } of pictures) {
         const count = blockCounts(tokens).length;
-        target.set(heap.wordsAt(picture.memory.table(layer), count), at);
-        at += count;
+        heap.wordsAt(at, count).set(heap.wordsAt(picture.memory.table(layer), count));
+        at += count * 4;
       }
-    }
-    this.counts = this.table(layers);
-    heap.wordsAt(this.counts, this.blocks).set(counts);
+      heap.wordsAt(at, this.#blocks).set(counts);
+      return table;
+    });
   }
 
   table(layer: number): number {
-    return this.#tables + layer * this.blocks * 4;
+    return this.#tables[layer];
+  }
+
+  visible(layer: number): CommonKeys {
+    return { counts: this.#tables[layer] + this.#blocks * 4, blocks: this.#blocks };
   }
 
   dispose(): void {
-    this.#heap.free(this.#tables, this.#bytes);
+    this.#tables.forEach((table, layer) => this.#heaps[layer].free(table, this.#bytes));
   }
 
   get #bytes(): number {
-    return (this.#layers + 1) * this.blocks * 4;
+    return 2 * this.#blocks * 4;
   }
 }
 

@@ -38,7 +38,7 @@ export async function writeSnapshot(
   cache: KeyValueCache,
 ): Promise<Uint8Array> {
   const bytes = new Uint8Array(
-    TOKENS_AT + 4 * tokens.length + keyValueBytes(engine.cacheShape, tokens.length),
+    TOKENS_AT + 4 * tokens.length + keyValueBytes(engine.cache, tokens.length),
   );
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
@@ -47,7 +47,7 @@ export async function writeSnapshot(
   view.setUint32(COUNT_AT, tokens.length, true);
   tokens.forEach((id, i) => view.setUint32(TOKENS_AT + 4 * i, id, true));
   let at = TOKENS_AT + 4 * tokens.length;
-  for (let layer = 0; layer < engine.cacheShape.layers; layer++) {
+  for (let layer = 0; layer < engine.cache.layers; layer++) {
     for (let block = 0; block * KV_BLOCK_TOKENS < tokens.length; block++) {
       const part = cache.blockAt(layer, block);
       bytes.set(part, at);
@@ -73,13 +73,13 @@ export async function readSnapshot(engine: Engine, bytes: Uint8Array): Promise<S
     throw bad("a snapshot of this model and precision", "one of another");
   }
   const count = view.getUint32(COUNT_AT, true);
-  const size = TOKENS_AT + 4 * count + keyValueBytes(engine.cacheShape, count);
+  const size = TOKENS_AT + 4 * count + keyValueBytes(engine.cache, count);
   if (size !== bytes.length) throw bad(`${size} bytes`, `${bytes.length}`);
   if (count > engine.contextSize) throw bad(`at most ${engine.contextSize} tokens`, `${count}`);
   const tokens = Array.from({ length: count }, (_, i) => view.getUint32(TOKENS_AT + 4 * i, true));
   const fill = (cache: KeyValueCache) => {
     let at = TOKENS_AT + 4 * count;
-    for (let layer = 0; layer < engine.cacheShape.layers; layer++) {
+    for (let layer = 0; layer < engine.cache.layers; layer++) {
       for (let block = 0; block * KV_BLOCK_TOKENS < count; block++) {
         const part = cache.blockAt(layer, block);
         part.set(bytes.subarray(at, at + part.length));

@@ -13,7 +13,7 @@ import { supportedCanvases, tileImage, type TileSettings } from "../image/tiles.
 import type { Decoder } from "../models/decoder/decoder.ts";
 import { CHANNELS } from "../models/mllama/vision_config.ts";
 import type { VisionTower } from "../models/mllama/vision_tower.ts";
-import { keyValueBytes, KeyValueCache, type KeyValueShape } from "./key_value_cache.ts";
+import { keyValueBytes, KeyValueCache, type KeyValuePlace } from "./key_value_cache.ts";
 
 /** What rows that see no picture take from it: nothing (as trained), or what transformers computes. */
 export type CrossAttentionRows = "meta" | "transformers";
@@ -62,9 +62,10 @@ export interface SeeOptions {
 export interface VisionParts {
   tower: VisionTower;
   decoder: Decoder;
+  /** The tower's. */
   kernels: Kernels;
-  /** Of the cross-attention layers. */
-  cacheShape: KeyValueShape;
+  /** Where keys and values of pictures lie: in the cross-attention layers' memories. */
+  place: KeyValuePlace;
   settings: TileSettings;
   imageToken: number;
   rows: CrossAttentionRows;
@@ -82,8 +83,8 @@ export class Vision {
     this.#parts = parts;
   }
 
-  get kernels(): Kernels {
-    return this.#parts.kernels;
+  get place(): KeyValuePlace {
+    return this.#parts.place;
   }
 
   get imageToken(): number {
@@ -92,11 +93,6 @@ export class Vision {
 
   get rows(): CrossAttentionRows {
     return this.#parts.rows;
-  }
-
-  /** Cross-attention layers. */
-  get layers(): number {
-    return this.#parts.cacheShape.layers;
   }
 
   /** Patches on a side of a tile. */
@@ -190,20 +186,22 @@ export class Vision {
     layout: PictureLayout,
     options: SeeOptions,
   ): Promise<SeenPicture> {
-    const { tower, decoder, kernels, cacheShape, rows } = this.#parts;
+    const { tower, decoder, kernels, place, rows } = this.#parts;
     const { signal, onProgress: onLayer, trace } = options;
     const allTiles = rows === "transformers" || trace !== undefined;
     const visibleTokens = prepared.tileCount * tower.tileTokens;
     const tokens = rows === "transformers" ? tower.config.tilesMax * tower.tileTokens : visibleTokens;
-    const memory = new KeyValueCache(kernels, cacheShape);
+    const memory = new KeyValueCache(place);
     try {
       memory.reserve(tokens);
       const features = await tower.see(prepared, { allTiles, signal, onLayer });
       const { hiddenSize } = decoder.config;
       const states: Float32Array[] = [];
       tower.project(features, decoder.rows, (address, start, count) => {
-        if (trace) states.push(kernels.heap.floatsAt(address, count * hiddenSize).slice());
-        if (start < tokens) decoder.remember(address, Math.min(count, tokens - start), start, memory);
+        const part = kernels.heap.floatsAt(address, count * hiddenSize);
+        if (trace) states.push(part.slice());
+        const kept = Math.min(count, tokens - start);
+        if (kept > 0) decoder.remember(part.subarray(0, kept * hiddenSize), kept, start, memory);
       });
       if (trace) {
         const count = features.tiles * tower.tileTokens * tower.config.outputSize;
@@ -230,6 +228,6 @@ export class Vision {
   }
 
   #bytesOf({ tokens }: SeenPicture): number {
-    return keyValueBytes(this.#parts.cacheShape, tokens);
+    return keyValueBytes(this.#parts.place, tokens);
   }
 }

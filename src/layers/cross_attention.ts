@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { CommonKeys } from "../../kernels/host/kernels.ts";
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import { project } from "../ops/project.ts";
 import type { Workspace } from "../ops/workspace.ts";
@@ -14,9 +15,8 @@ import type { AttentionShape, KeyValueView } from "./attention.ts";
 
 /** What rows of text can see: blocks of pictures' keys and values in every cross-attention layer. */
 export interface PictureView extends KeyValueView {
-  /** Address of i32 [blocks]: tokens of each block that are seen. */
-  readonly counts: number;
-  readonly blocks: number;
+  /** Blocks, and address of i32 [blocks]: tokens of each that are seen; beside the layer's table. */
+  visible(layer: number): CommonKeys;
 }
 
 /** Neighbouring rows of a step that see the same. */
@@ -86,7 +86,7 @@ export function crossAttend(
       queries: queries + offset,
       queryStride: stride,
       table: view.table(step.layer),
-      visible: view,
+      visible: view.visible(step.layer),
       rows,
       heads,
       kvHeads,
@@ -141,9 +141,10 @@ function watchRow(
   watch: AttentionWatch,
 ): void {
   const { heap } = kernels;
-  const floats = heads * view.blocks * KV_BLOCK_TOKENS;
+  const visible = view.visible(layer);
+  const floats = heads * visible.blocks * KV_BLOCK_TOKENS;
   const weights = heap.allocate(floats * 4);
-  kernels.attentionWeights(query, view.table(layer), view, heads, kvHeads, headSize, scale, weights);
+  kernels.attentionWeights(query, view.table(layer), visible, heads, kvHeads, headSize, scale, weights);
   watch(heap.floatsAt(weights, floats), view);
   heap.free(weights, floats * 4);
 }

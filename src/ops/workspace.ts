@@ -41,8 +41,9 @@ export class Workspace extends ProductBuffers {
   readonly gateUp: number;
   readonly activated: number;
   readonly logits: number;
-  /** f32 [rows, 2, rotaryHalf] each. */
+  /** f32 [rows, 2, rotaryHalf] each, and the frequencies that they are made of, f32 [rotaryHalf] each. */
   readonly rotary: readonly number[];
+  readonly frequencies: readonly number[];
   readonly attentionScratch: number;
   /** Bytes of `attentionScratch` per thread. */
   readonly attentionScratchBytes: number;
@@ -61,6 +62,7 @@ export class Workspace extends ProductBuffers {
     this.activated = floats(shape.intermediateSize);
     this.logits = heap.allocate(Math.min(LOGIT_ROWS, shape.rows) * shape.vocabularySize * 4);
     this.rotary = Array.from({ length: shape.rotaryTables }, () => floats(2 * shape.rotaryHalf));
+    this.frequencies = this.rotary.map(() => heap.allocate(shape.rotaryHalf * 4));
     this.attentionScratchBytes = attentionScratchBytes(shape.headSize);
     this.attentionScratch = heap.allocate(this.attentionScratchBytes * team.size);
   }

@@ -47,7 +47,7 @@ export interface LoadedWeights {
 }
 
 /**
- * Loads everything in the plan.
+ * Loads everything in the plan, each part into the memory of its kernels.
  *
  * @throws {RemoraError} BAD_TENSOR for values that cannot be (NaN scales, group indices out of range), naming file and
  * tensor; OUT_OF_MEMORY; the signal's reason when it fires between two windows.
@@ -55,20 +55,53 @@ export interface LoadedWeights {
 export async function loadWeights(
   plan: WeightPlan,
   checkpoint: Checkpoint,
-  kernels: Kernels,
+  kernelsOf: (part: string) => Kernels,
   { onProgress, signal }: { onProgress?: (progress: LoadProgress) => void; signal?: AbortSignal } = {},
 ): Promise<LoadedWeights> {
-  const loader = new Loader(checkpoint, kernels, plan, onProgress, signal);
+  const progress: LoadProgress = { loadedBytes: 0, totalBytes: storedBytes(plan) };
+  const loaders = new Map<Kernels, Loader>();
+  const loaderOf = ({ part }: { part: string }) => {
+    const kernels = kernelsOf(part);
+    let loader = loaders.get(kernels);
+    if (!loader) {
+      loader = new Loader(checkpoint, kernels, progress, onProgress, signal);
+      loaders.set(kernels, loader);
+    }
+    return loader;
+  };
   const tables = new Map<string, Linear>();
   const linears = new Map<string, Linear>();
   const vectors = new Map<string, number>();
   const arrays = new Map<string, StoredArray>();
-  for (const planned of plan.tables.values()) tables.set(planned.name, await loader.linear(planned));
-  for (const planned of plan.linears.values()) linears.set(planned.name, await loader.linear(planned));
-  for (const planned of plan.vectors.values()) vectors.set(planned.name, await loader.vector(planned));
-  for (const planned of plan.arrays.values()) arrays.set(planned.name, await loader.array(planned));
-  loader.finish();
+  for (const planned of plan.tables.values()) {
+    tables.set(planned.name, await loaderOf(planned).linear(planned));
+  }
+  for (const planned of plan.linears.values()) {
+    linears.set(planned.name, await loaderOf(planned).linear(planned));
+  }
+  for (const planned of plan.vectors.values()) {
+    vectors.set(planned.name, await loaderOf(planned).vector(planned));
+  }
+  for (const planned of plan.arrays.values()) {
+    arrays.set(planned.name, await loaderOf(planned).array(planned));
+  }
+  for (const loader of loaders.values()) loader.finish();
   return { tables, linears, vectors, arrays };
+}
+
+/** Bytes of memory that loading needs beside the weights: a window, and room for the largest tensor that is read whole. */
+export function stagingBytes(plan: WeightPlan): number {
+  let largest = 0;
+  const count = (entry?: TensorEntry) => {
+    if (entry) largest = Math.max(largest, entry.end - entry.begin);
+  };
+  for (const { stored } of [...plan.tables.values(), ...plan.linears.values()]) {
+    if (stored.kind === "dense") continue;
+    count(stored.scales);
+    count(stored.zeros);
+    if (stored.groupIndex || stored.bits !== 4) count(stored.codes);
+  }
+  return WINDOW_BYTES + largest;
 }
 
 /** How act-order inputs are laid out: groups padded to one length, each cut into `split` runs. */
@@ -78,6 +111,7 @@ interface InputOrder {
   split: number;
 }
 
+/** Loads into one memory. */
 class Loader {
   readonly #checkpoint: Checkpoint;
   readonly #kernels: Kernels;
@@ -89,7 +123,7 @@ class Loader {
   constructor(
     checkpoint: Checkpoint,
     kernels: Kernels,
-    plan: WeightPlan,
+    progress: LoadProgress,
     onProgress?: (progress: LoadProgress) => void,
     signal?: AbortSignal,
   ) {
@@ -98,7 +132,7 @@ class Loader {
     this.#onProgress = onProgress;
     this.#signal = signal;
     this.#window = kernels.heap.allocate(WINDOW_BYTES);
-    this.#progress = { loadedBytes: 0, totalBytes: storedBytes(plan) };
+    this.#progress = progress;
   }
 
   finish(): void {

@@ -32,6 +32,8 @@ const DENSE_GROUP_INPUTS = 64;
 /** A linear module as it is stored and as it will lie in memory. */
 export interface PlannedLinear extends LinearShape {
   readonly name: string;
+  /** What it lies together with; see `WeightTaker.part`. */
+  readonly part: string;
   readonly stored: DenseLinear | GptqLinear;
   readonly kind: number;
   /** Inputs that share one scale in memory. */
@@ -44,6 +46,7 @@ export interface PlannedLinear extends LinearShape {
 /** A vector (norm weight) as it is stored; it becomes f32 [length]. */
 export interface PlannedVector {
   readonly name: string;
+  readonly part: string;
   readonly stored: TensorEntry;
   readonly length: number;
   /** Added to every element: 1 where the file holds w − 1. */
@@ -54,6 +57,7 @@ export interface PlannedVector {
 /** An array that stays as it is stored, row-major. */
 export interface PlannedArray {
   readonly name: string;
+  readonly part: string;
   readonly stored: TensorEntry;
   /** KIND_F32, KIND_F16 or KIND_BF16. */
   readonly kind: number;
@@ -70,6 +74,8 @@ export class WeightPlan {
   readonly #checkpoint: Checkpoint;
   readonly #quantization: QuantizationConfig | undefined;
   readonly #precision: Precision;
+  readonly #order = new Set<string>();
+  #part = "";
 
   constructor(checkpoint: Checkpoint, quantization: QuantizationConfig | undefined, precision: Precision) {
     this.#checkpoint = checkpoint;
@@ -79,12 +85,24 @@ export class WeightPlan {
 
   /** Bytes in kernel memory. */
   get bytes(): number {
-    let sum = 0;
-    for (const part of this.tables.values()) sum += part.bytes;
-    for (const part of this.linears.values()) sum += part.bytes;
-    for (const part of this.vectors.values()) sum += part.bytes;
-    for (const part of this.arrays.values()) sum += part.bytes;
-    return sum;
+    return this.parts.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** The parts in the order in which they were taken, with their bytes. */
+  get parts(): { name: string; bytes: number }[] {
+    const sizes = new Map<string, number>();
+    for (const planned of [this.tables, this.linears, this.vectors, this.arrays]) {
+      for (const { part, bytes } of planned.values()) sizes.set(part, (sizes.get(part) ?? 0) + bytes);
+    }
+    return [...this.#order].filter((name) => sizes.has(name)).map((name) => ({
+      name,
+      bytes: sizes.get(name)!,
+    }));
+  }
+
+  part(name: string): void {
+    this.#part = name;
+    this.#order.add(name);
   }
 
   /** Whether any tensor of the module has elements. */
@@ -117,19 +135,20 @@ export class WeightPlan {
     const shape = { outputs, inputs, ...(kernel && { kernel }) };
     const planned = this.#plan(name, shape, asStored ? "f32" : this.#precision);
     const table = this.tables.get(name);
-    if (table?.kind === planned.kind) return table;
+    if (table?.kind === planned.kind && table.part === this.#part) return table;
     this.linears.set(name, planned);
     return planned;
   }
 
   #plan(name: string, shape: LinearShape, precision: Precision): PlannedLinear {
     const stored = requireLinear(this.#checkpoint, name, shape, this.#quantization);
-    return planLinear(name, stored, shape, precision);
+    return { ...planLinear(name, stored, shape, precision), part: this.#part };
   }
 
   /** @throws {RemoraError} MISSING_TENSOR or BAD_TENSOR naming file and tensor. */
   vector(name: string, length: number, offset: number): PlannedVector {
-    const planned = { name, stored: this.#floats(name, [length]), length, offset, bytes: length * 4 };
+    const stored = this.#floats(name, [length]);
+    const planned = { name, part: this.#part, stored, length, offset, bytes: length * 4 };
     this.vectors.set(name, planned);
     return planned;
   }
@@ -137,7 +156,13 @@ export class WeightPlan {
   /** @throws {RemoraError} As `vector`. */
   array(name: string, shape: readonly number[]): PlannedArray {
     const stored = this.#floats(name, shape);
-    const planned = { name, stored, kind: kindOf(stored), bytes: stored.end - stored.begin };
+    const planned = {
+      name,
+      part: this.#part,
+      stored,
+      kind: kindOf(stored),
+      bytes: stored.end - stored.begin,
+    };
     this.arrays.set(name, planned);
     return planned;
   }
@@ -181,7 +206,7 @@ function planLinear(
   stored: DenseLinear | GptqLinear,
   { outputs, inputs }: LinearShape,
   precision: Precision,
-): PlannedLinear {
+): Omit<PlannedLinear, "part"> {
   const panels = Math.ceil(outputs / PANEL_OUTPUTS);
   const bias = stored.bias ? outputs * 4 : 0;
   if (stored.kind === "dense" && precision === "f32") {

@@ -15,6 +15,8 @@ export interface LinearOptions {
 
 /** Something that can take modules: a plan, or the loaded weights. */
 export interface WeightTaker<L, V, A = unknown> {
+  /** Begins a part: what is taken from here on, up to the next part, lies together in one memory. */
+  part(name: string): void;
   /** An embedding table [rows, width]. */
   table(name: string, rows: number, width: number): L;
   /** A linear layer W [outputs, inputs]. */

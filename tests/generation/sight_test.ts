@@ -24,10 +24,11 @@ interface Bench {
 async function withSight(rows: CrossAttentionRows, use: (bench: Bench) => void): Promise<void> {
   const kernels = await Kernels.start(1);
   const released: string[] = [];
-  const sight = new Sight({ kernels, rows, layers: LAYERS, release: ({ key }) => released.push(key) });
+  const place = { ...SHAPE, kernels: Array(LAYERS).fill(kernels) };
+  const sight = new Sight({ place, rows, release: ({ key }) => released.push(key) });
   let count = 0;
   const show = (position: number, tiles: number) => {
-    const memory = new KeyValueCache(kernels, SHAPE);
+    const memory = new KeyValueCache(place);
     const visibleTokens = tiles * TILE_TOKENS;
     const tokens = rows === "meta" ? visibleTokens : TILES_MAX * TILE_TOKENS;
     memory.reserve(tokens);
@@ -44,8 +45,9 @@ async function withSight(rows: CrossAttentionRows, use: (bench: Bench) => void):
 function seenBy({ kernels, sight }: Bench, pictures: SeenPicture[], rows: number) {
   const result: Record<string, number>[] = Array.from({ length: rows }, () => ({}));
   for (const { first, rows: count, view } of sight.seeing(0, rows)) {
-    const blocks = kernels.heap.wordsAt(view.table(0), view.blocks);
-    const counts = kernels.heap.wordsAt(view.counts, view.blocks);
+    const visible = view.visible(0);
+    const blocks = kernels.heap.wordsAt(view.table(0), visible.blocks);
+    const counts = kernels.heap.wordsAt(visible.counts, visible.blocks);
     const seen: Record<string, number> = {};
     blocks.forEach((block, i) => {
       const { key } = pictures.find(({ memory }) => kernels.heap.wordsAt(memory.table(0), 1)[0] === block)!;

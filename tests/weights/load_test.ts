@@ -48,7 +48,7 @@ async function loadedWeights(shape: StoredShape): Promise<Float32Array> {
   plan.linear("m", OUTPUTS, shape.inputs);
   const kernels = await Kernels.start(1);
   try {
-    const { matrix, packedInputs } = (await loadWeights(plan, checkpoint, kernels)).linears.get("m")!;
+    const { matrix, packedInputs } = (await loadWeights(plan, checkpoint, () => kernels)).linears.get("m")!;
     const { heap } = kernels;
     const { inputs, bits = 4 } = shape;
     const identity = heap.allocate(inputs * packedInputs * 4), output = heap.allocate(inputs * OUTPUTS * 4);

@@ -15,13 +15,14 @@ import {
 } from "../../layers/cross_attention.ts";
 import { feedForward } from "../../layers/feed_forward.ts";
 import { rotaryFrequencies } from "../../layers/rotary.ts";
+import { Activations } from "../../ops/activations.ts";
 import { wholeBlocks } from "../../ops/product_buffers.ts";
 import { project } from "../../ops/project.ts";
-import { LOGIT_ROWS, Workspace, type WorkspaceShape } from "../../ops/workspace.ts";
+import { LOGIT_ROWS, type Workspace, type WorkspaceShape } from "../../ops/workspace.ts";
 import type { Linear } from "../../weights/linear.ts";
 import type { Precision } from "../../weights/plan.ts";
 import type { DecoderConfig } from "./config.ts";
-import type { DecoderWeights, LayerWeights } from "./weights.ts";
+import { type DecoderWeights, EMBEDDING_PART, layerPart, type LayerWeights } from "./weights.ts";
 
 /** Rows of one step at most: enough that the weights' unpacking is amortised, small enough for the caches. */
 export const STEP_ROWS_MAX = 512;
@@ -47,10 +48,8 @@ export class Decoder {
   readonly config: DecoderConfig;
   readonly #weights: DecoderWeights<Linear, number>;
   readonly #precision: Precision;
-  readonly #kernels: Kernels;
-  readonly #workspace: Workspace;
+  readonly #activations: Activations;
   readonly #attention: AttentionShape;
-  readonly #frequencies: number[];
   readonly #rotaryFactors: number[];
   /** Length for which each table's frequencies were computed; −1: not yet. */
   readonly #rotaryLengths: number[];
@@ -59,35 +58,36 @@ export class Decoder {
   /** Factors of what each cross-attention layer adds. */
   readonly #gates: ({ attention: number; feedForward: number } | undefined)[];
 
+  /** @param kernelsOf The kernels beside a part's weights. */
   constructor(
     config: DecoderConfig,
     weights: DecoderWeights<Linear, number>,
     precision: Precision,
-    kernels: Kernels,
+    kernelsOf: (part: string) => Kernels,
     rows: number,
   ) {
     this.config = config;
     this.#weights = weights;
     this.#precision = precision;
-    this.#kernels = kernels;
-    this.#workspace = new Workspace(kernels, workspaceShape(config, rows, weights));
+    const parts = [EMBEDDING_PART, ...config.layers.map((_, index) => layerPart(index)), weights.headPart];
+    this.#activations = new Activations(kernelsOf, parts, workspaceShape(config, rows, weights));
     const { heads, kvHeads, headSize, attentionScale, epsilon } = config;
     const { rotarySize } = config.rotaries[0];
     this.#attention = { heads, kvHeads, headSize, scale: attentionScale, rotarySize, epsilon };
-    this.#frequencies = config.rotaries.map((rotary) => kernels.heap.allocate(rotary.rotarySize * 2));
     this.#rotaryFactors = config.rotaries.map(() => 1);
     this.#rotaryLengths = config.rotaries.map(() => -1);
     const counts = { self: 0, cross: 0 };
     this.#places = config.layers.map(({ isCross }) => isCross ? counts.cross++ : counts.self++);
-    const gate = (address: number) => tanh(kernels.heap.floatsAt(address, 1)[0]);
-    this.#gates = weights.layers.map(({ cross }) =>
-      cross && { attention: gate(cross.attentionGate), feedForward: gate(cross.feedForwardGate) }
-    );
+    this.#gates = weights.layers.map(({ cross }, index) => {
+      const { heap } = kernelsOf(layerPart(index));
+      const gate = (address: number) => tanh(heap.floatsAt(address, 1)[0]);
+      return cross && { attention: gate(cross.attentionGate), feedForward: gate(cross.feedForwardGate) };
+    });
   }
 
   /** The rows that one step may have. */
   get rows(): number {
-    return this.#workspace.rows;
+    return this.#activations.rows;
   }
 
   /**
@@ -95,89 +95,102 @@ export class Decoder {
    * `logits`.
    */
   forward({ ids, start, cache, seeing = [], watch, trace }: Step): void {
-    const kernels = this.#kernels;
-    const { hiddenSize, embeddingFactor, epsilon } = this.config;
-    const workspace = this.#workspace;
+    const { hiddenSize, epsilon } = this.config;
+    const { layers, headPart, norm } = this.#weights;
     const rows = ids.length;
-    kernels.heap.wordsAt(workspace.ids, rows).set(ids);
-    const { embedding } = this.#weights;
-    const { hidden } = workspace;
-    kernels.embed(workspace.ids, embedding.kind, embedding.matrix, hidden, rows, hiddenSize, embeddingFactor);
-    this.#trace(trace, "embed", hidden, rows);
-    this.#fillRotaryTables(start, rows);
-    this.#weights.layers.forEach((layer, index) => {
-      if (layer.cross) this.#crossLayer(layer, index, rows, seeing, watch);
-      else this.#layer(layer, index, { rows, start, table: cache.table(this.#places[index]) });
-      this.#trace(trace, `layers.${index}`, hidden, rows);
+    this.#embed(ids, trace);
+    this.#setFrequencies(start + rows);
+    const withTables = new Set<Workspace>();
+    layers.forEach((layer, index) => {
+      const workspace = this.#activations.enter(layerPart(index), rows);
+      if (layer.cross) {
+        this.#crossLayer(workspace, layer, index, rows, seeing, watch);
+      } else {
+        if (!withTables.has(workspace)) this.#fillRotaryTables(workspace, start, rows);
+        withTables.add(workspace);
+        this.#layer(workspace, layer, index, { rows, start, table: cache.table(this.#places[index]) });
+      }
+      this.#trace(trace, `layers.${index}`, workspace, workspace.hidden, rows);
     });
+    const workspace = this.#activations.enter(headPart, rows);
+    const { kernels, hidden, normed } = workspace;
     const stride = hiddenSize * 4;
-    kernels.rmsNorm(
-      hidden,
-      stride,
-      workspace.normed,
-      stride,
-      this.#weights.norm,
-      rows,
-      1,
-      hiddenSize,
-      epsilon,
-    );
-    this.#trace(trace, "norm", workspace.normed, rows);
+    kernels.rmsNorm(hidden, stride, normed, stride, norm, rows, 1, hiddenSize, epsilon);
+    this.#trace(trace, "norm", workspace, normed, rows);
+  }
+
+  #embed(ids: ArrayLike<number>, trace: Trace | undefined): void {
+    const { hiddenSize, embeddingFactor } = this.config;
+    const { kind, matrix } = this.#weights.embedding;
+    const workspace = this.#activations.begin(EMBEDDING_PART);
+    const { kernels, hidden } = workspace;
+    kernels.heap.wordsAt(workspace.ids, ids.length).set(ids);
+    kernels.embed(workspace.ids, kind, matrix, hidden, ids.length, hiddenSize, embeddingFactor);
+    this.#trace(trace, "embed", workspace, hidden, ids.length);
   }
 
   /** Logits of `count` rows of the last step from row `first` on, into `target`, f32 [count, vocabularySize]. */
   logits(first: number, count: number, target: Float32Array): void {
     const { hiddenSize, vocabularySize } = this.config;
-    const { normed, logits } = this.#workspace;
+    const workspace = this.#activations.of(this.#weights.headPart);
+    const { kernels, normed, logits } = workspace;
     for (let row = 0; row < count; row += LOGIT_ROWS) {
       const rows = Math.min(LOGIT_ROWS, count - row);
-      project(this.#workspace, this.#precision, normed + (first + row) * hiddenSize * 4, rows, [
+      project(workspace, this.#precision, normed + (first + row) * hiddenSize * 4, rows, [
         { linear: this.#weights.head, output: logits, outputStride: vocabularySize * 4 },
       ]);
-      target.set(this.#kernels.heap.floatsAt(logits, rows * vocabularySize), row * vocabularySize);
+      target.set(kernels.heap.floatsAt(logits, rows * vocabularySize), row * vocabularySize);
     }
   }
 
   /**
    * Stores keys and values of a picture's states in every cross-attention layer.
    *
-   * @param states Address of f32 [rows, hiddenSize]; at most `this.rows` rows.
+   * @param states f32 [rows, hiddenSize]; at most `this.rows` rows. Read before anything is written.
    * @param start The picture's token that row 0 is; `memory` covers it and all rows.
    */
-  remember(states: number, rows: number, start: number, memory: KeyValueView): void {
+  remember(states: Float32Array, rows: number, start: number, memory: KeyValueView): void {
+    const holding = new Set<Workspace>();
     this.#weights.layers.forEach(({ cross, keyNorm }, index) => {
       if (!cross) return;
+      const workspace = this.#activations.of(layerPart(index));
+      // Between two passes nobody needs the hidden state.
+      if (!holding.has(workspace)) {
+        workspace.kernels.heap.floatsAt(workspace.hidden, states.length).set(states);
+      }
+      holding.add(workspace);
       storeCrossKeysValues(
-        this.#workspace,
+        workspace,
         this.#precision,
         this.#attention,
         { key: cross.key, value: cross.value, keyNorm: keyNorm! },
-        { input: states, rows, start, table: memory.table(this.#places[index]) },
+        { input: workspace.hidden, rows, start, table: memory.table(this.#places[index]) },
       );
     });
   }
 
   #layer(
+    workspace: Workspace,
     layer: LayerWeights<Linear, number>,
     index: number,
     step: { rows: number; start: number; table: number },
   ): void {
     const { hiddenSize, epsilon, gate, gateUpBytes } = this.config;
-    const { hidden, normed, branch } = this.#workspace;
+    const { kernels, hidden, normed, branch } = workspace;
     const stride = hiddenSize * 4;
     const { rows } = step;
     const norm = (input: number, weight: number, output: number) =>
-      this.#kernels.rmsNorm(input, stride, output, stride, weight, rows, 1, hiddenSize, epsilon);
+      kernels.rmsNorm(input, stride, output, stride, weight, rows, 1, hiddenSize, epsilon);
     const residual = { output: hidden, outputStride: stride, accumulate: true };
     const aside = { output: branch, outputStride: stride, accumulate: false };
     const addNormed = (weight: number) => {
       norm(branch, weight, branch);
-      this.#addBranch(0, rows, 1);
+      this.#addBranch(workspace, 0, rows, 1);
     };
 
     norm(hidden, layer.inputNorm, normed);
     attend(
-      this.#workspace,
+      workspace,
       this.#precision,
       this.#attention,
       {
@@ -194,7 +207,7 @@ export class Decoder {
 
     norm(hidden, layer.feedForwardNorm, normed);
     feedForward(
-      this.#workspace,
+      workspace,
       this.#precision,
       { inputs: layer.feedForwardInputs, output: layer.feedForwardOutput, gate, inputBytes: gateUpBytes },
       { input: normed, rows },
@@ -207,6 +220,7 @@ export class Decoder {
    * Rows that see no picture pass through unchanged, as in the original implementation: text only skips the layer.
    */
   #crossLayer(
+    workspace: Workspace,
     layer: LayerWeights<Linear, number>,
     index: number,
     rows: number,
@@ -215,11 +229,11 @@ export class Decoder {
   ): void {
     if (seeing.length === 0) return;
     const { hiddenSize, epsilon, gate, gateUpBytes } = this.config;
-    const { hidden, normed, branch } = this.#workspace;
+    const { kernels, hidden, normed, branch } = workspace;
     const stride = hiddenSize * 4;
     const gates = this.#gates[index]!;
     const norm = (first: number, weight: number) =>
-      this.#kernels.rmsNorm(
+      kernels.rmsNorm(
         hidden + first * stride,
         stride,
         normed,
@@ -234,34 +248,33 @@ export class Decoder {
     const { first } = seeing[0];
     norm(first, layer.inputNorm);
     crossAttend(
-      this.#workspace,
+      workspace,
       this.#precision,
       this.#attention,
       { query: layer.attentionInputs[0], output: layer.attentionOutput, queryNorm: layer.queryNorm! },
       { input: normed, first, rows: rows - first, seeing, layer: this.#places[index], watch },
       branch,
     );
-    this.#addBranch(first, rows - first, gates.attention);
+    this.#addBranch(workspace, first, rows - first, gates.attention);
 
     const fed = seeing.find(({ feedsForward }) => feedsForward)?.first;
     if (fed === undefined) return;
     norm(fed, layer.feedForwardNorm);
     feedForward(
-      this.#workspace,
+      workspace,
       this.#precision,
       { inputs: layer.feedForwardInputs, output: layer.feedForwardOutput, gate, inputBytes: gateUpBytes },
       { input: normed, rows: rows - fed },
       { output: branch, outputStride: stride, accumulate: false },
     );
-    this.#addBranch(fed, rows - fed, gates.feedForward);
+    this.#addBranch(workspace, fed, rows - fed, gates.feedForward);
   }
 
   /** hidden += factor · branch for rows from `first` on. */
-  #addBranch(first: number, rows: number, factor: number): void {
+  #addBranch({ kernels, hidden, branch }: Workspace, first: number, rows: number, factor: number): void {
     const { hiddenSize } = this.config;
-    const { hidden, branch } = this.#workspace;
     const stride = hiddenSize * 4;
-    this.#kernels.addScaled(
+    kernels.addScaled(
       hidden + first * stride,
       stride,
       branch,
@@ -273,34 +286,40 @@ export class Decoder {
     );
   }
 
-  #fillRotaryTables(start: number, rows: number): void {
+  /** Only longrope's frequencies change with the length, and only when it passes the original context. */
+  #setFrequencies(end: number): void {
     this.config.rotaries.forEach((rotary, index) => {
-      const half = rotary.rotarySize / 2;
-      // Only longrope's frequencies change with the length, and only when it passes the original context.
-      const length = rotary.type === "longrope" && start + rows > rotary.originalContext ? start + rows : 0;
-      if ((this.#rotaryLengths[index] > 0) !== (length > 0) || this.#rotaryLengths[index] < 0) {
-        this.#rotaryLengths[index] = length;
-        const { frequencies, factor } = rotaryFrequencies(rotary, length);
-        this.#kernels.heap.floatsAt(this.#frequencies[index], half).set(frequencies);
-        this.#rotaryFactors[index] = factor;
+      const length = rotary.type === "longrope" && end > rotary.originalContext ? end : 0;
+      const before = this.#rotaryLengths[index];
+      if (before >= 0 && (before > 0) === (length > 0)) return;
+      this.#rotaryLengths[index] = length;
+      const { frequencies, factor } = rotaryFrequencies(rotary, length);
+      this.#rotaryFactors[index] = factor;
+      for (const { kernels, frequencies: addresses } of this.#activations.workspaces) {
+        kernels.heap.floatsAt(addresses[index], frequencies.length).set(frequencies);
       }
-      this.#kernels.ropeTable(
-        this.#frequencies[index],
-        start,
-        this.#workspace.rotary[index],
-        rows,
-        half,
-        this.#rotaryFactors[index],
-      );
     });
   }
 
-  #trace(trace: Trace | undefined, name: string, address: number, rows: number): void {
+  #fillRotaryTables({ kernels, frequencies, rotary: tables }: Workspace, start: number, rows: number): void {
+    this.config.rotaries.forEach(({ rotarySize }, index) => {
+      const factor = this.#rotaryFactors[index];
+      kernels.ropeTable(frequencies[index], start, tables[index], rows, rotarySize / 2, factor);
+    });
+  }
+
+  #trace(
+    trace: Trace | undefined,
+    name: string,
+    { kernels }: Workspace,
+    address: number,
+    rows: number,
+  ): void {
     if (!trace) return;
     const { hiddenSize } = this.config;
     trace(name, {
       shape: [rows, hiddenSize],
-      data: this.#kernels.heap.floatsAt(address, rows * hiddenSize).slice(),
+      data: kernels.heap.floatsAt(address, rows * hiddenSize).slice(),
     });
   }
 }

@@ -7,6 +7,11 @@
 import type { WeightTaker } from "../../weights/taker.ts";
 import type { DecoderConfig } from "./config.ts";
 
+/** Names of the decoder's parts. */
+export const EMBEDDING_PART = "embedding";
+const HEAD_PART = "head";
+export const layerPart = (index: number): string => `layers.${index}`;
+
 /** One layer. Absent norms are `undefined`. */
 export interface LayerWeights<L, V> {
   inputNorm: V;
@@ -38,6 +43,8 @@ export interface CrossWeights<L, V> {
 export interface DecoderWeights<L, V> {
   embedding: L;
   layers: LayerWeights<L, V>[];
+  /** The part that the last norm and the head lie in. */
+  headPart: string;
   norm: V;
   head: L;
 }
@@ -52,20 +59,25 @@ export function takeDecoderWeights<L, V>(
   prefix = "",
 ): DecoderWeights<L, V> {
   const { hiddenSize, vocabularySize, embeddingRows, normOffset } = config;
+  taker.part(EMBEDDING_PART);
   const embedding = taker.table(`${prefix}model.embed_tokens`, embeddingRows, hiddenSize);
   const layers = config.layers.map(({ isCross }, index) => {
+    taker.part(layerPart(index));
     const take = isCross ? takeCrossLayer : takeLayer;
     return take(config, taker, `${prefix}model.layers.${index}`);
   });
-  const norm = taker.vector(`${prefix}model.norm.weight`, hiddenSize, normOffset);
   // A head in the file wins over tying: tools write both spellings of a tied model, and some untie without saying so.
   const isTied = config.tied && !taker.has(`${prefix}lm_head`);
+  // A tied head is the table where it need not be requantised, so it lies where the table lies.
+  const headPart = isTied ? EMBEDDING_PART : HEAD_PART;
+  taker.part(headPart);
+  const norm = taker.vector(`${prefix}model.norm.weight`, hiddenSize, normOffset);
   const head = taker.linear(
     `${prefix}${isTied ? "model.embed_tokens" : "lm_head"}`,
     vocabularySize,
     hiddenSize,
   );
-  return { embedding, layers, norm, head };
+  return { embedding, layers, headPart, norm, head };
 }
 
 function takeLayer<L, V>(config: DecoderConfig, taker: WeightTaker<L, V>, layer: string): LayerWeights<L, V> {

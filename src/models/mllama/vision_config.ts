@@ -53,6 +53,11 @@ const DEFAULTS = {
 /** RGB. */
 export const CHANNELS = 3;
 
+/** Tokens of a picture that fills all tiles. */
+export function pictureTokens({ tilesMax, patches }: VisionConfig): number {
+  return tilesMax * (patches + 1);
+}
+
 /**
  * @param positions Rows of the position embedding in the file, from which a missing image_size is derived: its class default
  * (448) is not that of the published models.

@@ -55,6 +55,9 @@ export interface VisionWeights<L, V, A> {
 
 const PREFIX = "vision_model";
 
+/** The tower and its projector lie together. */
+export const VISION_PART = "vision";
+
 /** @throws {RemoraError} Whatever the taker throws for a module that is missing or wrong. */
 export function takeVisionWeights<L, V, A>(
   config: VisionConfig,
@@ -70,6 +73,7 @@ export function takeVisionWeights<L, V, A>(
     embedding: array(`${name}.embedding.weight`, layouts, tilesMax * hiddenSize),
   });
   const norm = (name: string) => takeNorm(taker, `${PREFIX}.${name}`, hiddenSize);
+  taker.part(VISION_PART);
   const kernel = [hiddenSize, CHANNELS, patchSize, patchSize];
   return {
     patchEmbedding: taker.linear(
