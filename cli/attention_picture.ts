@@ -56,10 +56,11 @@ export function drawAttention(picture: Pixels, map: PictureAttention): Pixels {
       const warmth = sampleAt(heat, map, row, column);
       const cover = COVER_MIN + (COVER_MAX - COVER_MIN) * warmth;
       const from = (y * width + x) * 3, left = (y * result.width + x) * 3, right = left + (width + GAP) * 3;
+      // Under the heat the picture is grey, so that every colour there means heat.
+      const grey = 0.299 * data[from] + 0.587 * data[from + 1] + 0.114 * data[from + 2];
       for (let channel = 0; channel < 3; channel++) {
-        const own = data[from + channel];
-        result.data[left + channel] = own;
-        result.data[right + channel] = own * (1 - cover) + colourOf(warmth, channel) * cover;
+        result.data[left + channel] = data[from + channel];
+        result.data[right + channel] = grey * (1 - cover) + colourOf(warmth, channel) * cover;
       }
     }
   }
