@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from transformers import MllamaConfig, MllamaForConditionalGeneration, MllamaImageProcessor
 
 import draw
+import folder
 import model as mllama
 import quantize
 import tokens
@@ -143,7 +144,7 @@ def check():
 
 def write(folder):
     """folder/reference: pictures, prompts, ids and logits."""
-    model = quantize.read_folder(folder)
+    model = folder.read_folder(folder)
     twin = to_transformers(model)
     chat = tokens.Chat(tokens.load())
     out = folder / "reference"

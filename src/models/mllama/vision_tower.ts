@@ -17,18 +17,15 @@ import { ACTIVATION_GELU, KIND_F32, KV_BLOCK_TOKENS } from "../../../kernels/sha
 import { tanh } from "../../core/mathematics.ts";
 import { yieldToEvents } from "../../core/yield.ts";
 import type { PreparedImage } from "../../image/input.ts";
-import { ProductBuffers, wholeBlocks } from "../../ops/product_buffers.ts";
+import { ProductBuffers } from "../../ops/product_buffers.ts";
 import { project } from "../../ops/project.ts";
 import { attentionScratchBytes } from "../../ops/workspace.ts";
 import type { Linear, StoredArray } from "../../weights/linear.ts";
 import type { Precision } from "../../weights/plan.ts";
+import { sizesOf, TokenView, type TowerSizes } from "./tower_layout.ts";
 import { CHANNELS, type VisionConfig } from "./vision_config.ts";
 import type { LayerNormWeights, TileEmbedding, VisionLayerWeights, VisionWeights } from "./vision_weights.ts";
 
-/** Rows of one step at most; see STEP_ROWS_MAX of the decoder. */
-const STEP_ROWS_MAX = 512;
-/** Tokens of a tile are padded to a multiple of this. */
-const TOKEN_MULTIPLE = 8;
 /** `nn.LayerNorm`'s own, which the reference leaves in the norms outside the layers. */
 const OUTER_EPSILON = 1e-5;
 
@@ -69,7 +66,7 @@ export class VisionTower {
 
   constructor(config: VisionConfig, weights: Weights, precision: Precision, kernels: Kernels) {
     const { heap, team } = kernels;
-    const sizes = sizesOf(config, weights);
+    const sizes = sizesOf(config, linearsOf(weights).map(({ packedInputs }) => packedInputs));
     const floats = (rows: number, width: number) => heap.allocate(rows * width * 4);
     this.config = config;
     this.#weights = weights;
@@ -395,46 +392,6 @@ export class VisionTower {
   }
 }
 
-/** Sizes that follow from the config. */
-interface TowerSizes {
-  headSize: number;
-  /** Of a tile: with the class token, and the padding behind. */
-  tileTokens: number;
-  padding: number;
-  /** Of a picture. */
-  tokens: number;
-  blocks: number;
-  blockBytes: number;
-  patchInputs: number;
-  stepRows: number;
-  /** Floats of the widest intermediate row. */
-  wide: number;
-  /** The most inputs of a linear layer. */
-  inputs: number;
-}
-
-function sizesOf(config: VisionConfig, weights?: Weights): TowerSizes {
-  const { hiddenSize, heads, patches, patchSize, tilesMax, intermediateSize, outputSize } = config;
-  const headSize = hiddenSize / heads;
-  const tileTokens = patches + 1;
-  const padding = (TOKEN_MULTIPLE - tileTokens % TOKEN_MULTIPLE) % TOKEN_MULTIPLE;
-  const tokens = tilesMax * (tileTokens + padding);
-  const patchInputs = CHANNELS * patchSize * patchSize;
-  const packed = weights ? linearsOf(weights).map(({ packedInputs }) => packedInputs) : [];
-  return {
-    headSize,
-    tileTokens,
-    padding,
-    tokens,
-    blocks: Math.ceil(tokens / KV_BLOCK_TOKENS),
-    blockBytes: hiddenSize * KV_BLOCK_TOKENS * 2 * 4,
-    patchInputs,
-    stepRows: Math.min(STEP_ROWS_MAX, tokens),
-    wide: Math.max(2 * hiddenSize, intermediateSize),
-    inputs: wholeBlocks(Math.max(patchInputs, hiddenSize, intermediateSize, outputSize, ...packed)),
-  };
-}
-
 function linearsOf({ patchEmbedding, projector, layers, globalLayers }: Weights): Linear[] {
   return [
     patchEmbedding,
@@ -448,50 +405,6 @@ function linearsOf({ patchEmbedding, projector, layers, globalLayers }: Weights)
       layer.feedForwardOutput,
     ]),
   ];
-}
-
-/** Where a picture's tokens lie and what they see: used tiles without their padding come first. */
-class TokenView {
-  readonly padding: number;
-  readonly #sizes: TowerSizes;
-  readonly #tileCount: number;
-  readonly #all: CommonKeys;
-  readonly #used: CommonKeys;
-
-  constructor(sizes: TowerSizes, tileCount: number, all: CommonKeys, used: CommonKeys) {
-    this.padding = sizes.padding;
-    this.#sizes = sizes;
-    this.#tileCount = tileCount;
-    this.#all = all;
-    this.#used = used;
-  }
-
-  /** The row of a tile's class token; its patches follow. */
-  rowOf(tile: number): number {
-    const { tileTokens, padding } = this.#sizes;
-    const unused = Math.max(0, tile - this.#tileCount);
-    return tile * tileTokens + (tile < this.#tileCount ? 0 : (this.#tileCount + unused) * padding);
-  }
-
-  /** The row of a tile's first padding token. */
-  paddingOf(tile: number): number {
-    const { tileTokens, padding } = this.#sizes;
-    return tile < this.#tileCount
-      ? this.#tileCount * tileTokens + tile * padding
-      : this.rowOf(tile) + tileTokens;
-  }
-
-  /** All rows in steps whose rows see the same. */
-  *steps(rowsMax: number): Generator<{ first: number; rows: number; visible: CommonKeys }> {
-    const inUse = this.#tileCount * this.#sizes.tileTokens;
-    for (
-      const [begin, end, visible] of [[0, inUse, this.#all], [inUse, this.#sizes.tokens, this.#used]] as const
-    ) {
-      for (let first = begin; first < end; first += rowsMax) {
-        yield { first, rows: Math.min(rowsMax, end - first), visible };
-      }
-    }
-  }
 }
 
 /** Copies one patch of a tile, f32 [3, imageSize, imageSize], as [3, patchSize, patchSize]. */
