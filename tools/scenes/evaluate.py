@@ -17,10 +17,10 @@ import numpy as np
 import torch
 
 import draw
-import folder
 import quantize
 import tokens
 import train
+from folder import read_folder
 
 
 @torch.no_grad()
@@ -64,7 +64,7 @@ def main():
     parser.add_argument("--by-tiles", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    read = quantize.read_run if options.model.suffix == ".pt" else folder.read_folder
+    read = quantize.read_run if options.model.suffix == ".pt" else read_folder
     tasks, by_tiles = evaluate(read(options.model), options.seed, options.count)
     print(json.dumps({"tasks": tasks} | ({"byTiles": by_tiles} if options.by_tiles else {})))
 

@@ -19,11 +19,11 @@ from safetensors.torch import save_file
 from transformers import MllamaConfig, MllamaForConditionalGeneration, MllamaImageProcessor
 
 import draw
-import folder
 import model as mllama
 import quantize
 import tokens
 import train
+from folder import read_folder
 
 CASES = [
     ("one-tile", (1, 1), ["What colour is the {shape}?"]),
@@ -144,7 +144,7 @@ def check():
 
 def write(folder):
     """folder/reference: pictures, prompts, ids and logits."""
-    model = folder.read_folder(folder)
+    model = read_folder(folder)
     twin = to_transformers(model)
     chat = tokens.Chat(tokens.load())
     out = folder / "reference"

@@ -26,9 +26,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 import draw
-import folder
 import model as mllama
 import tokens
+from folder import read_folder
 
 SEED = 1_000_000
 # Classes per patch: colour, shape, centre, cell, character.
@@ -210,7 +210,7 @@ def main():
     model = mllama.Mllama(config).initialise()
     head = nn.Linear(config["text_config"]["hidden_size"], sum(TARGETS.values()))
     if options.weights:
-        model.load_state_dict(folder.read_folder(options.weights).state_dict())
+        model.load_state_dict(read_folder(options.weights).state_dict())
         nn.init.zeros_(head.weight)  # a random head would pull at a tower that already sees
     both = nn.ModuleDict({"model": model, "head": head})
     adam = optimiser(both)
