@@ -47,21 +47,23 @@ function rowTile<F, P>(
       do {
         const w0 = v128.load(w), w1 = v128.load(w, 16);
         let q0 = v128.and(w0, mask), q1 = v128.and(w1, mask);
-        let x = v128.load32_splat(a);
+        // One load and a shuffle each: engines check the bounds of every load.
+        const all = sizeof<P>() == 2 ? v128.load(a) : v128.load64_zero(a);
+        let x = v128.shuffle<i32>(all, all, 0, 0, 0, 0);
         sh0 = addProducts<F>(sh0, x, q0);
         sh1 = addProducts<F>(sh1, x, q1);
         if (sizeof<P>() == 2) {
-          x = v128.load32_splat(a, 8);
+          x = v128.shuffle<i32>(all, all, 2, 2, 2, 2);
           sl0 = addProducts<F>(sl0, x, q0);
           sl1 = addProducts<F>(sl1, x, q1);
         }
         q0 = v128.and(i16x8.shr_u(w0, 4), mask);
         q1 = v128.and(i16x8.shr_u(w1, 4), mask);
-        x = v128.load32_splat(a, 4);
+        x = v128.shuffle<i32>(all, all, 1, 1, 1, 1);
         sh0 = addProducts<F>(sh0, x, q0);
         sh1 = addProducts<F>(sh1, x, q1);
         if (sizeof<P>() == 2) {
-          x = v128.load32_splat(a, 12);
+          x = v128.shuffle<i32>(all, all, 3, 3, 3, 3);
           sl0 = addProducts<F>(sl0, x, q0);
           sl1 = addProducts<F>(sl1, x, q1);
         }
