@@ -88,6 +88,79 @@ function rowTile<F, P>(
 }
 
 /**
+ * One row × two neighbouring panels: each load of activations serves both, and twice the chains of sums hide the products'
+ * latency (two-byte activations: 1.5 times as fast as panel by panel).
+ */
+// @ts-ignore: decorator
+@inline
+function rowPairTile<F, P>(
+  a: usize, sums: usize, steps: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32,
+  blocks: i32, groupBlocks: i32, output: usize, bias: usize, accumulate: i32, count: i32,
+): void {
+  const mask = i8x16.splat(15);
+  let total0 = f32x4.splat(0), total1 = f32x4.splat(0), total2 = f32x4.splat(0), total3 = f32x4.splat(0);
+  let v = w + panelBytes;
+  while (blocks > 0) {
+    let left = min(blocks, groupBlocks);
+    blocks -= left;
+    let h0 = i32x4.splat(0), h1 = i32x4.splat(0), l0 = i32x4.splat(0), l1 = i32x4.splat(0);
+    let h2 = i32x4.splat(0), h3 = i32x4.splat(0), l2 = i32x4.splat(0), l3 = i32x4.splat(0);
+    while (left > 0) {
+      let sh0 = beginChunk<F>(h0), sh1 = beginChunk<F>(h1), sl0 = beginChunk<F>(l0), sl1 = beginChunk<F>(l1);
+      let sh2 = beginChunk<F>(h2), sh3 = beginChunk<F>(h3), sl2 = beginChunk<F>(l2), sl3 = beginChunk<F>(l3);
+      let step = min(left, CHUNK_BLOCKS);
+      left -= step;
+      do {
+        // One load and a shuffle each: engines check the bounds of every load.
+        const all = sizeof<P>() == 2 ? v128.load(a) : v128.load64_zero(a);
+        for (let half = 0; half < 2; half++) {
+          const x = half ? v128.shuffle<i32>(all, all, 1, 1, 1, 1) : v128.shuffle<i32>(all, all, 0, 0, 0, 0);
+          const y = half ? v128.shuffle<i32>(all, all, 3, 3, 3, 3) : v128.shuffle<i32>(all, all, 2, 2, 2, 2);
+          let q = v128.and(half ? i16x8.shr_u(v128.load(w), 4) : v128.load(w), mask);
+          sh0 = addProducts<F>(sh0, x, q);
+          if (sizeof<P>() == 2) sl0 = addProducts<F>(sl0, y, q);
+          q = v128.and(half ? i16x8.shr_u(v128.load(w, 16), 4) : v128.load(w, 16), mask);
+          sh1 = addProducts<F>(sh1, x, q);
+          if (sizeof<P>() == 2) sl1 = addProducts<F>(sl1, y, q);
+          q = v128.and(half ? i16x8.shr_u(v128.load(v), 4) : v128.load(v), mask);
+          sh2 = addProducts<F>(sh2, x, q);
+          if (sizeof<P>() == 2) sl2 = addProducts<F>(sl2, y, q);
+          q = v128.and(half ? i16x8.shr_u(v128.load(v, 16), 4) : v128.load(v, 16), mask);
+          sh3 = addProducts<F>(sh3, x, q);
+          if (sizeof<P>() == 2) sl3 = addProducts<F>(sl3, y, q);
+        }
+        a += 8 * sizeof<P>();
+        w += 32;
+        v += 32;
+      } while (--step);
+      h0 = endChunk<F>(h0, sh0);
+      h1 = endChunk<F>(h1, sh1);
+      h2 = endChunk<F>(h2, sh2);
+      h3 = endChunk<F>(h3, sh3);
+      l0 = endChunk<F>(l0, sl0);
+      l1 = endChunk<F>(l1, sl1);
+      l2 = endChunk<F>(l2, sl2);
+      l3 = endChunk<F>(l3, sl3);
+    }
+    const other = scale + scaleBytes;
+    // Zero points take half the bytes of scales.
+    const z: usize = zeros, y: usize = zeros ? zeros + (scaleBytes >> 1) : 0;
+    total0 = applyGroup(total0, joinBytes<P>(h0, l0), zeroPoints(z, zero), sums, v128.load(scale), steps);
+    total1 = applyGroup(total1, joinBytes<P>(h1, l1), zeroPoints(z ? z + 8 : 0, zero), sums, v128.load(scale, 16), steps);
+    total2 = applyGroup(total2, joinBytes<P>(h2, l2), zeroPoints(y, zero), sums, v128.load(other), steps);
+    total3 = applyGroup(total3, joinBytes<P>(h3, l3), zeroPoints(y ? y + 8 : 0, zero), sums, v128.load(other, 16), steps);
+    sums += 4;
+    steps += 4;
+    scale += 32;
+    if (zeros) zeros += 16;
+  }
+  storeOutputs(output, total0, bias, accumulate, count);
+  storeOutputs(output + 16, total1, bias ? bias + 16 : 0, accumulate, count - 4);
+  storeOutputs(output + 32, total2, bias ? bias + 32 : 0, accumulate, count - 8);
+  storeOutputs(output + 48, total3, bias ? bias + 48 : 0, accumulate, count - 12);
+}
+
+/**
  * Four rows of bytes × one panel: two rows of activations of two bytes, or four of one. Eight integer sums stay in
  * registers, each unpacked vector of codes serves all four.
  */
@@ -206,7 +279,9 @@ function matmul<F, P>(
   const groupStride = <usize>groups * 4;
   const tileRows = 4 / <i32>sizeof<P>();
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
-  const together = max(1, min(PANELS_TOGETHER, WEIGHT_BYTES_TOGETHER / (blocks * 32)));
+  // Without a tile of rows nothing passes the weights twice.
+  const fitting = rows < tileRows ? PANELS_TOGETHER : WEIGHT_BYTES_TOGETHER / (blocks * 32);
+  const together = max(1, min(PANELS_TOGETHER, fitting));
   for (let first = begin; first < end; first += together) {
     const last = min(first + together, end);
     for (let row = 0; row < rows;) {
@@ -225,6 +300,12 @@ function matmul<F, P>(
             a, sum, step, groupStride, w, scale, zeroRow, zero, blocks, groupBlocks, to, outputStride, biasRow,
             accumulate, count,
           );
+        } else if (panel + 1 < last) {
+          rowPairTile<F, P>(
+            a, sum, step, w, <usize>blocks * 32, scale, <usize>groups * 32, zeroRow, zero, blocks, groupBlocks, to, biasRow,
+            accumulate, count,
+          );
+          panel++;
         } else {
           rowTile<F, P>(a, sum, step, w, scale, zeroRow, zero, blocks, groupBlocks, to, biasRow, accumulate, count);
         }
