@@ -39,11 +39,6 @@ export class Sight {
     return this.#placed.map(({ picture }) => picture.key);
   }
 
-  /** The pictures in the order of their tokens. */
-  get pictures(): readonly Placed[] {
-    return this.#placed;
-  }
-
   /** Takes over a picture whose token is at `position`, behind all that are there. */
   add(position: number, picture: SeenPicture): void {
     this.#placed.push({ position, picture });
@@ -88,12 +83,10 @@ export class Sight {
     const { first, last } = this.#visibleAt(position);
     if (last < 0) {
       if (this.#vision.rows === "meta" || this.#placed.length === 0) return undefined;
-      const pictures = this.#placed.map(({ picture }) => ({ picture, tokens: picture.tokens }));
-      return { view: this.#view("all", pictures), feedsForward: false };
+      return { view: this.#view("all", this.#placed, "tokens"), feedsForward: false };
     }
-    const pictures = this.#placed.slice(first, last + 1)
-      .map(({ picture }) => ({ picture, tokens: picture.visibleTokens }));
-    return { view: this.#view(`${first} ${last}`, pictures), feedsForward: true };
+    const placed = this.#placed.slice(first, last + 1);
+    return { view: this.#view(`${first} ${last}`, placed, "visibleTokens"), feedsForward: true };
   }
 
   /** Places of the first and last visible picture; the last is −1 where there is none. */
@@ -104,9 +97,10 @@ export class Sight {
     return { first, last };
   }
 
-  #view(key: string, pictures: { picture: SeenPicture; tokens: number }[]): View {
+  #view(key: string, placed: readonly Placed[], extent: "tokens" | "visibleTokens"): View {
     let view = this.#views.get(key);
     if (!view) {
+      const pictures = placed.map(({ picture }) => ({ picture, tokens: picture[extent] }));
       view = new View(this.#vision.place, pictures);
       this.#views.set(key, view);
     }
