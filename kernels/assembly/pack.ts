@@ -4,7 +4,7 @@
  * rows, so that a file never lies in memory a second time.
  */
 import { KIND_BF16, KIND_F16, KIND_F32, RESULT_ADDRESS } from "../shared/layout";
-import { bytesOf, isNonFinite, load1, load4, maxLanes, roundScaled, shareBegin } from "./vector";
+import { bytesOf, firstPairs, int8Place, isNonFinite, lastPairs, load1, load4, maxLanes, roundScaled, shareBegin } from "./vector";
 
 // @ts-ignore: decorator
 @inline
@@ -71,7 +71,7 @@ export function packInt4Gathered(
 }
 
 /**
- * Words of four 8-bit codes, packed along the inputs: source u32 [K/4, N], whole → weights u8 [N/8, blocks, 2, 8, 4].
+ * Words of four 8-bit codes, packed along the inputs: source u32 [K/4, N], whole → weights u8 [N/8, blocks, 64], in the order of matmul_words.
  * `order` as in packInt4Gathered, or 0 for the stored order.
  */
 export function packInt8Gathered(
@@ -82,6 +82,16 @@ export function packInt8Gathered(
   for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
     for (let block = 0; block < blocks; block++) {
       const to = weights + (<usize>panel * <usize>blocks + <usize>block) * 64;
+      if (!order && panel * 8 + 8 <= outputs) {
+        const first = source + (<usize>(block * 2) * <usize>outputs + <usize>panel * 8) * 4;
+        const last = first + <usize>outputs * 4;
+        for (let quad: usize = 0; quad < 32; quad += 16) {
+          const a = v128.load(first + quad), b = v128.load(last + quad);
+          v128.store(to + quad, firstPairs(a, b));
+          v128.store(to + quad, lastPairs(a, b), 32);
+        }
+        continue;
+      }
       for (let n = 0; n < 8; n++) {
         for (let j = 0; j < 8; j++) {
           let code: u32 = 0;
@@ -91,7 +101,7 @@ export function packInt8Gathered(
             const stored = load<u32>(source + (<usize>(input >> 2) * <usize>outputs + <usize>(panel * 8 + n)) * 4);
             code = (stored >> (<u32>(input & 3) * 8)) & 255;
           }
-          store<u8>(to + <usize>((j & 1) * 32 + n * 4 + (j >> 1)), <u8>code);
+          store<u8>(to + int8Place(j, n), <u8>code);
         }
       }
     }
@@ -183,7 +193,7 @@ export function packDense(
 
 /**
  * Rows of an unquantised matrix → 8-bit codes 1..255 around 128 with one scale per group, max |w| / 127:
- * source [rowCount, K] → weights u8 [N/8, ceil(K/8), 2, 8, 4], scales f32 [N/8, groups, 8].
+ * source [rowCount, K] → weights u8 [N/8, ceil(K/8), 64] in the order of matmul_words, scales f32 [N/8, groups, 8].
  */
 export function packDenseInt8(
   source: usize, kind: i32, weights: usize, scales: usize, rowCount: i32, inputs: i32, group: i32, panelBegin: i32,
@@ -199,15 +209,11 @@ export function packDenseInt8(
     for (let n = 0; n < 8; n++) {
       const row = panel * 8 + n;
       const from = source + <usize>row * <usize>inputs * bytes;
-      const place = to + <usize>n * 4;
       for (let g = 0; g < groups; g++) {
         const begin = g * group, stop = min(begin + group, inputs);
         if (row >= rowCount) {
           store<f32>(scaleTo + <usize>(g * 8 + n) * 4, 0);
-          for (let k = begin; k < stop; k += 8) {
-            store<u32>(place + <usize>(k >> 3) * 64, 0x80808080);
-            store<u32>(place + <usize>(k >> 3) * 64, 0x80808080, 32);
-          }
+          for (let k = begin; k < stop; k += 8) storeCodes(to + <usize>(k >> 3) * 64, n, i32x4.splat(128), i32x4.splat(128));
           continue;
         }
         let largest4 = f32x4.splat(0);
@@ -223,18 +229,14 @@ export function packDenseInt8(
         for (k = begin; k + 8 <= stop; k += 8) {
           const at = from + <usize>k * bytes;
           const a = codesAround128(load4(at, kind), factor), b = codesAround128(load4(at + 4 * bytes, kind), factor);
-          const words = i16x8.narrow_i32x4_s(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
-          const codes = i8x16.narrow_i16x8_u(words, words);
-          v128.store32_lane(place + <usize>(k >> 3) * 64, codes, 0);
-          v128.store32_lane(place + <usize>(k >> 3) * 64 + 32, codes, 1);
+          storeCodes(to + <usize>(k >> 3) * 64, n, a, b);
         }
         if (k >= stop) continue;
-        store<u32>(place + <usize>(k >> 3) * 64, 0x80808080);
-        store<u32>(place + <usize>(k >> 3) * 64, 0x80808080, 32);
+        const block = to + <usize>(k >> 3) * 64;
+        storeCodes(block, n, i32x4.splat(128), i32x4.splat(128));
         for (; k < stop; k++) {
           const code = i32x4.extract_lane(codesAround128(f32x4.splat(load1(from + <usize>k * bytes, kind)), factor), 0);
-          const j = k & 7;
-          store<u8>(place + <usize>((k >> 3) * 64 + (j & 1) * 32 + (j >> 1)), <u8>code);
+          store<u8>(block + int8Place(k & 7, n), <u8>code);
         }
       }
     }
@@ -246,6 +248,19 @@ export function packDenseInt8(
 @inline
 function codesAround128(values: v128, factor: v128): v128 {
   return i32x4.add(roundScaled(values, factor), i32x4.splat(128));
+}
+
+/** Codes of eight inputs of one output, i32 [4] each in `a` and `b`, into their block. */
+// @ts-ignore: decorator
+@inline
+function storeCodes(block: usize, n: i32, a: v128, b: v128): void {
+  const words = i16x8.narrow_i32x4_s(a, b);
+  const codes = i8x16.narrow_i16x8_u(words, words);
+  const pairs = v128.shuffle<i8>(codes, codes, 0, 4, 1, 5, 2, 6, 3, 7, 0, 4, 1, 5, 2, 6, 3, 7);
+  v128.store16_lane(block + int8Place(0, n), pairs, 0);
+  v128.store16_lane(block + int8Place(1, n), pairs, 1);
+  v128.store16_lane(block + int8Place(2, n), pairs, 2);
+  v128.store16_lane(block + int8Place(3, n), pairs, 3);
 }
 
 /** Vector [count] f16/bf16/f32 → f32, plus `offset` (norms that store w − 1). */

@@ -56,14 +56,13 @@ export function project(
       if (kind === KIND_INT4) kernels.matmulInt4Exact(source, stride, matrix, shape, target);
       else kernels.matmulInt8Exact(source, stride, matrix, shape, target);
     } else {
-      const activations = buffers.coded[kind === KIND_INT4 ? activationBytes : 2];
+      const activations = buffers.coded[kernels.activationForm(kind, activationBytes)];
       if (order || coded !== activations || codedGroup !== matrix.group) {
         kernels.quantize(source, stride, activations, rows, packedInputs, matrix.group);
         coded = order ? undefined : activations;
         codedGroup = matrix.group;
       }
-      if (kind === KIND_INT4) kernels.matmulInt4(activations, matrix, shape, target);
-      else kernels.matmulInt8(activations, matrix, shape, target);
+      kernels.matmulCodes(activations, kind, matrix, shape, target);
     }
   }
 }
