@@ -1,13 +1,14 @@
 /**
  * Products of integer activations and coded weights: which kernel computes which.
  */
-import { FORM_BYTE, FORM_PLANES, KIND_INT4 } from "../shared/layout";
+import { FORM_BYTE, FORM_PLANES, KIND_INT4, KIND_INT7 } from "../shared/layout";
 import { matmulBytes } from "./matmul_bytes";
+import { matmulSevens } from "./matmul_sevens";
 import { matmulWords } from "./matmul_words";
 
 /**
- * `form` says what the activations are (see `quantize`), `kind` what the weights are: bytes and planes go with 4-bit codes. `wide`
- * picks the 32-bit dot form of bytes (see dot.ts), which planes always have; the strict build has only the 16-bit one.
+ * `form` says what the activations are (see `quantize`), `kind` what the weights are: bytes go with codes of 4 and 7 bits, planes with
+ * those of 4. `wide` picks the 32-bit dot form of bytes (see dot.ts), which planes always have; the strict build has only the 16-bit one.
  */
 export function matmulCodes(
   form: i32, kind: i32, codes: usize, sums: usize, steps: usize, weights: usize, scales: usize, zeros: usize, zero: i32,
@@ -22,6 +23,13 @@ export function matmulCodes(
       );
       return;
     }
+    if (kind == KIND_INT7 && wide) {
+      matmulSevens<i32>(
+        codes, sums, steps, weights, scales, zero, bias, output, outputStride, rows, outputs, inputs, group, accumulate, rank,
+        size,
+      );
+      return;
+    }
     if (form == FORM_BYTE && wide) {
       matmulBytes<i32, i8>(
         codes, sums, steps, weights, scales, zeros, zero, bias, output, outputStride, rows, outputs, inputs, group,
@@ -30,7 +38,12 @@ export function matmulCodes(
       return;
     }
   }
-  if (form == FORM_BYTE) {
+  if (kind == KIND_INT7) {
+    matmulSevens<i16>(
+      codes, sums, steps, weights, scales, zero, bias, output, outputStride, rows, outputs, inputs, group, accumulate, rank,
+      size,
+    );
+  } else if (form == FORM_BYTE) {
     matmulBytes<i16, i8>(
       codes, sums, steps, weights, scales, zeros, zero, bias, output, outputStride, rows, outputs, inputs, group,
       accumulate, rank, size,

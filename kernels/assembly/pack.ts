@@ -3,8 +3,8 @@
  * arithmetic of a checkpoint format happens here, once, tensor by tensor; each call covers a window of the stored
  * rows, so that a file never lies in memory a second time.
  */
-import { KIND_BF16, KIND_F16, KIND_F32, RESULT_ADDRESS } from "../shared/layout";
-import { bytesOf, firstPairs, int8Place, isNonFinite, lastPairs, load1, load4, maxLanes, roundScaled, shareBegin } from "./vector";
+import { KIND_F16, KIND_F32, KIND_INT7, KIND_INT8, RESULT_ADDRESS } from "../shared/layout";
+import { bytesOf, firstPairs, int8Place, isNonFinite, lastPairs, load1, load4, roundScaled, shareBegin } from "./vector";
 
 // @ts-ignore: decorator
 @inline
@@ -192,15 +192,18 @@ export function packDense(
 }
 
 /**
- * Rows of an unquantised matrix → 8-bit codes 1..255 around 128 with one scale per group, max |w| / 127:
- * source [rowCount, K] → weights u8 [N/8, ceil(K/8), 64] in the order of matmul_words, scales f32 [N/8, groups, 8].
+ * Rows of an unquantised matrix → codes with one scale per group, max |w| / L: `codeKind` KIND_INT8, 1 … 255 around 128, L = 127,
+ * in the order of matmul_words, or KIND_INT7, 1 … 127 around 64, L = 63, in that of matmul_sevens.
+ *   source [rowCount, K] (rows `panelBegin` · 8 …) → weights u8 [N/8, ceil(K/8), 64], scales f32 [N/8, groups, 8]
  */
-export function packDenseInt8(
-  source: usize, kind: i32, weights: usize, scales: usize, rowCount: i32, inputs: i32, group: i32, panelBegin: i32,
-  rank: i32, size: i32,
+export function packDenseCodes(
+  source: usize, kind: i32, codeKind: i32, weights: usize, scales: usize, rowCount: i32, inputs: i32, group: i32,
+  panelBegin: i32, rank: i32, size: i32,
 ): void {
   const panels = (rowCount + 7) >> 3, bytes = bytesOf(kind);
   const groups = (inputs + group - 1) / group, blocks = (inputs + 7) >> 3;
+  const zero = codeKind == KIND_INT8 ? 128 : 64, zeros = i32x4.splat(zero);
+  const limit: f32 = codeKind == KIND_INT8 ? 127 : 63;
   let nonFinite = 0;
   const end = shareBegin(panels, rank + 1, size);
   for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
@@ -213,30 +216,40 @@ export function packDenseInt8(
         const begin = g * group, stop = min(begin + group, inputs);
         if (row >= rowCount) {
           store<f32>(scaleTo + <usize>(g * 8 + n) * 4, 0);
-          for (let k = begin; k < stop; k += 8) storeCodes(to + <usize>(k >> 3) * 64, n, i32x4.splat(128), i32x4.splat(128));
+          for (let k = begin; k < stop; k += 8) storeCodes(codeKind, to + <usize>(k >> 3) * 64, n, zeros, zeros);
           continue;
         }
-        let largest4 = f32x4.splat(0);
+        // Magnitudes as bit patterns: infinity and NaN come out on top, so one look tells whether there was any.
+        let largest4 = i32x4.splat(0);
+        const magnitude = i32x4.splat(0x7fffffff);
         let k = begin;
         for (; k + 4 <= stop; k += 4) {
-          largest4 = f32x4.max(largest4, f32x4.abs(load4(from + <usize>k * bytes, kind)));
+          largest4 = i32x4.max_s(largest4, v128.and(loadRaw4(from + <usize>k * bytes, kind), magnitude));
         }
-        let largest = maxLanes(largest4);
-        for (; k < stop; k++) largest = max(largest, abs(load1(from + <usize>k * bytes, kind)));
-        for (k = begin; k < stop; k++) if (isNonFinite(from + <usize>k * bytes, kind)) nonFinite++;
-        const factor = f32x4.splat(largest > 0 ? 127 / largest : 0);
-        store<f32>(scaleTo + <usize>(g * 8 + n) * 4, largest / 127);
+        let bits = max(
+          max(i32x4.extract_lane(largest4, 0), i32x4.extract_lane(largest4, 1)),
+          max(i32x4.extract_lane(largest4, 2), i32x4.extract_lane(largest4, 3)),
+        );
+        for (; k < stop; k++) bits = max(bits, loadRaw1(from + <usize>k * bytes, kind) & 0x7fffffff);
+        const largest = magnitudeOf(bits, kind);
+        if (bits >= infinityOf(kind)) {
+          for (k = begin; k < stop; k++) if (isNonFinite(from + <usize>k * bytes, kind)) nonFinite++;
+        }
+        const factor = f32x4.splat(largest > 0 ? limit / largest : 0);
+        store<f32>(scaleTo + <usize>(g * 8 + n) * 4, largest / limit);
         for (k = begin; k + 8 <= stop; k += 8) {
           const at = from + <usize>k * bytes;
-          const a = codesAround128(load4(at, kind), factor), b = codesAround128(load4(at + 4 * bytes, kind), factor);
-          storeCodes(to + <usize>(k >> 3) * 64, n, a, b);
+          const a = i32x4.add(roundScaled(load4(at, kind), factor), zeros);
+          const b = i32x4.add(roundScaled(load4(at + 4 * bytes, kind), factor), zeros);
+          storeCodes(codeKind, to + <usize>(k >> 3) * 64, n, a, b);
         }
         if (k >= stop) continue;
         const block = to + <usize>(k >> 3) * 64;
-        storeCodes(block, n, i32x4.splat(128), i32x4.splat(128));
+        storeCodes(codeKind, block, n, zeros, zeros);
         for (; k < stop; k++) {
-          const code = i32x4.extract_lane(codesAround128(f32x4.splat(load1(from + <usize>k * bytes, kind)), factor), 0);
-          store<u8>(block + int8Place(k & 7, n), <u8>code);
+          const value = f32x4.splat(load1(from + <usize>k * bytes, kind));
+          const code = zero + i32x4.extract_lane(roundScaled(value, factor), 0);
+          store<u8>(block + (codeKind == KIND_INT8 ? int8Place(k & 7, n) : int7Place(k & 7, n)), <u8>code);
         }
       }
     }
@@ -244,18 +257,54 @@ export function packDenseInt8(
   reportNonFinite(nonFinite);
 }
 
+/** Stored bit patterns of four values, ordered like their magnitudes when the sign is masked away: 16-bit ones shifted to the top. */
 // @ts-ignore: decorator
 @inline
-function codesAround128(values: v128, factor: v128): v128 {
-  return i32x4.add(roundScaled(values, factor), i32x4.splat(128));
+function loadRaw4(pointer: usize, kind: i32): v128 {
+  if (kind == KIND_F32) return v128.load(pointer);
+  return i32x4.shl(i32x4.extend_low_i16x8_u(v128.load64_zero(pointer)), 16);
+}
+
+// @ts-ignore: decorator
+@inline
+function loadRaw1(pointer: usize, kind: i32): i32 {
+  return kind == KIND_F32 ? load<i32>(pointer) : <i32>load<u16>(pointer) << 16;
+}
+
+/** The value that a pattern of loadRaw4, its sign masked away, stands for. */
+// @ts-ignore: decorator
+@inline
+function magnitudeOf(bits: i32, kind: i32): f32 {
+  if (kind != KIND_F16) return reinterpret<f32>(bits);
+  return reinterpret<f32>(bits >> 3) * reinterpret<f32>(0x77800000);
+}
+
+/** The pattern of infinity. */
+// @ts-ignore: decorator
+@inline
+function infinityOf(kind: i32): i32 {
+  return kind == KIND_F16 ? 0x7c000000 : 0x7f800000;
+}
+
+/** Where the 7-bit code of input `k` and output `n` lies in the 64 bytes of a block; see matmul_sevens. */
+// @ts-ignore: decorator
+@inline
+function int7Place(k: i32, n: i32): usize {
+  return <usize>((k & 1) * 32 + n * 4 + (k >> 1));
 }
 
 /** Codes of eight inputs of one output, i32 [4] each in `a` and `b`, into their block. */
 // @ts-ignore: decorator
 @inline
-function storeCodes(block: usize, n: i32, a: v128, b: v128): void {
+function storeCodes(codeKind: i32, block: usize, n: i32, a: v128, b: v128): void {
   const words = i16x8.narrow_i32x4_s(a, b);
   const codes = i8x16.narrow_i16x8_u(words, words);
+  if (codeKind == KIND_INT7) {
+    const halves = v128.shuffle<i8>(codes, codes, 0, 2, 4, 6, 1, 3, 5, 7, 0, 2, 4, 6, 1, 3, 5, 7);
+    v128.store32_lane(block + int7Place(0, n), halves, 0);
+    v128.store32_lane(block + int7Place(1, n), halves, 1);
+    return;
+  }
   const pairs = v128.shuffle<i8>(codes, codes, 0, 4, 1, 5, 2, 6, 3, 7, 0, 4, 1, 5, 2, 6, 3, 7);
   v128.store16_lane(block + int8Place(0, n), pairs, 0);
   v128.store16_lane(block + int8Place(1, n), pairs, 1);

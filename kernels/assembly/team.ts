@@ -16,7 +16,7 @@ import {
 import { matmulCodes } from "./matmul_codes";
 import { matmulDense, matmulInt4Exact, matmulInt8Exact } from "./matmul_exact";
 import {
-  packDense, packDenseInt8, packInt4, packInt4Gathered, packInt8Gathered, packScales, packZeros, widen,
+  packDense, packDenseCodes, packInt4, packInt4Gathered, packInt8Gathered, packScales, packZeros, widen,
 } from "./pack";
 import {
   activation, addScaled, embed, gatedActivation, gatherColumns, layerNorm, quantize, rmsNorm, softmax, spreadColumns,
@@ -72,8 +72,8 @@ function execute(rank: i32, size: i32): void {
     case Operation.OP_PACK_DENSE:
       packDense(at(0), word(1), at(2), word(3), word(4), word(5), rank, size);
       break;
-    case Operation.OP_PACK_DENSE_INT8:
-      packDenseInt8(at(0), word(1), at(2), at(3), word(4), word(5), word(6), word(7), rank, size);
+    case Operation.OP_PACK_DENSE_CODES:
+      packDenseCodes(at(0), word(1), word(2), at(3), at(4), word(5), word(6), word(7), word(8), rank, size);
       break;
     case Operation.OP_WIDEN:
       widen(at(0), word(1), at(2), word(3), real(4), rank, size);

@@ -10,6 +10,7 @@ import {
   FORM_PLANES,
   FORM_WORD,
   KIND_INT4,
+  KIND_INT7,
   KIND_INT8,
   RESULT_ADDRESS,
 } from "../shared/layout.ts";
@@ -257,9 +258,11 @@ export class Kernels {
     this.team.run();
   }
 
-  packDenseInt8(
+  /** `codeKind`: KIND_INT8 or KIND_INT7. */
+  packDenseCodes(
     source: number,
     kind: number,
+    codeKind: number,
     weights: number,
     scales: number,
     rowCount: number,
@@ -267,15 +270,16 @@ export class Kernels {
     group: number,
     panelBegin: number,
   ) {
-    const i = this.#command(Operation.OP_PACK_DENSE_INT8);
+    const i = this.#command(Operation.OP_PACK_DENSE_CODES);
     i[1] = source;
     i[2] = kind;
-    i[3] = weights;
-    i[4] = scales;
-    i[5] = rowCount;
-    i[6] = inputs;
-    i[7] = group;
-    i[8] = panelBegin;
+    i[3] = codeKind;
+    i[4] = weights;
+    i[5] = scales;
+    i[6] = rowCount;
+    i[7] = inputs;
+    i[8] = group;
+    i[9] = panelBegin;
     this.team.run();
   }
 
@@ -376,9 +380,10 @@ export class Kernels {
     this.team.run();
   }
 
-  /** What activations of so many bytes must be for weights of that kind, KIND_INT4 or KIND_INT8 (two bytes only). */
+  /** What activations must be for codes of that kind; against 4-bit ones they may have one byte or two. */
   activationForm(kind: number, bytes: 1 | 2): number {
     if (kind === KIND_INT8) return FORM_WORD;
+    if (kind === KIND_INT7) return FORM_BYTE;
     return bytes === 1 ? FORM_BYTE : this.wideDot ? FORM_PLANES : FORM_WORD;
   }
 

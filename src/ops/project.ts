@@ -4,7 +4,7 @@
  * @module
  */
 import type { CodeActivations, ProductTarget } from "../../kernels/host/kernels.ts";
-import { KIND_INT4, KIND_INT8 } from "../../kernels/shared/layout.ts";
+import { KIND_INT4, KIND_INT7, KIND_INT8 } from "../../kernels/shared/layout.ts";
 import type { Linear } from "../weights/linear.ts";
 import type { Precision } from "../weights/plan.ts";
 import type { ProductBuffers } from "./product_buffers.ts";
@@ -50,7 +50,7 @@ export function project(
       source = buffers.gathered;
     }
     const stride = packedInputs * 4;
-    if (kind !== KIND_INT4 && kind !== KIND_INT8) {
+    if (kind !== KIND_INT4 && kind !== KIND_INT7 && kind !== KIND_INT8) {
       kernels.matmulDense(kind, source, stride, matrix.weights, shape, target);
     } else if (precision === "f32") {
       if (kind === KIND_INT4) kernels.matmulInt4Exact(source, stride, matrix, shape, target);

@@ -44,6 +44,12 @@ export function panelCode8(panels: Uint8Array, blocks: number, k: number, n: num
   return panels[((quad * 2 + pair % 2) * 4 + outputs % 4) * 2 + Math.floor(k % 8 / 4)];
 }
 
+/** Code of one weight in 7-bit panels u8 [N/8, blocks, 2, 8, 4]: even inputs, then odd ones. */
+export function panelCode7(panels: Uint8Array, blocks: number, k: number, n: number): number {
+  const block = Math.floor(n / 8) * blocks + Math.floor(k / 8);
+  return panels[((block * 2 + k % 2) * 8 + n % 8) * 4 + Math.floor(k % 8 / 2)];
+}
+
 /** Place of a value in panels [N/8, length, 8]. */
 export function panelPlace(length: number, i: number, n: number): number {
   return ((n >> 3) * length + i) * 8 + (n & 7);
