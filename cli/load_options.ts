@@ -14,6 +14,7 @@ export const LOAD_OPTIONS = {
   "ctx-size": { short: "c", value: "N", help: "tokens of context; default: the model's" },
   threads: { short: "t", value: "N", help: "threads; default: physical cores" },
   precision: { value: "int8|f32", help: "arithmetic; default: int8" },
+  dense: { value: "int8|f16", help: "what becomes of unquantised matrices; default: int8" },
 } satisfies OptionDefinitions;
 
 /** Options that every command takes. */
@@ -29,5 +30,6 @@ export function readLoadOptions(options: Options): LoadOptions {
     threads: options.integer("threads", { from: 1 }),
     contextSize: options.integer("ctx-size", { from: 1 }),
     precision: options.choice("precision", ["int8", "f32"]),
+    dense: options.choice("dense", ["int8", "f16"]),
   };
 }

@@ -122,6 +122,12 @@ export function packScales(
     for (let g = 0; g < groups; g++) {
       const to = scales + (<usize>panel * <usize>groups + <usize>g) * 32;
       const from = source + (<usize>(g / split) * <usize>outputs + <usize>panel * 8) * bytes;
+      if (panel * 8 + 8 <= outputs) {
+        v128.store(to, load4(from, kind));
+        v128.store(to, load4(from + 4 * bytes, kind), 16);
+        const patterns = v128.or(nonFinite4(from, kind), nonFinite4(from + 4 * bytes, kind));
+        if (!v128.any_true(patterns)) continue;
+      }
       for (let n = 0; n < 8; n++) {
         let value: f32 = 0;
         if (panel * 8 + n < outputs) {
@@ -142,24 +148,78 @@ export function packScales(
 export function packZeros(
   source: usize, bits: i32, addOne: i32, zeros: usize, outputs: i32, groups: i32, split: i32, rank: i32, size: i32,
 ): void {
-  const panels = (outputs + 7) >> 3, words = outputs * bits / 32, perWord = 32 / bits;
+  const panels = (outputs + 7) >> 3, words = outputs * bits / 32, perWord = 32 / bits, mask = (1 << bits) - 1;
   const one: u32 = !addOne ? 0 : bits == 4 ? 0x11111111 : 0x01010101;
   const end = shareBegin(panels, rank + 1, size);
   for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
     for (let g = 0; g < groups; g++) {
       const to = zeros + (<usize>panel * <usize>groups + <usize>g) * 16;
-      const from = source + <usize>(g / split) * <usize>words * 4;
-      for (let n = 0; n < 8; n++) {
-        const output = panel * 8 + n;
-        let zero: u32 = 0;
-        if (output < outputs) {
-          const word = load<u32>(from + <usize>(output / perWord) * 4) + one;
-          zero = (word >> <u32>(output % perWord * bits)) & ((1 << bits) - 1);
+      // A panel has one word of zero points of 4 bits, or two of 8.
+      let from = source + <usize>(g / split * words + panel * 8 / perWord) * 4;
+      for (let n = 0; n < 8; n += perWord) {
+        const isThere = panel * 8 + n < outputs;
+        let word: u32 = isThere ? load<u32>(from) + one : 0;
+        for (let i = n; i < n + perWord; i++) {
+          store<i16>(to + <usize>i * 2, <i16>(word & mask));
+          word >>= bits;
         }
-        store<i16>(to + <usize>n * 2, <i16>zero);
+        from += 4;
       }
     }
   }
+}
+
+/** Patterns of four stored values: all ones where one is an infinity or NaN. */
+// @ts-ignore: decorator
+@inline
+function nonFinite4(pointer: usize, kind: i32): v128 {
+  const infinity = i32x4.splat(infinityOf(kind));
+  return i32x4.eq(v128.and(loadRaw4(pointer, kind), infinity), infinity);
+}
+
+/**
+ * Eight rows of eight 16-bit values → eight columns, 128 neighbouring bytes. Writes nothing and returns false when a value is not
+ * finite.
+ */
+// @ts-ignore: decorator
+@inline
+function transposeBlock(from: usize, rowBytes: usize, to: usize, kind: i32): bool {
+  const r0 = v128.load(from), r1 = v128.load(from + rowBytes);
+  const r2 = v128.load(from + 2 * rowBytes), r3 = v128.load(from + 3 * rowBytes);
+  const r4 = v128.load(from + 4 * rowBytes), r5 = v128.load(from + 5 * rowBytes);
+  const r6 = v128.load(from + 6 * rowBytes), r7 = v128.load(from + 7 * rowBytes);
+  const infinity = i16x8.splat(<i16>(infinityOf(kind) >>> 16));
+  let bad = v128.or(i16x8.eq(v128.and(r0, infinity), infinity), i16x8.eq(v128.and(r1, infinity), infinity));
+  bad = v128.or(bad, v128.or(i16x8.eq(v128.and(r2, infinity), infinity), i16x8.eq(v128.and(r3, infinity), infinity)));
+  bad = v128.or(bad, v128.or(i16x8.eq(v128.and(r4, infinity), infinity), i16x8.eq(v128.and(r5, infinity), infinity)));
+  bad = v128.or(bad, v128.or(i16x8.eq(v128.and(r6, infinity), infinity), i16x8.eq(v128.and(r7, infinity), infinity)));
+  if (v128.any_true(bad)) return false;
+  // Rows 0 and 4, 2 and 6, … side by side, then pairs of pairs.
+  const a0 = low16(r0, r4), a1 = high16(r0, r4), b0 = low16(r1, r5), b1 = high16(r1, r5);
+  const c0 = low16(r2, r6), c1 = high16(r2, r6), d0 = low16(r3, r7), d1 = high16(r3, r7);
+  const e0 = low16(a0, c0), e1 = high16(a0, c0), e2 = low16(a1, c1), e3 = high16(a1, c1);
+  const f0 = low16(b0, d0), f1 = high16(b0, d0), f2 = low16(b1, d1), f3 = high16(b1, d1);
+  v128.store(to, low16(e0, f0));
+  v128.store(to, high16(e0, f0), 16);
+  v128.store(to, low16(e1, f1), 32);
+  v128.store(to, high16(e1, f1), 48);
+  v128.store(to, low16(e2, f2), 64);
+  v128.store(to, high16(e2, f2), 80);
+  v128.store(to, low16(e3, f3), 96);
+  v128.store(to, high16(e3, f3), 112);
+  return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function low16(a: v128, b: v128): v128 {
+  return v128.shuffle<u16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+
+// @ts-ignore: decorator
+@inline
+function high16(a: v128, b: v128): v128 {
+  return v128.shuffle<u16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
 /** Rows of an unquantised matrix: source [rowCount, K] (rows `panelBegin` · 8 …) → weights [N/8, K, 8], same kind. */
@@ -171,10 +231,19 @@ export function packDense(
   const end = shareBegin(panels, rank + 1, size);
   for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
     const to = weights + <usize>(panelBegin + panel) * <usize>inputs * 8 * bytes;
+    // Whole blocks of eight rows and eight inputs of 16 bits, as long as all values are finite.
+    let done = 0;
+    if (bytes == 2 && panel * 8 + 8 <= rowCount) {
+      const from = source + <usize>(panel * 8) * <usize>inputs * 2;
+      while (done + 8 <= inputs) {
+        if (!transposeBlock(from + <usize>done * 2, <usize>inputs * 2, to + <usize>done * 16, kind)) break;
+        done += 8;
+      }
+    }
     for (let n = 0; n < 8; n++) {
       const row = panel * 8 + n;
       const from = source + <usize>row * <usize>inputs * bytes;
-      for (let k = 0; k < inputs; k++) {
+      for (let k = done; k < inputs; k++) {
         const at = to + (<usize>k * 8 + <usize>n) * bytes;
         if (row >= rowCount) {
           if (kind == KIND_F32) store<u32>(at, 0);

@@ -23,7 +23,7 @@ import { takeVisionWeights, VISION_PART } from "../models/mllama/vision_weights.
 import { type Architecture, readArchitecture, spellingsOf } from "../models/registry.ts";
 import { type LoadedWeights, type LoadProgress, loadWeights, stagingBytes } from "../weights/load.ts";
 import { placeParts } from "../weights/placement.ts";
-import { type Precision, WeightPlan } from "../weights/plan.ts";
+import { type DenseStorage, type Precision, WeightPlan } from "../weights/plan.ts";
 import type { TileSettings } from "../image/tiles.ts";
 import type { Engine } from "./engine.ts";
 import { cacheShapeOf, keyValueBytes, pictureShapeOf } from "./key_value_cache.ts";
@@ -42,6 +42,12 @@ export interface LoadOptions {
    * comparison with other implementations; slower.
    */
   precision?: Precision;
+  /**
+   * Under "int8", what becomes of matrices that the file leaves unquantised: "int8" (default) makes 8-bit codes of them, 7-bit
+   * ones in a vision tower, wherever the model bears it; "f16" keeps all as they are stored. docs/numerics.md has the
+   * measurements.
+   */
+  dense?: DenseStorage;
   /** Tokens that a sequence may have; default: the model's, at most 131,072. */
   contextSize?: number;
   /** Storage of keys and values; "f32" is the only one yet. */
@@ -173,9 +179,10 @@ export async function inspectModel(
 }
 
 async function inspect(where: string | URL | ModelSource, options: LoadOptions): Promise<InspectedModel> {
-  const { precision = "int8", kvCache = "f32", signal, offline } = options;
+  const { precision = "int8", dense = "int8", kvCache = "f32", signal, offline } = options;
   const threads = chooseThreads(options.threads);
   refuseUnknown("precision", precision, ["int8", "f32"]);
+  refuseUnknown("dense", dense, ["int8", "f16"]);
   refuseUnknown("kernels", options.kernels ?? "auto", ["auto", "relaxed", "strict"]);
   refuseUnknown("kvCache", kvCache, ["f32"]);
   refuseUnknown("crossAttentionRows", options.crossAttentionRows ?? "meta", ["meta", "transformers"]);
@@ -197,14 +204,19 @@ async function inspect(where: string | URL | ModelSource, options: LoadOptions):
     const { decoder, vision } = architecture;
     const defaults = await readGenerationDefaults(source, config);
     const quantization = await readQuantizationConfig(source);
-    const plan = new WeightPlan(checkpoint, quantization && respellRules(quantization, spellings), precision);
+    const plan = new WeightPlan(
+      checkpoint,
+      quantization && respellRules(quantization, spellings),
+      precision,
+      dense,
+    );
     takeDecoderWeights(decoder, plan, architecture.decoderPrefix);
     if (vision) takeVisionWeights(vision, decoder, plan);
     const tileSettings = vision && await readTileSettings(source, vision);
     const contextSize = chooseContext(options.contextSize, decoder.contextSize);
     const info = describeModel(architecture, plan, contextSize, threads);
     const bankOf = placeModel(architecture, plan, info, options.bankBytes ?? BANK_BYTES_MAX);
-    const fingerprint = JSON.stringify([precision, json, [...checkpoint.tensors.values()]]);
+    const fingerprint = JSON.stringify([precision, dense, json, [...checkpoint.tensors.values()]]);
     return {
       source,
       architecture,

@@ -227,6 +227,10 @@ for (const { name, kind, store } of FLOAT_KINDS) {
     const spoilt = arena.place(store([1, NaN, -Infinity, 2]));
     kernels.packDense(spoilt, kind, arena.reserve(8 * 2 * bytes), 2, 2, 0);
     equal(kernels.takeNonFiniteCount(), 2);
+    // In whole blocks of eight rows and inputs too, and behind them.
+    const block = Array.from({ length: 8 * 20 }, (_, i) => i === 13 ? NaN : i === 79 ? Infinity : i);
+    kernels.packDense(arena.place(store(block)), kind, arena.reserve(8 * 20 * bytes), 8, 20, 0);
+    equal(kernels.takeNonFiniteCount(), 2);
   });
 
   for (
