@@ -32,7 +32,9 @@ export { inspectModel, loadModel, type LoadOptions } from "./src/generation/load
 export type { Model } from "./src/generation/model.ts";
 export type { PictureAttention } from "./src/generation/picture_attention.ts";
 export type { CrossAttentionRows } from "./src/generation/vision.ts";
-export type { MemoryInfo, ModelInfo, ModuleInfo, VisionInfo } from "./src/generation/model_info.ts";
+export type { MemoryInfo } from "./src/generation/memory_plan.ts";
+export type { MemoryLimit } from "./src/core/memory_limit.ts";
+export type { ModelInfo, ModuleInfo, VisionInfo } from "./src/generation/model_info.ts";
 export type {
   Completion,
   FinishReason,
