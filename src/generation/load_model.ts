@@ -28,6 +28,7 @@ import type { Engine } from "./engine.ts";
 import { cacheShapeOf, pictureShapeOf } from "./key_value_cache.ts";
 import { type MemoryPlan, planMemory, refuseUnlessFits } from "./memory_plan.ts";
 import { Model } from "./model.ts";
+import { ModelDigest } from "./model_digest.ts";
 import { describeModel, type ModelInfo } from "./model_info.ts";
 import { type GenerationDefaults, readGenerationDefaults, TextFiles } from "./text_files.ts";
 import { chooseThreads } from "./threads.ts";
@@ -79,7 +80,8 @@ interface InspectedModel {
   memory: MemoryPlan;
   info: ModelInfo;
   defaults: GenerationDefaults;
-  fingerprint: string;
+  /** The parsed config.json. */
+  config: unknown;
 }
 
 /**
@@ -114,13 +116,14 @@ export async function loadModel(
     const banks = await Kernels.startBanks(threads, options.kernels ?? "auto", memory.banks);
     kernels = banks[0];
     const kernelsOf = (part: string) => banks[memory.bankOf.get(part)!];
-    const weights = await loadWeights(plan, checkpoint, kernelsOf, options);
+    const digest = new ModelDigest(checkpoint);
+    const weights = await loadWeights(plan, digest.checkpoint, kernelsOf, options);
     kernels.chooseDotForm();
     for (const bank of banks) bank.wideDot = kernels.wideDot;
     const taker = takerOf(plan, weights);
     const taken = takeDecoderWeights(config, taker, architecture.decoderPrefix);
     const rows = Math.min(STEP_ROWS_MAX, contextSize);
-    const precision = options.precision ?? "int8";
+    const { precision = "int8", crossAttentionRows: crossRows = "meta" } = options;
     const layerKernels = ({ layers }: DecoderConfig, isCross: boolean) =>
       layers.flatMap((layer, i) => (layer.isCross ?? false) === isCross ? [kernelsOf(layerPart(i))] : []);
     const decoder = new Decoder(config, taken, precision, kernelsOf, rows);
@@ -142,11 +145,16 @@ export async function loadModel(
           place: { ...pictureShapeOf(config), kernels: layerKernels(config, true) },
           settings: inspected.tileSettings!,
           imageToken: architecture.imageToken!,
-          rows: options.crossAttentionRows ?? "meta",
+          rows: crossRows,
         }),
       }),
       contextSize,
-      fingerprint: inspected.fingerprint,
+      origin: {
+        model: digest.name(inspected.config),
+        precision,
+        kvCache: options.kvCache ?? "f32",
+        ...(architecture.vision && { crossAttentionRows: crossRows }),
+      },
     };
     return new Model(info, engine, text, inspected.defaults);
   } catch (error) {
@@ -210,7 +218,6 @@ async function inspect(where: string | URL | ModelSource, options: LoadOptions):
     const limit = memoryBytes === undefined ? memoryLimit() : { bytes: memoryBytes, source: "memoryBytes" };
     const memory = planMemory(architecture, plan, { ...options, threads }, limit);
     const info = describeModel(architecture, plan, memory);
-    const fingerprint = JSON.stringify([precision, json, [...checkpoint.tensors.values()]]);
     return {
       source,
       architecture,
@@ -221,7 +228,7 @@ async function inspect(where: string | URL | ModelSource, options: LoadOptions):
       memory,
       info,
       defaults,
-      fingerprint,
+      config: json,
     };
   } catch (error) {
     source.close?.();
