@@ -16,13 +16,16 @@ export function userMessage(text: string, pictures: readonly Uint8Array[]): Mess
 export function withUserMessage(messages: readonly Message[], next: Message): Message[] {
   const last = messages.at(-1);
   if (last?.role !== "user") return [...messages, next];
-  const partsOf = ({ content }: Message) =>
-    typeof content === "string" ? [{ type: "text" as const, text: content }] : content;
-  const [first, ...others] = partsOf(next);
-  const content = first.type === "text"
-    ? [...partsOf(last), { ...first, text: `\n${first.text}` }, ...others]
-    : [...partsOf(last), first, ...others];
-  const isText = content.every(({ type }) => type === "text");
-  const text = content.map((part) => part.type === "text" ? part.text : "").join("");
-  return [...messages.slice(0, -1), { ...last, content: isText ? text : content }];
+  return [...messages.slice(0, -1), { ...last, content: joined(last.content, next.content) }];
+}
+
+/** One content behind the other; templates trim each text, so a line break between two must be inside of one. */
+function joined(one: Message["content"], two: Message["content"]): Message["content"] {
+  if (typeof one === "string" && typeof two === "string") return `${one}\n${two}`;
+  const [before, after] = [one, two].map((content) =>
+    typeof content === "string" ? [{ type: "text" as const, text: content }] : content
+  );
+  const last = before.at(-1), [first, ...others] = after;
+  if (last?.type !== "text" || first?.type !== "text") return [...before, ...after];
+  return [...before.slice(0, -1), { type: "text", text: `${last.text}\n${first.text}` }, ...others];
 }
