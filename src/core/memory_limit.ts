@@ -1,5 +1,5 @@
 /**
- * How much memory this process may still take.
+ * How much memory this process may take in all: what it has and what is still to be had.
  *
  * Nobody is asked for a permission: what was granted is used. From the most trustworthy on:
  *
@@ -20,6 +20,7 @@ import { getHeapStatistics } from "node:v8";
 
 /** A bound on what may be taken. */
 export interface MemoryLimit {
+  /** In all, what the process has included. */
   bytes: number;
   /** Where it comes from, in a few words. */
   source: string;
@@ -45,6 +46,11 @@ const HEAP_SHARE = 0.5;
 /** An unlimited cgroup v1 says the largest number of pages; no machine has a pebibyte. */
 const UNLIMITED_BYTES = 2 ** 50;
 
+/** Bytes that this process takes; 0 where the host does not tell. */
+export function residentBytes(): number {
+  return hostReadings.resident();
+}
+
 /** The smallest limit that is known, or `undefined`. */
 export function memoryLimit(readings: MemoryReadings = hostReadings): MemoryLimit | undefined {
   const limits = [...groupLimits(readings), ...systemLimits(readings)];
@@ -58,16 +64,18 @@ function systemLimits(readings: MemoryReadings): MemoryLimit[] {
   const limits: MemoryLimit[] = [];
   const kilobytes = numberOf(/^MemAvailable:\s*(\d+) kB$/m, readings.readFile("/proc/meminfo"));
   const available = kilobytes === undefined ? readings.available() : kilobytes * 1024;
-  if (available !== undefined) limits.push({ bytes: available, source: "available in the system" });
+  if (available !== undefined) {
+    limits.push({ bytes: available + readings.resident(), source: "available in the system" });
+  }
   const constrained = readings.constrained();
   if (constrained !== undefined && constrained > 0 && constrained < UNLIMITED_BYTES) {
-    limits.push({ bytes: Math.max(0, constrained - readings.resident()), source: "available in the cgroup" });
+    limits.push({ bytes: constrained, source: "available in the cgroup" });
   }
   return limits;
 }
 
 /** The limits of the process's cgroups: of every one from its own up to the root, each binds. */
-function groupLimits({ readFile }: MemoryReadings): MemoryLimit[] {
+function groupLimits({ readFile, resident }: MemoryReadings): MemoryLimit[] {
   const limits: MemoryLimit[] = [];
   for (const line of readFile("/proc/self/cgroup")?.split("\n") ?? []) {
     const [, controllers, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
@@ -88,7 +96,8 @@ function groupLimits({ readFile }: MemoryReadings): MemoryLimit[] {
         (sum, field) => sum + (numberOf(field, read("memory.stat")) ?? 0),
         0,
       );
-      limits.push({ bytes: Math.max(0, limit - used + cached), source: "available in the cgroup" });
+      const free = Math.max(0, limit - used + cached);
+      limits.push({ bytes: free + resident(), source: "available in the cgroup" });
     }
   }
   return limits;
@@ -126,7 +135,7 @@ const hostReadings: MemoryReadings = {
   },
   available: () => mayAskSystem() ? quietly(() => Deno.systemMemoryInfo().available) : undefined,
   constrained: () => mayAskSystem() ? quietly(() => process.constrainedMemory()) : undefined,
-  resident: () => Deno.memoryUsage().rss,
+  resident: () => globalThis.Deno?.memoryUsage?.().rss ?? 0,
   heapLimit: () => globalThis.Deno ? getHeapStatistics().heap_size_limit : undefined,
 };
 

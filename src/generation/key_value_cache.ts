@@ -8,7 +8,7 @@ import type { Heap } from "../../kernels/host/heap.ts";
 import type { Kernels } from "../../kernels/host/kernels.ts";
 import { RemoraError } from "../core/errors.ts";
 import { describeBytes, describeInteger } from "../core/figures.ts";
-import { memoryLimit } from "../core/memory_limit.ts";
+import { memoryLimit, residentBytes } from "../core/memory_limit.ts";
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import type { KeyValueView } from "../layers/attention.ts";
 import type { DecoderConfig } from "../models/decoder/config.ts";
@@ -189,8 +189,10 @@ export class KeyValueCache implements KeyValueView {
 /** A memory may grow beyond what the machine has: only writing there would fail, by the end of the process. */
 function refuseBeyondLimit(growth: number): void {
   const limit = growth > 0 ? memoryLimit() : undefined;
-  if (!limit || growth <= limit.bytes) return;
+  if (!limit) return;
+  const left = limit.bytes - residentBytes();
+  if (growth <= left) return;
   throw new RemoraError("OUT_OF_MEMORY", "Cannot take memory", {
-    found: `${describeBytes(limit.bytes)} (${limit.source})`,
+    found: `${describeBytes(Math.max(0, Math.floor(left)))} left (${limit.source})`,
   });
 }

@@ -20,6 +20,11 @@ const bytesOf = (...args: Parameters<typeof host>) => memoryLimit(host(...args))
 Deno.test("memoryLimit(): what is available by /proc/meminfo counts, not what is free", () => {
   const meminfo = "MemTotal:       24684084 kB\nMemFree:        13537948 kB\nMemAvailable:   23673580 kB\n";
   assert.equal(bytesOf({ "/proc/meminfo": meminfo }), 23673580 * 1024);
+  assert.equal(
+    bytesOf({ "/proc/meminfo": meminfo }, { resident: 5 }),
+    23673580 * 1024 + 5,
+    "and what we have",
+  );
 });
 
 Deno.test("memoryLimit(): a cgroup of version 2 binds, and so does every one above it; cached files are free", () => {
@@ -32,6 +37,7 @@ Deno.test("memoryLimit(): a cgroup of version 2 binds, and so does every one abo
     "/sys/fs/cgroup/outer/memory.current": `${GIB}\n`,
   };
   assert.equal(bytesOf(files), 3 * GIB + 1024);
+  assert.equal(bytesOf(files, { resident: 7 }), 3 * GIB + 1024 + 7, "what we have is ours");
   const tight = { ...files, "/sys/fs/cgroup/outer/memory.max": `${2 * GIB}\n` };
   assert.equal(bytesOf(tight), GIB);
   assert.equal(memoryLimit(host(tight))!.source, "available in the cgroup");
@@ -51,7 +57,7 @@ Deno.test("memoryLimit(): a cgroup of version 1, found at the root where a conta
 
 Deno.test("memoryLimit(): what the host tells of system and cgroup; the smaller counts", () => {
   assert.equal(bytesOf({}, { available: 5 * GIB }), 5 * GIB);
-  assert.equal(bytesOf({}, { available: 5 * GIB, constrained: 3 * GIB, resident: GIB }), 2 * GIB);
+  assert.equal(bytesOf({}, { available: 5 * GIB, constrained: 3 * GIB, resident: GIB }), 3 * GIB);
   assert.equal(bytesOf({}, { available: 5 * GIB, constrained: 2 ** 63 }), 5 * GIB);
   assert.equal(bytesOf({}, { available: 5 * GIB, constrained: 0 }), 5 * GIB);
 });
