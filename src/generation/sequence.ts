@@ -180,6 +180,22 @@ export class Sequence implements Disposable {
   /**
    * Everything needed to go on later, in this or another process: token ids, keys and values, pictures as the model saw them,
    * with a checksum. The layout is described in docs/snapshots.md.
+   *
+   * @example Go on in another process
+   * ```ts
+   * import { type Model } from "../../mod.ts";
+   * async function save(model: Model, ids: number[]): Promise<Uint8Array> {
+   *   using sequence = model.createSequence();
+   *   await sequence.forward(ids, { logits: "none" });
+   *   return await sequence.snapshot();
+   * }
+   * async function goOn(model: Model, bytes: Uint8Array, prompt: number[]): Promise<string> {
+   *   using sequence = model.createSequence();
+   *   await sequence.restore(bytes);
+   *   const whole = [...sequence.tokenIds, ...prompt];
+   *   return (await model.complete({ prompt: whole, sequence, maxTokens: 20 })).text;
+   * }
+   * ```
    */
   async snapshot(): Promise<Uint8Array> {
     return await this.#exclusively(() => {

@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { userMessage, withUserMessage } from "../../cli/conversation.ts";
+import { readState } from "../../cli/state_file.ts";
+import { sealFile } from "../../src/core/sealed_file.ts";
+import { assertRefused } from "../errors.ts";
 import { remora } from "./remora.ts";
 
 const MODEL = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));
@@ -95,6 +98,35 @@ Deno.test("files that are no state of this model are refused by name in one line
     await refuses(/no such file/);
     Deno.mkdirSync(state);
     await refuses(/no file/);
+  });
+});
+
+Deno.test("descriptions of another shape are refused though the checksum holds", async () => {
+  await withFolder(async (folder) => {
+    const path = `${folder}/chat.state`;
+    const kind = { magic: "REMORAST", version: 1, title: "" };
+    const picture = { type: "image", image: { key: "file 1 00" } };
+    const message = { role: "user", content: [picture, { type: "text", text: "a" }] };
+    const write = (description: unknown) => Deno.writeFileSync(path, sealFile(kind, description, [], 0));
+    write({ tokenIds: [1], messages: [message] });
+    assert.deepEqual((await readState(path)).messages, [message]);
+    const wrong = [
+      null,
+      {},
+      { tokenIds: [-1] },
+      { tokenIds: ["1"] },
+      { tokenIds: [], messages: {} },
+      { tokenIds: [], messages: [null] },
+      { tokenIds: [], messages: [{ role: 1, content: "" }] },
+      { tokenIds: [], messages: [{ role: "user", content: 3 }] },
+      { tokenIds: [], messages: [{ role: "user", content: [{ type: "text" }] }] },
+      { tokenIds: [], messages: [{ role: "user", content: [{ type: "image" }] }] },
+      { tokenIds: [], messages: [{ role: "user", content: [{ type: "image", image: { key: 1 } }] }] },
+    ];
+    for (const description of wrong) {
+      write(description);
+      await assertRefused(() => readState(path), "BAD_FILE", "chat.state", "messages and tokens");
+    }
   });
 });
 
