@@ -131,12 +131,16 @@ export function planMemory(
   };
   const layerBytes = new Map(plan.parts.map(({ name, bytes }) => [name, bytes]));
   const largestLayer = Math.max(...decoder.layers.map((_, index) => layerBytes.get(layerPart(index)) ?? 0));
-  let laidOut = layOut(tokensIn(bankBytes - bufferBytes(most) - largestLayer, layerShape));
-  // A shorter context may need fewer memories, never more: what fits beside these fits.
-  const { total, keyValue } = laidOut.memory;
-  const room = limit ? CACHE_SHARE * (limit.bytes - (total - keyValue)) : CACHE_BYTES_UNKNOWN;
-  if (keyValue > room) laidOut = layOut(Math.min(laidOut.contextSize, tokensIn(room, shape)));
-  return laidOut;
+  const inOneMemory = tokensIn(bankBytes - bufferBytes(most) - largestLayer, layerShape);
+  /** The most tokens for which there is room beside the buffers that `contextSize` tokens need. */
+  const tokensBeside = (contextSize: number) => {
+    const { total, keyValue } = layOut(contextSize).memory;
+    const room = limit ? CACHE_SHARE * (limit.bytes - (total - keyValue)) : CACHE_BYTES_UNKNOWN;
+    return Math.min(inOneMemory, tokensIn(room, shape));
+  };
+  // A longer context may need more memories, each with buffers: the first is too long at most, the second fits.
+  const longest = tokensBeside(least);
+  return layOut(Math.min(longest, tokensBeside(longest)));
 }
 
 type DecoderLayer = Architecture["decoder"]["layers"][number];
