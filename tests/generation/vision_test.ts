@@ -269,6 +269,16 @@ Deno.test("looking stops when told to, and nothing is left of it", async () => {
   assert.equal(sequence.length, 2);
 });
 
+Deno.test("while one sequence looks, others go on, and each has the bits it has alone", async () => {
+  await using model = await load({ threads: 2 });
+  const text = { prompt: "There are two stars.", maxTokens: 30, logprobs: 1, temperature: 0 };
+  const looking = { messages: [question("Describe the picture.", pictureOf("tall-chat"))], logprobs: 1 };
+  await using other = await load();
+  const alone = [await other.complete(looking), await other.complete(text)];
+  const together = await Promise.all([model.complete(looking), model.complete(text)]);
+  assert.deepEqual(together, alone);
+});
+
 Deno.test("a hundred pictures that nobody uses any more take bounded memory", async () => {
   await using model = await load();
   const take = async (from: number, to: number) => {
