@@ -11,7 +11,7 @@ export const MODEL_OPTION = {
 } satisfies OptionDefinitions;
 
 export const LOAD_OPTIONS = {
-  "ctx-size": { short: "c", value: "N", help: "tokens of context; default: the model's" },
+  "ctx-size": { short: "c", value: "N", help: "tokens of context; default: the model's, or what fits" },
   threads: { short: "t", value: "N", help: "threads; default: physical cores" },
   precision: { value: "int8|f32", help: "arithmetic; default: int8" },
   dense: { value: "int8|f16", help: "what becomes of unquantised matrices; default: int8" },
