@@ -14,6 +14,7 @@ export const LOAD_OPTIONS = {
   "ctx-size": { short: "c", value: "N", help: "tokens of context; default: the model's, or what fits" },
   threads: { short: "t", value: "N", help: "threads; default: physical cores" },
   precision: { value: "int8|f32", help: "arithmetic; default: int8" },
+  "kv-cache": { value: "f32|f16|int8", help: "storage of keys and values; default: f16" },
   dense: { value: "int8|f16", help: "what becomes of unquantised matrices; default: int8" },
 } satisfies OptionDefinitions;
 
@@ -30,6 +31,7 @@ export function readLoadOptions(options: Options): LoadOptions {
     threads: options.integer("threads", { from: 1 }),
     contextSize: options.integer("ctx-size", { from: 1 }),
     precision: options.choice("precision", ["int8", "f32"]),
+    kvCache: options.choice("kv-cache", ["f32", "f16", "int8"]),
     dense: options.choice("dense", ["int8", "f16"]),
   };
 }

@@ -1,14 +1,15 @@
 /**
  * Rotary positions, the key/value cache and attention over it.
  *
- * A block of the cache holds KV_BLOCK_TOKENS tokens of one layer; for each key/value head, one after the other:
+ * A block of the f32 cache (attention_coded has the others) holds KV_BLOCK_TOKENS tokens of one layer; for each key/value head, one after the other:
  *
  *   keys    f32 [headSize, KV_BLOCK_TOKENS]   transposed: a vector holds four tokens, so scores need no sum across lanes
  *   values  f32 [KV_BLOCK_TOKENS, headSize]
  *
  * `table` u32 [blocks] points at the blocks of a sequence in one layer, in the order of the tokens.
  */
-import { ATTENTION_ROWS, KV_BLOCK_TOKENS } from "../shared/layout";
+import { ATTENTION_ROWS, KIND_F32, KIND_INT8, KV_BLOCK_TOKENS } from "../shared/layout";
+import { scoreCodedBlock } from "./attention_coded";
 import { exp4, storeCosineSine } from "./transcendental";
 import { maxLanes, shareBegin, sumLanes } from "./vector";
 
@@ -87,6 +88,15 @@ export function storeKeysValues(
   }
 }
 
+/** Bytes of one key/value head in a block of that kind; see above and attention_coded. */
+// @ts-ignore: decorator
+@inline
+function keyValueHeadBytes(kind: i32, headSize: i32): usize {
+  if (kind == KIND_F32) return <usize>headSize * 2 * TOKENS * 4;
+  const elements = <usize>((headSize + 7) & ~7) * 2 * TOKENS;
+  return elements * (kind == KIND_INT8 ? 1 : 2) + 2 * TOKENS * 4;
+}
+
 /** Scores of four query rows against the 32 tokens of a block: scores f32 [4, 32]. */
 // @ts-ignore: decorator
 @inline
@@ -133,7 +143,7 @@ function scoreBlock(
  */
 // @ts-ignore: decorator
 @inline
-function weighBlock(scores: usize, first: i32, last: i32, maximum: usize, sum: usize): f32 {
+export function weighBlock(scores: usize, first: i32, last: i32, maximum: usize, sum: usize): f32 {
   for (let token = 0; token < first; token++) store<f32>(scores + <usize>token * 4, -Infinity);
   for (let token = last; token < KV_BLOCK_TOKENS; token++) store<f32>(scores + <usize>token * 4, -Infinity);
   let largest = v128.load(scores);
@@ -207,7 +217,7 @@ function addValues(
 
 // @ts-ignore: decorator
 @inline
-function firstVisible(token: i32, window: i32): i32 {
+export function firstVisible(token: i32, window: i32): i32 {
   return window > 0 ? max(0, token + 1 - window) : 0;
 }
 
@@ -293,23 +303,27 @@ function weighRow(
  *   weights  f32 [heads, blocks · KV_BLOCK_TOKENS], 0 behind a block's count
  */
 export function attentionWeights(
-  query: usize, table: usize, counts: usize, blocks: i32, heads: i32, kvHeads: i32, headSize: i32, scale: f32,
+  kind: i32, query: usize, table: usize, counts: usize, blocks: i32, heads: i32, kvHeads: i32, headSize: i32, scale: f32,
   weights: usize, rank: i32, size: i32,
 ): void {
-  const part = <usize>headSize * 4 * TOKENS, rowBytes = <usize>blocks * TOKENS * 4;
+  const headBytes = keyValueHeadBytes(kind, headSize), rowBytes = <usize>blocks * TOKENS * 4;
   const end = shareBegin(heads, rank + 1, size);
   for (let head = shareBegin(heads, rank, size); head < end; head++) {
     const q = query + <usize>(head * headSize) * 4, row = weights + <usize>head * rowBytes;
     let largest: f32 = -Infinity;
     for (let block = 0; block < blocks; block++) {
-      const keys = <usize>load<u32>(table + <usize>block * 4) + <usize>(head / (heads / kvHeads)) * 2 * part;
+      const keys = <usize>load<u32>(table + <usize>block * 4) + <usize>(head / (heads / kvHeads)) * headBytes;
       const to = row + <usize>block * TOKENS * 4;
-      for (let token: usize = 0; token < TOKENS * 4; token += 16) {
-        let score = f32x4.splat(0);
-        for (let d: usize = 0; d < <usize>headSize; d++) {
-          score = f32x4.add(score, f32x4.mul(v128.load32_splat(q + d * 4), v128.load(keys + d * TOKENS * 4 + token)));
+      if (kind == KIND_F32) {
+        for (let token: usize = 0; token < TOKENS * 4; token += 16) {
+          let score = f32x4.splat(0);
+          for (let d: usize = 0; d < <usize>headSize; d++) {
+            score = f32x4.add(score, f32x4.mul(v128.load32_splat(q + d * 4), v128.load(keys + d * TOKENS * 4 + token)));
+          }
+          v128.store(to + token, f32x4.mul(score, f32x4.splat(scale)));
         }
-        v128.store(to + token, f32x4.mul(score, f32x4.splat(scale)));
+      } else {
+        scoreCodedBlock(kind, q, keys, headSize, scale, to);
       }
       const count = load<i32>(counts + <usize>block * 4);
       for (let token = 0; token < count; token++) largest = max(largest, load<f32>(to + <usize>token * 4));

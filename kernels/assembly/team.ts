@@ -9,7 +9,9 @@ import {
   COMMAND_ADDRESS, DONE_ADDRESS, FAILED_ADDRESS, LEADER_ASLEEP_ADDRESS, LEADER_PATIENCE_ADDRESS, SEQUENCE_ADDRESS, SLEEPERS_ADDRESS,
 } from "../shared/layout";
 import * as Operation from "../shared/operations";
+import { KIND_F32, KIND_INT8 } from "../shared/layout";
 import { attention, attentionWeights, rope, ropeTable, storeKeysValues } from "./attention";
+import { attentionCoded, storeCodedKeysValues } from "./attention_coded";
 import {
   gptqToMarlin, marlinPermuteScales, marlinToGptq, marlinToPanels, packMarlinScales, unpackCodes,
 } from "./marlin";
@@ -49,6 +51,27 @@ function at(index: usize): usize {
 @inline
 function real(index: usize): f32 {
   return load<f32>(COMMAND_ADDRESS + 4 + index * 4);
+}
+
+/** Attention over keys and values of the kind that the command names first. */
+function runAttention(rank: i32, size: i32): void {
+  const kind = word(0);
+  if (kind == KIND_F32) {
+    attention(
+      at(1), at(2), at(3), at(4), word(5), word(6), word(7), word(8), word(9), word(10), real(11), word(12), at(13), at(14),
+      at(15), at(16), rank, size,
+    );
+  } else if (kind == KIND_INT8) {
+    attentionCoded<i8>(
+      at(1), at(2), at(3), at(4), word(5), word(6), word(7), word(8), word(9), word(10), real(11), word(12), at(13), at(14),
+      at(15), at(16), rank, size,
+    );
+  } else {
+    attentionCoded<i16>(
+      at(1), at(2), at(3), at(4), word(5), word(6), word(7), word(8), word(9), word(10), real(11), word(12), at(13), at(14),
+      at(15), at(16), rank, size,
+    );
+  }
 }
 
 /** One thread's share of the operation in the command. */
@@ -120,13 +143,16 @@ function execute(rank: i32, size: i32): void {
       rope(at(0), at(1), at(2), word(3), word(4), word(5), word(6), rank, size);
       break;
     case Operation.OP_STORE_KEYS_VALUES:
-      storeKeysValues(at(0), at(1), at(2), at(3), at(4), word(5), word(6), word(7), word(8), rank, size);
+      if (word(0) == KIND_F32) {
+        storeKeysValues(at(1), at(2), at(3), at(4), at(5), word(6), word(7), word(8), word(9), rank, size);
+      } else {
+        storeCodedKeysValues(
+          word(0), at(1), at(2), at(3), at(4), at(5), word(6), word(7), word(8), word(9), rank, size,
+        );
+      }
       break;
     case Operation.OP_ATTENTION:
-      attention(
-        at(0), at(1), at(2), at(3), word(4), word(5), word(6), word(7), word(8), word(9), real(10), word(11), at(12),
-        at(13), at(14), at(15), rank, size,
-      );
+      runAttention(rank, size);
       break;
     case Operation.OP_GATED_ACTIVATION:
       gatedActivation(word(0), at(1), at(2), at(3), at(4), at(5), at(6), word(7), word(8), rank, size);
@@ -165,7 +191,7 @@ function execute(rank: i32, size: i32): void {
       unpackCodes(at(0), at(1), word(2), word(3), word(4), rank, size);
       break;
     case Operation.OP_ATTENTION_WEIGHTS:
-      attentionWeights(at(0), at(1), at(2), word(3), word(4), word(5), word(6), real(7), at(8), rank, size);
+      attentionWeights(word(0), at(1), at(2), at(3), word(4), word(5), word(6), word(7), real(8), at(9), rank, size);
       break;
     default:
       unreachable();

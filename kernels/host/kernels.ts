@@ -54,6 +54,8 @@ export interface ProductShape {
 
 /** Attention of `rows` rows; see kernels/assembly/attention.ts. */
 export interface AttentionCall {
+  /** Of the keys and values: KIND_F32, KIND_INT16 or KIND_INT8. */
+  kind: number;
   queries: number;
   queryStride: number;
   table: number;
@@ -491,6 +493,7 @@ export class Kernels {
   }
 
   storeKeysValues(
+    kind: number,
     keys: number,
     keyStride: number,
     values: number,
@@ -502,43 +505,46 @@ export class Kernels {
     headSize: number,
   ) {
     const i = this.#command(Operation.OP_STORE_KEYS_VALUES);
-    i[1] = keys;
-    i[2] = keyStride;
-    i[3] = values;
-    i[4] = valueStride;
-    i[5] = table;
-    i[6] = start;
-    i[7] = rows;
-    i[8] = heads;
-    i[9] = headSize;
+    i[1] = kind;
+    i[2] = keys;
+    i[3] = keyStride;
+    i[4] = values;
+    i[5] = valueStride;
+    i[6] = table;
+    i[7] = start;
+    i[8] = rows;
+    i[9] = heads;
+    i[10] = headSize;
     this.team.run();
   }
 
   attention(call: AttentionCall) {
     const i = this.#command(Operation.OP_ATTENTION);
-    i[1] = call.queries;
-    i[2] = call.queryStride;
-    i[3] = call.table;
+    i[1] = call.kind;
+    i[2] = call.queries;
+    i[3] = call.queryStride;
+    i[4] = call.table;
     const { visible } = call;
     const isCommon = "counts" in visible;
-    i[4] = isCommon ? visible.counts : 0;
-    i[5] = isCommon ? visible.blocks : 0;
-    i[6] = isCommon ? 0 : visible.start;
-    i[7] = call.rows;
-    i[8] = call.heads;
-    i[9] = call.kvHeads;
-    i[10] = call.headSize;
-    this.#floats[11] = call.scale;
-    i[12] = isCommon ? 0 : visible.window;
-    i[13] = call.output;
-    i[14] = call.outputStride;
-    i[15] = call.scratch;
-    i[16] = call.scratchBytes;
+    i[5] = isCommon ? visible.counts : 0;
+    i[6] = isCommon ? visible.blocks : 0;
+    i[7] = isCommon ? 0 : visible.start;
+    i[8] = call.rows;
+    i[9] = call.heads;
+    i[10] = call.kvHeads;
+    i[11] = call.headSize;
+    this.#floats[12] = call.scale;
+    i[13] = isCommon ? 0 : visible.window;
+    i[14] = call.output;
+    i[15] = call.outputStride;
+    i[16] = call.scratch;
+    i[17] = call.scratchBytes;
     this.team.run();
   }
 
   /** weights f32 [heads, blocks · KV_BLOCK_TOKENS] of one row of queries; see kernels/assembly/attention.ts. */
   attentionWeights(
+    kind: number,
     query: number,
     table: number,
     { counts, blocks }: CommonKeys,
@@ -549,15 +555,16 @@ export class Kernels {
     weights: number,
   ) {
     const i = this.#command(Operation.OP_ATTENTION_WEIGHTS);
-    i[1] = query;
-    i[2] = table;
-    i[3] = counts;
-    i[4] = blocks;
-    i[5] = heads;
-    i[6] = kvHeads;
-    i[7] = headSize;
-    this.#floats[8] = scale;
-    i[9] = weights;
+    i[1] = kind;
+    i[2] = query;
+    i[3] = table;
+    i[4] = counts;
+    i[5] = blocks;
+    i[6] = heads;
+    i[7] = kvHeads;
+    i[8] = headSize;
+    this.#floats[9] = scale;
+    i[10] = weights;
     this.team.run();
   }
 

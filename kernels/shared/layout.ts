@@ -14,6 +14,8 @@ export const GROUP_INPUTS_MAX = 128;
 export const KV_BLOCK_TOKENS = 32;
 /** Query rows that one attention tile carries. */
 export const ATTENTION_ROWS = 4;
+/** Tiles that pass a block of coded keys and values one after the other, while it lies in the first cache. */
+export const ATTENTION_TILES = 4;
 
 /** Non-finite scale or weight values are counted here by the packing kernels, as i32. */
 export const RESULT_ADDRESS = 64;
@@ -40,6 +42,8 @@ export const KIND_INT8 = 3;
 export const KIND_INT4 = 4;
 /** Codes 1 … 127 around 64, without zero points of their own. */
 export const KIND_INT7 = 5;
+/** Of keys and values: 12 bits and a sign in two bytes; see attention_coded. */
+export const KIND_INT16 = 6;
 
 /** Integers for activations: one signed byte, two as planes of bytes, or one of 16 bits. */
 export const FORM_BYTE = 0;

@@ -12,12 +12,11 @@ import { memoryLimit, residentBytes } from "../core/memory_limit.ts";
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import type { KeyValueView } from "../layers/attention.ts";
 import type { DecoderConfig } from "../models/decoder/config.ts";
+import { keyValueBlockBytes, type KeyValueBlockShape } from "../ops/key_value_block.ts";
 
 /** Sizes of a cache. */
-export interface KeyValueShape {
+export interface KeyValueShape extends KeyValueBlockShape {
   layers: number;
-  kvHeads: number;
-  headSize: number;
 }
 
 /** A cache's sizes and the kernels of each of its layers, in whose memories it lies. */
@@ -26,23 +25,18 @@ export interface KeyValuePlace extends KeyValueShape {
 }
 
 /** The cache of a sequence: cross-attention layers have none. */
-export function cacheShapeOf({ layers, kvHeads, headSize }: DecoderConfig): KeyValueShape {
-  return { layers: layers.filter(({ isCross }) => !isCross).length, kvHeads, headSize };
+export function cacheShapeOf({ layers, kvHeads, headSize }: DecoderConfig, kind: number): KeyValueShape {
+  return { layers: layers.filter(({ isCross }) => !isCross).length, kvHeads, headSize, kind };
 }
 
 /** Keys and values of a picture, in cross-attention layers only. */
-export function pictureShapeOf({ layers, kvHeads, headSize }: DecoderConfig): KeyValueShape {
-  return { layers: layers.filter(({ isCross }) => isCross).length, kvHeads, headSize };
-}
-
-/** Bytes of one block of one layer. */
-function blockBytes({ kvHeads, headSize }: KeyValueShape): number {
-  return kvHeads * headSize * KV_BLOCK_TOKENS * 2 * 4;
+export function pictureShapeOf({ layers, kvHeads, headSize }: DecoderConfig, kind: number): KeyValueShape {
+  return { layers: layers.filter(({ isCross }) => isCross).length, kvHeads, headSize, kind };
 }
 
 /** Bytes that the cache of a sequence of `tokens` tokens takes, block tables not counted. */
 export function keyValueBytes(shape: KeyValueShape, tokens: number): number {
-  return Math.ceil(tokens / KV_BLOCK_TOKENS) * shape.layers * blockBytes(shape);
+  return Math.ceil(tokens / KV_BLOCK_TOKENS) * shape.layers * keyValueBlockBytes(shape);
 }
 
 /**
@@ -81,6 +75,10 @@ export class KeyValueCache implements KeyValueView {
     }
   }
 
+  get kind(): number {
+    return this.#place.kind;
+  }
+
   table(layer: number): number {
     return this.#tables[layer];
   }
@@ -99,7 +97,7 @@ export class KeyValueCache implements KeyValueView {
       this.#growTables(wanted);
       this.#blocks.forEach((blocks, layer) => {
         const heap = this.#heapOf(layer);
-        while (blocks.length < wanted) blocks.push(heap.allocate(blockBytes(this.#place), false));
+        while (blocks.length < wanted) blocks.push(heap.allocate(keyValueBlockBytes(this.#place), false));
         heap.wordsAt(this.table(layer), wanted).set(blocks);
       });
       refuseBeyondLimit(this.#heapBytes() - bytes);
@@ -145,13 +143,15 @@ export class KeyValueCache implements KeyValueView {
   }
 
   #blockAt(layer: number, block: number): Uint8Array {
-    return this.#heapOf(layer).bytesAt(this.#blocks[layer][block], blockBytes(this.#place));
+    return this.#heapOf(layer).bytesAt(this.#blocks[layer][block], keyValueBlockBytes(this.#place));
   }
 
   #shrink(count: number): void {
     this.#used = Math.min(this.#used, count);
     this.#blocks.forEach((blocks, layer) => {
-      for (const address of blocks.splice(count)) this.#heapOf(layer).free(address, blockBytes(this.#place));
+      for (const address of blocks.splice(count)) {
+        this.#heapOf(layer).free(address, keyValueBlockBytes(this.#place));
+      }
     });
   }
 

@@ -21,6 +21,7 @@ import { readTileSettings } from "../models/mllama/preprocessor.ts";
 import { VisionTower } from "../models/mllama/vision_tower.ts";
 import { takeVisionWeights, VISION_PART } from "../models/mllama/vision_weights.ts";
 import { type Architecture, readArchitecture, spellingsOf } from "../models/registry.ts";
+import { keyValueKind, type KeyValueStorage } from "../ops/key_value_block.ts";
 import { type LoadedWeights, type LoadProgress, loadWeights } from "../weights/load.ts";
 import { type DenseStorage, type Precision, WeightPlan } from "../weights/plan.ts";
 import type { TileSettings } from "../image/tiles.ts";
@@ -56,8 +57,11 @@ export interface LoadOptions {
   contextSize?: number;
   /** Bytes that the model may take in all; default: what is known of the machine and its cgroup (docs/memory.md). */
   memoryBytes?: number;
-  /** Storage of keys and values; "f32" is the only one yet. */
-  kvCache?: "f32" | "f16" | "int8";
+  /**
+   * Storage of keys and values: floats ("f32", the default under precision "f32"), two bytes ("f16", the default elsewhere: half the
+   * memory, faster, and as accurate as half floats) or one ("int8"). docs/numerics.md has the measurements.
+   */
+  kvCache?: KeyValueStorage;
   /** Which kernels: relaxed SIMD where the engine has it ("auto"), or forced. Both give the same bits. */
   kernels?: "auto" | "relaxed" | "strict";
   /**
@@ -83,6 +87,7 @@ interface InspectedModel {
   checkpoint: Checkpoint;
   plan: WeightPlan;
   threads: number;
+  kvCache: KeyValueStorage;
   memory: MemoryPlan;
   info: ModelInfo;
   defaults: GenerationDefaults;
@@ -132,12 +137,13 @@ export async function loadModel(
     const { precision = "int8", crossAttentionRows: crossRows = "meta" } = options;
     const layerKernels = ({ layers }: DecoderConfig, isCross: boolean) =>
       layers.flatMap((layer, i) => (layer.isCross ?? false) === isCross ? [kernelsOf(layerPart(i))] : []);
+    const kind = keyValueKind(inspected.kvCache);
     const decoder = new Decoder(config, taken, precision, kernelsOf, rows);
     const engine: Engine = {
       kernels,
       memories: banks.length,
       decoder,
-      cache: { ...cacheShapeOf(config), kernels: layerKernels(config, false) },
+      cache: { ...cacheShapeOf(config, kind), kernels: layerKernels(config, false) },
       ...(architecture.vision && {
         vision: new Vision({
           tower: new VisionTower(
@@ -148,7 +154,7 @@ export async function loadModel(
           ),
           decoder,
           kernels: kernelsOf(VISION_PART),
-          place: { ...pictureShapeOf(config), kernels: layerKernels(config, true) },
+          place: { ...pictureShapeOf(config, kind), kernels: layerKernels(config, true) },
           settings: inspected.tileSettings!,
           imageToken: architecture.imageToken!,
           rows: crossRows,
@@ -159,7 +165,7 @@ export async function loadModel(
         model: digest.name(inspected.config),
         precision,
         dense: options.dense ?? "int8",
-        kvCache: options.kvCache ?? "f32",
+        kvCache: inspected.kvCache,
         ...(architecture.vision && { crossAttentionRows: crossRows }),
       },
     };
@@ -187,12 +193,13 @@ export async function inspectModel(
 }
 
 async function inspect(where: string | URL | ModelSource, options: LoadOptions): Promise<InspectedModel> {
-  const { precision = "int8", dense = "int8", kvCache = "f32", signal, offline } = options;
+  const { precision = "int8", dense = "int8", signal, offline } = options;
+  const kvCache = options.kvCache ?? (precision === "f32" ? "f32" : "f16");
   const threads = chooseThreads(options.threads);
   refuseUnknown("precision", precision, ["int8", "f32"]);
   refuseUnknown("dense", dense, ["int8", "f16"]);
   refuseUnknown("kernels", options.kernels ?? "auto", ["auto", "relaxed", "strict"]);
-  refuseUnknown("kvCache", kvCache, ["f32"]);
+  refuseUnknown("kvCache", kvCache, ["f32", "f16", "int8"]);
   const { memoryBytes } = options;
   if (memoryBytes !== undefined && !(memoryBytes >= 0)) {
     throw new RemoraError("BAD_ARGUMENT", "Cannot use memoryBytes", {
@@ -229,7 +236,7 @@ async function inspect(where: string | URL | ModelSource, options: LoadOptions):
     if (vision) takeVisionWeights(vision, decoder, plan);
     const tileSettings = vision && await readTileSettings(source, vision);
     const limit = memoryBytes === undefined ? memoryLimit() : { bytes: memoryBytes, source: "memoryBytes" };
-    const memory = planMemory(architecture, plan, { ...options, threads }, limit);
+    const memory = planMemory(architecture, plan, { ...options, precision, kvCache, threads }, limit);
     const info = describeModel(architecture, plan, memory);
     return {
       source,
@@ -238,6 +245,7 @@ async function inspect(where: string | URL | ModelSource, options: LoadOptions):
       checkpoint,
       plan,
       threads,
+      kvCache,
       memory,
       info,
       defaults,

@@ -14,10 +14,11 @@ import { pictureTokens } from "../models/mllama/vision_config.ts";
 import { VisionTower } from "../models/mllama/vision_tower.ts";
 import { VISION_PART } from "../models/mllama/vision_weights.ts";
 import type { Architecture } from "../models/registry.ts";
+import { keyValueKind, type KeyValueStorage } from "../ops/key_value_block.ts";
 import { Workspace } from "../ops/workspace.ts";
 import { stagingBytes } from "../weights/load.ts";
 import { placeParts } from "../weights/placement.ts";
-import type { WeightPlan } from "../weights/plan.ts";
+import type { Precision, WeightPlan } from "../weights/plan.ts";
 import { cacheShapeOf, keyValueBytes, pictureShapeOf } from "./key_value_cache.ts";
 
 /** Bytes in memory. */
@@ -56,6 +57,8 @@ export interface MemoryPlan {
 export interface MemoryWishes {
   contextSize?: number;
   bankBytes?: number;
+  kvCache: KeyValueStorage;
+  precision: Precision;
   threads: number;
 }
 
@@ -82,10 +85,11 @@ export function planMemory(
 ): MemoryPlan {
   const { decoder, vision } = architecture;
   const { threads, bankBytes = BANK_BYTES_MAX } = wishes;
-  const shape = cacheShapeOf(decoder);
+  const kind = keyValueKind(wishes.kvCache);
+  const shape = cacheShapeOf(decoder, kind);
   const layerShape = { ...shape, layers: 1 };
-  const towerBytes = vision ? VisionTower.bytes(vision, decoder.hiddenSize, threads) : 0;
-  const picture = vision ? keyValueBytes(pictureShapeOf(decoder), pictureTokens(vision)) : 0;
+  const towerBytes = vision ? VisionTower.bytes(vision, wishes.precision, decoder.hiddenSize, threads) : 0;
+  const picture = vision ? keyValueBytes(pictureShapeOf(decoder, kind), pictureTokens(vision)) : 0;
 
   /** A layer lies beside what its sequences and pictures remember there; one memory also has the vision tower's buffers. */
   const rememberedBytes = (layer: DecoderLayer, contextSize: number) =>

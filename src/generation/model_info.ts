@@ -7,7 +7,6 @@ import { KIND_INT4 } from "../../kernels/shared/layout.ts";
 import type { Architecture } from "../models/registry.ts";
 import { elementCount } from "../formats/safetensors.ts";
 import { kindName, type PlannedLinear, type WeightPlan } from "../weights/plan.ts";
-import { pictureShapeOf } from "./key_value_cache.ts";
 import type { MemoryInfo, MemoryPlan } from "./memory_plan.ts";
 
 /** One linear module. */
@@ -83,7 +82,7 @@ export function describeModel(
         tilesMax: vision.tilesMax,
         layerCount: vision.layers + vision.globalLayers,
         hiddenSize: vision.hiddenSize,
-        crossAttentionLayerCount: pictureShapeOf(decoder).layers,
+        crossAttentionLayerCount: decoder.layers.filter(({ isCross }) => isCross).length,
       },
     }),
     modules: modules.map(describeModule),

@@ -134,13 +134,15 @@ export class Sight {
 
 /** Block tables of several pictures, one behind the other, and what is seen of each block; for every layer in its memory. */
 class View implements PictureView {
+  readonly kind: number;
   readonly #heaps: Heap[];
   readonly #blocks: number;
   /** Addresses of u32 [blocks], i32 [blocks]. */
   readonly #tables: number[];
 
-  constructor({ kernels }: KeyValuePlace, pictures: { picture: SeenPicture; tokens: number }[]) {
+  constructor({ kernels, kind }: KeyValuePlace, pictures: { picture: SeenPicture; tokens: number }[]) {
     const counts = pictures.flatMap(({ tokens }) => blockCounts(tokens));
+    this.kind = kind;
     this.#heaps = kernels.map(({ heap }) => heap);
     this.#blocks = counts.length;
     this.#tables = this.#heaps.map((heap, layer) => {

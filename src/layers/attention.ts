@@ -10,6 +10,8 @@ import type { Precision } from "../weights/plan.ts";
 
 /** What attention asks of a cache: the blocks of one layer. Whoever owns the cache implements it. */
 export interface KeyValueView {
+  /** How keys and values are stored: KIND_F32, KIND_INT16 or KIND_INT8 of kernels/shared/layout.ts. */
+  readonly kind: number;
   /** Address of the layer's block table, u32 [blocks]; it covers every position of the current step. */
   table(layer: number): number;
 }
@@ -52,12 +54,12 @@ export function attend(
   precision: Precision,
   shape: AttentionShape,
   weights: AttentionWeights,
-  step: { input: number; rows: number; start: number; table: number },
+  step: { input: number; rows: number; start: number; kind: number; table: number },
   target: { output: number; outputStride: number; accumulate: boolean },
 ): void {
   const { kernels, queriesKeysValues: queries, attended } = workspace;
   const { heads, kvHeads, headSize, epsilon } = shape;
-  const { rows, start, table } = step;
+  const { rows, start, kind, table } = step;
   const stride = (heads + 2 * kvHeads) * headSize * 4;
   const keys = queries + heads * headSize * 4;
   const values = keys + kvHeads * headSize * 4;
@@ -80,8 +82,9 @@ export function attend(
     const rotary = workspace.rotary[weights.rotary];
     kernels.rope(queries, stride, rotary, rows, heads + kvHeads, headSize, shape.rotarySize / 2);
   }
-  kernels.storeKeysValues(keys, stride, values, stride, table, start, rows, kvHeads, headSize);
+  kernels.storeKeysValues(kind, keys, stride, values, stride, table, start, rows, kvHeads, headSize);
   kernels.attention({
+    kind,
     queries,
     queryStride: stride,
     table,

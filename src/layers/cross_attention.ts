@@ -83,6 +83,7 @@ export function crossAttend(
   for (const { first, rows, view } of step.seeing) {
     const offset = (first - step.first) * stride;
     kernels.attention({
+      kind: view.kind,
       queries: queries + offset,
       queryStride: stride,
       table: view.table(step.layer),
@@ -110,15 +111,21 @@ export function crossAttend(
 /**
  * Computes and stores keys and values of a picture's states.
  *
- * @param states `input`: address of f32 [rows, hiddenSize]; `start`: the picture's token that row 0 is; `table`: address of the
- * layer's block table.
+ * @param states `input`: address of f32 [rows, hiddenSize]; `start`: the picture's token that row 0 is; `kind` and `table`: of the
+ * layer's cache.
  */
 export function storeCrossKeysValues(
   workspace: Workspace,
   precision: Precision,
   shape: AttentionShape,
   { key, value, keyNorm }: CrossKeyWeights,
-  { input, rows, start, table }: { input: number; rows: number; start: number; table: number },
+  { input, rows, start, kind, table }: {
+    input: number;
+    rows: number;
+    start: number;
+    kind: number;
+    table: number;
+  },
 ): void {
   const { kernels, queriesKeysValues: keys } = workspace;
   const { kvHeads, headSize, epsilon } = shape;
@@ -129,7 +136,7 @@ export function storeCrossKeysValues(
     { linear: value, output: values, outputStride: stride },
   ]);
   kernels.rmsNorm(keys, stride, keys, stride, keyNorm, rows, kvHeads, headSize, epsilon);
-  kernels.storeKeysValues(keys, stride, values, stride, table, start, rows, kvHeads, headSize);
+  kernels.storeKeysValues(kind, keys, stride, values, stride, table, start, rows, kvHeads, headSize);
 }
 
 function watchRow(
@@ -144,7 +151,17 @@ function watchRow(
   const visible = view.visible(layer);
   const floats = heads * visible.blocks * KV_BLOCK_TOKENS;
   const weights = heap.allocate(floats * 4);
-  kernels.attentionWeights(query, view.table(layer), visible, heads, kvHeads, headSize, scale, weights);
+  kernels.attentionWeights(
+    view.kind,
+    query,
+    view.table(layer),
+    visible,
+    heads,
+    kvHeads,
+    headSize,
+    scale,
+    weights,
+  );
   watch(heap.floatsAt(weights, floats), view);
   heap.free(weights, floats * 4);
 }

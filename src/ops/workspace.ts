@@ -4,8 +4,8 @@
  * @module
  */
 import type { Kernels } from "../../kernels/host/kernels.ts";
-import { ATTENTION_ROWS, KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
-import { ProductBuffers } from "./product_buffers.ts";
+import { ATTENTION_ROWS, ATTENTION_TILES, KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
+import { ProductBuffers, wholeBlocks } from "./product_buffers.ts";
 
 /** What the buffers must hold, in elements of a row. */
 export interface WorkspaceShape {
@@ -76,7 +76,12 @@ export class Workspace extends ProductBuffers {
   }
 }
 
-/** Bytes that one thread needs for attention with heads of this size, in whole cache lines. */
+/**
+ * Bytes that one thread needs for attention with heads of this size: of each tile its rows' integers, scores, weights, totals and
+ * a few numbers, as attention_coded lays them out. Attention in f32 needs less.
+ */
 export function attentionScratchBytes(headSize: number): number {
-  return ATTENTION_ROWS * 4 * (KV_BLOCK_TOKENS + headSize + 2) + 63 & ~63;
+  const width = wholeBlocks(headSize);
+  const perTile = ATTENTION_ROWS * (width * 2 + KV_BLOCK_TOKENS * 4 + KV_BLOCK_TOKENS * 2 + width * 4 + 16);
+  return ATTENTION_TILES * perTile;
 }

@@ -2,6 +2,7 @@
  * Which tokens see which pictures: the check tables of transformers' `get_cross_attention_token_mask` and
  * `convert_sparse_cross_attention_mask_to_dense`.
  */
+import { KIND_F32 } from "../../kernels/shared/layout.ts";
 import { deepEqual, equal } from "node:assert/strict";
 import { Kernels } from "../../kernels/host/kernels.ts";
 import { KeyValueCache } from "../../src/generation/key_value_cache.ts";
@@ -9,7 +10,7 @@ import { Sight } from "../../src/generation/sight.ts";
 import type { CrossAttentionRows, SeenPicture } from "../../src/generation/vision.ts";
 
 const LAYERS = 2, TILE_TOKENS = 5, TILES_MAX = 4;
-const SHAPE = { layers: LAYERS, kvHeads: 1, headSize: 4 };
+const SHAPE = { layers: LAYERS, kvHeads: 1, headSize: 4, kind: KIND_F32 };
 /** The picture's token in the tables. */
 const I = 128256;
 

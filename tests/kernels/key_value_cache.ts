@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
+import { KIND_F32, KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
+import { keyValueBlockBytes } from "../../src/ops/key_value_block.ts";
+import { attentionScratchBytes } from "../../src/ops/workspace.ts";
 import type { AttentionProblem } from "../reference/attention.ts";
 import type { Bench } from "./harness.ts";
 import type { Random } from "./random.ts";
@@ -29,20 +31,24 @@ export function drawSequence(
 export class Cache {
   readonly #bench: Bench;
   readonly #problem: AttentionProblem;
+  readonly #kind: number;
   readonly #table: number;
   readonly #scratch: number;
   readonly #scratchBytes: number;
 
-  constructor(bench: Bench, problem: AttentionProblem) {
+  constructor(bench: Bench, problem: AttentionProblem, kind = KIND_F32) {
     const { arena, kernels } = bench;
     this.#bench = bench;
     this.#problem = problem;
+    this.#kind = kind;
     const count = Math.ceil(problem.keys.length / KV_BLOCK_TOKENS);
-    const bytes = problem.kvHeads * 2 * problem.headSize * KV_BLOCK_TOKENS * 4;
-    // What no token has written is zero, as the heap hands it out.
-    const blocks = Array.from({ length: count }, () => arena.place(new Uint8Array(bytes))).reverse();
+    const bytes = keyValueBlockBytes({ ...problem, kind });
+    // What no token has written is zero, as the heap hands it out; coded blocks bear anything.
+    const blocks = Array.from({ length: count }, () => {
+      return arena.place(new Uint8Array(bytes).fill(kind === KIND_F32 ? 0 : 0xff));
+    }).reverse();
     this.#table = arena.place(Uint32Array.from(blocks));
-    this.#scratchBytes = 4 * 4 * (KV_BLOCK_TOKENS + problem.headSize + 2);
+    this.#scratchBytes = attentionScratchBytes(problem.headSize);
     this.#scratch = arena.reserve(this.#scratchBytes * kernels.team.size);
   }
 
@@ -62,6 +68,7 @@ export class Cache {
     const keyAddress = fused + queryWidth * 4, valueAddress = keyAddress + kvHeads * headSize * 4;
     const stride = width * 4;
     kernels.storeKeysValues(
+      this.#kind,
       keyAddress,
       stride,
       valueAddress,
@@ -74,6 +81,7 @@ export class Cache {
     );
     const output = arena.result(rows * queryWidth);
     kernels.attention({
+      kind: this.#kind,
       queries: fused,
       queryStride: stride,
       table: this.#table,
@@ -100,6 +108,7 @@ export class Cache {
     const width = heads * headSize;
     const output = arena.result(rows * width);
     kernels.attention({
+      kind: this.#kind,
       queries: arena.floats(queries.slice(0, rows).flatMap((query) => [...query])),
       queryStride: width * 4,
       table: this.#table,
@@ -125,7 +134,17 @@ export class Cache {
     const weights = arena.result(heads * tokens);
     const visible = { counts: arena.place(Int32Array.from(counts)), blocks: counts.length };
     const query = arena.place(queries[row]);
-    kernels.attentionWeights(query, this.#table, visible, heads, kvHeads, headSize, scale, weights.address);
+    kernels.attentionWeights(
+      this.#kind,
+      query,
+      this.#table,
+      visible,
+      heads,
+      kvHeads,
+      headSize,
+      scale,
+      weights.address,
+    );
     const all = weights.read();
     return Array.from({ length: heads }, (_, head) => all.slice(head * tokens, (head + 1) * tokens));
   }

@@ -85,7 +85,7 @@ for (const threads of [2, 4]) {
       const block = kernels.heap.allocate(2 * 4 * 32 * 4);
       kernels.heap.wordsAt(table, 2).set([block, NOWHERE]);
       const rows = kernels.heap.allocate(64 * 16);
-      const store = () => kernels.storeKeysValues(rows, 16, rows, 16, table, 0, 64, 1, 4);
+      const store = () => kernels.storeKeysValues(KIND_F32, rows, 16, rows, 16, table, 0, 64, 1, 4);
       const begin = performance.now();
       await assertRefused(store, "WORKER_FAILED", "worker");
       ok(performance.now() - begin < 5_000, "the leader noticed late");

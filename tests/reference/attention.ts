@@ -17,6 +17,8 @@ export interface AttentionProblem {
   scale: number;
   /** Tokens a query can look back on, itself included; 0: all. */
   window: number;
+  /** Where keys, values and queries are integers: the integer that the largest element of a head becomes. */
+  limits?: Record<"keys" | "values" | "queries", (vector: Float32Array) => number>;
 }
 
 /**
@@ -28,6 +30,10 @@ export interface AttentionProblem {
  * telescope to at most the range, each with 4 units and a product: in all
  * ε = 2δ + γ(2 · range + (B + 1) · 5 + 4). Numerator and denominator suffer ε each and at most T + B additions and one
  * product; a reciprocal and a product follow: (2ε + γ(2(T + B) + 4)) · Σ p|v|. Weights below e^-87.33 may be 0.
+ *
+ * Integers (`limits`) are off by half a step of max |x| / limit each (and by the rounding of quotient and product, far below a
+ * hundredth of it): a score by scale · Σ (|q| + e_q) e_k + e_q |k|, a value by e_v; weights times value steps are integers once
+ * more, the largest at least 46,300 / √32 = 8,184 in its block, so a term is off by another 0.51 / 8,184 of the largest p · max |v|.
  */
 export function attentionRow(problem: AttentionProblem, position: number): Bounded {
   const { window } = problem;
@@ -50,9 +56,22 @@ export function attentionOver(
     const kvHead = Math.floor(head / (heads / kvHeads));
     const query = (d: number) => problem.queries[position][head * headSize + d];
     const scores = new Float64Array(count);
-    let magnitude = 0;
+    let magnitude = 0, coding = 0;
+    const { limits } = problem;
+    const vectorOf = (rows: Float32Array[], token: number, h: number) =>
+      rows[token].subarray(h * headSize, (h + 1) * headSize);
+    const errorOf = (vector: Float32Array, limit?: (vector: Float32Array) => number) =>
+      limit === undefined ? 0 : 0.51 * largestMagnitude(vector) / limit(vector);
+    const queryError = errorOf(vectorOf(problem.queries, position, head), limits?.queries);
     for (let i = 0; i < count; i++) {
       let absolute = 0;
+      const keyError = errorOf(vectorOf(problem.keys, tokens[i], kvHead), limits?.keys);
+      let coded = 0;
+      for (let d = 0; d < headSize; d++) {
+        const key = Math.abs(problem.keys[tokens[i]][kvHead * headSize + d]);
+        coded += scale * ((Math.abs(query(d)) + queryError) * keyError + queryError * key);
+      }
+      coding = Math.max(coding, coded);
       for (let d = 0; d < headSize; d++) {
         const term = query(d) * problem.keys[tokens[i]][kvHead * headSize + d] * scale;
         scores[i] += term;
@@ -64,19 +83,31 @@ export function attentionOver(
     const range = largest - Math.min(...scores);
     const weights = scores.map((score) => Math.exp(score - largest));
     const total = weights.reduce((sum, weight) => sum + weight, 0);
-    const exponent = 2 * gamma(headSize + 1) * magnitude +
+    const exponent = 2 * coding + 2 * gamma(headSize + 1) * magnitude +
       gamma(2 * range + (blocks + 1) * (EXP_ROUNDINGS + 1) + EXP_ROUNDINGS);
     const relative = 2 * Math.expm1(exponent) + gamma(2 * (count + blocks) + 4);
+    const largestOf = (i: number) => largestMagnitude(vectorOf(problem.values, tokens[i], kvHead));
+    const largestTerm = limits ? Math.max(...weights.map((weight, i) => weight / total * largestOf(i))) : 0;
+    const weightError = 0.51 / 8184 * largestTerm * count * Math.exp(exponent);
+    const valueErrors = tokens.map((token) =>
+      errorOf(vectorOf(problem.values, token, kvHead), limits?.values)
+    );
     for (let d = 0; d < headSize; d++) {
-      let value = 0, absolute = 0;
+      let value = 0, absolute = 0, valueCoding = 0;
       for (let i = 0; i < count; i++) {
         const term = weights[i] / total * problem.values[tokens[i]][kvHead * headSize + d];
         value += term;
+        valueCoding += weights[i] / total * valueErrors[i];
         absolute += Math.abs(term) + TINY * Math.abs(problem.values[tokens[i]][kvHead * headSize + d]);
       }
       result.values[head * headSize + d] = value;
-      result.bounds[head * headSize + d] = relative * absolute + TINY * count;
+      result.bounds[head * headSize + d] = relative * absolute + (1 + relative) * valueCoding + weightError +
+        TINY * count;
     }
   }
   return result;
+}
+
+function largestMagnitude(vector: Float32Array): number {
+  return vector.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
 }

@@ -108,7 +108,12 @@ export class Decoder {
       } else {
         if (!withTables.has(workspace)) this.#fillRotaryTables(workspace, start, rows);
         withTables.add(workspace);
-        this.#layer(workspace, layer, index, { rows, start, table: cache.table(this.#places[index]) });
+        this.#layer(workspace, layer, index, {
+          rows,
+          start,
+          kind: cache.kind,
+          table: cache.table(this.#places[index]),
+        });
       }
       this.#trace(trace, `layers.${index}`, workspace, workspace.hidden, rows);
     });
@@ -164,7 +169,13 @@ export class Decoder {
         this.#precision,
         this.#attention,
         { key: cross.key, value: cross.value, keyNorm: keyNorm! },
-        { input: workspace.hidden, rows, start, table: memory.table(this.#places[index]) },
+        {
+          input: workspace.hidden,
+          rows,
+          start,
+          kind: memory.kind,
+          table: memory.table(this.#places[index]),
+        },
       );
     });
   }
@@ -173,7 +184,7 @@ export class Decoder {
     workspace: Workspace,
     layer: LayerWeights<Linear, number>,
     index: number,
-    step: { rows: number; start: number; table: number },
+    step: { rows: number; start: number; kind: number; table: number },
   ): void {
     const { hiddenSize, epsilon, gate, gateUpBytes } = this.config;
     const { kernels, hidden, normed, branch } = workspace;

@@ -22,7 +22,6 @@ export interface TowerSizes {
   /** Of a picture. */
   tokens: number;
   blocks: number;
-  blockBytes: number;
   patchInputs: number;
   stepRows: number;
   /** Floats of the widest intermediate row. */
@@ -45,7 +44,6 @@ export function sizesOf(config: VisionConfig, packedInputs: readonly number[] = 
     padding,
     tokens,
     blocks: Math.ceil(tokens / KV_BLOCK_TOKENS),
-    blockBytes: hiddenSize * KV_BLOCK_TOKENS * 2 * 4,
     patchInputs,
     stepRows: Math.min(STEP_ROWS_MAX, tokens),
     wide: Math.max(2 * hiddenSize, intermediateSize),

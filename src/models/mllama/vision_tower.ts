@@ -17,6 +17,7 @@ import { ACTIVATION_GELU, KIND_F32, KV_BLOCK_TOKENS } from "../../../kernels/sha
 import { tanh } from "../../core/mathematics.ts";
 import { yieldToEvents } from "../../core/yield.ts";
 import type { PreparedImage } from "../../image/input.ts";
+import { keyValueBlockBytes, keyValueKind } from "../../ops/key_value_block.ts";
 import { ProductBuffers } from "../../ops/product_buffers.ts";
 import { project } from "../../ops/project.ts";
 import { attentionScratchBytes } from "../../ops/workspace.ts";
@@ -45,6 +46,8 @@ export class VisionTower {
   readonly config: VisionConfig;
   readonly #weights: Weights;
   readonly #precision: Precision;
+  /** How keys and values of a layer are stored. */
+  readonly #kind: number;
   readonly #kernels: Kernels;
   readonly #sizes: TowerSizes;
   readonly #products: ProductBuffers;
@@ -76,10 +79,12 @@ export class VisionTower {
     this.#products = new ProductBuffers(kernels, sizes.stepRows, sizes.inputs);
     this.#hidden = floats(sizes.tokens, config.hiddenSize);
     this.#features = floats(config.tilesMax * sizes.tileTokens, config.outputSize);
-    const keysValues = heap.allocate(sizes.blocks * sizes.blockBytes);
+    this.#kind = keyValueKindOf(precision);
+    const blockBytes = towerBlockBytes(config, this.#kind);
+    const keysValues = heap.allocate(sizes.blocks * blockBytes);
     this.#table = heap.allocate(sizes.blocks * 4);
     heap.wordsAt(this.#table, sizes.blocks).set(
-      Uint32Array.from({ length: sizes.blocks }, (_, block) => keysValues + block * sizes.blockBytes),
+      Uint32Array.from({ length: sizes.blocks }, (_, block) => keysValues + block * blockBytes),
     );
     this.#allCounts = heap.allocate(sizes.blocks * 4);
     this.#usedCounts = heap.allocate(sizes.blocks * 4);
@@ -93,13 +98,19 @@ export class VisionTower {
   }
 
   /** Bytes of a tower's buffers. */
-  static bytes(config: VisionConfig, decoderHiddenSize: number, threads: number): number {
+  static bytes(
+    config: VisionConfig,
+    precision: Precision,
+    decoderHiddenSize: number,
+    threads: number,
+  ): number {
     const sizes = sizesOf(config);
     const perRow = sizes.patchInputs + 3 * config.hiddenSize + sizes.wide + decoderHiddenSize;
     const features = config.tilesMax * sizes.tileTokens * config.outputSize;
     return 4 * (sizes.tokens * config.hiddenSize + features + sizes.stepRows * perRow) +
       ProductBuffers.bytes(sizes.stepRows, sizes.inputs) +
-      sizes.blocks * (sizes.blockBytes + 12) + threads * attentionScratchBytes(sizes.headSize);
+      sizes.blocks * (towerBlockBytes(config, keyValueKindOf(precision)) + 12) +
+      threads * attentionScratchBytes(sizes.headSize);
   }
 
   /** Tokens of a tile, the class token included. */
@@ -251,6 +262,7 @@ export class VisionTower {
         { linear: layer.value, output: values, outputStride: 2 * stride },
       ]);
       this.#kernels.storeKeysValues(
+        this.#kind,
         keys,
         2 * stride,
         values,
@@ -293,6 +305,7 @@ export class VisionTower {
     this.#layerNorm(hidden, this.#normed, layer.inputNorm, rows, epsilon);
     projectTo(this.#normed, layer.query, this.#wide);
     this.#kernels.attention({
+      kind: this.#kind,
       queries: this.#wide,
       queryStride: stride,
       table: this.#table,
@@ -392,6 +405,15 @@ export class VisionTower {
       fill(this.#usedCounts, inUse),
     );
   }
+}
+
+/** Integers of two bytes as the linears' activations are integers, or floats. */
+function keyValueKindOf(precision: Precision): number {
+  return keyValueKind(precision === "f32" ? "f32" : "f16");
+}
+
+function towerBlockBytes({ hiddenSize, heads }: VisionConfig, kind: number): number {
+  return keyValueBlockBytes({ kvHeads: heads, headSize: hiddenSize / heads, kind });
 }
 
 function linearsOf({ patchEmbedding, projector, layers, globalLayers }: Weights): Linear[] {
