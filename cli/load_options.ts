@@ -14,6 +14,7 @@ export const LOAD_OPTIONS = {
   "ctx-size": { short: "c", value: "N", help: "tokens of context; default: the model's" },
   threads: { short: "t", value: "N", help: "threads; default: physical cores" },
   precision: { value: "int8|f32", help: "arithmetic; default: int8" },
+  kernels: { value: "auto|relaxed|strict", help: "SIMD instructions; default: auto" },
 } satisfies OptionDefinitions;
 
 /** Options that every command takes. */
@@ -25,9 +26,18 @@ export const COMMON_OPTIONS = {
 
 /** @throws {UsageError} For a value out of its range. */
 export function readLoadOptions(options: Options): LoadOptions {
+  return { threads: options.integer("threads", { from: 1 }), ...readSharedLoadOptions(options) };
+}
+
+/**
+ * All but the threads, of which `bench` takes several numbers.
+ *
+ * @throws {UsageError} For a value out of its range.
+ */
+export function readSharedLoadOptions(options: Options): Omit<LoadOptions, "threads"> {
   return {
-    threads: options.integer("threads", { from: 1 }),
     contextSize: options.integer("ctx-size", { from: 1 }),
     precision: options.choice("precision", ["int8", "f32"]),
+    kernels: options.choice("kernels", ["auto", "relaxed", "strict"]),
   };
 }
