@@ -68,13 +68,15 @@ export type SyntheticShapeName = keyof typeof SHAPES;
 /** All names. */
 export const SYNTHETIC_SHAPES = Object.keys(SHAPES) as SyntheticShapeName[];
 
-/** A tensor whose bytes are a pattern, repeated from its beginning. */
+/** A tensor whose bytes are a pattern, repeated. */
 interface SyntheticTensor {
   name: string;
   dtype: Dtype;
   shape: number[];
   bytes: number;
   pattern: Uint8Array;
+  /** Byte of the pattern that the tensor begins with. */
+  start: number;
 }
 
 const ELEMENT_BYTES = { I32: 4, F16: 2, BF16: 2 } satisfies Partial<Record<Dtype, number>>;
@@ -102,7 +104,7 @@ export function syntheticModelSource(name: SyntheticShapeName): ModelSource {
   const tensors = listTensors(shape);
   const config = encoder.encode(JSON.stringify(configOf(shape)));
   const header = encodeHeader(tensors);
-  const parts = [{ bytes: header.length, pattern: header }, ...tensors];
+  const parts = [{ bytes: header.length, pattern: header, start: 0 }, ...tensors];
   const begins = [0];
   for (const { bytes } of parts) begins.push(begins.at(-1)! + bytes);
   const sizes = new Map([[CONFIG_FILE, config.length], [WEIGHTS_FILE, begins.at(-1)!]]);
@@ -112,10 +114,10 @@ export function syntheticModelSource(name: SyntheticShapeName): ModelSource {
     if (file === CONFIG_FILE) return target.set(config.subarray(begin, begin + target.length));
     let part = begins.findLastIndex((start) => start <= begin);
     for (let at = 0; at < target.length; part++) {
-      const { bytes, pattern } = parts[part];
+      const { bytes, pattern, start } = parts[part];
       const offset = begin + at - begins[part];
       const length = Math.min(bytes - offset, target.length - at);
-      repeat(pattern, offset, target.subarray(at, at + length));
+      repeat(pattern, start + offset, target.subarray(at, at + length));
       at += length;
     }
   }
@@ -176,15 +178,24 @@ function listTensors(shape: SyntheticShape): SyntheticTensor[] {
   const { hidden, intermediate, group } = shape;
   const patterns = new Patterns();
   const tensors: SyntheticTensor[] = [];
-  const add = (name: string, dtype: keyof typeof ELEMENT_BYTES, sizes: number[], pattern: Uint8Array) => {
+  // A tensor goes on in its pattern at its own place in the file: layers that were all alike would add up.
+  let begin = 0;
+  const add = (
+    name: string,
+    dtype: keyof typeof ELEMENT_BYTES,
+    sizes: number[],
+    pattern: Uint8Array,
+    start = begin,
+  ) => {
     const bytes = sizes.reduce((product, size) => product * size, ELEMENT_BYTES[dtype]);
-    tensors.push({ name, dtype, shape: sizes, bytes, pattern });
+    tensors.push({ name, dtype, shape: sizes, bytes, pattern, start });
+    begin += bytes;
   };
   const linear = (name: string, outputs: number, inputs: number) => {
     add(`${name}.qweight`, "I32", [inputs / 8, outputs], patterns.codes);
     add(`${name}.qzeros`, "I32", [inputs / group, outputs / 8], patterns.middleZeros);
     add(`${name}.scales`, "F16", [inputs / group, outputs], patterns.scales(1 / Math.sqrt(inputs)));
-    add(`${name}.g_idx`, "I32", [inputs], patterns.groupIndex(inputs, group));
+    add(`${name}.g_idx`, "I32", [inputs], patterns.groupIndex(inputs, group), 0);
   };
   const table = (name: string, rows: number, deviation: number) =>
     add(`${name}.weight`, "BF16", [rows, hidden], patterns.normal(deviation));
