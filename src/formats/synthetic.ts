@@ -87,8 +87,12 @@ const ELEMENT_BYTES = { I32: 4, F16: 2, BF16: 2 } satisfies Partial<Record<Dtype
  */
 const PATTERN_ELEMENTS = (1 << 18) - 1;
 
-/** Standard deviation of a random code, 0 to 15 with equal chances. */
-const CODE_DEVIATION = Math.sqrt((16 ** 2 - 1) / 12);
+/**
+ * Random codes are 1 to 15 with equal chances. With 0 they would be half a step below the middle, all to the same side, and
+ * the hidden state grow a hundredfold.
+ */
+const CODES = 15;
+const CODE_DEVIATION = Math.sqrt((CODES ** 2 - 1) / 12);
 
 const CONFIG_FILE = "config.json";
 const WEIGHTS_FILE = "model.safetensors";
@@ -248,7 +252,10 @@ class Patterns {
 
   constructor() {
     const random = randomWords(4 * PATTERN_ELEMENTS);
-    this.codes = new Uint8Array(random.slice(0, PATTERN_ELEMENTS).buffer);
+    this.codes = Uint8Array.from({ length: 4 * PATTERN_ELEMENTS }, (_, i) => {
+      const low = 1 + (random[i] & 0xffff) % CODES, high = 1 + (random[i] >>> 16) % CODES;
+      return high << 4 | low;
+    });
     // The sum of four uniform numbers is near enough to a normal one, and within ±3.5 deviations.
     this.#bells = Float32Array.from({ length: PATTERN_ELEMENTS }, (_, i) => {
       const sum = random[4 * i] + random[4 * i + 1] + random[4 * i + 2] + random[4 * i + 3];

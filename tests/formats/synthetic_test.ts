@@ -58,7 +58,7 @@ Deno.test("activations of a synthetic model neither vanish nor explode", async (
   };
   const { data } = await sequence.forward([1, 2, 3], { trace });
   assert.equal(deviations.length, 30);
-  // Norms are 1, so 60 sums add about one each; codes are half a step off the middle, which adds √576 / 9 more.
-  for (const deviation of deviations) assert.ok(deviation > 0.1 && deviation < 200, `${deviation}`);
+  // Norms are 1, so each of 60 sums adds at most about one deviation.
+  for (const deviation of deviations) assert.ok(deviation > 0.1 && deviation < 60, `${deviation}`);
   assert.ok(data.every(Number.isFinite) && new Set(data).size > 1_000);
 });
