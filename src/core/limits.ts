@@ -92,6 +92,9 @@ export const CHAT_TEMPLATE_BYTES_MAX = 16 * 1024 * 1024;
  */
 export const DEFAULT_CONTEXT_MAX = 1 << 17;
 
+/** Tokens guessed in one step: more rows than that cost as much each, and each keeps a row of logits. */
+export const DRAFT_TOKENS_MAX = 64;
+
 /** Bytes of a picture file; the largest photographs from cameras have about 100 million. */
 export const IMAGE_BYTES_MAX = 128 * 1024 * 1024;
 

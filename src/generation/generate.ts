@@ -12,6 +12,7 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import type { FinishReason, GenerateChunk, GenerateRequest, TokenLogprobs } from "./requests.ts";
 import { type Sample, Sampler } from "./sampler.ts";
 import type { Sequence } from "./sequence.ts";
+import { type NextToken, TokenFeed } from "./token_feed.ts";
 
 /** What the loop needs beside the request. */
 export interface GenerateContext {
@@ -49,6 +50,13 @@ export async function* generate(
   const decoder = new StreamDecoder(tokenizer, { skipSpecialTokens: true, beginsText: false });
   const stops = new StopStrings(request.stop ?? []);
   const history = [...promptIds];
+  const options = { signal, attention: request.attention };
+  using feed = new TokenFeed(sequence, {
+    ...options,
+    promptLookup: request.promptLookup,
+    contextSize,
+    imageToken,
+  });
   const known = await knownPrefix(sequence, promptIds, images, imageToken);
   const cachedTokens = known.tokens;
   const usage = { promptTokens: promptIds.length, cachedTokens, completionTokens: 0 };
@@ -58,8 +66,7 @@ export async function* generate(
   }
 
   sequence.truncate(known.tokens);
-  const options = { signal, attention: request.attention };
-  let result = await sequence.forward(promptIds.slice(known.tokens), {
+  let result: NextToken = await sequence.forward(promptIds.slice(known.tokens), {
     ...options,
     images: images.slice(known.pictures),
     onPictureProgress: request.onPictureProgress,
@@ -76,7 +83,7 @@ export async function* generate(
     const logprobs = request.logprobs === undefined ? undefined : [describe(sample, tokenizer)];
     const isEnd = endIds.has(sample.id);
     const { text, stopped } = stops.push(isEnd ? decoder.flush() : decoder.push(sample.id));
-    const isFull = usage.completionTokens >= maxTokens || sequence.length >= contextSize;
+    const isFull = usage.completionTokens >= maxTokens || feed.length >= contextSize;
     const finishReason: FinishReason | undefined = stopped || isEnd ? "stop" : isFull ? "length" : undefined;
     const chunk: GenerateChunk = {
       text,
@@ -92,7 +99,7 @@ export async function* generate(
     }
     yield chunk;
     signal?.throwIfAborted();
-    result = await sequence.forward([sample.id], options);
+    result = await feed.next(history, maxTokens - usage.completionTokens);
   }
 }
 

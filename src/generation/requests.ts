@@ -26,6 +26,11 @@ export interface GenerateRequest extends SamplingOptions {
   onPictureProgress?(share: number): void;
   /** Tokens to generate at most; default: what the context still holds. */
   maxTokens?: number;
+  /**
+   * Guess at most this many tokens of a step from what came before, and compute them together: faster where an answer repeats
+   * its prompt, and the same answer always. Default 0: none. Not used together with `attention`.
+   */
+  promptLookup?: number;
   /** The answer ends before the first of these; no part of one is ever emitted. */
   stop?: string[];
   signal?: AbortSignal;
