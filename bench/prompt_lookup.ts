@@ -44,14 +44,22 @@ const PROMPTS = {
 
 const TOKENS = 200;
 
-/** An answer and its tokens per second, those of the prompt not counted. */
+/** An answer, its tokens per second and per step of the model, those of the prompt not counted. */
 async function time(model: Model, content: string, temperature: number, promptLookup: number) {
+  using sequence = model.createSequence();
+  const forward = sequence.forward.bind(sequence);
+  let steps = 0;
+  sequence.forward = (ids, options) => {
+    steps++;
+    return forward(ids, options);
+  };
   const request = {
     messages: [{ role: "user" as const, content }],
     maxTokens: TOKENS,
     seed: 1,
     temperature,
     promptLookup,
+    sequence,
   };
   let begin = 0, end = 0, text = "", tokens = 0;
   for await (const chunk of model.generate(request)) {
@@ -60,7 +68,7 @@ async function time(model: Model, content: string, temperature: number, promptLo
     text += chunk.text;
     tokens++;
   }
-  return { text, speed: (tokens - 1) / (end - begin) * 1000 };
+  return { text, speed: (tokens - 1) / (end - begin) * 1000, tokensPerStep: (tokens - 1) / (steps - 1) };
 }
 
 if (import.meta.main) {
@@ -74,17 +82,27 @@ if (import.meta.main) {
   });
   const guesses = Number(values.guesses);
   await using model = await loadModel(positionals[0], { threads: Number(values.threads) });
-  const rows = [["prompt", "temperature", "without", `with ${guesses}`, "ratios of the rounds", "median"]];
+  const rows = [[
+    "prompt",
+    "temperature",
+    "tokens a step",
+    "without",
+    `with ${guesses}`,
+    "ratios of the rounds",
+    "median",
+  ]];
   for (const [name, content] of Object.entries(PROMPTS)) {
     for (const temperature of [0, 0.7]) {
       await time(model, content, temperature, 0);
       const without: number[] = [], withGuesses: number[] = [];
+      let perStep = 1;
       for (let round = 0; round < Number(values.rounds); round++) {
         const texts = new Set<string>();
         // The order alternates, so that a machine that becomes slower favours neither.
         for (const promptLookup of round % 2 === 0 ? [0, guesses] : [guesses, 0]) {
-          const { text, speed } = await time(model, content, temperature, promptLookup);
+          const { text, speed, tokensPerStep } = await time(model, content, temperature, promptLookup);
           texts.add(text);
+          perStep = Math.max(perStep, tokensPerStep);
           (promptLookup === 0 ? without : withGuesses).push(speed);
         }
         if (texts.size > 1) throw new Error(`${name}: the answers differ`);
@@ -93,6 +111,7 @@ if (import.meta.main) {
       rows.push([
         name,
         `${temperature}`,
+        perStep.toFixed(2),
         summarise(without).median.toFixed(1),
         summarise(withGuesses).median.toFixed(1),
         ratios.map((ratio) => ratio.toFixed(2)).join(" "),
@@ -104,5 +123,5 @@ if (import.meta.main) {
   console.log(
     `${processorName()}; ${threads} threads, ${kernels} kernels; tokens per second of ${TOKENS} tokens\n`,
   );
-  console.log(markdownTable(rows, [1, 2, 3, 5]));
+  console.log(markdownTable(rows, [1, 2, 3, 4, 6]));
 }
