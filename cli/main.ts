@@ -9,6 +9,7 @@
 import configuration from "../deno.json" with { type: "json" };
 import { bench } from "./bench.ts";
 import { nearestName } from "./nearest.ts";
+import { perplexity } from "./perplexity.ts";
 import { report } from "./report.ts";
 import { run } from "./run.ts";
 import { show } from "./show.ts";
@@ -20,6 +21,8 @@ const HELP = `remora runs INT4 language models on the CPU.
   remora run MODEL [PROMPT]  answer a prompt, or chat
   remora show MODEL          what a model is and the memory it takes
   remora bench MODEL         how fast a model is on this machine
+  remora perplexity MODEL FILE
+                             how well a model foresees a text
 
   remora COMMAND --help      the options of a command
   remora --version           the version
@@ -27,10 +30,15 @@ const HELP = `remora runs INT4 language models on the CPU.
 MODEL is a directory; deno run needs --allow-read=MODEL.
 `;
 
-const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = { run, show, bench };
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
+  run,
+  show,
+  bench,
+  perplexity,
+};
 
 /** Names that are taken, so that nobody reads another meaning into them. */
-const FUTURE_COMMANDS = ["serve", "pull", "ls", "rm", "perplexity", "doctor", "repack"];
+const FUTURE_COMMANDS = ["serve", "pull", "ls", "rm", "doctor", "repack"];
 
 /** Runs a command line and returns the exit code. */
 export async function main(args: string[]): Promise<number> {
@@ -43,8 +51,9 @@ export async function main(args: string[]): Promise<number> {
 }
 
 async function dispatch([name, ...rest]: string[]): Promise<void> {
+  const names = Object.keys(COMMANDS).join(", ").replace(/, (?=\w+$)/, " or ");
   if (name === undefined) {
-    throw new UsageError("expected a command (run, show or bench), found none; see --help");
+    throw new UsageError(`expected a command (${names}), found none; see --help`);
   }
   if (["--help", "-h", "help"].includes(name)) return await print(HELP);
   if (name === "--version") return await print(`remora ${configuration.version}\n`);
@@ -53,7 +62,7 @@ async function dispatch([name, ...rest]: string[]): Promise<void> {
   const kind = name.startsWith("-") ? "option" : "command";
   const meant = nearestName(name, Object.keys(COMMANDS));
   const hint = meant ? `did you mean ${meant}?` : "see --help";
-  throw new UsageError(`unknown ${kind} ${name}: expected run, show or bench; ${hint}`);
+  throw new UsageError(`unknown ${kind} ${name}: expected ${names}; ${hint}`);
 }
 
 if (import.meta.main) {
