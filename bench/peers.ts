@@ -215,7 +215,7 @@ if (import.meta.main) {
     Deno.exit(2);
   }
   const settings: PeerSettings = {
-    peers,
+    peers: Deno.realPathSync(peers),
     scripts: Deno.realPathSync(scripts),
     gguf: Deno.realPathSync(gguf),
     threads: Number(values.threads),
