@@ -28,7 +28,8 @@ export interface GenerateRequest extends SamplingOptions {
   maxTokens?: number;
   /**
    * Guess at most this many tokens of a step from what came before, and compute them together: faster where an answer repeats
-   * its prompt, and the same answer always. Default 0: none. Not used together with `attention`. While the answer comes, its sequence may hold guesses.
+   * its prompt, and the same answer always. Default 0: none. Not used together with `attention`. While the answer comes, its
+   * sequence may hold guesses.
    */
   promptLookup?: number;
   /** The answer ends before the first of these; no part of one is ever emitted. */
