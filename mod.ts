@@ -27,12 +27,14 @@ export {
 } from "./src/formats/marlin.ts";
 export { memoryModelSource } from "./src/io/memory.ts";
 export type { ModelSource } from "./src/io/source.ts";
-export type { ImageInput, PreparedImage, RawImage } from "./src/image/input.ts";
+export type { ImageInput, PreparedImage, RawImage, SeenImage } from "./src/image/input.ts";
 export { inspectModel, loadModel, type LoadOptions } from "./src/generation/load_model.ts";
 export type { Model } from "./src/generation/model.ts";
 export type { PictureAttention } from "./src/generation/picture_attention.ts";
 export type { CrossAttentionRows } from "./src/generation/vision.ts";
-export type { MemoryInfo, ModelInfo, ModuleInfo, VisionInfo } from "./src/generation/model_info.ts";
+export type { MemoryInfo } from "./src/generation/memory_plan.ts";
+export type { MemoryLimit } from "./src/core/memory_limit.ts";
+export type { ModelInfo, ModuleInfo, VisionInfo } from "./src/generation/model_info.ts";
 export type {
   Completion,
   FinishReason,

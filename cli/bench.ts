@@ -9,9 +9,8 @@ import { SYNTHETIC_SHAPES, syntheticModelSource } from "../src/formats/synthetic
 import { describeBytes, describeCount, markdownTable } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
 import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readSharedLoadOptions } from "./load_options.ts";
-import { checkAccess, takeModel } from "./model_access.ts";
+import { checkAccess, requireWrite, takeModel } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
-import { requireWrite } from "./picture.ts";
 import { processorName } from "./processor.ts";
 import { contextFor, measureSpeed, type SpeedPlan, type SpeedResult, testName } from "./speed.ts";
 import { drawSpeed } from "./speed_plot.ts";

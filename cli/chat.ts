@@ -8,11 +8,14 @@ import { RemoraError } from "../src/core/errors.ts";
 import { decodeImage } from "../src/image/decode.ts";
 import { cannotSee } from "../src/image/input.ts";
 import { answer, describeAnswer } from "./answer.ts";
+import { userMessage, withUserMessage } from "./conversation.ts";
 import { describeInteger } from "./figures.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
 import { LineEditor } from "./line_editor.ts";
 import { namePictures, readPicture } from "./picture.ts";
-import { note, print, ProgressBar } from "./terminal.ts";
+import { PromptBars } from "./prompt_bars.ts";
+import { type LoadedState, writeState } from "./state_file.ts";
+import { note, print } from "./terminal.ts";
 
 /** How to chat. */
 export interface ChatSettings {
@@ -23,7 +26,11 @@ export interface ChatSettings {
   /** Sampling, limits and stop strings of every answer. */
   request: GenerateRequest;
   /** Shown with the first message. */
-  pictures?: Uint8Array[];
+  pictures: Uint8Array[];
+  /** What to go on with. */
+  state?: LoadedState;
+  /** Where to save the conversation when the user leaves. */
+  savePath?: string;
 }
 
 const CHAT_HELP = `/system TEXT  start anew with this system message
@@ -33,6 +40,7 @@ const CHAT_HELP = `/system TEXT  start anew with this system message
 /help         this text
 A line that ends in \\ goes on in the next one, text in """ over any number of lines.
 Ctrl-C stops an answer.
+A full context ends an answer; with --context-shift what lies between the first tokens and the recent half is forgotten.
 `;
 
 /** Chats until the user leaves. */
@@ -41,12 +49,14 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
   // Between an answer and the next prompt Ctrl-C must not end the program.
   using _unheeded = new Interruption("SIGINT");
   using sequence = model.createSequence();
+  const { state, savePath } = settings;
+  if (state) await sequence.restore(state.snapshot, state.path);
   const conversation = new Conversation(model, sequence, settings);
   const editor = new LineEditor();
   note("/help lists the commands.\n");
   while (true) {
     const text = (await editor.read("> ", termination.signal))?.trim();
-    if (text === undefined || text === "/exit") return;
+    if (text === undefined || text === "/exit") break;
     if (text === "") continue;
     const [, command, argument] = /^\/(\w+)(?:\s+([^]+))?$/.exec(text) ?? [];
     if (text === "/help") note(CHAT_HELP);
@@ -57,6 +67,7 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
     else if (command && !argument) note(`unknown command ${text}; /help lists them\n`);
     else await conversation.say(text, termination.signal);
   }
+  if (savePath !== undefined) await conversation.save(savePath);
 }
 
 /** What was said, in messages and in the sequence that has seen them. */
@@ -73,8 +84,10 @@ class Conversation {
     this.#model = model;
     this.#sequence = sequence;
     this.#settings = settings;
-    this.reset(settings.system);
-    this.#pictures = [...settings.pictures ?? []];
+    const { state } = settings;
+    if (state) this.#goOn(state);
+    else this.reset(settings.system);
+    this.#pictures = [...settings.pictures];
   }
 
   /** Starts anew, with the system message there was if no other is given. */
@@ -86,6 +99,26 @@ class Conversation {
     this.#messages = system === undefined ? [] : [{ role: "system", content: system }];
     this.#pictures = [];
     this.#sequence.truncate(0);
+  }
+
+  /** Saves where the conversation stands. */
+  async save(path: string): Promise<void> {
+    const state = { messages: this.#messages, tokenIds: [...this.#sequence.tokenIds] };
+    await writeState(path, state, this.#sequence);
+  }
+
+  /** Takes up a conversation that the sequence has seen. */
+  #goOn({ path, messages }: LoadedState): void {
+    if (!messages) {
+      throw new RemoraError("BAD_ARGUMENT", "Cannot go on with", {
+        file: path,
+        expected: "a conversation in the chat template",
+        found: "a text without it",
+      });
+    }
+    this.#messages = [...messages];
+    const [first] = messages;
+    if (first?.role === "system" && typeof first.content === "string") this.#system = first.content;
   }
 
   /** Keeps a picture for the next message. */
@@ -106,11 +139,11 @@ class Conversation {
 
   /** Prints the answer; Ctrl-C ends it, and what was printed is part of the conversation. */
   async say(text: string, termination: AbortSignal): Promise<void> {
-    const before = this.#messages.length;
+    const before = this.#messages;
     const images = this.#pictures.splice(0);
-    this.#messages.push({ role: "user", content: contentOf(text, images) });
+    this.#messages = withUserMessage(before, userMessage(text, images));
     using interruption = new Interruption("SIGINT");
-    using bar = new ProgressBar("Looking");
+    using bars = new PromptBars();
     const said: string[] = [];
     try {
       const timed = await answer(
@@ -119,12 +152,12 @@ class Conversation {
           ...this.#settings.request,
           ...(this.#settings.isRaw ? { prompt: text, images } : { messages: this.#messages }),
           sequence: this.#sequence,
-          onPictureProgress: (share) => bar.show(share),
+          ...bars.listeners,
           signal: AbortSignal.any([interruption.signal, termination]),
         },
         {
           onText: async (piece) => {
-            bar[Symbol.dispose]();
+            bars[Symbol.dispose]();
             said.push(piece);
             await print(piece);
           },
@@ -139,7 +172,7 @@ class Conversation {
       if (isStopped || said.length > 0) await print("\n");
       if (error instanceof RemoraError) note(this.#describeRefusal(error));
       if (!isStopped || said.length === 0) {
-        this.#messages.length = before;
+        this.#messages = before;
         if (isStopped) this.#pictures.unshift(...images);
         return;
       }
@@ -149,18 +182,16 @@ class Conversation {
 
   #noteFullContext(): void {
     const { contextSize } = this.#model.info;
+    if (this.#settings.request.contextShift) return;
     if (this.#sequence.length < contextSize) return;
     const size = describeInteger(contextSize);
     note(`the context is full: ${size} of ${size} tokens; /reset forgets the conversation\n`);
   }
 
   #describeRefusal(error: RemoraError): string {
-    const advice = error.code === "CONTEXT_OVERFLOW" ? "; /reset forgets the conversation" : "";
+    const advice = error.code === "CONTEXT_OVERFLOW"
+      ? "; /reset forgets the conversation, and with --context-shift it goes on"
+      : "";
     return `remora: ${error.message}${advice}\n`;
   }
-}
-
-function contentOf(text: string, images: Uint8Array[]): Message["content"] {
-  if (images.length === 0) return text;
-  return [...images.map((image) => ({ type: "image" as const, image })), { type: "text", text }];
 }

@@ -11,10 +11,11 @@ export const MODEL_OPTION = {
 } satisfies OptionDefinitions;
 
 export const LOAD_OPTIONS = {
-  "ctx-size": { short: "c", value: "N", help: "tokens of context; default: the model's" },
+  "ctx-size": { short: "c", value: "N", help: "tokens of context; default: the model's, or what fits" },
   threads: { short: "t", value: "N", help: "threads; default: physical cores" },
   precision: { value: "int8|f32", help: "arithmetic; default: int8" },
   kernels: { value: "auto|relaxed|strict", help: "SIMD instructions; default: auto" },
+  dense: { value: "int8|f16", help: "what becomes of unquantised matrices; default: int8" },
 } satisfies OptionDefinitions;
 
 /** Options that every command takes. */
@@ -39,5 +40,6 @@ export function readSharedLoadOptions(options: Options): Omit<LoadOptions, "thre
     contextSize: options.integer("ctx-size", { from: 1 }),
     precision: options.choice("precision", ["int8", "f32"]),
     kernels: options.choice("kernels", ["auto", "relaxed", "strict"]),
+    dense: options.choice("dense", ["int8", "f16"]),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * What must be known before a model is opened: where it is, and that it may be read without anyone being asked.
+ * What must be known before a model is opened: where it is, and that files may be read and written without anyone being asked.
  *
  * @module
  */
@@ -47,7 +47,22 @@ export function requireRead(path: string): void {
   if (!isGranted({ name: "read", path })) throw refusal(path, `--allow-read=${path}`);
 }
 
-function isGranted(permission: Deno.PermissionDescriptor): boolean {
+/**
+ * Makes sure that a file can be written, before anything that takes time.
+ *
+ * @throws {RemoraError} FILE_NOT_FOUND when it may not be written.
+ */
+export function requireWrite(path: string): void {
+  if (isGranted({ name: "write", path })) return;
+  throw new RemoraError("FILE_NOT_FOUND", "Cannot write", {
+    file: path,
+    expected: `the permission to write it: pass --allow-write=${path} to deno run`,
+    found: "none",
+  });
+}
+
+/** Whether a permission is there without asking. */
+export function isGranted(permission: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(permission).state === "granted";
 }
 

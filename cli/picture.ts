@@ -25,20 +25,6 @@ export async function readPicture(path: string): Promise<Uint8Array> {
   }
 }
 
-/**
- * Makes sure that a file can be written, before anything that takes time.
- *
- * @throws {RemoraError} FILE_NOT_FOUND when it may not be written.
- */
-export function requireWrite(path: string): void {
-  if (Deno.permissions.querySync({ name: "write", path }).state === "granted") return;
-  throw new RemoraError("FILE_NOT_FOUND", "Cannot write", {
-    file: path,
-    expected: `the permission to write it: pass --allow-write=${path} to deno run`,
-    found: "none",
-  });
-}
-
 /** The same refusal, saying which files it is about: the library knows pictures only as bytes. */
 export function namePictures(error: unknown, paths: readonly string[]): unknown {
   const isAboutThem = paths.length > 0 && error instanceof RemoraError &&

@@ -3,17 +3,28 @@
  *
  * @module
  */
-import { type GenerateRequest, loadModel, type LoadOptions, type Message, type Model } from "../mod.ts";
+import {
+  type Completion,
+  type GenerateRequest,
+  loadModel,
+  type LoadOptions,
+  type Message,
+  type Model,
+  type Sequence,
+} from "../mod.ts";
 import { RemoraError } from "../src/core/errors.ts";
 import { answer, type AnswerListener, describeAnswer } from "./answer.ts";
 import { chat } from "./chat.ts";
+import { userMessage, withUserMessage } from "./conversation.ts";
 import { describeBytes } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
 import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readLoadOptions } from "./load_options.ts";
-import { checkAccess, takeModel } from "./model_access.ts";
+import { checkAccess, requireWrite, takeModel } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { AttentionSum, drawAttention } from "./attention_picture.ts";
-import { namePictures, readPicture, requireWrite } from "./picture.ts";
+import { namePictures, readPicture } from "./picture.ts";
+import { PromptBars } from "./prompt_bars.ts";
+import { type LoadedState, readState, writeState } from "./state_file.ts";
 import { note, print, ProgressBar, readStdin } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -25,6 +36,9 @@ export const RUN_OPTIONS: OptionDefinitions = {
   "show-attention": { value: "FILE", help: "write a PNG of where in the picture the answer looked" },
   raw: { help: "no chat template: continue the text" },
   "max-tokens": { short: "n", value: "N", help: "tokens to generate at most" },
+  "context-shift": { help: "go on when the context is full: forget the middle" },
+  "load-state": { value: "FILE", help: "go on with a conversation that was saved" },
+  "save-state": { value: "FILE", help: "save the conversation at the end" },
   ...LOAD_OPTIONS,
   temperature: { value: "X", help: "0: always the likeliest token" },
   "top-k": { value: "N", help: "keep the N likeliest tokens; 0: all" },
@@ -47,6 +61,9 @@ export const RUN_HELP = `remora run MODEL [PROMPT] [options]
 Answers PROMPT, or what stdin says; chats when there is neither and stdin is a terminal.
 
 ${describeOptions(RUN_OPTIONS)}
+
+A full context ends the answer, and a prompt beyond it is refused. With --context-shift the first tokens and the
+recent half of the others stay.
 `;
 
 /** Everything the command line says, checked. */
@@ -61,8 +78,14 @@ interface RunSettings {
   load: LoadOptions;
   request: GenerateRequest;
   imagePaths: string[];
+  /** What --image names. */
+  pictures: Uint8Array[];
   /** Where to write the heat map. */
   attentionPath?: string;
+  /** What --load-state names. */
+  state?: LoadedState;
+  /** Where to save the conversation. */
+  savePath?: string;
 }
 
 /** A loaded model and the seconds it took. */
@@ -88,9 +111,12 @@ export async function run(args: string[]): Promise<void> {
     }
   }
   await using model = loaded.model;
-  const { system, request: { images, ...request }, isVerbose } = settings;
-  const pictures = images as Uint8Array[] | undefined;
-  await chat(model, { system, request, isVerbose, pictures, isRaw: isRawFor(model, settings) });
+  const isRaw = isRawFor(model, settings);
+  const { state, savePath } = settings;
+  if (isRaw && (state || savePath !== undefined)) {
+    throw new UsageError("Cannot keep the state of a chat: expected the chat template, found none");
+  }
+  await chat(model, { ...settings, isRaw });
 }
 
 async function readSettings(options: Options, signal: AbortSignal): Promise<RunSettings> {
@@ -106,7 +132,9 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
     load: readLoadOptions(options),
     request: readRequest(options),
     imagePaths: options.list("image"),
+    pictures: [],
     attentionPath: options.text("show-attention"),
+    savePath: options.text("save-state"),
   };
   if (settings.request.logprobs !== undefined && !isJson) {
     throw new UsageError("Cannot use --logprobs: expected --json beside it, found none");
@@ -123,8 +151,14 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
     requireWrite(settings.attentionPath);
     settings.request.attention = true;
   }
-  if (settings.imagePaths.length > 0) {
-    settings.request.images = await Promise.all(settings.imagePaths.map(readPicture));
+  settings.pictures = await Promise.all(settings.imagePaths.map(readPicture));
+  if (settings.savePath !== undefined) requireWrite(settings.savePath);
+  const statePath = options.text("load-state");
+  if (statePath !== undefined) {
+    if (settings.system !== undefined) {
+      throw new UsageError("Cannot use --system: expected a conversation that begins, found --load-state");
+    }
+    settings.state = await readState(statePath);
   }
   settings.prompt = await readPrompt(options, rest, signal);
   if (settings.prompt === "") throw new UsageError("Cannot run: expected a prompt, found an empty prompt");
@@ -150,6 +184,7 @@ async function readPrompt(options: Options, rest: readonly string[], signal: Abo
 function readRequest(options: Options): GenerateRequest {
   return {
     maxTokens: options.integer("max-tokens", { from: 0 }),
+    contextShift: options.flag("context-shift"),
     temperature: options.number("temperature", { from: 0 }),
     topK: options.integer("top-k", { from: 0 }),
     topP: options.number("top-p", { above: 0, to: 1 }),
@@ -186,21 +221,24 @@ async function runOnce(
   loadSeconds: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const { prompt, system, isJson, isVerbose } = settings;
-  const request: GenerateRequest = { ...settings.request, signal };
-  if (isRawFor(model, settings)) {
-    request.prompt = prompt;
-  } else {
-    const messages: Message[] = [{ role: "user", content: prompt }];
-    if (system !== undefined) messages.unshift({ role: "system", content: system });
-    request.messages = messages;
-  }
+  const { prompt, isJson, isVerbose, state, savePath } = settings;
+  using sequence = model.createSequence();
+  if (state) await sequence.restore(state.snapshot, state.path);
+  const conversation = isRawFor(model, settings)
+    ? continuedText(model, sequence, settings, prompt)
+    : { messages: continuedMessages(settings, prompt) };
+  using bars = new PromptBars();
+  const request: GenerateRequest = {
+    ...settings.request,
+    ...conversation,
+    ...bars.listeners,
+    sequence,
+    signal,
+  };
   const looked = new AttentionSum();
-  using bar = new ProgressBar("Looking");
-  request.onPictureProgress = (share) => bar.show(share);
   const listener: AnswerListener = {
     async onText(text) {
-      bar[Symbol.dispose]();
+      bars[Symbol.dispose]();
       if (!isJson) await print(text);
     },
     onAttention: ([map]) => map && looked.add(map),
@@ -214,14 +252,56 @@ async function runOnce(
   const result = { model: settings.model, ...completion, ...(seed !== undefined && { seed }), timing };
   await print(isJson ? JSON.stringify(result) + "\n" : "\n");
   await writeAttention(settings, looked);
+  if (savePath !== undefined) await save(savePath, sequence, request.messages, timed);
   if (isVerbose) note(`${describeAnswer(timed)}; memory ${describeBytes(Deno.memoryUsage().rss)}\n`);
 }
 
-async function writeAttention({ attentionPath, request }: RunSettings, looked: AttentionSum): Promise<void> {
+/** The text so far and the prompt behind it, with the pictures of both. */
+function continuedText(
+  model: Model,
+  sequence: Sequence,
+  { state, pictures }: RunSettings,
+  prompt: string,
+): Pick<GenerateRequest, "prompt" | "images"> {
+  if (!state) return { prompt, images: pictures };
+  return {
+    prompt: [...state.tokenIds, ...model.tokenizer.encode(prompt)],
+    images: [...sequence.pictureKeys.map((key) => ({ key })), ...pictures],
+  };
+}
+
+/** The conversation so far and the prompt as its next message. */
+function continuedMessages({ state, system, pictures }: RunSettings, prompt: string): Message[] {
+  if (state && !state.messages) {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot go on with", {
+      file: state.path,
+      expected: "a conversation in the chat template, or --raw",
+      found: "a text without it",
+    });
+  }
+  const before: Message[] = system === undefined ? [] : [{ role: "system", content: system }];
+  return withUserMessage(state?.messages ?? before, userMessage(prompt, pictures));
+}
+
+/** Saves where the conversation stands; without an answer its last message is still open. */
+async function save(
+  path: string,
+  sequence: Sequence,
+  asked: Message[] | undefined,
+  { text, tokenIds, finishReason }: Completion,
+): Promise<void> {
+  const answer: Message[] = tokenIds.length > 0 ? [{ role: "assistant", content: text }] : [];
+  // The sequence has not seen the last token; one that ended the answer is no part of it.
+  const last = finishReason === "length" ? tokenIds.slice(-1) : [];
+  const state = { messages: asked && [...asked, ...answer], tokenIds: [...sequence.tokenIds, ...last] };
+  await writeState(path, state, sequence);
+}
+
+async function writeAttention({ attentionPath, pictures }: RunSettings, looked: AttentionSum): Promise<void> {
   if (attentionPath === undefined || !looked.map) return;
   const { decodeImage } = await import("../src/image/decode.ts");
   const { encodePng } = await import("../src/image/png/encode.ts");
-  const picture = await decodeImage(request.images![0] as Uint8Array);
+  const picture = await decodeImage(pictures[0]);
   await Deno.writeFile(attentionPath, await encodePng(drawAttention(picture, looked.map)));
   note(`where the answer looked: ${attentionPath}\n`);
 }

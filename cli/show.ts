@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { inspectModel, type ModelInfo, type VisionInfo } from "../mod.ts";
+import { inspectModel, type MemoryInfo, type ModelInfo, type VisionInfo } from "../mod.ts";
 import { printable } from "../src/core/errors.ts";
 import { alignColumns, describeBytes, describeCount, describeInteger } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
@@ -60,6 +60,7 @@ function describe(model: string, info: ModelInfo): string {
   const sizes = alignColumns([
     ["weights", describeBytes(memory.weights)],
     ["working", describeBytes(memory.working)],
+    ["runtime", describeBytes(memory.runtime)],
     ...(info.vision
       ? [
         ["vision tower", describeBytes(memory.vision)],
@@ -68,8 +69,15 @@ function describe(model: string, info: ModelInfo): string {
       : []),
     ["keys and values, per 1,024 tokens", describeBytes(memory.keyValuePer1024Tokens)],
     [`total at ${describeInteger(info.contextSize)} tokens`, describeBytes(memory.total)],
+    ...describeAvailable(memory),
   ], [1]);
   return `${facts}\n\nmodules\n${indent(describeModules(info.modules))}\n\nmemory\n${indent(sizes)}\n`;
+}
+
+function describeAvailable({ available, fits }: MemoryInfo): string[][] {
+  if (!available) return [["available", "not known"]];
+  const bytes = describeBytes(Math.floor(available.bytes));
+  return [[available.source, bytes], ["fits", fits ? "yes" : "no"]];
 }
 
 function describeVision({ tileSize, tilesMax, layerCount, crossAttentionLayerCount }: VisionInfo): string {

@@ -1,30 +1,22 @@
 /**
- * What the products of coded weights do at the end of each group of inputs.
+ * What the products of coded weights do at the beginning and at the end of each group of inputs.
  */
-
-/** The zero points of four outputs: of their own, or one for all. */
-// @ts-ignore: decorator
-@inline
-export function zeroPoints(zeros: usize, zero: i32): v128 {
-  return zeros ? i32x4.extend_low_i16x8_s(v128.load64_zero(zeros)) : i32x4.splat(zero);
-}
-
-/** 256 · high + low, or the one byte there is. */
-// @ts-ignore: decorator
-@inline
-export function joinBytes<P>(high: v128, low: v128): v128 {
-  return sizeof<P>() == 2 ? i32x4.add(i32x4.shl(high, 8), low) : high;
-}
 
 /**
- * total + f32(dot − zero · sum) · (scale · step).
- *   sums i32, steps f32: of this row and group
+ * The integer sums of four outputs before the first product: −zero · sum, so that what comes out is Σ a · (code − zero).
+ *   zeros  address of i16 [4] at `offset`, or 0: `zero` for all
+ *   sum    of the activations' integers over the group
  */
 // @ts-ignore: decorator
 @inline
-export function applyGroup(
-  total: v128, dot: v128, zero: v128, sums: usize, scale: v128, steps: usize,
-): v128 {
-  const centred = f32x4.convert_i32x4_s(i32x4.sub(dot, i32x4.mul(zero, v128.load32_splat(sums))));
-  return f32x4.add(total, f32x4.mul(centred, f32x4.mul(scale, v128.load32_splat(steps))));
+export function startGroup(zeros: usize, offset: usize, zero: i32, sum: i32): v128 {
+  if (!zeros) return i32x4.splat(-zero * sum);
+  return i32x4.mul(i32x4.extend_low_i16x8_s(v128.load64_zero(zeros + offset)), i32x4.splat(-sum));
+}
+
+/** total + f32(dot) · (scale · step). */
+// @ts-ignore: decorator
+@inline
+export function endGroup(total: v128, dot: v128, scale: v128, step: v128): v128 {
+  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(dot), f32x4.mul(scale, step)));
 }

@@ -12,13 +12,12 @@
  *     2     inputs 2i + 1, 2i + 9 of output c      input 2i + 1
  *     3     inputs 2i + 1, 2i + 9 of output c + 8  input 2i + 9
  *
- * Everything below moves four neighbouring outputs at once, their planes in the lanes of four vectors. 8-bit planes are
- * the words of our panels as they are.
+ * Everything below moves four neighbouring outputs at once, their planes in the lanes of four vectors.
  *
  * Source: https://github.com/IST-DASLab/marlin/blob/2f6d7c1/marlin/__init__.py, `_get_perms`.
  * Independent twin: tests/reference/marlin.ts.
  */
-import { bytesOf, isNonFinite, load1, shareBegin } from "./vector";
+import { bytesOf, firstPairs, isNonFinite, lastPairs, load1, shareBegin } from "./vector";
 import { reportNonFinite } from "./pack";
 
 /** One tile: 16 inputs × 64 outputs. */
@@ -215,7 +214,7 @@ export function marlinToGptq(
 }
 
 /**
- * Marlin words → our panels, 4-bit u32 [N/8, K/8, 8] or 8-bit u8 [N/8, K/8, 2, 8, 4]; see packInt4 and packInt8Gathered.
+ * Marlin words → our panels, 4-bit u32 [N/8, K/8, 8] or 8-bit u8 [N/8, K/8, 64]; see packInt4 and packInt8Gathered.
  * `order` as in marlinToGptq.
  */
 export function marlinToPanels(
@@ -274,8 +273,8 @@ function highBytes(a: v128, b: v128): v128 {
 }
 
 /**
- * As unpackTile4 for 8-bit codes. Eight inputs are two words, `halfBytes` apart: the even and the odd ones (`isPanel`), or
- * the first and the last four.
+ * As unpackTile4 for 8-bit codes. Eight inputs are two words, `halfBytes` apart: the first and the last four, or (`isPanel`) the
+ * pairs of our panels.
  */
 function unpackTile8(
   tile: usize, to: usize, panelBytes: usize, blockBytes: usize, halfBytes: usize, isPanel: bool,
@@ -291,12 +290,18 @@ function unpackTile8(
       const upperEven = lowHalves(low12, low34), lowerEven = highHalves(low12, low34);
       const upperOdd = lowHalves(high12, high34), lowerOdd = highHalves(high12, high34);
       const upper = to + panel * panelBytes + c * 4, lower = upper + blockBytes;
-      v128.store(upper, isPanel ? upperEven : lowBytes(upperEven, upperOdd));
-      v128.store(upper + halfBytes, isPanel ? upperOdd : highBytes(upperEven, upperOdd));
-      v128.store(lower, isPanel ? lowerEven : lowBytes(lowerEven, lowerOdd));
-      v128.store(lower + halfBytes, isPanel ? lowerOdd : highBytes(lowerEven, lowerOdd));
+      storeWords8(upper, halfBytes, lowBytes(upperEven, upperOdd), highBytes(upperEven, upperOdd), isPanel);
+      storeWords8(lower, halfBytes, lowBytes(lowerEven, lowerOdd), highBytes(lowerEven, lowerOdd), isPanel);
     }
   }
+}
+
+/** Words of the first and the last four of eight inputs, of four outputs, as they are or in the pairs of our panels. */
+// @ts-ignore: decorator
+@inline
+function storeWords8(to: usize, halfBytes: usize, first: v128, last: v128, isPanel: bool): void {
+  v128.store(to, isPanel ? firstPairs(first, last) : first);
+  v128.store(to + halfBytes, isPanel ? lastPairs(first, last) : last);
 }
 
 /** As the tiles above, with the inputs in another order: each comes from a Marlin row of its own. */
@@ -329,12 +334,12 @@ function gatherCodes(
             continue;
           }
           codes = v128.and(i32x4.shr_u(codes, 16 * isOdd + 8 * isLower), mask);
-          codes = i32x4.shl(codes, 8 * (isPanel ? j >> 1 : j & 3));
-          if (isPanel ? j & 1 : j >> 2) second = v128.or(second, codes);
+          codes = i32x4.shl(codes, 8 * (j & 3));
+          if (j >> 2) second = v128.or(second, codes);
           else first = v128.or(first, codes);
         }
-        v128.store(to + c * 4, first);
-        if (bits == 8) v128.store(to + c * 4 + halfBytes, second);
+        if (bits == 8) storeWords8(to + c * 4, halfBytes, first, second, isPanel);
+        else v128.store(to + c * 4, first);
       }
     }
   }

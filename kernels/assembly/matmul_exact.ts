@@ -6,11 +6,11 @@
  * thread, so the bits depend on nothing else.
  *
  *   input    f32 [M, K]  row stride in bytes
- *   weights  int4: u32 [N/8, K/8, 8] as in matmul_int4; int8: u8 [N/8, K/8, 2, 8, 4] as in matmul_int8;
+ *   weights  int4: u32 [N/8, K/8, 8]; int8: u8 [N/8, K/8, 2, 2, 2, 4, 2] as in matmul_words;
  *            dense: [N/8, K, 8] f32, f16 or bf16
  */
 import { KIND_BF16, KIND_F16, KIND_F32 } from "../shared/layout";
-import { load4, shareBegin, storeOutputs } from "./vector";
+import { int8Place, load4, shareBegin, storeOutputs } from "./vector";
 
 // @ts-ignore: decorator
 @inline
@@ -33,9 +33,9 @@ function centredCode<B>(w: usize, k: i32, zero: v128): v128 {
       f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v128.load(w), k * 4), i32x4.splat(15))), zero,
     );
   }
-  const word = v128.load(w + (<usize>(k & 1) << 5));
+  const pairs = i32x4.extend_low_i16x8_u(v128.load64_zero(w + int8Place(k & 3, 0)));
   return f32x4.sub(
-    f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(word, (k >> 1) * 8), i32x4.splat(255))), zero,
+    f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(pairs, (k >> 2) * 8), i32x4.splat(255))), zero,
   );
 }
 

@@ -2,9 +2,11 @@
  * Kernels that work row by row: embedding, normalisation, quantisation of activations, gates. Rows are dealt to the
  * threads; a row is always one thread's, so its sums have one order.
  */
-import { ACTIVATION_GELU, ACTIVATION_SILU, KIND_INT4, KIND_INT8 } from "../shared/layout";
+import {
+  ACTIVATION_GELU, ACTIVATION_SILU, FORM_BYTE, FORM_PLANES, FORM_WORD, KIND_INT4, KIND_INT8,
+} from "../shared/layout";
 import { erf4, exp4 } from "./transcendental";
-import { bytesOf, load1, load4, roundScaled, shareBegin, sumLanes } from "./vector";
+import { bytesOf, int8Place, load1, load4, loadLanes, roundScaled, shareBegin, sumLanes } from "./vector";
 
 /**
  * Rows of an embedding table that lies in panels: output[m, k] = factor · W[ids[m], k].
@@ -26,7 +28,7 @@ export function embed(
         const block = panel * <usize>blocks + <usize>(k >> 3), j = k & 7;
         const place = (panel * <usize>groups + <usize>(k / group)) * 8 + n;
         const code = kind == KIND_INT8
-          ? <u32>load<u8>(weights + block * 64 + <usize>(j & 1) * 32 + n * 4 + <usize>(j >> 1))
+          ? <u32>load<u8>(weights + block * 64 + int8Place(j, <i32>n))
           : (load<u32>(weights + block * 32 + n * 4) >> <u32>(j * 4)) & 15;
         const centre = zeros ? <f32>load<i16>(zeros + place * 2) : zero;
         value = (<f32>code - centre) * load<f32>(scales + place * 4);
@@ -126,24 +128,27 @@ export function gatherColumns(
 }
 
 /**
- * Activations → one signed byte each, or two: 256 · high + low; one scale per row and group: step = max |x| / 127 or / 32,639
- * (the largest value whose bytes both fit), integer = nearest(x / step), ties to even. A group with NaN or infinity gets a
- * NaN step.
- *   input f32 [M, K]; codes in the layout of matmul_int4, K rounded up to 8; sums i32, steps f32 [M, G]
+ * Activations → integers; one scale per row and group: step = max |x| / 127 for one byte, or / 32,639 for two (the largest value
+ * whose bytes both fit), integer = nearest(x / step), ties to even. A group with NaN or infinity gets a NaN step.
+ *   input f32 [M, K]; codes in the layout of matmul_bytes or matmul_words, K rounded up to 8; sums i32, steps f32 [M, G]
  */
 export function quantize(
   input: usize, inputStride: usize, codes: usize, sums: usize, steps: usize, rows: i32, inputs: i32, group: i32,
-  bytes: i32, rank: i32, size: i32,
+  form: i32, rank: i32, size: i32,
 ): void {
-  const groups = (inputs + group - 1) / group, padded = <usize>((inputs + 7) & ~7);
-  const limit: f32 = bytes == 1 ? 127 : 32639;
-  const tileRows = 4 / bytes, tiled = rows - rows % tileRows, rowBytes = <usize>bytes * 8;
+  const groups = (inputs + group - 1) / group, blocks = <usize>((inputs + 7) >> 3);
+  const limit: f32 = form == FORM_BYTE ? 127 : 32639;
+  // Eight inputs of a row, in pieces that lie `pieceStep` apart: its neighbours in the tile stand between.
+  const tileRows = form == FORM_PLANES ? 2 : 4, rowBytes: usize = form == FORM_BYTE ? 8 : 16;
+  const pieces = form == FORM_WORD ? 4 : 2;
+  const tiled = rows - rows % tileRows;
   const end = shareBegin(rows, rank + 1, size);
   for (let row = shareBegin(rows, rank, size); row < end; row++) {
     const from = input + <usize>row * inputStride;
     const inTile = row < tiled ? row % tileRows : 0;
-    const to = codes + <usize>(row - inTile) * <usize>bytes * padded + <usize>inTile * rowBytes;
-    const blockBytes: usize = row < tiled ? 32 : rowBytes;
+    const pieceBytes = rowBytes / pieces;
+    const to = codes + <usize>(row - inTile) * rowBytes * blocks + <usize>inTile * pieceBytes;
+    const blockBytes = row < tiled ? rowBytes * tileRows : rowBytes, pieceStep = blockBytes / pieces;
     for (let g = 0; g < groups; g++) {
       const begin = g * group, stop = min(begin + group, inputs);
       // Bit patterns of non-negative floats are ordered like the floats, with infinity and NaN on top.
@@ -164,37 +169,55 @@ export function quantize(
       const factor = f32x4.splat(inverse);
       let sum = i32x4.splat(0);
       for (k = begin; k + 8 <= stop; k += 8) {
-        const x = from + <usize>k * 4, place = to + <usize>(k >> 3) * blockBytes;
+        const x = from + <usize>k * 4;
         const a = roundScaled(v128.load(x), factor), b = roundScaled(v128.load(x, 16), factor);
         sum = i32x4.add(sum, i32x4.add(a, b));
-        const whole = i16x8.narrow_i32x4_s(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
-        if (bytes == 1) {
-          v128.store64_lane(place, i8x16.narrow_i16x8_s(whole, whole), 0);
-          continue;
-        }
-        const high = i16x8.shr_s(i16x8.add(whole, i16x8.splat(128)), 8);
-        const low = i16x8.sub(whole, i16x8.shl(high, 8));
-        v128.store(place, i8x16.narrow_i16x8_s(high, low));
+        storeIntegers(form, to + <usize>(k >> 3) * blockBytes, pieceStep, a, b);
       }
-      let total = i32x4.extract_lane(sum, 0) + i32x4.extract_lane(sum, 1) + i32x4.extract_lane(sum, 2) +
-        i32x4.extract_lane(sum, 3);
       if (k < stop) {
-        const block = to + <usize>(k >> 3) * blockBytes;
-        store<u64>(block, 0);
-        if (bytes == 2) store<u64>(block, 0, 8);
-        for (let j = 0; k + j < stop; j++) {
-          const whole = <i32>nearest(load<f32>(from + <usize>(k + j) * 4) * inverse);
-          total += whole;
-          const place = block + <usize>((j & 1) * 4 + (j >> 1)), high = bytes == 1 ? whole : (whole + 128) >> 8;
-          store<i8>(place, <i8>high);
-          if (bytes == 2) store<i8>(place + 8, <i8>(whole - (high << 8)));
-        }
+        const left = stop - k, x = from + <usize>k * 4;
+        const a = roundScaled(loadLanes(x, left), factor), b = roundScaled(loadLanes(x + 16, left - 4), factor);
+        sum = i32x4.add(sum, i32x4.add(a, b));
+        storeIntegers(form, to + <usize>(k >> 3) * blockBytes, pieceStep, a, b);
       }
       const place = (<usize>row * <usize>groups + <usize>g) * 4;
-      store<i32>(sums + place, total);
+      store<i32>(
+        sums + place,
+        i32x4.extract_lane(sum, 0) + i32x4.extract_lane(sum, 1) + i32x4.extract_lane(sum, 2) + i32x4.extract_lane(sum, 3),
+      );
       store<f32>(steps + place, bits >= 0x7f800000 ? NaN : inverse == 0 ? 0 : largest / limit);
     }
   }
+}
+
+/** Eight integers of a row, i32 [4] each in `a` and `b`, in the pieces of its form. */
+// @ts-ignore: decorator
+@inline
+function storeIntegers(form: i32, to: usize, step: usize, a: v128, b: v128): void {
+  if (form == FORM_WORD) {
+    // Inputs 0 and 4, 1 and 5, …
+    const narrow = i16x8.narrow_i32x4_s(a, b);
+    const pairs = v128.shuffle<i16>(narrow, narrow, 0, 4, 1, 5, 2, 6, 3, 7);
+    v128.store32_lane(to, pairs, 0);
+    v128.store32_lane(to + step, pairs, 1);
+    v128.store32_lane(to + 2 * step, pairs, 2);
+    v128.store32_lane(to + 3 * step, pairs, 3);
+    return;
+  }
+  const whole = i16x8.narrow_i32x4_s(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
+  if (form == FORM_BYTE) {
+    const bytes = i8x16.narrow_i16x8_s(whole, whole);
+    v128.store32_lane(to, bytes, 0);
+    v128.store32_lane(to + step, bytes, 1);
+    return;
+  }
+  const high = i16x8.shr_s(i16x8.add(whole, i16x8.splat(128)), 8);
+  const low = i16x8.sub(whole, i16x8.shl(high, 8));
+  const bytes = i8x16.narrow_i16x8_s(high, low);
+  v128.store32_lane(to, bytes, 0);
+  v128.store32_lane(to + 4, bytes, 2);
+  v128.store32_lane(to + step, bytes, 1);
+  v128.store32_lane(to + step + 4, bytes, 3);
 }
 
 /** output = gate(input) · up, element by element; input and up may lie side by side in one row. */

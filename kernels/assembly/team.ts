@@ -13,11 +13,10 @@ import { attention, attentionWeights, rope, ropeTable, storeKeysValues } from ".
 import {
   gptqToMarlin, marlinPermuteScales, marlinToGptq, marlinToPanels, packMarlinScales, unpackCodes,
 } from "./marlin";
+import { matmulCodes } from "./matmul_codes";
 import { matmulDense, matmulInt4Exact, matmulInt8Exact } from "./matmul_exact";
-import { matmulInt4 } from "./matmul_int4";
-import { matmulInt8 } from "./matmul_int8";
 import {
-  packDense, packDenseInt8, packInt4, packInt4Gathered, packInt8Gathered, packScales, packZeros, widen,
+  packDense, packDenseCodes, packInt4, packInt4Gathered, packInt8Gathered, packScales, packZeros, widen,
 } from "./pack";
 import {
   activation, addScaled, embed, gatedActivation, gatherColumns, layerNorm, quantize, rmsNorm, softmax, spreadColumns,
@@ -73,8 +72,8 @@ function execute(rank: i32, size: i32): void {
     case Operation.OP_PACK_DENSE:
       packDense(at(0), word(1), at(2), word(3), word(4), word(5), rank, size);
       break;
-    case Operation.OP_PACK_DENSE_INT8:
-      packDenseInt8(at(0), word(1), at(2), at(3), word(4), word(5), word(6), word(7), rank, size);
+    case Operation.OP_PACK_DENSE_CODES:
+      packDenseCodes(at(0), word(1), word(2), at(3), at(4), word(5), word(6), word(7), word(8), rank, size);
       break;
     case Operation.OP_WIDEN:
       widen(at(0), word(1), at(2), word(3), real(4), rank, size);
@@ -91,16 +90,10 @@ function execute(rank: i32, size: i32): void {
     case Operation.OP_QUANTIZE:
       quantize(at(0), at(1), at(2), at(3), at(4), word(5), word(6), word(7), word(8), rank, size);
       break;
-    case Operation.OP_MATMUL_INT4:
-      matmulInt4(
-        at(0), at(1), at(2), at(3), at(4), at(5), word(6), at(7), at(8), at(9), word(10), word(11), word(12), word(13),
-        word(14), word(15), word(16), rank, size,
-      );
-      break;
-    case Operation.OP_MATMUL_INT8:
-      matmulInt8(
-        at(0), at(1), at(2), at(3), at(4), at(5), word(6), at(7), at(8), at(9), word(10), word(11), word(12), word(13),
-        word(14), word(15), rank, size,
+    case Operation.OP_MATMUL_CODES:
+      matmulCodes(
+        word(0), word(1), at(2), at(3), at(4), at(5), at(6), at(7), word(8), at(9), at(10), at(11), word(12), word(13),
+        word(14), word(15), word(16), word(17), rank, size,
       );
       break;
     case Operation.OP_MATMUL_INT4_EXACT:

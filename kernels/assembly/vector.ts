@@ -128,3 +128,58 @@ export function storeOutputs(
   if (accumulate) value = f32x4.add(value, loadLanes(output, count));
   storeLanes(output, value, count);
 }
+
+/**
+ * 15 in every 16-bit lane; `count` is any number that is not negative. Not written as a constant: V8 puts a constant into a
+ * register anew at every use, three instructions inside the innermost loop (seen in the machine code; 12 to 27 % of the time).
+ */
+// @ts-ignore: decorator
+@inline
+export function nibbleMask16(count: i32): v128 {
+  return i16x8.splat(<i16>(count < 0 ? 0 : 15));
+}
+
+/** The same for every byte. */
+// @ts-ignore: decorator
+@inline
+export function nibbleMask8(count: i32): v128 {
+  return i8x16.splat(<i8>(count < 0 ? 0 : 15));
+}
+
+/**
+ * Panels that a tile of rows passes before the next tile does: their outputs fill whole cache lines (two panels a line) and
+ * the rows' codes stay in the first cache. Their weights must stay there too, unless there is no second tile to pass them.
+ */
+const PANELS_TOGETHER = 8;
+const WEIGHT_BYTES_TOGETHER: usize = 24576;
+
+// @ts-ignore: decorator
+@inline
+export function panelsTogether(isSinglePass: bool, panelBytes: usize): i32 {
+  if (isSinglePass) return PANELS_TOGETHER;
+  return max(1, min(PANELS_TOGETHER, <i32>(WEIGHT_BYTES_TOGETHER / panelBytes)));
+}
+
+/** Where the 8-bit code of input `k` and output `n` lies in the 64 bytes of a block of eight inputs and outputs; see matmul_words. */
+// @ts-ignore: decorator
+@inline
+export function int8Place(k: i32, n: i32): usize {
+  return <usize>(((k >> 1) & 1) * 32 + (n >> 2) * 16 + (k & 1) * 8 + (n & 3) * 2 + (k >> 2));
+}
+
+/**
+ * Eight 8-bit codes of four outputs, words of the first and of the last four inputs in the lanes of `a` and `b`, in the pairs of
+ * matmul_words: inputs 0 and 4, then 1 and 5.
+ */
+// @ts-ignore: decorator
+@inline
+export function firstPairs(a: v128, b: v128): v128 {
+  return v128.shuffle<u8>(a, b, 0, 16, 4, 20, 8, 24, 12, 28, 1, 17, 5, 21, 9, 25, 13, 29);
+}
+
+/** Inputs 2 and 6, then 3 and 7. */
+// @ts-ignore: decorator
+@inline
+export function lastPairs(a: v128, b: v128): v128 {
+  return v128.shuffle<u8>(a, b, 2, 18, 6, 22, 10, 26, 14, 30, 3, 19, 7, 23, 11, 27, 15, 31);
+}

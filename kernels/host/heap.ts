@@ -34,14 +34,15 @@ export class Heap {
 
   /**
    * @param bytes Size of the piece; 0 gives address 0, "nothing there".
+   * @param isZeroed Whether a reused piece is zeroed: not for one that may never be used, as writing takes real memory.
    * @throws {RemoraError} OUT_OF_MEMORY when the memory cannot grow.
    */
-  allocate(bytes: number): number {
+  allocate(bytes: number, isZeroed = true): number {
     if (bytes === 0) return 0;
     const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
     const reused = this.#free.get(size)?.pop();
     if (reused !== undefined) {
-      this.bytesAt(reused, size).fill(0);
+      if (isZeroed) this.bytesAt(reused, size).fill(0);
       return reused;
     }
     const begin = this.#end;

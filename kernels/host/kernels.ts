@@ -4,7 +4,16 @@
  *
  * @module
  */
-import { COMMAND_ADDRESS, RESULT_ADDRESS } from "../shared/layout.ts";
+import {
+  COMMAND_ADDRESS,
+  FORM_BYTE,
+  FORM_PLANES,
+  FORM_WORD,
+  KIND_INT4,
+  KIND_INT7,
+  KIND_INT8,
+  RESULT_ADDRESS,
+} from "../shared/layout.ts";
 import * as Operation from "../shared/operations.ts";
 import { Heap } from "./heap.ts";
 import { kernelModule, type KernelVariant } from "./modules.ts";
@@ -19,9 +28,10 @@ export interface CodeMatrix {
   group: number;
 }
 
-/** Activations as integers of one or two signed bytes; see kernels/assembly/matmul_int4.ts. */
+/** Activations as integers of one or two signed bytes; see kernels/assembly/matmul_bytes.ts and matmul_words.ts. */
 export interface CodeActivations {
-  bytes: 1 | 2;
+  /** FORM_… of kernels/shared/layout.ts; `activationForm` says which a product takes. */
+  form: number;
   codes: number;
   sums: number;
   steps: number;
@@ -83,7 +93,7 @@ export class Kernels {
   readonly heap: Heap;
   readonly team: Team;
   readonly variant: KernelVariant;
-  /** Whether products use the 32-bit dot form; see `chooseDotForm`. */
+  /** Whether bytes are multiplied in the 32-bit dot form; see `chooseDotForm`. */
   wideDot = false;
   #integers: Int32Array;
   #floats: Float32Array;
@@ -121,7 +131,7 @@ export class Kernels {
   }
 
   /**
-   * Times both dot forms on this processor and keeps the faster one: 32-bit sums win where one instruction does
+   * Times both dot forms on this processor and keeps the faster one: bytes with 32-bit sums win where one instruction does
    * them (VNNI, ARM dot product), 16-bit ones elsewhere. Their bits agree, so the choice cannot be seen in a result.
    */
   chooseDotForm(): void {
@@ -141,8 +151,9 @@ export class Kernels {
     const time = (form: keyof typeof best) => {
       this.wideDot = form === "wide";
       const begin = performance.now();
-      this.matmulInt4(
-        { bytes: 2, codes, sums, steps },
+      this.matmulCodes(
+        { form: this.activationForm(KIND_INT4, 2), codes, sums, steps },
+        KIND_INT4,
         { weights, scales, zeros: 0, zero: 8, group },
         { rows, outputs, inputs },
         { output, outputStride: outputs * 4, bias: 0, accumulate: false },
@@ -247,9 +258,11 @@ export class Kernels {
     this.team.run();
   }
 
-  packDenseInt8(
+  /** `codeKind`: KIND_INT8 or KIND_INT7. */
+  packDenseCodes(
     source: number,
     kind: number,
+    codeKind: number,
     weights: number,
     scales: number,
     rowCount: number,
@@ -257,15 +270,16 @@ export class Kernels {
     group: number,
     panelBegin: number,
   ) {
-    const i = this.#command(Operation.OP_PACK_DENSE_INT8);
+    const i = this.#command(Operation.OP_PACK_DENSE_CODES);
     i[1] = source;
     i[2] = kind;
-    i[3] = weights;
-    i[4] = scales;
-    i[5] = rowCount;
-    i[6] = inputs;
-    i[7] = group;
-    i[8] = panelBegin;
+    i[3] = codeKind;
+    i[4] = weights;
+    i[5] = scales;
+    i[6] = rowCount;
+    i[7] = inputs;
+    i[8] = group;
+    i[9] = panelBegin;
     this.team.run();
   }
 
@@ -362,17 +376,44 @@ export class Kernels {
     i[6] = rows;
     i[7] = inputs;
     i[8] = group;
-    i[9] = target.bytes;
+    i[9] = target.form;
     this.team.run();
   }
 
-  matmulInt4(input: CodeActivations, matrix: CodeMatrix, shape: ProductShape, target: ProductTarget) {
-    this.#matmulCodes(Operation.OP_MATMUL_INT4, input, matrix, shape, target);
+  /** What activations must be for codes of that kind; against 4-bit ones they may have one byte or two. */
+  activationForm(kind: number, bytes: 1 | 2): number {
+    if (kind === KIND_INT8) return FORM_WORD;
+    if (kind === KIND_INT7) return FORM_BYTE;
+    return bytes === 1 ? FORM_BYTE : this.wideDot ? FORM_PLANES : FORM_WORD;
   }
 
-  /** Activations of two bytes. */
-  matmulInt8(input: CodeActivations, matrix: CodeMatrix, shape: ProductShape, target: ProductTarget) {
-    this.#matmulCodes(Operation.OP_MATMUL_INT8, input, matrix, shape, target);
+  matmulCodes(
+    input: CodeActivations,
+    kind: number,
+    matrix: CodeMatrix,
+    shape: ProductShape,
+    target: ProductTarget,
+  ) {
+    const i = this.#command(Operation.OP_MATMUL_CODES);
+    i[1] = input.form;
+    i[2] = kind;
+    i[3] = input.codes;
+    i[4] = input.sums;
+    i[5] = input.steps;
+    i[6] = matrix.weights;
+    i[7] = matrix.scales;
+    i[8] = matrix.zeros;
+    i[9] = matrix.zero;
+    i[10] = target.bias;
+    i[11] = target.output;
+    i[12] = target.outputStride;
+    i[13] = shape.rows;
+    i[14] = shape.outputs;
+    i[15] = shape.inputs;
+    i[16] = matrix.group;
+    i[17] = target.accumulate ? 1 : 0;
+    i[18] = this.wideDot ? 1 : 0;
+    this.team.run();
   }
 
   matmulInt4Exact(
@@ -643,34 +684,6 @@ export class Kernels {
     i[3] = weights;
     i[4] = outputs;
     i[5] = blocks;
-    this.team.run();
-  }
-
-  #matmulCodes(
-    operation: number,
-    input: CodeActivations,
-    matrix: CodeMatrix,
-    shape: ProductShape,
-    target: ProductTarget,
-  ) {
-    const i = this.#command(operation);
-    i[1] = input.codes;
-    i[2] = input.sums;
-    i[3] = input.steps;
-    i[4] = matrix.weights;
-    i[5] = matrix.scales;
-    i[6] = matrix.zeros;
-    i[7] = matrix.zero;
-    i[8] = target.bias;
-    i[9] = target.output;
-    i[10] = target.outputStride;
-    i[11] = shape.rows;
-    i[12] = shape.outputs;
-    i[13] = shape.inputs;
-    i[14] = matrix.group;
-    i[15] = target.accumulate ? 1 : 0;
-    i[16] = this.wideDot ? 1 : 0;
-    i[17] = input.bytes;
     this.team.run();
   }
 

@@ -38,6 +38,13 @@ export const KIND_F16 = 1;
 export const KIND_BF16 = 2;
 export const KIND_INT8 = 3;
 export const KIND_INT4 = 4;
+/** Codes 1 … 127 around 64, without zero points of their own. */
+export const KIND_INT7 = 5;
+
+/** Integers for activations: one signed byte, two as planes of bytes, or one of 16 bits. */
+export const FORM_BYTE = 0;
+export const FORM_PLANES = 1;
+export const FORM_WORD = 2;
 
 /** Activations of feed-forward networks. */
 export const ACTIVATION_SILU = 0;

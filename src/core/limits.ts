@@ -87,10 +87,13 @@ export const TOKENIZER_BYTES_MAX = 128 * 1024 * 1024;
 export const CHAT_TEMPLATE_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
- * Tokens of context when the caller names none: models promise up to ten million, and the cache of a long context
- * would take the machine's memory before the first answer.
+ * Tokens of context at most when the caller names none: models promise up to ten million, and nobody waits for a prompt
+ * that long.
  */
-export const DEFAULT_CONTEXT_MAX = 1 << 17;
+export const CONTEXT_DEFAULT_MAX = 1 << 17;
+
+/** Tokens of context at least when the caller names none: with fewer a model is of no use, and is refused. */
+export const CONTEXT_DEFAULT_MIN = 512;
 
 /** Tokens guessed in one step: more rows than that cost as much each, and each keeps a row of logits. */
 export const DRAFT_TOKENS_MAX = 64;

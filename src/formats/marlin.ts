@@ -132,10 +132,10 @@ export function marlinToGptq(
  * Repacks Marlin's words into the panels that remora's own kernels read, in one step: what packing
  * {@linkcode marlinToGptq} with the same arguments would give.
  *
- * | bits | result           | word [p, b, o] or [p, b, h, o]: codes of output 8p + o, low bits first |
- * | ---- | ---------------- | ---------------------------------------------------------------------- |
- * | 4    | [N/8, K/8, 8]    | inputs 8b … 8b + 7                                                      |
- * | 8    | [N/8, K/8, 2, 8] | inputs 8b + h, 8b + h + 2, 8b + h + 4, 8b + h + 6                       |
+ * | bits | result                       | codes, low bits first                                              |
+ * | ---- | ---------------------------- | ------------------------------------------------------------------ |
+ * | 4    | words [N/8, K/8, 8]          | [p, b, o]: inputs 8b … 8b + 7 of output 8p + o                     |
+ * | 8    | bytes [N/8, K/8, 2, 2, 2, 4, 2] | [p, b, h, q, i, o, s]: input 8b + 2h + i + 4s of output 8p + 4q + o |
  *
  * @param marlin i32 [K / 16, N · bits / 2].
  * @param perm As {@linkcode gptqToMarlin} took it; the panels are in the stored order. Absent or empty: in Marlin's.

@@ -6,6 +6,7 @@
 import type { Kernels } from "../../kernels/host/kernels.ts";
 import type { Decoder } from "../models/decoder/decoder.ts";
 import type { KeyValuePlace } from "./key_value_cache.ts";
+import type { SnapshotOrigin } from "./snapshot.ts";
 import type { Vision } from "./vision.ts";
 
 /** What a loaded model shares among its sequences. */
@@ -21,6 +22,6 @@ export interface Engine {
   readonly vision?: Vision;
   /** Tokens that a sequence may have. */
   readonly contextSize: number;
-  /** Names the weights and all that keys and values depend on; a snapshot of another model is refused by it. */
-  readonly fingerprint: string;
+  /** What keys and values depend on; a snapshot of another origin is refused. */
+  readonly origin: SnapshotOrigin;
 }

@@ -8,11 +8,18 @@ import { yieldToEvents } from "../core/yield.ts";
 import { type ImageInput, imageKey } from "../image/input.ts";
 import { StopStrings } from "../text/stop_strings.ts";
 import { StreamDecoder } from "../text/stream_decoder.ts";
+import { STEP_ROWS_MAX } from "../models/decoder/decoder.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { FinishReason, GenerateChunk, GenerateRequest, TokenLogprobs } from "./requests.ts";
 import { type Sample, Sampler } from "./sampler.ts";
 import type { Sequence } from "./sequence.ts";
 import { type NextToken, TokenFeed } from "./token_feed.ts";
+
+/**
+ * First tokens that stay when a context is shifted: attention rests on them whatever they say, and a model that loses them
+ * stops making sense (Xiao et al. 2023, arXiv 2309.17453, where four suffice).
+ */
+export const SINK_TOKENS = 4;
 
 /** What the loop needs beside the request. */
 export interface GenerateContext {
@@ -21,6 +28,8 @@ export interface GenerateContext {
   /** Pictures, one for each of the prompt's picture tokens. */
   images: ImageInput[];
   imageToken?: number;
+  /** The token that begins a text. */
+  beginId?: number;
   sequence: Sequence;
   /** Ids that end an answer. */
   endIds: ReadonlySet<number>;
@@ -36,10 +45,10 @@ export interface GenerateContext {
  */
 export async function* generate(
   request: GenerateRequest,
-  { tokenizer, promptIds, images, imageToken, sequence, endIds, contextSize, vocabularySize }:
-    GenerateContext,
+  context: GenerateContext,
 ): AsyncGenerator<GenerateChunk, void, void> {
-  const { signal, maxTokens = Infinity } = request;
+  const { tokenizer, imageToken, sequence, endIds, contextSize, vocabularySize } = context;
+  const { signal, maxTokens = Infinity, contextShift = false } = request;
   if (maxTokens !== Infinity && (!Number.isInteger(maxTokens) || maxTokens < 0)) {
     throw new RemoraError("BAD_ARGUMENT", "Cannot use maxTokens", {
       expected: "an integer from 0 on",
@@ -49,6 +58,8 @@ export async function* generate(
   const sampler = new Sampler(request, vocabularySize);
   const decoder = new StreamDecoder(tokenizer, { skipSpecialTokens: true, beginsText: false });
   const stops = new StopStrings(request.stop ?? []);
+  const shift = contextShift ? shiftOf(context) : undefined;
+  const { promptIds, images } = shift ? shortened(context, shift) : context;
   const history = [...promptIds];
   const options = { signal, attention: request.attention };
   using feed = new TokenFeed(sequence, {
@@ -60,17 +71,24 @@ export async function* generate(
   const known = await knownPrefix(sequence, promptIds, images, imageToken);
   const cachedTokens = known.tokens;
   const usage = { promptTokens: promptIds.length, cachedTokens, completionTokens: 0 };
-  if (maxTokens === 0) {
+  if (maxTokens === 0 && !request.sequence) {
     yield { text: "", tokenIds: [], finishReason: "length", usage };
     return;
   }
 
   sequence.truncate(known.tokens);
+  using _reserved = sequence.reserve(Math.min(contextSize, promptIds.length + maxTokens));
+  const { onPictureProgress, onPromptProgress } = request;
   let result: NextToken = await sequence.forward(promptIds.slice(known.tokens), {
     ...options,
     images: images.slice(known.pictures),
-    onPictureProgress: request.onPictureProgress,
+    onPictureProgress,
+    onPromptProgress: promptIds.length - known.tokens > STEP_ROWS_MAX ? onPromptProgress : undefined,
   });
+  if (maxTokens === 0) {
+    yield { text: "", tokenIds: [], finishReason: "length", usage };
+    return;
+  }
   while (true) {
     await yieldToEvents();
     signal?.throwIfAborted();
@@ -83,8 +101,13 @@ export async function* generate(
     const logprobs = request.logprobs === undefined ? undefined : [describe(sample, tokenizer)];
     const isEnd = endIds.has(sample.id);
     const { text, stopped } = stops.push(isEnd ? decoder.flush() : decoder.push(sample.id));
-    const isFull = usage.completionTokens >= maxTokens || feed.length >= contextSize;
-    const finishReason: FinishReason | undefined = stopped || isEnd ? "stop" : isFull ? "length" : undefined;
+    const isFull = feed.length >= contextSize;
+    const isEnough = usage.completionTokens >= maxTokens || (isFull && !shift);
+    const finishReason: FinishReason | undefined = stopped || isEnd
+      ? "stop"
+      : isEnough
+      ? "length"
+      : undefined;
     const chunk: GenerateChunk = {
       text,
       tokenIds: [sample.id],
@@ -99,6 +122,7 @@ export async function* generate(
     }
     yield chunk;
     signal?.throwIfAborted();
+    if (isFull) await sequence.drop(shift!.sinks, shift!.sinks + shift!.tokens, { signal });
     result = await feed.next(history, maxTokens - usage.completionTokens);
   }
 }
@@ -106,6 +130,42 @@ export async function* generate(
 function lastText(stops: StopStrings, rest: string): string {
   const { text, stopped } = stops.push(rest);
   return stopped ? text : text + stops.flush();
+}
+
+/** What is forgotten of a full context: `tokens` tokens behind the first `sinks`. */
+interface ContextShift {
+  sinks: number;
+  tokens: number;
+}
+
+/** @throws {RemoraError} CONTEXT_OVERFLOW for a context that holds nothing but the first tokens. */
+function shiftOf({ promptIds, imageToken, beginId, contextSize }: GenerateContext): ContextShift {
+  const other = promptIds.findIndex((id) => id !== imageToken && id !== beginId);
+  const sinks = Math.max(SINK_TOKENS, other < 0 ? promptIds.length : other);
+  const tokens = Math.floor((contextSize - sinks) / 2);
+  if (tokens > 0) return { sinks, tokens };
+  throw new RemoraError("CONTEXT_OVERFLOW", "Cannot shift the context", {
+    expected: `more than ${sinks + 1} tokens of context`,
+    found: `${contextSize}`,
+  });
+}
+
+/**
+ * The prompt without what the context does not hold. As many tokens are left out as full contexts would have forgotten on the
+ * way, so that a growing conversation finds most of its prompt in the sequence.
+ */
+function shortened(
+  { promptIds, images, imageToken, contextSize }: GenerateContext,
+  { sinks, tokens }: ContextShift,
+): { promptIds: number[]; images: ImageInput[] } {
+  const surplus = Math.max(0, promptIds.length - contextSize);
+  const end = sinks + Math.ceil(surplus / tokens) * tokens;
+  const isKept = (place: number) => place < sinks || place >= end;
+  const places = promptIds.flatMap((id, place) => id === imageToken ? [place] : []);
+  return {
+    promptIds: promptIds.filter((_, place) => isKept(place)),
+    images: images.filter((_, i) => places[i] === undefined || isKept(places[i])),
+  };
 }
 
 /**

@@ -5,7 +5,8 @@
  */
 import { Kernels } from "../../kernels/host/kernels.ts";
 import { RemoraError } from "../core/errors.ts";
-import { CONFIG_BYTES_MAX, DEFAULT_CONTEXT_MAX } from "../core/limits.ts";
+import { CONFIG_BYTES_MAX } from "../core/limits.ts";
+import { memoryLimit } from "../core/memory_limit.ts";
 import { type Checkpoint, openCheckpoint } from "../formats/checkpoint.ts";
 import { respellRules, respellTensors } from "../formats/module_names.ts";
 import { readQuantizationConfig } from "../formats/quantization_config.ts";
@@ -17,17 +18,17 @@ import { Decoder, STEP_ROWS_MAX } from "../models/decoder/decoder.ts";
 import { layerPart, takeDecoderWeights } from "../models/decoder/weights.ts";
 import type { DecoderConfig } from "../models/decoder/config.ts";
 import { readTileSettings } from "../models/mllama/preprocessor.ts";
-import { pictureTokens } from "../models/mllama/vision_config.ts";
 import { VisionTower } from "../models/mllama/vision_tower.ts";
 import { takeVisionWeights, VISION_PART } from "../models/mllama/vision_weights.ts";
 import { type Architecture, readArchitecture, spellingsOf } from "../models/registry.ts";
-import { type LoadedWeights, type LoadProgress, loadWeights, stagingBytes } from "../weights/load.ts";
-import { placeParts } from "../weights/placement.ts";
-import { type Precision, WeightPlan } from "../weights/plan.ts";
+import { type LoadedWeights, type LoadProgress, loadWeights } from "../weights/load.ts";
+import { type DenseStorage, type Precision, WeightPlan } from "../weights/plan.ts";
 import type { TileSettings } from "../image/tiles.ts";
 import type { Engine } from "./engine.ts";
-import { cacheShapeOf, keyValueBytes, pictureShapeOf } from "./key_value_cache.ts";
+import { cacheShapeOf, pictureShapeOf } from "./key_value_cache.ts";
+import { type MemoryPlan, planMemory, refuseUnlessFits } from "./memory_plan.ts";
 import { Model } from "./model.ts";
+import { ModelDigest } from "./model_digest.ts";
 import { describeModel, type ModelInfo } from "./model_info.ts";
 import { type GenerationDefaults, readGenerationDefaults, TextFiles } from "./text_files.ts";
 import { chooseThreads } from "./threads.ts";
@@ -42,8 +43,19 @@ export interface LoadOptions {
    * comparison with other implementations; slower.
    */
   precision?: Precision;
-  /** Tokens that a sequence may have; default: the model's, at most 131,072. */
+  /**
+   * Under "int8", what becomes of matrices that the file leaves unquantised: "int8" (default) makes 8-bit codes of them, 7-bit
+   * ones in a vision tower, wherever the model bears it; "f16" keeps all as they are stored. docs/numerics.md has the
+   * measurements.
+   */
+  dense?: DenseStorage;
+  /**
+   * Tokens that a sequence may have; default: the model's, at most 131,072, or fewer where their keys and values would take more
+   * than half of the memory that is left beside the model, or 2 GiB where nothing is known of the machine (docs/memory.md).
+   */
   contextSize?: number;
+  /** Bytes that the model may take in all; default: what is known of the machine and its cgroup (docs/memory.md). */
+  memoryBytes?: number;
   /** Storage of keys and values; "f32" is the only one yet. */
   kvCache?: "f32" | "f16" | "int8";
   /** Which kernels: relaxed SIMD where the engine has it ("auto"), or forced. Both give the same bits. */
@@ -63,11 +75,6 @@ export interface LoadOptions {
   signal?: AbortSignal;
 }
 
-/** One memory ends at 4 GiB; the page below the heap and growth in steps are the margin. */
-const BANK_BYTES_MAX = 2 ** 32 - 2 ** 24;
-/** Pictures for which there is certainly room in the memories; more find it as long as it lasts. */
-const PICTURES_RESERVED = 2;
-
 /** A model as its headers describe it. */
 interface InspectedModel {
   source: ModelSource;
@@ -75,14 +82,12 @@ interface InspectedModel {
   tileSettings?: TileSettings;
   checkpoint: Checkpoint;
   plan: WeightPlan;
-  contextSize: number;
   threads: number;
+  memory: MemoryPlan;
   info: ModelInfo;
-  /** Number of the memory that each part lies in, and how many there are. */
-  bankOf: ReadonlyMap<string, number>;
-  banks: number;
   defaults: GenerationDefaults;
-  fingerprint: string;
+  /** The parsed config.json. */
+  config: unknown;
 }
 
 /**
@@ -107,21 +112,24 @@ export async function loadModel(
   options: LoadOptions = {},
 ): Promise<Model> {
   const inspected = await inspect(source, options);
-  const { architecture, checkpoint, plan, info, threads, contextSize } = inspected;
+  const { architecture, checkpoint, plan, info, threads, memory } = inspected;
   const { decoder: config } = architecture;
+  const { contextSize } = memory;
   let kernels: Kernels | undefined;
   try {
+    refuseUnlessFits(inspected.source.label ?? "the model", memory);
     const text = await TextFiles.read(inspected.source);
-    const banks = await Kernels.startBanks(threads, options.kernels ?? "auto", inspected.banks);
+    const banks = await Kernels.startBanks(threads, options.kernels ?? "auto", memory.banks);
     kernels = banks[0];
-    const kernelsOf = (part: string) => banks[inspected.bankOf.get(part)!];
-    const weights = await loadWeights(plan, checkpoint, kernelsOf, options);
+    const kernelsOf = (part: string) => banks[memory.bankOf.get(part)!];
+    const digest = new ModelDigest(checkpoint);
+    const weights = await loadWeights(plan, digest.checkpoint, kernelsOf, options);
     kernels.chooseDotForm();
     for (const bank of banks) bank.wideDot = kernels.wideDot;
     const taker = takerOf(plan, weights);
     const taken = takeDecoderWeights(config, taker, architecture.decoderPrefix);
     const rows = Math.min(STEP_ROWS_MAX, contextSize);
-    const precision = options.precision ?? "int8";
+    const { precision = "int8", crossAttentionRows: crossRows = "meta" } = options;
     const layerKernels = ({ layers }: DecoderConfig, isCross: boolean) =>
       layers.flatMap((layer, i) => (layer.isCross ?? false) === isCross ? [kernelsOf(layerPart(i))] : []);
     const decoder = new Decoder(config, taken, precision, kernelsOf, rows);
@@ -143,11 +151,17 @@ export async function loadModel(
           place: { ...pictureShapeOf(config), kernels: layerKernels(config, true) },
           settings: inspected.tileSettings!,
           imageToken: architecture.imageToken!,
-          rows: options.crossAttentionRows ?? "meta",
+          rows: crossRows,
         }),
       }),
       contextSize,
-      fingerprint: inspected.fingerprint,
+      origin: {
+        model: digest.name(inspected.config),
+        precision,
+        dense: options.dense ?? "int8",
+        kvCache: options.kvCache ?? "f32",
+        ...(architecture.vision && { crossAttentionRows: crossRows }),
+      },
     };
     return new Model(info, engine, text, inspected.defaults);
   } catch (error) {
@@ -173,11 +187,19 @@ export async function inspectModel(
 }
 
 async function inspect(where: string | URL | ModelSource, options: LoadOptions): Promise<InspectedModel> {
-  const { precision = "int8", kvCache = "f32", signal, offline } = options;
+  const { precision = "int8", dense = "int8", kvCache = "f32", signal, offline } = options;
   const threads = chooseThreads(options.threads);
   refuseUnknown("precision", precision, ["int8", "f32"]);
+  refuseUnknown("dense", dense, ["int8", "f16"]);
   refuseUnknown("kernels", options.kernels ?? "auto", ["auto", "relaxed", "strict"]);
   refuseUnknown("kvCache", kvCache, ["f32"]);
+  const { memoryBytes } = options;
+  if (memoryBytes !== undefined && !(memoryBytes >= 0)) {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot use memoryBytes", {
+      expected: "a number from 0 on",
+      found: `${memoryBytes}`,
+    });
+  }
   refuseUnknown("crossAttentionRows", options.crossAttentionRows ?? "meta", ["meta", "transformers"]);
   signal?.throwIfAborted();
   const source = await openSource(where, { offline, signal });
@@ -197,27 +219,29 @@ async function inspect(where: string | URL | ModelSource, options: LoadOptions):
     const { decoder, vision } = architecture;
     const defaults = await readGenerationDefaults(source, config);
     const quantization = await readQuantizationConfig(source);
-    const plan = new WeightPlan(checkpoint, quantization && respellRules(quantization, spellings), precision);
+    const plan = new WeightPlan(
+      checkpoint,
+      quantization && respellRules(quantization, spellings),
+      precision,
+      dense,
+    );
     takeDecoderWeights(decoder, plan, architecture.decoderPrefix);
     if (vision) takeVisionWeights(vision, decoder, plan);
     const tileSettings = vision && await readTileSettings(source, vision);
-    const contextSize = chooseContext(options.contextSize, decoder.contextSize);
-    const info = describeModel(architecture, plan, contextSize, threads);
-    const bankOf = placeModel(architecture, plan, info, options.bankBytes ?? BANK_BYTES_MAX);
-    const fingerprint = JSON.stringify([precision, json, [...checkpoint.tensors.values()]]);
+    const limit = memoryBytes === undefined ? memoryLimit() : { bytes: memoryBytes, source: "memoryBytes" };
+    const memory = planMemory(architecture, plan, { ...options, threads }, limit);
+    const info = describeModel(architecture, plan, memory);
     return {
       source,
       architecture,
       ...(tileSettings && { tileSettings }),
       checkpoint,
       plan,
-      contextSize,
       threads,
+      memory,
       info,
-      bankOf,
-      banks: 1 + Math.max(...bankOf.values()),
       defaults,
-      fingerprint,
+      config: json,
     };
   } catch (error) {
     source.close?.();
@@ -231,35 +255,6 @@ function refuseUnknown(option: string, value: string, known: string[]): void {
     expected: known.join(" or "),
     found: `${value}`,
   });
-}
-
-function chooseContext(wanted: number | undefined, ofModel: number): number {
-  if (wanted === undefined) return Math.min(ofModel, DEFAULT_CONTEXT_MAX);
-  if (Number.isInteger(wanted) && wanted >= 1 && wanted <= ofModel) return wanted;
-  throw new RemoraError("BAD_ARGUMENT", "Cannot use contextSize", {
-    expected: `an integer from 1 to the model's ${ofModel}`,
-    found: `${wanted}`,
-  });
-}
-
-/**
- * Lays the parts of a model over memories. A layer lies beside what its sequences and pictures remember there; every memory has
- * buffers of the forward pass and of loading, one the vision tower's.
- */
-function placeModel(
-  { decoder, vision }: Architecture,
-  plan: WeightPlan,
-  { memory, contextSize }: ModelInfo,
-  bankBytes: number,
-): Map<string, number> {
-  const ofLayer = (tokens: number) => keyValueBytes({ ...cacheShapeOf(decoder), layers: 1 }, tokens);
-  const remembered = new Map(decoder.layers.map(({ isCross }, index) => [
-    layerPart(index),
-    isCross ? PICTURES_RESERVED * ofLayer(pictureTokens(vision!)) : ofLayer(contextSize),
-  ]));
-  if (vision) remembered.set(VISION_PART, memory.vision);
-  const parts = plan.parts.map(({ name, bytes }) => ({ name, bytes: bytes + (remembered.get(name) ?? 0) }));
-  return placeParts(parts, bankBytes - memory.working - stagingBytes(plan));
 }
 
 /** The loaded weights as a taker: what the plan walked is walked again, with addresses in place of plans. */

@@ -24,15 +24,15 @@ import type { GenerationDefaults, TextFiles } from "./text_files.ts";
 export class Model implements AsyncDisposable {
   /** Architecture, sizes, per-module formats and memory. */
   readonly info: ModelInfo;
-  readonly #engine: Engine;
+  /** Absent when disposed: whoever keeps the model then keeps no memories. */
+  #loaded?: Engine;
   readonly #text: TextFiles;
   readonly #defaults: GenerationDefaults;
-  #isDisposed = false;
 
   /** Made by `loadModel`. */
   constructor(info: ModelInfo, engine: Engine, text: TextFiles, defaults: GenerationDefaults) {
     this.info = info;
-    this.#engine = engine;
+    this.#loaded = engine;
     this.#text = text;
     this.#defaults = defaults;
   }
@@ -61,7 +61,6 @@ export class Model implements AsyncDisposable {
 
   /** A sequence of its own; dispose it to give its memory back. */
   createSequence(): Sequence {
-    this.#refuseDisposed();
     return new Sequence(this.#engine);
   }
 
@@ -87,10 +86,10 @@ export class Model implements AsyncDisposable {
    * ```
    */
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateChunk, void, void> {
-    this.#refuseDisposed();
+    const { vision, contextSize, decoder } = this.#engine;
     refuseUnsupported(request);
     const { messages, images } = placeImages(request);
-    if (images.length > 0 && !this.#engine.vision) throw cannotSee();
+    if (images.length > 0 && !vision) throw cannotSee();
     const promptIds = this.#promptIds({ ...request, messages });
     const sequence = request.sequence ?? this.createSequence();
     try {
@@ -98,11 +97,12 @@ export class Model implements AsyncDisposable {
         tokenizer: this.tokenizer,
         promptIds,
         images,
-        imageToken: this.#engine.vision?.imageToken,
+        imageToken: vision?.imageToken,
+        beginId: this.#defaults.beginId,
         sequence,
         endIds: this.#defaults.endIds,
-        contextSize: this.#engine.contextSize,
-        vocabularySize: this.#engine.decoder.config.vocabularySize,
+        contextSize,
+        vocabularySize: decoder.config.vocabularySize,
       });
     } finally {
       if (!request.sequence) sequence.dispose();
@@ -128,19 +128,22 @@ export class Model implements AsyncDisposable {
     return completion;
   }
 
-  /** Ends the threads; the memory goes when nothing refers to the model any more. */
+  /**
+   * Ends the threads and lets go of the memories; the JavaScript engine frees them when it next looks for garbage, which
+   * memories that grow make it do.
+   */
   async dispose(): Promise<void> {
-    if (this.#isDisposed) return;
-    this.#isDisposed = true;
-    await this.#engine.kernels.close();
+    const engine = this.#loaded;
+    this.#loaded = undefined;
+    await engine?.kernels.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
 
-  #refuseDisposed(): void {
-    if (!this.#isDisposed) return;
+  get #engine(): Engine {
+    if (this.#loaded) return this.#loaded;
     throw new RemoraError("BAD_ARGUMENT", "Cannot use the model", { found: "a disposed one" });
   }
 

@@ -4,14 +4,11 @@
  * @module
  */
 import { KIND_INT4 } from "../../kernels/shared/layout.ts";
-import { STEP_ROWS_MAX, workspaceShape } from "../models/decoder/decoder.ts";
-import { pictureTokens } from "../models/mllama/vision_config.ts";
-import { VisionTower } from "../models/mllama/vision_tower.ts";
 import type { Architecture } from "../models/registry.ts";
-import { Workspace } from "../ops/workspace.ts";
 import { elementCount } from "../formats/safetensors.ts";
 import { kindName, type PlannedLinear, type WeightPlan } from "../weights/plan.ts";
-import { cacheShapeOf, keyValueBytes, pictureShapeOf } from "./key_value_cache.ts";
+import { pictureShapeOf } from "./key_value_cache.ts";
+import type { MemoryInfo, MemoryPlan } from "./memory_plan.ts";
 
 /** One linear module. */
 export interface ModuleInfo {
@@ -26,21 +23,6 @@ export interface ModuleInfo {
   memoryFormat: string;
   /** Bytes in memory. */
   bytes: number;
-}
-
-/** Bytes in memory. */
-export interface MemoryInfo {
-  weights: number;
-  /** Of the key/value cache, for each 1,024 tokens of a sequence. */
-  keyValuePer1024Tokens: number;
-  /** Buffers of the forward pass. */
-  working: number;
-  /** Buffers of the vision tower, touched with the first picture only; 0 for text models. */
-  vision: number;
-  /** Keys and values of a picture that fills all tiles; 0 for text models. */
-  picture: number;
-  /** Weights, all buffers, a cache of `contextSize` tokens, and one picture. */
-  total: number;
 }
 
 /** How a model looks at pictures. */
@@ -76,12 +58,8 @@ export interface ModelInfo {
 export function describeModel(
   { name, decoder, vision }: Architecture,
   plan: WeightPlan,
-  contextSize: number,
-  threads: number,
+  { contextSize, memory }: MemoryPlan,
 ): ModelInfo {
-  const cacheShape = cacheShapeOf(decoder);
-  const weights = plan.bytes;
-  const working = Workspace.bytesOf(workspaceShape(decoder, Math.min(STEP_ROWS_MAX, contextSize)), threads);
   let parameterCount = 0;
   const modules = [...plan.tables.values(), ...plan.linears.values()];
   // A tied head is in both lists, once in memory for each form, once among the parameters.
@@ -89,8 +67,6 @@ export function describeModel(
   for (const size of sizes.values()) parameterCount += size;
   for (const { length } of plan.vectors.values()) parameterCount += length;
   for (const { stored } of plan.arrays.values()) parameterCount += elementCount(stored.shape);
-  const tower = vision ? VisionTower.bytes(vision, decoder.hiddenSize, threads) : 0;
-  const picture = vision ? keyValueBytes(pictureShapeOf(decoder), pictureTokens(vision)) : 0;
   return {
     architecture: name,
     parameterCount,
@@ -111,14 +87,7 @@ export function describeModel(
       },
     }),
     modules: modules.map(describeModule),
-    memory: {
-      weights,
-      keyValuePer1024Tokens: keyValueBytes(cacheShape, 1024),
-      working,
-      vision: tower,
-      picture,
-      total: weights + working + tower + keyValueBytes(cacheShape, contextSize) + picture,
-    },
+    memory,
   };
 }
 

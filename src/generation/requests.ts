@@ -24,7 +24,12 @@ export interface GenerateRequest extends SamplingOptions {
   attention?: boolean;
   /** Told while pictures are looked at: how much of all is done, from 0 to 1. */
   onPictureProgress?(share: number): void;
-  /** Tokens to generate at most; default: what the context still holds. */
+  /** Told while a prompt is read that takes more than one step of 512 tokens: tokens that are done, of how many. */
+  onPromptProgress?(done: number, total: number): void;
+  /**
+   * Tokens to generate at most; default: what the context still holds. Memory for all of them is reserved before anything is
+   * computed. With 0 and a `sequence`, the prompt is read into it.
+   */
   maxTokens?: number;
   /**
    * Guess at most this many tokens of a step from what came before, and compute them together: faster where an answer repeats
@@ -32,6 +37,12 @@ export interface GenerateRequest extends SamplingOptions {
    * sequence may hold guesses.
    */
   promptLookup?: number;
+  /**
+   * Go on when the context is full: the first tokens (SINK_TOKENS, or all that begin the text) and the more recent half of the
+   * others stay, what lies between is forgotten and the rest computed anew. A longer prompt is cut the same way. Default: a
+   * longer prompt is refused, and a full context ends the answer.
+   */
+  contextShift?: boolean;
   /** The answer ends before the first of these; no part of one is ever emitted. */
   stop?: string[];
   signal?: AbortSignal;
@@ -70,7 +81,7 @@ export interface GenerateChunk {
   usage?: Usage;
 }
 
-/** Tokens: of the prompt, of those found in the sequence, and of the answer. */
+/** Tokens: of the prompt as it was used, of those found in the sequence, and of the answer. */
 export interface Usage {
   promptTokens: number;
   cachedTokens: number;

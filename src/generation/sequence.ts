@@ -22,6 +22,8 @@ export interface ForwardOptions {
   images?: ImageInput[];
   /** Told while pictures are looked at: how much of all is done, from 0 to 1. */
   onPictureProgress?(share: number): void;
+  /** Told after each step of at most 512 tokens: tokens that are done, of how many. */
+  onPromptProgress?(done: number, total: number): void;
   /** Which rows of logits to return: the last token's (default), every token's, or none. */
   logits?: "last" | "all" | "none";
   /** Return where in the visible pictures the last token looked. */
@@ -98,41 +100,16 @@ export class Sequence implements Disposable {
    * in all these cases nothing was appended. The signal's reason when it fires.
    */
   async forward(tokenIds: ArrayLike<number>, options: ForwardOptions = {}): Promise<ForwardResult> {
-    const { images = [], logits = "last", signal, trace } = options;
+    const { images = [], logits = "last", signal } = options;
     return await this.#exclusively(async () => {
       signal?.throwIfAborted();
       this.#check(tokenIds, logits);
       this.#checkPictures(tokenIds, images.length);
-      const { decoder } = this.#engine;
-      const vocabSize = decoder.config.vocabularySize;
-      const rows = logits === "all" ? tokenIds.length : logits === "last" ? 1 : 0;
       this.#cache.reserve(this.length + tokenIds.length);
       await this.#look(tokenIds, images, options);
-      const data = new Float32Array(rows * vocabSize);
-      let mean: AttentionMean | undefined;
-      for (let begin = 0; begin < tokenIds.length; begin += decoder.rows) {
-        if (begin > 0) await yieldToEvents();
-        signal?.throwIfAborted();
-        const ids = Array.prototype.slice.call(tokenIds, begin, begin + decoder.rows);
-        const start = this.length;
-        const seeing = this.#sight?.seeing(start, ids.length);
-        const isLast = begin + ids.length === tokenIds.length;
-        if (isLast && options.attention) mean = new AttentionMean();
-        const { heads } = decoder.config;
-        const watch = mean && ((weights: Float32Array) => mean!.add(weights, heads));
-        decoder.forward({ ids, start, cache: this.#cache, seeing, watch, trace });
-        this.#tokens.push(...ids);
-        if (logits === "all") {
-          decoder.logits(0, ids.length, data.subarray(begin * vocabSize));
-        } else if (logits === "last" && isLast) {
-          decoder.logits(ids.length - 1, 1, data);
-        }
-      }
-      const attention = mean && this.#mapsOf(mean);
-      return { rows, vocabSize, data, ...(attention && { attention }) };
+      return await this.#append(tokenIds, options);
     });
   }
-
   /**
    * Forgets all tokens from `length` on.
    *
@@ -151,25 +128,111 @@ export class Sequence implements Disposable {
     this.#sight?.truncate(length);
   }
 
-  /** Everything needed to go on later, in this or another process: token ids, keys and values, with a checksum. */
-  async snapshot(): Promise<Uint8Array> {
-    this.#refusePictures("snapshot");
-    return await this.#exclusively(() => writeSnapshot(this.#engine, this.#tokens, this.#cache));
+  /**
+   * Forgets the tokens begin … end − 1 and computes those behind anew, so that everything is as if the others had never been
+   * there. Pictures whose token is forgotten are forgotten with it. Their memory stays reserved, as with `reserve`.
+   *
+   * @throws {RemoraError} BAD_ARGUMENT when there are no such tokens. The signal's reason when it fires; the sequence then holds
+   * the tokens that were computed by then.
+   */
+  async drop(
+    begin: number,
+    end: number,
+    options: Pick<ForwardOptions, "signal" | "onPromptProgress"> = {},
+  ): Promise<void> {
+    await this.#exclusively(async () => {
+      if (![begin, end].every(Number.isInteger) || begin < 0 || begin > end || end > this.length) {
+        throw new RemoraError("BAD_ARGUMENT", "Cannot drop tokens of the sequence", {
+          expected: `a range within ${this.length}`,
+          found: `${begin} to ${end}`,
+        });
+      }
+      const kept = this.#tokens.toSpliced(begin, end - begin);
+      this.#sight?.drop(begin, end);
+      // What is in front is computed again too: where rotary frequencies depend on the length, it changes with it.
+      this.#tokens = [];
+      if (kept.length > 0) await this.#append(kept, { ...options, logits: "none" });
+    });
   }
 
   /**
-   * Replaces this sequence's contents by a snapshot's.
+   * Makes sure that there is memory for `length` tokens, so that none is found missing later. It stays reserved until `truncate`,
+   * or until what is returned is disposed: memory behind the tokens that are there then is given back.
    *
-   * @throws {RemoraError} BAD_FILE for a damaged snapshot or one of another model, OUT_OF_MEMORY; then nothing changed.
+   * @throws {RemoraError} CONTEXT_OVERFLOW, OUT_OF_MEMORY; then nothing changed.
    */
-  async restore(bytes: Uint8Array): Promise<void> {
+  reserve(length: number): Disposable {
+    this.#refuseWhenBusy();
+    const { contextSize } = this.#engine;
+    if (length > contextSize) {
+      throw new RemoraError("CONTEXT_OVERFLOW", "Cannot reserve memory", {
+        expected: `at most ${contextSize} tokens of context`,
+        found: `${length}`,
+      });
+    }
+    this.#cache.reserve(length);
+    const release = () => {
+      if (!this.#isBusy && !this.#isDisposed) this.#cache.truncate(this.length);
+    };
+    return { [Symbol.dispose]: release };
+  }
+
+  /**
+   * Everything needed to go on later, in this or another process: token ids, keys and values, pictures as the model saw them,
+   * with a checksum. The layout is described in docs/snapshots.md.
+   *
+   * @example Go on in another process
+   * ```ts
+   * import { type Model } from "../../mod.ts";
+   * async function save(model: Model, ids: number[]): Promise<Uint8Array> {
+   *   using sequence = model.createSequence();
+   *   await sequence.forward(ids, { logits: "none" });
+   *   return await sequence.snapshot();
+   * }
+   * async function goOn(model: Model, bytes: Uint8Array, prompt: number[]): Promise<string> {
+   *   using sequence = model.createSequence();
+   *   await sequence.restore(bytes);
+   *   const whole = [...sequence.tokenIds, ...prompt];
+   *   return (await model.complete({ prompt: whole, sequence, maxTokens: 20 })).text;
+   * }
+   * ```
+   */
+  async snapshot(): Promise<Uint8Array> {
+    return await this.#exclusively(() => {
+      const placed = this.#sight?.placed ?? [];
+      return Promise.resolve(
+        writeSnapshot(this.#engine, { tokens: this.#tokens, cache: this.#cache, placed }),
+      );
+    });
+  }
+
+  /**
+   * Replaces this sequence's contents by a snapshot's. Pictures come with it: the model does not look at them again.
+   *
+   * @param file What messages call the snapshot.
+   * @throws {RemoraError} BAD_FILE for a damaged snapshot or one of another model or precision, OUT_OF_MEMORY; then nothing
+   * changed.
+   */
+  async restore(bytes: Uint8Array, file = "the snapshot"): Promise<void> {
     await this.#exclusively(async () => {
-      const snapshot = await readSnapshot(this.#engine, bytes);
-      this.#cache.reserve(snapshot.tokens.length);
-      this.#cache.truncate(snapshot.tokens.length);
+      const { tokens, pictures, fill } = readSnapshot(this.#engine, bytes, file);
+      const adopted: SeenPicture[] = [];
+      try {
+        this.#cache.reserve(tokens.length);
+        for (const { stored: { position: _, ...picture }, fill } of pictures) {
+          adopted.push(await this.#engine.vision!.adopt(picture, fill));
+        }
+      } catch (error) {
+        for (const picture of adopted) this.#engine.vision!.release(picture);
+        this.#cache.truncate(this.length);
+        throw error;
+      }
       this.#sight?.truncate(0);
-      snapshot.fill(this.#cache);
-      this.#tokens = snapshot.tokens;
+      pictures.forEach(({ stored }, i) => this.#sight!.add(stored.position, adopted[i]));
+      this.#cache.truncate(tokens.length);
+      this.#cache.use(tokens.length);
+      fill(this.#cache);
+      this.#tokens = tokens;
     });
   }
 
@@ -186,31 +249,16 @@ export class Sequence implements Disposable {
     this.dispose();
   }
 
-  /**
-   * Looks at the pictures and puts them where their tokens will be. When one fails, or the call is stopped while its tokens
-   * are appended, the pictures behind the last token are given back.
-   */
+  /** Looks at the pictures and puts them where their tokens will be. */
   async #look(
     tokenIds: ArrayLike<number>,
     images: readonly ImageInput[],
     { signal, trace, onPictureProgress }: ForwardOptions,
   ): Promise<void> {
     const { vision } = this.#engine;
-    // A picture of an earlier call that was stopped before its token came.
-    this.#sight?.truncate(this.length);
     if (!vision || images.length === 0) return;
     const traced: VisionTrace | undefined = trace && { vision: [], projector: [] };
-    const seen: SeenPicture[] = [];
-    try {
-      for (const image of images) {
-        const onProgress = (done: number, total: number) =>
-          onPictureProgress?.((seen.length + done / total) / images.length);
-        seen.push(await vision.see(image, { signal, onProgress, trace: traced }));
-      }
-    } catch (error) {
-      for (const picture of seen) vision.release(picture);
-      throw error;
-    }
+    const seen = await vision.see(images, { signal, onProgress: onPictureProgress, trace: traced });
     for (let i = 0; i < tokenIds.length; i++) {
       if (tokenIds[i] === vision.imageToken) this.#sight!.add(this.length + i, seen.shift()!);
     }
@@ -219,6 +267,46 @@ export class Sequence implements Disposable {
       const shape = [images.length, ...vision.traceShapes[name]];
       trace!(name, { shape, data: joinFloats(traced[name]) });
     }
+  }
+
+  /** Appends tokens whose pictures are in place; pictures whose token was not reached are given back. */
+  async #append(tokenIds: ArrayLike<number>, options: ForwardOptions): Promise<ForwardResult> {
+    try {
+      return await this.#appendSteps(tokenIds, options);
+    } finally {
+      this.#sight?.truncate(this.length);
+    }
+  }
+
+  async #appendSteps(tokenIds: ArrayLike<number>, options: ForwardOptions): Promise<ForwardResult> {
+    const { logits = "last", signal, trace, onPromptProgress } = options;
+    const { decoder } = this.#engine;
+    const vocabSize = decoder.config.vocabularySize;
+    const rows = logits === "all" ? tokenIds.length : logits === "last" ? 1 : 0;
+    const data = new Float32Array(rows * vocabSize);
+    let mean: AttentionMean | undefined;
+    for (let begin = 0; begin < tokenIds.length; begin += decoder.rows) {
+      if (begin > 0) await yieldToEvents();
+      signal?.throwIfAborted();
+      const ids = Array.prototype.slice.call(tokenIds, begin, begin + decoder.rows);
+      const start = this.length;
+      const seeing = this.#sight?.seeing(start, ids.length);
+      const isLast = begin + ids.length === tokenIds.length;
+      if (isLast && options.attention) mean = new AttentionMean();
+      const { heads } = decoder.config;
+      const watch = mean && ((weights: Float32Array) => mean!.add(weights, heads));
+      this.#cache.use(start + ids.length);
+      decoder.forward({ ids, start, cache: this.#cache, seeing, watch, trace });
+      this.#tokens.push(...ids);
+      if (logits === "all") {
+        decoder.logits(0, ids.length, data.subarray(begin * vocabSize));
+      } else if (logits === "last" && isLast) {
+        decoder.logits(ids.length - 1, 1, data);
+      }
+      onPromptProgress?.(begin + ids.length, tokenIds.length);
+    }
+    const attention = mean && this.#mapsOf(mean);
+    return { rows, vocabSize, data, ...(attention && { attention }) };
   }
 
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -246,14 +334,6 @@ export class Sequence implements Disposable {
     if (!this.#sight) return [];
     const { pictures, first } = this.#sight.picturesAt(this.length - 1);
     return mean.maps(pictures, first, this.#engine.vision!.patchesPerSide);
-  }
-
-  #refusePictures(attempt: string): void {
-    if (!this.#sight || this.#sight.keys.length === 0) return;
-    throw new RemoraError("UNSUPPORTED", `Cannot ${attempt} the sequence`, {
-      expected: "text only",
-      found: `${this.#sight.keys.length} pictures`,
-    });
   }
 
   #checkPictures(tokenIds: ArrayLike<number>, pictures: number): void {

@@ -18,7 +18,7 @@ import type { SeenPicture, Vision } from "./vision.ts";
 type SightVision = Pick<Vision, "place" | "rows" | "release">;
 
 /** A picture and the position of its token. */
-interface Placed {
+export interface Placed {
   position: number;
   picture: SeenPicture;
 }
@@ -45,13 +45,28 @@ export class Sight {
     this.#dropView("all");
   }
 
+  /** The pictures and the positions of their tokens. */
+  get placed(): readonly Readonly<Placed>[] {
+    return this.#placed;
+  }
+
+  /** Gives back the pictures whose tokens are at begin … end − 1; those behind move up. */
+  drop(begin: number, end: number): void {
+    const dropped = this.#placed.filter(({ position }) => position >= begin && position < end);
+    const count = end - begin;
+    this.#placed = this.#placed.filter((placed) => !dropped.includes(placed))
+      .map(({ position, picture }) => ({ position: position < end ? position : position - count, picture }));
+    this.#dropViews();
+    for (const { picture } of dropped) this.#vision.release(picture);
+  }
+
   /** Gives back the pictures whose tokens are at `length` or behind. */
   truncate(length: number): void {
     const kept = this.#placed.filter(({ position }) => position < length);
     if (kept.length === this.#placed.length) return;
     const dropped = this.#placed.slice(kept.length);
     this.#placed = kept;
-    for (const key of [...this.#views.keys()]) this.#dropView(key);
+    this.#dropViews();
     for (const { picture } of dropped) this.#vision.release(picture);
   }
 
@@ -105,6 +120,10 @@ export class Sight {
       this.#views.set(key, view);
     }
     return view;
+  }
+
+  #dropViews(): void {
+    for (const key of [...this.#views.keys()]) this.#dropView(key);
   }
 
   #dropView(key: string): void {

@@ -1,107 +1,179 @@
 /**
- * Snapshots of a sequence.
+ * Snapshots of a sequence: sealed files (src/core/sealed_file.ts) of the kind "REMORAKV".
  *
- *     OFFSET  SIZE  DESCRIPTION
- *          0     8  "REMORAKV"
- *          8     4  version, u32 little-endian
- *         12    32  SHA-256 of everything behind
- *         44    32  SHA-256 of the model's fingerprint
- *         76     4  number of tokens T, u32
- *         80   4·T  token ids, u32
- *          …        blocks as they lie in memory, layer by layer
+ * The description says of which model and how computed (`origin`), the token ids, and each picture with the position of its
+ * token. The contents are the blocks of keys and values as they lie in memory, layer by layer: first the sequence's, then those
+ * of each picture, in the order in which they first appear.
  *
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
+import { PICTURE_COUNT_MAX } from "../core/limits.ts";
+import { openSealed, type SealedKind, sealFile } from "../core/sealed_file.ts";
+import { isObject } from "../io/read.ts";
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import type { Engine } from "./engine.ts";
 import { keyValueBytes, type KeyValueCache } from "./key_value_cache.ts";
+import type { Placed } from "./sight.ts";
+import type { SeenPicture } from "./vision.ts";
 
-const MAGIC = new TextEncoder().encode("REMORAKV");
-/** Raised with every change of this layout or of the blocks'. */
-const VERSION = 1;
-const CHECKSUM_AT = 12;
-const FINGERPRINT_AT = 44;
-const COUNT_AT = 76;
-const TOKENS_AT = 80;
+/** Raise the version with every change of the description or of the blocks' layout. */
+const KIND: SealedKind = { magic: "REMORAKV", version: 2, title: "a snapshot of remora" };
+
+/** What keys and values depend on beside the tokens and pictures. */
+export interface SnapshotOrigin {
+  /** See `ModelDigest`. */
+  model: string;
+  precision: string;
+  dense: string;
+  kvCache: string;
+  /** Of models that look at pictures. */
+  crossAttentionRows?: string;
+}
+
+/** A picture without its keys and values, and where its token is. */
+interface StoredPicture extends Omit<SeenPicture, "memory"> {
+  position: number;
+}
+
+interface Description {
+  origin: SnapshotOrigin;
+  blockTokens: number;
+  tokenIds: number[];
+  pictures: StoredPicture[];
+}
 
 /** A snapshot that has passed every check. */
 export interface Snapshot {
   tokens: number[];
-  /** Copies the blocks into a cache that has room for the tokens. */
+  /** With the function that writes its keys and values into a cache that has room. */
+  pictures: { stored: StoredPicture; fill(memory: KeyValueCache): void }[];
   fill(cache: KeyValueCache): void;
 }
 
-export async function writeSnapshot(
-  engine: Engine,
-  tokens: readonly number[],
-  cache: KeyValueCache,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(
-    TOKENS_AT + 4 * tokens.length + keyValueBytes(engine.cache, tokens.length),
-  );
-  const view = new DataView(bytes.buffer);
-  bytes.set(MAGIC);
-  view.setUint32(MAGIC.length, VERSION, true);
-  bytes.set(await fingerprintOf(engine), FINGERPRINT_AT);
-  view.setUint32(COUNT_AT, tokens.length, true);
-  tokens.forEach((id, i) => view.setUint32(TOKENS_AT + 4 * i, id, true));
-  let at = TOKENS_AT + 4 * tokens.length;
-  for (let layer = 0; layer < engine.cache.layers; layer++) {
-    for (let block = 0; block * KV_BLOCK_TOKENS < tokens.length; block++) {
-      const part = cache.blockAt(layer, block);
-      bytes.set(part, at);
-      at += part.length;
-    }
-  }
-  bytes.set(await sha256(bytes.subarray(FINGERPRINT_AT)), CHECKSUM_AT);
-  return bytes;
+/** What a sequence consists of. */
+export interface SequenceContents {
+  tokens: readonly number[];
+  cache: KeyValueCache;
+  placed: readonly Placed[];
 }
 
-/** @throws {RemoraError} BAD_FILE, saying what differs. */
-export async function readSnapshot(engine: Engine, bytes: Uint8Array): Promise<Snapshot> {
-  if (bytes.length < TOKENS_AT || !MAGIC.every((byte, i) => bytes[i] === byte)) {
-    throw bad("a snapshot of remora", "other bytes");
-  }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const version = view.getUint32(MAGIC.length, true);
-  if (version !== VERSION) throw bad(`version ${VERSION}`, `version ${version}`);
-  if (!equal(await sha256(bytes.subarray(FINGERPRINT_AT)), bytes.subarray(CHECKSUM_AT, FINGERPRINT_AT))) {
-    throw bad("its checksum to hold", "damaged bytes");
-  }
-  if (!equal(await fingerprintOf(engine), bytes.subarray(FINGERPRINT_AT, COUNT_AT))) {
-    throw bad("a snapshot of this model and precision", "one of another");
-  }
-  const count = view.getUint32(COUNT_AT, true);
-  const size = TOKENS_AT + 4 * count + keyValueBytes(engine.cache, count);
-  if (size !== bytes.length) throw bad(`${size} bytes`, `${bytes.length}`);
-  if (count > engine.contextSize) throw bad(`at most ${engine.contextSize} tokens`, `${count}`);
-  const tokens = Array.from({ length: count }, (_, i) => view.getUint32(TOKENS_AT + 4 * i, true));
-  const fill = (cache: KeyValueCache) => {
-    let at = TOKENS_AT + 4 * count;
-    for (let layer = 0; layer < engine.cache.layers; layer++) {
-      for (let block = 0; block * KV_BLOCK_TOKENS < count; block++) {
-        const part = cache.blockAt(layer, block);
-        part.set(bytes.subarray(at, at + part.length));
-        at += part.length;
-      }
-    }
+export function writeSnapshot(engine: Engine, { tokens, cache, placed }: SequenceContents): Uint8Array {
+  const description: Description = {
+    origin: engine.origin,
+    blockTokens: KV_BLOCK_TOKENS,
+    tokenIds: [...tokens],
+    pictures: placed.map(({ position, picture: { key, layout, tokens, visibleTokens } }) => ({
+      position,
+      key,
+      layout,
+      tokens,
+      visibleTokens,
+    })),
   };
-  return { tokens, fill };
+  const pictures = [...new Set(placed.map(({ picture }) => picture))];
+  function* contents() {
+    yield* cache.blocksOf(tokens.length);
+    for (const { memory, tokens } of pictures) yield* memory.blocksOf(tokens);
+  }
+  const bytes = pictures.reduce(
+    (sum, { tokens }) => sum + keyValueBytes(engine.vision!.place, tokens),
+    keyValueBytes(engine.cache, tokens.length),
+  );
+  return sealFile(KIND, description, contents(), bytes);
 }
 
-function bad(expected: string, found: string): RemoraError {
-  return new RemoraError("BAD_FILE", "Cannot restore the snapshot", { expected, found });
+/**
+ * @param file What messages call the snapshot.
+ * @throws {RemoraError} BAD_FILE, saying what differs.
+ */
+export function readSnapshot(engine: Engine, bytes: Uint8Array, file: string): Snapshot {
+  const refuse = (expected: string, found: string) =>
+    new RemoraError("BAD_FILE", "Cannot restore", { file, expected, found });
+  const { description, contents } = openSealed(bytes, KIND, file);
+  requireOrigin(engine.origin, description, refuse);
+  if (!isDescription(description, engine)) throw refuse("a description that fits the model", "another");
+  const { tokenIds, pictures } = description;
+  if (tokenIds.length > engine.contextSize) {
+    throw refuse(`at most ${engine.contextSize} tokens of context`, `${tokenIds.length}`);
+  }
+  let at = keyValueBytes(engine.cache, tokenIds.length);
+  const parts = new Map<string, Uint8Array>();
+  for (const { key, tokens } of pictures) {
+    if (parts.has(key)) continue;
+    const size = keyValueBytes(engine.vision!.place, tokens);
+    parts.set(key, contents.subarray(at, at + size));
+    at += size;
+  }
+  if (at !== contents.length) throw refuse(`${at} bytes of keys and values`, `${contents.length}`);
+  return {
+    tokens: tokenIds,
+    pictures: pictures.map((stored) => ({
+      stored,
+      fill: (memory) => fillBlocks(memory, stored.tokens, parts.get(stored.key)!),
+    })),
+    fill: (cache) => fillBlocks(cache, tokenIds.length, contents),
+  };
 }
 
-function fingerprintOf(engine: Engine): Promise<Uint8Array> {
-  return sha256(new TextEncoder().encode(engine.fingerprint));
+function fillBlocks(cache: KeyValueCache, tokens: number, bytes: Uint8Array): void {
+  let at = 0;
+  for (const block of cache.blocksOf(tokens)) {
+    block.set(bytes.subarray(at, at + block.length));
+    at += block.length;
+  }
 }
 
-async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
+/** Says which of the settings differs. */
+function requireOrigin(
+  expected: SnapshotOrigin,
+  description: unknown,
+  refuse: (expected: string, found: string) => RemoraError,
+): void {
+  const found = isObject(description) && isObject(description.origin) ? description.origin : {};
+  if (found.model !== expected.model) throw refuse("a snapshot of this model", "one of another");
+  for (const name of ["precision", "dense", "kvCache", "crossAttentionRows"] as const) {
+    if (found[name] !== expected[name]) throw refuse(`${name} ${expected[name]}`, `${found[name]}`);
+  }
 }
 
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+/** Whether everything is in its range, and the pictures are where their tokens are. */
+function isDescription(value: unknown, { decoder, vision }: Engine): value is Description {
+  if (!isObject(value) || value.blockTokens !== KV_BLOCK_TOKENS) return false;
+  const { tokenIds, pictures } = value;
+  if (!Array.isArray(tokenIds) || !Array.isArray(pictures) || pictures.length > PICTURE_COUNT_MAX) {
+    return false;
+  }
+  const { vocabularySize } = decoder.config;
+  const isId = (id: unknown) => isCount(id, 0, vocabularySize - 1) || (vision && id === vision.imageToken);
+  if (!tokenIds.every(isId)) return false;
+  const places = vision ? tokenIds.flatMap((id, i) => id === vision.imageToken ? [i] : []) : [];
+  const first = new Map<unknown, StoredPicture>();
+  return pictures.length === places.length && pictures.every((picture: unknown, i) => {
+    if (!isObject(picture) || typeof picture.key !== "string" || picture.position !== places[i]) return false;
+    const twin = first.get(picture.key);
+    if (twin && JSON.stringify({ ...twin, position: 0 }) !== JSON.stringify({ ...picture, position: 0 })) {
+      return false;
+    }
+    first.set(picture.key, picture as unknown as StoredPicture);
+    return isLayout(picture.layout, picture, vision!.extent);
+  });
+}
+
+function isLayout(
+  layout: unknown,
+  { tokens, visibleTokens }: Record<string, unknown>,
+  { tilesMax, tileTokens, allTiles }: { tilesMax: number; tileTokens: number; allTiles: boolean },
+): boolean {
+  if (!isObject(layout)) return false;
+  const { rows, columns, width, height } = layout;
+  if (!isCount(rows, 1, tilesMax) || !isCount(columns, 1, tilesMax)) return false;
+  const tiles = Number(rows) * Number(columns);
+  const isShare = (share: unknown) => typeof share === "number" && share > 0 && share <= 1;
+  return tiles <= tilesMax && isShare(width) && isShare(height) && visibleTokens === tiles * tileTokens &&
+    tokens === (allTiles ? tilesMax : tiles) * tileTokens;
+}
+
+function isCount(value: unknown, from: number, to: number): boolean {
+  return Number.isInteger(value) && Number(value) >= from && Number(value) <= to;
 }

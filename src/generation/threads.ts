@@ -8,7 +8,8 @@ import { RemoraError } from "../core/errors.ts";
 
 /**
  * The caller's number, or the processors this process may use. The host's count respects affinity and the cgroup's quota
- * where the host asks the kernel for it (Deno does); where hyper-threads share a core, that is known only if the caller
+ * where the host asks the kernel for it (Deno 2.9.6 does, rounding down but to 1 at least: of two cores a quota of 0.5, 1 or
+ * 1.5 leaves 1, and so does an affinity of one core); where hyper-threads share a core, that is known only if the caller
  * granted reading /proc/cpuinfo. No permission is asked for.
  */
 export function chooseThreads(wanted: number | undefined): number {

@@ -8,7 +8,7 @@ import { RemoraError } from "../core/errors.ts";
 import { joinFloats } from "../core/floats.ts";
 import { PICTURE_CACHE_BYTES_MAX } from "../core/limits.ts";
 import { decodeImage } from "../image/decode.ts";
-import { type ImageInput, imageKey, type PreparedImage } from "../image/input.ts";
+import { type ImageInput, imageKey, isSeen, type PreparedImage } from "../image/input.ts";
 import { supportedCanvases, tileImage, type TileSettings } from "../image/tiles.ts";
 import type { Decoder } from "../models/decoder/decoder.ts";
 import { CHANNELS } from "../models/mllama/vision_config.ts";
@@ -41,6 +41,15 @@ export interface SeenPicture {
   readonly visibleTokens: number;
 }
 
+/** A picture that is about to be looked at. */
+interface ReservedPicture extends Omit<SeenPicture, "key"> {
+  prepared: PreparedImage;
+}
+
+function pictureOf(key: string, { layout, memory, tokens, visibleTokens }: ReservedPicture): SeenPicture {
+  return { key, layout, memory, tokens, visibleTokens };
+}
+
 /** Copies of what the tower computed, one of each for each picture; for comparison with another implementation. */
 export interface VisionTrace {
   /** f32 [tilesMax, tokens of a tile, outputSize] */
@@ -52,9 +61,9 @@ export interface VisionTrace {
 /** How to look. */
 export interface SeeOptions {
   signal?: AbortSignal;
-  /** Layers of the tower that are done. */
-  onProgress?: (done: number, total: number) => void;
-  /** Computes the picture even if it is known. */
+  /** How much of all is done, from 0 to 1. */
+  onProgress?: (share: number) => void;
+  /** Computes the pictures even if they are known. */
   trace?: VisionTrace;
 }
 
@@ -95,6 +104,12 @@ export class Vision {
     return this.#parts.rows;
   }
 
+  /** How many tokens a picture may have: of one tile, and whether unused tiles have some too. */
+  get extent(): { tilesMax: number; tileTokens: number; allTiles: boolean } {
+    const { tower: { config: { tilesMax }, tileTokens }, rows } = this.#parts;
+    return { tilesMax, tileTokens, allTiles: rows === "transformers" };
+  }
+
   /** Patches on a side of a tile. */
   get patchesPerSide(): number {
     const { imageSize, patchSize } = this.#parts.tower.config;
@@ -112,15 +127,30 @@ export class Vision {
   }
 
   /**
-   * Takes a picture: from memory when it was seen before, else through the tower.
+   * Takes pictures: those seen before from memory, the others through the tower. Memory for all of them is reserved before the
+   * first is looked at.
    *
-   * @throws {RemoraError} BAD_IMAGE, OUT_OF_MEMORY; the signal's reason when it fires.
+   * @throws {RemoraError} BAD_IMAGE, OUT_OF_MEMORY; the signal's reason when it fires. None is taken then.
    */
-  async see(image: ImageInput, options: SeeOptions = {}): Promise<SeenPicture> {
-    const key = await imageKey(image);
-    const turn = this.#turn.then(() => this.#take(key, image, options));
-    this.#turn = turn.catch(() => {});
-    return await turn;
+  async see(images: readonly ImageInput[], options: SeeOptions = {}): Promise<SeenPicture[]> {
+    const keys = await Promise.all(images.map(imageKey));
+    return await this.#inTurn(() => this.#take(keys, images, options));
+  }
+
+  /** Takes a picture that comes from elsewhere; `fill` writes its keys and values. It is dropped when it is known. */
+  async adopt(
+    picture: Omit<SeenPicture, "memory">,
+    fill: (memory: KeyValueCache) => void,
+  ): Promise<SeenPicture> {
+    return await this.#inTurn(() => {
+      if (!this.#pictures.has(picture.key)) {
+        const memory = KeyValueCache.reserved(this.place, picture.tokens);
+        memory.use(picture.tokens);
+        fill(memory);
+        this.#pictures.set(picture.key, { picture: { ...picture, memory }, users: 0 });
+      }
+      return Promise.resolve(this.#use(picture.key));
+    });
   }
 
   /** Returns a picture. It is kept for a while, as conversations come back to it. */
@@ -130,29 +160,74 @@ export class Vision {
     this.#forget();
   }
 
-  async #take(key: string, image: ImageInput, options: SeeOptions): Promise<SeenPicture> {
-    options.signal?.throwIfAborted();
-    const known = this.#pictures.get(key);
-    if (known && !options.trace) {
-      known.users++;
-      this.#pictures.delete(key);
-      this.#pictures.set(key, known);
-      return known.picture;
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => {});
+    return await turn;
+  }
+
+  async #take(
+    keys: readonly string[],
+    images: readonly ImageInput[],
+    options: SeeOptions,
+  ): Promise<SeenPicture[]> {
+    const { signal, trace, onProgress } = options;
+    const taken = new Map<number, SeenPicture>();
+    const reserved = new Map<number, ReservedPicture>();
+    try {
+      for (const [i, key] of keys.entries()) {
+        signal?.throwIfAborted();
+        if (this.#pictures.has(key)) taken.set(i, this.#use(key));
+        const isKnown = taken.has(i) || keys.indexOf(key) < i;
+        if (!isKnown || trace) reserved.set(i, await this.#reserve(images[i]));
+      }
+      for (const [i, key] of keys.entries()) {
+        const found = reserved.get(i);
+        if (found) {
+          const onLayer = (done: number, total: number) => onProgress?.((i + done / total) / keys.length);
+          await this.#look(found, { signal, trace, onLayer });
+          reserved.delete(i);
+          // One that is only traced is not kept: sequences go on with what they use.
+          if (this.#pictures.has(key)) found.memory.dispose();
+          else this.#pictures.set(key, { picture: pictureOf(key, found), users: 0 });
+        }
+        if (!taken.has(i)) taken.set(i, this.#use(key));
+      }
+    } catch (error) {
+      for (const { memory } of reserved.values()) memory.dispose();
+      for (const picture of taken.values()) this.release(picture);
+      throw error;
     }
-    const { prepared, layout } = await this.#prepare(image);
-    const picture = await this.#look(key, prepared, layout, options);
-    if (known) {
-      // Only traced: the sequences that use it go on with the one they have.
-      picture.memory.dispose();
-      known.users++;
-      return known.picture;
-    }
-    this.#pictures.set(key, { picture, users: 1 });
     this.#forget();
-    return picture;
+    return keys.map((_, i) => taken.get(i)!);
+  }
+
+  /** A known picture with one more user. */
+  #use(key: string): SeenPicture {
+    const entry = this.#pictures.get(key)!;
+    entry.users++;
+    this.#pictures.delete(key);
+    this.#pictures.set(key, entry);
+    return entry.picture;
+  }
+
+  /** Prepares a picture, and memory for what will be remembered of it. */
+  async #reserve(image: ImageInput): Promise<ReservedPicture> {
+    const { tower, rows, place } = this.#parts;
+    const { prepared, layout } = await this.#prepare(image);
+    const visibleTokens = prepared.tileCount * tower.tileTokens;
+    const tokens = rows === "transformers" ? tower.config.tilesMax * tower.tileTokens : visibleTokens;
+    const memory = KeyValueCache.reserved(place, tokens);
+    return { prepared, layout, tokens, visibleTokens, memory };
   }
 
   async #prepare(image: ImageInput): Promise<{ prepared: PreparedImage; layout: PictureLayout }> {
+    if (isSeen(image)) {
+      throw new RemoraError("BAD_IMAGE", "Cannot look at the picture again", {
+        expected: "one that is in memory",
+        found: `"${image.key}", which is not`,
+      });
+    }
     if (image instanceof Uint8Array || !("pixelValues" in image)) {
       const { settings } = this.#parts;
       const prepared = tileImage(await decodeImage(image), settings);
@@ -181,37 +256,29 @@ export class Vision {
   }
 
   async #look(
-    key: string,
-    prepared: PreparedImage,
-    layout: PictureLayout,
-    options: SeeOptions,
-  ): Promise<SeenPicture> {
-    const { tower, decoder, kernels, place, rows } = this.#parts;
-    const { signal, onProgress: onLayer, trace } = options;
+    { prepared, tokens, memory }: ReservedPicture,
+    { signal, trace, onLayer }: {
+      signal?: AbortSignal;
+      trace?: VisionTrace;
+      onLayer: (done: number, total: number) => void;
+    },
+  ): Promise<void> {
+    const { tower, decoder, kernels, rows } = this.#parts;
     const allTiles = rows === "transformers" || trace !== undefined;
-    const visibleTokens = prepared.tileCount * tower.tileTokens;
-    const tokens = rows === "transformers" ? tower.config.tilesMax * tower.tileTokens : visibleTokens;
-    const memory = new KeyValueCache(place);
-    try {
-      memory.reserve(tokens);
-      const features = await tower.see(prepared, { allTiles, signal, onLayer });
-      const { hiddenSize } = decoder.config;
-      const states: Float32Array[] = [];
-      tower.project(features, decoder.rows, (address, start, count) => {
-        const part = kernels.heap.floatsAt(address, count * hiddenSize);
-        if (trace) states.push(part.slice());
-        const kept = Math.min(count, tokens - start);
-        if (kept > 0) decoder.remember(part.subarray(0, kept * hiddenSize), kept, start, memory);
-      });
-      if (trace) {
-        const count = features.tiles * tower.tileTokens * tower.config.outputSize;
-        trace.vision.push(kernels.heap.floatsAt(features.address, count).slice());
-        trace.projector.push(joinFloats(states));
-      }
-      return { key, layout, memory, tokens, visibleTokens };
-    } catch (error) {
-      memory.dispose();
-      throw error;
+    memory.use(tokens);
+    const features = await tower.see(prepared, { allTiles, signal, onLayer });
+    const { hiddenSize } = decoder.config;
+    const states: Float32Array[] = [];
+    tower.project(features, decoder.rows, (address, start, count) => {
+      const part = kernels.heap.floatsAt(address, count * hiddenSize);
+      if (trace) states.push(part.slice());
+      const kept = Math.min(count, tokens - start);
+      if (kept > 0) decoder.remember(part.subarray(0, kept * hiddenSize), kept, start, memory);
+    });
+    if (trace) {
+      const count = features.tiles * tower.tileTokens * tower.config.outputSize;
+      trace.vision.push(kernels.heap.floatsAt(features.address, count).slice());
+      trace.projector.push(joinFloats(states));
     }
   }
 

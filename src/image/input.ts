@@ -21,8 +21,14 @@ export interface PreparedImage {
   aspectRatioId: number;
 }
 
-/** A PNG, JPEG or WebP file; pixels; or a picture that is prepared already. */
-export type ImageInput = Uint8Array | RawImage | PreparedImage;
+/** A picture that a sequence of the model has seen, or a snapshot brought along, by the name of its content. */
+export interface SeenImage {
+  /** As `Sequence.pictureKeys` has it. */
+  key: string;
+}
+
+/** A PNG, JPEG or WebP file; pixels; a picture that is prepared already; or one that was seen before. */
+export type ImageInput = Uint8Array | RawImage | PreparedImage | SeenImage;
 
 /** The refusal of a picture by a model that has no vision tower. */
 export function cannotSee(): RemoraError {
@@ -38,13 +44,19 @@ export function cannotSee(): RemoraError {
  * @throws {RemoraError} BAD_IMAGE when it is none of the known forms.
  */
 export async function imageKey(image: ImageInput): Promise<string> {
+  if (isSeen(image)) return image.key;
   const { kind, values } = describe(image);
   const bytes = new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return `${kind} ${bytes.length} ${digest.toHex()}`;
 }
 
-function describe(image: ImageInput): { kind: string; values: ArrayBufferView } {
+/** Whether only the name of the picture is there. */
+export function isSeen(image: ImageInput): image is SeenImage {
+  return typeof image === "object" && image !== null && "key" in image && typeof image.key === "string";
+}
+
+function describe(image: Exclude<ImageInput, SeenImage>): { kind: string; values: ArrayBufferView } {
   if (image instanceof Uint8Array) return { kind: "file", values: image };
   if (typeof image === "object" && image !== null) {
     if ("pixelValues" in image && ArrayBuffer.isView(image.pixelValues)) {
@@ -56,7 +68,8 @@ function describe(image: ImageInput): { kind: string; values: ArrayBufferView } 
     }
   }
   throw new RemoraError("BAD_IMAGE", "Cannot use the picture", {
-    expected: "bytes of a file, { width, height, data } or { pixelValues, tileCount, aspectRatioId }",
+    expected:
+      "bytes of a file, { width, height, data } or { pixelValues, tileCount, aspectRatioId } or { key }",
     found: typeof image === "object" ? "another object" : typeof image,
   });
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { CodeActivations, Kernels } from "../../kernels/host/kernels.ts";
+import { FORM_BYTE, FORM_PLANES, FORM_WORD } from "../../kernels/shared/layout.ts";
 
 /** The shortest group has eight inputs, so this many groups fit any row. */
 const GROUP_INPUTS_MIN = 8;
@@ -14,8 +15,8 @@ export class ProductBuffers {
   readonly rows: number;
   /** Inputs in act-order, f32 [rows, inputs]. */
   readonly gathered: number;
-  /** Activations of one byte and of two; both lie in the same memory. */
-  readonly coded: Readonly<Record<1 | 2, CodeActivations>>;
+  /** Activations as integers, by their form (FORM_… of kernels/shared/layout.ts); all lie in the same memory. */
+  readonly coded: readonly CodeActivations[];
 
   constructor(kernels: Kernels, rows: number, inputs: number) {
     const { heap } = kernels;
@@ -28,7 +29,7 @@ export class ProductBuffers {
       sums: heap.allocate(groupBytes),
       steps: heap.allocate(groupBytes),
     };
-    this.coded = { 1: { bytes: 1, ...codes }, 2: { bytes: 2, ...codes } };
+    this.coded = [FORM_BYTE, FORM_PLANES, FORM_WORD].map((form) => ({ form, ...codes }));
   }
 
   /** Bytes that such buffers take. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { CodeActivations, ProductTarget } from "../../kernels/host/kernels.ts";
-import { KIND_INT4, KIND_INT8 } from "../../kernels/shared/layout.ts";
+import { KIND_INT4, KIND_INT7, KIND_INT8 } from "../../kernels/shared/layout.ts";
 import type { Linear } from "../weights/linear.ts";
 import type { Precision } from "../weights/plan.ts";
 import type { ProductBuffers } from "./product_buffers.ts";
@@ -50,20 +50,19 @@ export function project(
       source = buffers.gathered;
     }
     const stride = packedInputs * 4;
-    if (kind !== KIND_INT4 && kind !== KIND_INT8) {
+    if (kind !== KIND_INT4 && kind !== KIND_INT7 && kind !== KIND_INT8) {
       kernels.matmulDense(kind, source, stride, matrix.weights, shape, target);
     } else if (precision === "f32") {
       if (kind === KIND_INT4) kernels.matmulInt4Exact(source, stride, matrix, shape, target);
       else kernels.matmulInt8Exact(source, stride, matrix, shape, target);
     } else {
-      const activations = buffers.coded[kind === KIND_INT4 ? activationBytes : 2];
+      const activations = buffers.coded[kernels.activationForm(kind, activationBytes)];
       if (order || coded !== activations || codedGroup !== matrix.group) {
         kernels.quantize(source, stride, activations, rows, packedInputs, matrix.group);
         coded = order ? undefined : activations;
         codedGroup = matrix.group;
       }
-      if (kind === KIND_INT4) kernels.matmulInt4(activations, matrix, shape, target);
-      else kernels.matmulInt8(activations, matrix, shape, target);
+      kernels.matmulCodes(activations, kind, matrix, shape, target);
     }
   }
 }

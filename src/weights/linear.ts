@@ -15,7 +15,7 @@ export interface StoredArray {
 /** W [outputs, inputs] in panels of eight outputs; see kernels/assembly for the exact layouts. */
 export interface Linear {
   readonly name: string;
-  /** KIND_INT4 or KIND_INT8 (codes), KIND_F32, KIND_F16 or KIND_BF16 (values), of kernels/shared/layout.ts. */
+  /** KIND_INT4, KIND_INT7 or KIND_INT8 (codes), KIND_F32, KIND_F16 or KIND_BF16 (values), of kernels/shared/layout.ts. */
   readonly kind: number;
   readonly outputs: number;
   readonly inputs: number;

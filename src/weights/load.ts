@@ -11,6 +11,7 @@ import {
   GROUP_INPUTS_MAX,
   KIND_F32,
   KIND_INT4,
+  KIND_INT7,
   KIND_INT8,
   PANEL_OUTPUTS,
 } from "../../kernels/shared/layout.ts";
@@ -171,21 +172,32 @@ class Loader {
     const elementBytes = weight.dtype === "F32" ? 4 : 2;
     const panels = Math.ceil(outputs / PANEL_OUTPUTS);
     const blocks = Math.ceil(inputs / BLOCK_INPUTS);
+    const isCoded = kind === KIND_INT8 || kind === KIND_INT7;
     const weights = heap.allocate(
-      panels * PANEL_OUTPUTS * (kind === KIND_INT8 ? blocks * BLOCK_INPUTS : inputs * elementBytes),
+      panels * PANEL_OUTPUTS * (isCoded ? blocks * BLOCK_INPUTS : inputs * elementBytes),
     );
-    const scales = kind === KIND_INT8 ? heap.allocate(panels * PANEL_OUTPUTS * groups * 4) : 0;
+    const scales = isCoded ? heap.allocate(panels * PANEL_OUTPUTS * groups * 4) : 0;
     const rowBytes = inputs * elementBytes;
     await this.#windows(weight, rowBytes, PANEL_OUTPUTS, (at, row, rows) => {
       const panel = row / PANEL_OUTPUTS;
-      if (kind === KIND_INT8) {
-        this.#kernels.packDenseInt8(at, kindOf(weight), weights, scales, rows, inputs, group, panel);
+      if (isCoded) {
+        this.#kernels.packDenseCodes(
+          at,
+          kindOf(weight),
+          kind,
+          weights,
+          scales,
+          rows,
+          inputs,
+          group,
+          panel,
+        );
       } else {
         this.#kernels.packDense(at, kind, weights, rows, inputs, panel);
       }
     });
     this.#refuseNonFinite(weight);
-    const matrix = { weights, scales, zeros: 0, zero: 128, group };
+    const matrix = { weights, scales, zeros: 0, zero: kind === KIND_INT7 ? 64 : 128, group };
     return { name, kind, outputs, inputs, matrix, bias, order: 0, packedInputs: inputs };
   }
 

@@ -10,6 +10,7 @@ import {
   KIND_F16,
   KIND_F32,
   KIND_INT4,
+  KIND_INT7,
   KIND_INT8,
   PANEL_OUTPUTS,
 } from "../../kernels/shared/layout.ts";
@@ -18,10 +19,13 @@ import { type DenseLinear, type GptqLinear, type LinearShape, requireLinear } fr
 import type { Checkpoint } from "../formats/checkpoint.ts";
 import type { QuantizationConfig } from "../formats/quantization_config.ts";
 import type { TensorEntry } from "../formats/safetensors.ts";
-import type { LinearOptions } from "./taker.ts";
+import type { DenseForm, LinearOptions } from "./taker.ts";
 
 /** Arithmetic of the matrix products: activations in signed bytes, or f32 ones against weights as stored. */
 export type Precision = "int8" | "f32";
+
+/** What becomes of dense matrices under "int8": requantised where the model bears it, or none. */
+export type DenseStorage = "int8" | "f16";
 
 /**
  * Inputs that share a scale when a dense matrix is requantised to 8 bit: one f32 scale adds 6 % to its bytes.
@@ -73,14 +77,19 @@ export class WeightPlan {
   readonly arrays = new Map<string, PlannedArray>();
   readonly #checkpoint: Checkpoint;
   readonly #quantization: QuantizationConfig | undefined;
-  readonly #precision: Precision;
+  readonly #requantises: boolean;
   readonly #order = new Set<string>();
   #part = "";
 
-  constructor(checkpoint: Checkpoint, quantization: QuantizationConfig | undefined, precision: Precision) {
+  constructor(
+    checkpoint: Checkpoint,
+    quantization: QuantizationConfig | undefined,
+    precision: Precision,
+    dense: DenseStorage = "int8",
+  ) {
     this.#checkpoint = checkpoint;
     this.#quantization = quantization;
-    this.#precision = precision;
+    this.#requantises = precision === "int8" && dense === "int8";
   }
 
   /** Bytes in kernel memory. */
@@ -116,7 +125,7 @@ export class WeightPlan {
 
   /** @throws {RemoraError} As `linear`. */
   table(name: string, outputs: number, inputs: number): PlannedLinear {
-    const planned = this.#plan(name, { outputs, inputs }, "f32");
+    const planned = this.#plan(name, { outputs, inputs }, "asStored");
     this.tables.set(name, planned);
     return planned;
   }
@@ -130,19 +139,19 @@ export class WeightPlan {
     name: string,
     outputs: number,
     inputs: number,
-    { kernel, asStored = false }: LinearOptions = {},
+    { kernel, dense = "fine" }: LinearOptions = {},
   ): PlannedLinear {
     const shape = { outputs, inputs, ...(kernel && { kernel }) };
-    const planned = this.#plan(name, shape, asStored ? "f32" : this.#precision);
+    const planned = this.#plan(name, shape, this.#requantises ? dense : "asStored");
     const table = this.tables.get(name);
     if (table?.kind === planned.kind && table.part === this.#part) return table;
     this.linears.set(name, planned);
     return planned;
   }
 
-  #plan(name: string, shape: LinearShape, precision: Precision): PlannedLinear {
+  #plan(name: string, shape: LinearShape, dense: DenseForm): PlannedLinear {
     const stored = requireLinear(this.#checkpoint, name, shape, this.#quantization);
-    return { ...planLinear(name, stored, shape, precision), part: this.#part };
+    return { ...planLinear(name, stored, shape, dense), part: this.#part };
   }
 
   /** @throws {RemoraError} MISSING_TENSOR or BAD_TENSOR naming file and tensor. */
@@ -193,7 +202,7 @@ export class WeightPlan {
 
 /** How KIND_… constants are called for people. */
 export function kindName(kind: number): string {
-  return ["f32", "f16", "bf16", "int8", "int4"][kind];
+  return ["f32", "f16", "bf16", "int8", "int4", "int7"][kind];
 }
 
 /** The KIND_… constant of a stored float type. */
@@ -205,16 +214,20 @@ function planLinear(
   name: string,
   stored: DenseLinear | GptqLinear,
   { outputs, inputs }: LinearShape,
-  precision: Precision,
+  dense: DenseForm,
 ): Omit<PlannedLinear, "part"> {
   const panels = Math.ceil(outputs / PANEL_OUTPUTS);
   const bias = stored.bias ? outputs * 4 : 0;
-  if (stored.kind === "dense" && precision === "f32") {
+  if (stored.kind === "dense" && dense === "asStored") {
     const kind = kindOf(stored.weight);
     const bytes = panels * PANEL_OUTPUTS * inputs * (kind === KIND_F32 ? 4 : 2) + bias;
     return { name, outputs, inputs, stored, kind, group: inputs, groups: 1, bytes };
   }
-  const kind = stored.kind === "gptq" && stored.bits === 4 ? KIND_INT4 : KIND_INT8;
+  const kind = stored.kind === "dense"
+    ? (dense === "fine" ? KIND_INT8 : KIND_INT7)
+    : stored.bits === 4
+    ? KIND_INT4
+    : KIND_INT8;
   const group = stored.kind === "dense" ? DENSE_GROUP_INPUTS : groupInMemory(stored);
   const groups = Math.ceil(inputs / group);
   const codeBytes = Math.ceil(inputs / BLOCK_INPUTS) * BLOCK_INPUTS * (kind === KIND_INT4 ? 0.5 : 1);

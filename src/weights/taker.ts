@@ -5,12 +5,18 @@
  * @module
  */
 
+/**
+ * How a dense matrix lies in memory: as it is stored, as 8-bit codes against activations of two bytes ("fine"), or as 7-bit codes
+ * against one ("coarse"), which is faster and enough where no error passes through many layers (docs/numerics.md).
+ */
+export type DenseForm = "asStored" | "fine" | "coarse";
+
 /** What is special about a linear layer. */
 export interface LinearOptions {
   /** Its shape in the file where that is a convolution's. */
   kernel?: readonly number[];
-  /** A dense one is never requantised. */
-  asStored?: boolean;
+  /** What becomes of a dense one; default "fine". */
+  dense?: DenseForm;
 }
 
 /** Something that can take modules: a plan, or the loaded weights. */

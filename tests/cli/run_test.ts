@@ -107,12 +107,18 @@ Deno.test({
     const plain = await remora(["show", MODEL], { allowRead: MODEL });
     assert.equal(plain.code, 0, plain.stderr);
     assert.match(plain.stdout, /self_attn\.q_proj\s+×2\s+gptq 4 bit g32\s+→ int4/);
+    assert.match(
+      plain.stdout,
+      /available +not known|the machine has, by V8's heap limit +[\d.]+ [MG]B\n +fits +yes/,
+    );
     const json = JSON.parse(
       (await remora(["show", "-m", MODEL, "--json", "-c", "64"], { allowRead: MODEL })).stdout,
     );
     assert.equal(json.model, MODEL);
     assert.equal(json.contextSize, 64);
     assert.equal(json.modules.length, 16);
+    const { weights, keyValue, working, vision, picture, runtime, total } = json.memory;
+    assert.equal(weights + keyValue + working + vision + picture + runtime, total);
   },
 });
 

@@ -61,8 +61,12 @@ async function onTerminal(
   args: string[],
   allowRead: string | undefined,
   steps: [string, string][],
+  allowWrite?: string,
 ): Promise<Session> {
-  const permissions = allowRead === undefined ? [] : [`--allow-read=${allowRead}`];
+  const permissions = [
+    ...(allowRead === undefined ? [] : [`--allow-read=${allowRead}`]),
+    ...(allowWrite === undefined ? [] : [`--allow-write=${allowWrite}`]),
+  ];
   const command = [Deno.execPath(), "run", "--quiet", ...permissions, MAIN, ...args];
   const { stdout } = await new Deno.Command("python3", {
     args: ["-c", DRIVER, JSON.stringify(steps), ...command],
@@ -174,6 +178,45 @@ Deno.test({
       ["> ", "/exit\r"],
     ]);
     assert.equal(code, 0, text);
+  },
+});
+
+Deno.test({
+  name: "terminal: a chat is saved when it is left, and goes on where it was",
+  ignore: !hasPython(),
+  async fn() {
+    const state = Deno.makeTempFileSync();
+    const { image, questions, answers } = REFERENCE["tall-chat"];
+    const args = ["run", SCENES, "-t", "1", "--verbose", "--save-state", state];
+    const read = `${SCENES},${state}`;
+    try {
+      const begin = await onTerminal([...args, "--image", `${SCENES}/reference/${image}`], read, [
+        ["> ", `${questions[0]}\r`],
+        [answers[0], ""],
+        ["> ", "\x04"],
+      ], state);
+      assert.equal(begin.code, 0, begin.text);
+      const { code, text } = await onTerminal([...args, "--load-state", state], read, [
+        ["> ", `${questions[1]}\r`],
+        [answers[1], ""],
+        ["of them known", ""],
+        ["> ", "/exit\r"],
+      ], state);
+      assert.equal(code, 0, text);
+    } finally {
+      Deno.removeSync(state);
+    }
+  },
+});
+
+Deno.test({
+  name: "terminal: a bar shows how much of a long prompt is read",
+  ignore: !hasPython(),
+  async fn() {
+    const prompt = "How many objects are there? ".repeat(100);
+    const { code, text } = await onTerminal(["run", SCENES, prompt, "-n", "1"], SCENES, []);
+    assert.equal(code, 0, text);
+    assert.ok(text.includes("Reading ["), text);
   },
 });
 

@@ -125,6 +125,20 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "guessing changes no answer whose context is shifted (needs ../shared)",
+  ignore,
+  async fn() {
+    await using model = await loadModel(GOLDEN, { threads: 1, contextSize: 24 });
+    const prompt = [65, 66, 67, 68, 69, 65, 66, 67, 68, 69, 65, 66];
+    const logitBias = Object.fromEntries([65, 66, 67, 68, 69].map((id) => [id, 100]));
+    for (const sampling of SAMPLINGS) {
+      const request = { prompt, maxTokens: 60, logitBias, contextShift: true, ...sampling };
+      assert.ok((await checkSame(model, request)).saved > 0);
+    }
+  },
+});
+
 Deno.test("guessing changes no answer about a picture", async () => {
   await using model = await loadModel(SCENES, { threads: 1 });
   const image = Deno.readFileSync(`${SCENES}/reference/one-tile.png`);

@@ -269,6 +269,16 @@ Deno.test("looking stops when told to, and nothing is left of it", async () => {
   assert.equal(sequence.length, 2);
 });
 
+Deno.test("while one sequence looks, others go on, and each has the bits it has alone", async () => {
+  await using model = await load({ threads: 2 });
+  const text = { prompt: "There are two stars.", maxTokens: 30, logprobs: 1, temperature: 0 };
+  const looking = { messages: [question("Describe the picture.", pictureOf("tall-chat"))], logprobs: 1 };
+  await using other = await load();
+  const alone = [await other.complete(looking), await other.complete(text)];
+  const together = await Promise.all([model.complete(looking), model.complete(text)]);
+  assert.deepEqual(together, alone);
+});
+
 Deno.test("a hundred pictures that nobody uses any more take bounded memory", async () => {
   await using model = await load();
   const take = async (from: number, to: number) => {
@@ -282,13 +292,6 @@ Deno.test("a hundred pictures that nobody uses any more take bounded memory", as
   const grown = (Deno.memoryUsage().rss - before) / 2 ** 20;
   // A picture's keys and values take 0.1 MB here; the cache keeps up to 256 MB of them.
   assert.ok(grown < 64, `${grown} MB`);
-});
-
-Deno.test("a sequence with pictures has no snapshot yet and says so", async () => {
-  await using model = await load();
-  using sequence = model.createSequence();
-  await sequence.forward(model.tokenizer.encode("<|image|>a"), { images: [plain(5, 5)] });
-  await assert.rejects(sequence.snapshot(), code("UNSUPPORTED"));
 });
 
 Deno.test("numbers that contradict each other are refused by name", async () => {

@@ -3,13 +3,20 @@
  * brings them: stored words, packed by the packing kernels. Bounds are derived there.
  */
 import { AssertionError, ok, throws } from "node:assert/strict";
-import type { Addends, CodedWeights } from "../reference/matrix_product.ts";
+import { type Addends, type CodedWeights, productOfIntegers } from "../reference/matrix_product.ts";
 import { quantiseWeights } from "../reference/quantise.ts";
 import { assertWithin, type Bench, kernelTest, rowsOf, type TeamOptions } from "./harness.ts";
-import { consecutiveRuns, drawWeights, type MatrixShape, packWeights, type ZeroPoints } from "./problems.ts";
-import { type Product, PRODUCTS, runProduct } from "./products.ts";
+import {
+  consecutiveRuns,
+  drawWeights,
+  type MatrixShape,
+  packWeights,
+  quantiseRows,
+  type ZeroPoints,
+} from "./problems.ts";
+import { intoGaps, type Product, PRODUCTS, runProduct } from "./products.ts";
 import { storeCodes } from "./stored_formats.ts";
-import { KIND_F32 } from "../../kernels/shared/layout.ts";
+import { KIND_F32, KIND_INT7, KIND_INT8 } from "../../kernels/shared/layout.ts";
 
 interface Case {
   rows: number;
@@ -165,28 +172,6 @@ for (const product of PRODUCTS) {
     assertWithin(actual, product.reference(scaled, weights, consecutiveRuns(72, 32)), "extremes");
   });
 
-  if (product.bits === 8) {
-    for (const inputs of [13, 75, 128]) {
-      kernelTest(`${product.name} of dense weights made 8-bit, K = ${inputs}`, (bench) => {
-        const { arena, kernels, random } = bench;
-        const outputs = 11, group = 32, groups = Math.ceil(inputs / group);
-        const dense = rowsOf(random.activations(outputs * inputs), inputs);
-        const weights = arena.reserve(2 * Math.ceil(inputs / 8) * 64),
-          scales = arena.reserve(2 * groups * 32);
-        const stored = arena.floats(dense.flatMap((row) => [...row]));
-        kernels.packDenseInt8(stored, KIND_F32, weights, scales, outputs, inputs, group, 0);
-        const rows = rowsOf(random.activations(5 * inputs), inputs);
-        const matrix = { weights, scales, zeros: 0, zero: 128, group };
-        const actual = runProduct(bench, product, rows, matrix, outputs);
-        assertWithin(
-          actual,
-          product.reference(rows, codesOf(dense, group), consecutiveRuns(inputs, group)),
-          "8-bit",
-        );
-      });
-    }
-  }
-
   for (const team of TEAMS) {
     const title = `${team.variant}${team.wideDot ? ", wide dot" : ""}`;
     kernelTest(`${product.name}: the largest integers overflow nowhere: ${title}`, (bench) => {
@@ -212,19 +197,88 @@ for (const product of PRODUCTS) {
   teethOf(product);
 }
 
+/** Dense matrices as codes: 8 bits against activations of two bytes, 7 bits against one. */
+for (const [bits, kind, bytes] of [[8, KIND_INT8, 2], [7, KIND_INT7, 1]] as const) {
+  for (const team of TEAMS) {
+    for (const inputs of [13, 75, 128, 520]) {
+      for (const count of [1, 2, 5]) {
+        const title = `K = ${inputs}, M = ${count}, ${team.variant}${team.wideDot ? ", wide dot" : ""}`;
+        kernelTest(
+          `matmulCodes() of dense weights made ${bits}-bit is within its bound: ${title}`,
+          (bench) => {
+            const { random } = bench;
+            const outputs = 19, group = 32;
+            const dense = rowsOf(random.activations(outputs * inputs), inputs);
+            const rows = rowsOf(random.activations(count * inputs), inputs);
+            const bias = random.activations(outputs);
+            const expected = productOfIntegers(
+              rows,
+              codesOf(dense, group, bits),
+              consecutiveRuns(inputs, group),
+              bytes,
+              { bias },
+            );
+            assertWithin(denseProduct(bench, dense, rows, group, kind, bias), expected, title);
+            // Teeth: one weight that is off by a tenth of the largest must be noticed.
+            dense[3][inputs >> 1] += 0.1 * Math.max(...dense[3].map(Math.abs));
+            const wrong = denseProduct(bench, dense, rows, group, kind, bias);
+            throws(() => assertWithin(wrong, expected, "wrong"), AssertionError);
+          },
+          team,
+        );
+      }
+    }
+    kernelTest(
+      `the largest integers of ${bits}-bit dense weights overflow nowhere: ${team.variant}`,
+      (bench) => {
+        const dense = [1, -1].map((sign) => new Float32Array(256).fill(sign));
+        const rows = [1, -1].map((sign) => new Float32Array(256).fill(sign));
+        const expected = productOfIntegers(rows, codesOf(dense, 128, bits), consecutiveRuns(256, 128), bytes);
+        assertWithin(denseProduct(bench, dense, rows, 128, kind), expected, "largest");
+      },
+      team,
+    );
+  }
+}
+
+/** rows · denseᵀ, packed and multiplied by the kernels. */
+function denseProduct(
+  bench: Bench,
+  dense: Float32Array[],
+  rows: Float32Array[],
+  group: number,
+  kind: number,
+  bias?: Float32Array,
+): Float32Array {
+  const { arena, kernels } = bench;
+  const inputs = dense[0].length, outputs = dense.length;
+  const groups = Math.ceil(inputs / group), panels = Math.ceil(outputs / 8);
+  const weights = arena.reserve(panels * Math.ceil(inputs / 8) * 64);
+  const scales = arena.reserve(panels * groups * 32);
+  const stored = arena.floats(dense.flatMap((row) => [...row]));
+  kernels.packDenseCodes(stored, KIND_F32, kind, weights, scales, outputs, inputs, group, 0);
+  const form = kernels.activationForm(kind, 1);
+  const input = arena.floats(rows.flatMap((row) => [...row]));
+  const coded = quantiseRows(bench, input, rows.length, inputs, group, form);
+  const matrix = { weights, scales, zeros: 0, zero: kind === KIND_INT8 ? 128 : 64, group };
+  return intoGaps(bench, outputs, rows.length, { bias }, (target) => {
+    kernels.matmulCodes(coded, kind, matrix, { rows: rows.length, outputs, inputs }, target);
+  });
+}
+
 /** Dense rows [N][K] as the codes that stand for them. */
-function codesOf(dense: Float32Array[], group: number): CodedWeights {
+function codesOf(dense: Float32Array[], group: number, bits: 7 | 8): CodedWeights {
   const inputs = dense[0].length, runs = consecutiveRuns(inputs, group);
   const groups = Array.from(
     { length: runs[inputs - 1] + 1 },
-    (_, g) => dense.map((row) => quantiseWeights(row.filter((_, k) => runs[k] === g))),
+    (_, g) => dense.map((row) => quantiseWeights(row.filter((_, k) => runs[k] === g), bits)),
   );
   return {
     inputs,
     outputs: dense.length,
     codes: runs.map((g, k) => groups[g].map(({ codes }) => codes[k - g * group])),
     scales: groups.map((row) => row.map(({ scale }) => scale)),
-    zeros: groups.map((row) => row.map(() => 128)),
+    zeros: groups.map((row) => row.map(() => 2 ** (bits - 1))),
     groups: runs,
   };
 }

@@ -4,7 +4,7 @@
  */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { crc32 } from "node:zlib";
-import { KIND_BF16, KIND_F16, KIND_F32 } from "../../kernels/shared/layout.ts";
+import { KIND_BF16, KIND_F16, KIND_F32, KIND_INT7, KIND_INT8 } from "../../kernels/shared/layout.ts";
 import { decodeBf16, decodeF16 } from "../reference/half_floats.ts";
 import { quantiseWeights } from "../reference/quantise.ts";
 import { assertSameBits, type Bench, kernelTest, rowsOf } from "./harness.ts";
@@ -13,6 +13,7 @@ import {
   bf16Bits,
   f16Bits,
   panelCode4,
+  panelCode7,
   panelCode8,
   panelPlace,
   storeCodes,
@@ -47,13 +48,20 @@ function readPanels4({ kernels }: Bench, address: number, inputs: number, output
   );
 }
 
-/** Codes of an 8-bit panel matrix as [K][N]. */
-function readPanels8({ kernels }: Bench, address: number, inputs: number, outputs: number): number[][] {
+/** Codes of an 8-bit or 7-bit panel matrix as [K][N]. */
+function readPanels8(
+  { kernels }: Bench,
+  address: number,
+  inputs: number,
+  outputs: number,
+  bits: 7 | 8 = 8,
+): number[][] {
+  const panelCode = bits === 8 ? panelCode8 : panelCode7;
   const blocks = Math.ceil(inputs / 8);
   const panels = kernels.heap.bytesAt(address, Math.ceil(outputs / 8) * blocks * 64);
   return Array.from(
     { length: inputs },
-    (_, k) => Array.from({ length: outputs }, (_, n) => panelCode8(panels, blocks, k, n)),
+    (_, k) => Array.from({ length: outputs }, (_, n) => panelCode(panels, blocks, k, n)),
   );
 }
 
@@ -219,11 +227,23 @@ for (const { name, kind, store } of FLOAT_KINDS) {
     const spoilt = arena.place(store([1, NaN, -Infinity, 2]));
     kernels.packDense(spoilt, kind, arena.reserve(8 * 2 * bytes), 2, 2, 0);
     equal(kernels.takeNonFiniteCount(), 2);
+    // In whole blocks of eight rows and inputs too, and behind them.
+    const block = Array.from({ length: 8 * 20 }, (_, i) => i === 13 ? NaN : i === 79 ? Infinity : i);
+    kernels.packDense(arena.place(store(block)), kind, arena.reserve(8 * 20 * bytes), 8, 20, 0);
+    equal(kernels.takeNonFiniteCount(), 2);
   });
 
-  for (const { inputs, group } of [{ inputs: 64, group: 32 }, { inputs: 45, group: 16 }]) {
+  for (
+    const { inputs, group, bits } of [
+      { inputs: 64, group: 32, bits: 8 },
+      { inputs: 45, group: 16, bits: 8 },
+      { inputs: 64, group: 32, bits: 7 },
+      { inputs: 45, group: 16, bits: 7 },
+    ] as const
+  ) {
+    const codeKind = bits === 8 ? KIND_INT8 : KIND_INT7;
     kernelTest(
-      `packDenseInt8() of ${name}, K = ${inputs}, group ${group}, is the documented rounding`,
+      `packDenseCodes() of ${name} to ${bits} bits, K = ${inputs}, group ${group}, is the documented rounding`,
       (bench) => {
         const { arena, kernels, random } = bench;
         const outputs = 11, groups = Math.ceil(inputs / group), blocks = Math.ceil(inputs / 8);
@@ -232,9 +252,10 @@ for (const { name, kind, store } of FLOAT_KINDS) {
           (_, i) => Math.floor(i / inputs) === 4 ? 0 : random.between(-0.5, 0.5),
         ));
         const weights = arena.reserve(3 * blocks * 64), scales = arena.reserve(3 * groups * 32);
-        kernels.packDenseInt8(
+        kernels.packDenseCodes(
           arena.place(stored.slice(0, 8 * inputs)),
           kind,
+          codeKind,
           weights,
           scales,
           8,
@@ -243,14 +264,14 @@ for (const { name, kind, store } of FLOAT_KINDS) {
           0,
         );
         const rest = arena.place(stored.slice(8 * inputs));
-        kernels.packDenseInt8(rest, kind, weights, scales, outputs - 8, inputs, group, 1);
+        kernels.packDenseCodes(rest, kind, codeKind, weights, scales, outputs - 8, inputs, group, 1);
         equal(kernels.takeNonFiniteCount(), 0);
-        const codes = readPanels8(bench, weights, inputs, 16);
+        const codes = readPanels8(bench, weights, inputs, 16, bits);
         const panelScales = kernels.heap.floatsAt(scales, 16 * groups);
         rowsOf(Float32Array.from(valuesOf(stored, kind)), inputs).forEach((row, n) => {
           for (let g = 0; g < groups; g++) {
             const run = row.slice(g * group, (g + 1) * group);
-            const expected = quantiseWeights(run);
+            const expected = quantiseWeights(run, bits);
             const found = Array.from(run, (_, i) => codes[g * group + i][n]);
             deepEqual(found, expected.codes, `row ${n}, group ${g}`);
             equal(panelScales[panelPlace(groups, g, n)], expected.scale);
@@ -262,7 +283,7 @@ for (const { name, kind, store } of FLOAT_KINDS) {
           }
         }
         const spoilt = arena.place(store([1, NaN, 2, Infinity, 3, 4, 5, 6, 7, 8]));
-        kernels.packDenseInt8(spoilt, kind, arena.reserve(128), arena.reserve(64), 1, 10, 8, 0);
+        kernels.packDenseCodes(spoilt, kind, codeKind, arena.reserve(128), arena.reserve(64), 1, 10, 8, 0);
         equal(kernels.takeNonFiniteCount(), 2);
       },
     );

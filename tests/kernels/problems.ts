@@ -4,7 +4,7 @@
  * @module
  */
 import type { CodeActivations, CodeMatrix } from "../../kernels/host/kernels.ts";
-import { KIND_F32 } from "../../kernels/shared/layout.ts";
+import { FORM_BYTE, KIND_F32 } from "../../kernels/shared/layout.ts";
 import type { CodedWeights } from "../reference/matrix_product.ts";
 import type { Bench } from "./harness.ts";
 import type { Random } from "./random.ts";
@@ -99,12 +99,12 @@ export function quantiseRows(
   rows: number,
   inputs: number,
   group: number,
-  bytes: 1 | 2,
+  form: number,
 ): CodeActivations {
   const padded = Math.ceil(inputs / 8) * 8, groups = Math.ceil(inputs / group);
   const coded = {
-    bytes,
-    codes: arena.reserve(rows * bytes * padded),
+    form,
+    codes: arena.reserve(rows * (form === FORM_BYTE ? 1 : 2) * padded),
     sums: arena.reserve(rows * groups * 4),
     steps: arena.reserve(rows * groups * 4),
   };

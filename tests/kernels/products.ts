@@ -11,6 +11,7 @@ import {
 } from "../reference/matrix_product.ts";
 import type { Bounded } from "../reference/rounding.ts";
 import type { CodeMatrix, ProductShape, ProductTarget } from "../../kernels/host/kernels.ts";
+import { KIND_INT4, KIND_INT8 } from "../../kernels/shared/layout.ts";
 import { type Bench, rowsOf } from "./harness.ts";
 import { quantiseRows } from "./problems.ts";
 
@@ -25,13 +26,14 @@ export interface Product {
 
 function integerProduct(bits: 4 | 8, bytes: 1 | 2): Product {
   return {
-    name: `matmulInt${bits}() with activations of ${bytes} bytes`,
+    name: `matmulCodes() of ${bits} bits with activations of ${bytes} bytes`,
     bits,
     run(bench, input, matrix, shape, target) {
       const { kernels } = bench;
-      const coded = quantiseRows(bench, input, shape.rows, shape.inputs, matrix.group, bytes);
-      const matmul = bits === 4 ? kernels.matmulInt4 : kernels.matmulInt8;
-      matmul.call(kernels, coded, matrix, shape, target);
+      const kind = bits === 4 ? KIND_INT4 : KIND_INT8;
+      const form = kernels.activationForm(kind, bytes);
+      const coded = quantiseRows(bench, input, shape.rows, shape.inputs, matrix.group, form);
+      kernels.matmulCodes(coded, kind, matrix, shape, target);
     },
     reference: (rows, weights, runs, addends) => productOfIntegers(rows, weights, runs, bytes, addends),
   };

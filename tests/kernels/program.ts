@@ -11,12 +11,13 @@ import {
   KIND_F16,
   KIND_F32,
   KIND_INT4,
+  KIND_INT7,
   KIND_INT8,
 } from "../../kernels/shared/layout.ts";
 import { joinFloats } from "../../src/core/floats.ts";
 import type { Bench } from "./harness.ts";
 import { Cache, drawSequence } from "./key_value_cache.ts";
-import { drawWeights, packWeights } from "./problems.ts";
+import { drawWeights, packWeights, quantiseRows } from "./problems.ts";
 import { PRODUCTS, runProduct } from "./products.ts";
 import { bf16Bits, f16Bits } from "./stored_formats.ts";
 import { rowsOf } from "./harness.ts";
@@ -75,6 +76,17 @@ function runProducts(bench: Bench, begin: number, end: number): Results {
     });
     results.set(`matmulDense() of ${name}`, rowsOf(values, OUTPUTS));
   }
+  const panels = Math.ceil(OUTPUTS / 8), groups = Math.ceil(INPUTS / GROUP);
+  const weights = arena.reserve(panels * Math.ceil(INPUTS / 8) * 64),
+    scales = arena.reserve(panels * groups * 32);
+  kernels.packDenseCodes(arena.place(dense), KIND_F32, KIND_INT7, weights, scales, OUTPUTS, INPUTS, GROUP, 0);
+  const coded = quantiseRows(bench, input, rows.length, INPUTS, GROUP, kernels.activationForm(KIND_INT7, 1));
+  const values = intoGaps(bench, OUTPUTS, rows.length, { bias, before }, (target) => {
+    const matrix = { weights, scales, zeros: 0, zero: 64, group: GROUP };
+    const shape = { rows: rows.length, outputs: OUTPUTS, inputs: INPUTS };
+    kernels.matmulCodes(coded, KIND_INT7, matrix, shape, target);
+  });
+  results.set("matmulCodes() of 7 bits", rowsOf(values, OUTPUTS));
   return results;
 }
 
@@ -196,11 +208,16 @@ export function runPacking({ arena, kernels }: Bench): Map<string, Uint8Array> {
   collect("packDense()", panels * 45 * 32, (to) => {
     kernels.packDense(floats, KIND_F32, to, outputs, 45, 0);
   });
-  collect("packDenseInt8()", panels * 6 * 64, (to) => {
-    const scales = arena.reserve(panels * 3 * 32);
-    kernels.packDenseInt8(floats, KIND_F32, to, scales, outputs, 45, 16, 0);
-    results.set("packDenseInt8() scales", arena.bytes(scales, panels * 3 * 32).slice());
-  });
+  for (const codeKind of [KIND_INT7, KIND_INT8]) {
+    collect(`packDenseCodes() of kind ${codeKind}`, panels * 6 * 64, (to) => {
+      const scales = arena.reserve(panels * 3 * 32);
+      kernels.packDenseCodes(floats, KIND_F32, codeKind, to, scales, outputs, 45, 16, 0);
+      results.set(
+        `packDenseCodes() scales of kind ${codeKind}`,
+        arena.bytes(scales, panels * 3 * 32).slice(),
+      );
+    });
+  }
   const k = 80, n = 320, inputs = arena.place(Int32Array.from(random.permutation(k)));
   for (const bits of [4, 8]) {
     const matrix = words(k * n * bits / 32), bytes = k * n * bits / 8;

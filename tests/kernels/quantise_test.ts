@@ -3,6 +3,7 @@
  * weights (code 1 where k = n, zero point 0, scale 1), whose single rounding is known, so no layout of codes is assumed.
  */
 import { equal, ok } from "node:assert/strict";
+import { KIND_INT4, KIND_INT8 } from "../../kernels/shared/layout.ts";
 import type { CodedWeights } from "../reference/matrix_product.ts";
 import { quantiseRow } from "../reference/quantise.ts";
 import { assertSameBits, type Bench, kernelTest, rowsOf } from "./harness.ts";
@@ -24,19 +25,19 @@ interface Form {
 /** Quantises, returns integer · step of every input, and checks sums and steps. */
 function roundTrip(bench: Bench, rows: Float32Array[], { inputs, group, bytes, bits }: Form): Float32Array {
   const { arena, kernels } = bench;
+  const kind = bits === 4 ? KIND_INT4 : KIND_INT8;
   const coded = quantiseRows(
     bench,
     arena.floats(rows.flatMap((row) => [...row])),
     rows.length,
     inputs,
     group,
-    bytes,
+    kernels.activationForm(kind, bytes),
   );
   const weights = packWeights(bench, unitWeights(inputs), { inputs, outputs: inputs, group, bits });
   const groups = Math.ceil(inputs / group);
   const result = arena.result(rows.length * inputs);
-  const matmul = bits === 4 ? kernels.matmulInt4 : kernels.matmulInt8;
-  matmul.call(kernels, coded, { ...weights, zero: 0 }, { rows: rows.length, outputs: inputs, inputs }, {
+  kernels.matmulCodes(coded, kind, { ...weights, zero: 0 }, { rows: rows.length, outputs: inputs, inputs }, {
     output: result.address,
     outputStride: inputs * 4,
     bias: 0,

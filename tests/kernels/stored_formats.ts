@@ -36,9 +36,18 @@ export function panelCode4(panels: Uint32Array, blocks: number, k: number, n: nu
   return (panels[((n >> 3) * blocks + (k >> 3)) * 8 + (n & 7)] >>> (4 * (k & 7))) & 15;
 }
 
-/** Code of one weight in 8-bit panels u8 [N/8, blocks, 2, 8, 4]. */
+/** Code of one weight in 8-bit panels u8 [N/8, blocks, 2, 2, 2, 4, 2]: inputs k and k + 4 are neighbours. */
 export function panelCode8(panels: Uint8Array, blocks: number, k: number, n: number): number {
-  return panels[((n >> 3) * blocks + (k >> 3)) * 64 + (k & 1) * 32 + (n & 7) * 4 + ((k & 7) >> 1)];
+  const block = Math.floor(n / 8) * blocks + Math.floor(k / 8);
+  const pair = k % 4, outputs = n % 8;
+  const half = block * 2 + Math.floor(pair / 2), quad = half * 2 + Math.floor(outputs / 4);
+  return panels[((quad * 2 + pair % 2) * 4 + outputs % 4) * 2 + Math.floor(k % 8 / 4)];
+}
+
+/** Code of one weight in 7-bit panels u8 [N/8, blocks, 2, 8, 4]: even inputs, then odd ones. */
+export function panelCode7(panels: Uint8Array, blocks: number, k: number, n: number): number {
+  const block = Math.floor(n / 8) * blocks + Math.floor(k / 8);
+  return panels[((block * 2 + k % 2) * 8 + n % 8) * 4 + Math.floor(k % 8 / 2)];
 }
 
 /** Place of a value in panels [N/8, length, 8]. */

@@ -65,16 +65,22 @@ export function gptqWords({ k, n, bits, values }: Codes): Int32Array {
 
 /** i32 [N/8, K/8, 8] or, for 8 bits, [N/8, K/8, 2, 8]: remora's panels. */
 export function panelWords({ k, n, bits, values }: Codes): Int32Array {
+  // Fields of a block in their order in memory, as [input, output].
+  const eight = [0, 1, 2, 3, 4, 5, 6, 7];
+  const fields = bits === 4
+    ? eight.flatMap((o) => eight.map((i) => [i, o]))
+    : [[0, 1], [2, 3]].flatMap((pairs) =>
+      [0, 4].flatMap((quad) =>
+        pairs.flatMap((pair) => [0, 1, 2, 3].flatMap((o) => [[pair, quad + o], [pair + 4, quad + o]]))
+      )
+    );
   const words = new Int32Array(k * n * bits / 32);
   let place = 0;
   for (let output = 0; output < n; output += 8) {
     for (let input = 0; input < k; input += 8) {
-      const lists = bits === 4 ? [[0, 1, 2, 3, 4, 5, 6, 7]] : [[0, 2, 4, 6], [1, 3, 5, 7]];
-      for (const inputs of lists) {
-        for (let o = output; o < output + 8; o++) {
-          inputs.forEach((i, j) => words[place] |= values[(input + i) * n + o] << (j * bits));
-          place++;
-        }
+      for (const [i, o] of fields) {
+        words[Math.floor(place / 32)] |= values[(input + i) * n + output + o] << (place % 32);
+        place += bits;
       }
     }
   }

@@ -44,9 +44,13 @@ export function quantiseRow(
 }
 
 /** One run of dense weights as codes 1…255 around 128: scale = max |w| / 127, code = 128 + nearest(w · (127 / max |w|)). */
-export function quantiseWeights(run: ArrayLike<number>): { codes: number[]; scale: number } {
+export function quantiseWeights(
+  run: ArrayLike<number>,
+  bits: 7 | 8 = 8,
+): { codes: number[]; scale: number } {
+  const most = 2 ** (bits - 1) - 1;
   const largest = Array.from(run).reduce((most, w) => Math.max(most, Math.abs(w)), 0);
-  const inverse = largest > 0 ? Math.fround(127 / largest) : 0;
-  const codes = Array.from(run, (w) => 128 + roundToEven(Math.fround(w * inverse)));
-  return { codes, scale: Math.fround(largest / 127) };
+  const inverse = largest > 0 ? Math.fround(most / largest) : 0;
+  const codes = Array.from(run, (w) => most + 1 + roundToEven(Math.fround(w * inverse)));
+  return { codes, scale: Math.fround(largest / most) };
 }

@@ -147,5 +147,5 @@ function takeCrossLayer<L, V>(
 /** Takes linears of one layer. */
 function linearTaker<L, V>({ denseAsStored }: DecoderConfig, taker: WeightTaker<L, V>, layer: string) {
   return (name: string, outputs: number, inputs: number) =>
-    taker.linear(`${layer}.${name}`, outputs, inputs, { asStored: denseAsStored });
+    taker.linear(`${layer}.${name}`, outputs, inputs, { dense: denseAsStored ? "asStored" : "fine" });
 }

@@ -112,7 +112,7 @@ export class VisionTower {
    *
    * @param allTiles Keep the features of unused tiles too.
    * @param onLayer Told after each layer how many of all are done.
-   * @throws The signal's reason when it fires between two layers.
+   * @throws The signal's reason when it fires between two steps of a layer.
    */
   async see(
     picture: PreparedImage,
@@ -127,26 +127,25 @@ export class VisionTower {
     const view = this.#viewOf(picture.tileCount);
     const tiles = allTiles ? this.config.tilesMax : picture.tileCount;
     const total = layers + globalLayers;
-    const pause = async (done: number) => {
-      onLayer?.(done, total);
+    const pause = async () => {
       await yieldToEvents();
       signal?.throwIfAborted();
     };
 
     this.#embed(picture, view);
-    await pause(0);
+    onLayer?.(0, total);
     for (const [index, layer] of weights.layers.entries()) {
       const place = intermediateLayers.indexOf(index);
       if (place >= 0) this.#keep(view, tiles, hiddenSize + place, intermediateLayers.length);
-      this.#layer(layer, view);
-      await pause(index + 1);
+      await this.#layer(layer, view, pause);
+      onLayer?.(index + 1, total);
     }
     const rows = this.#sizes.tokens;
     this.#layerNorm(this.#hidden, this.#hidden, weights.normAfter, rows, OUTER_EPSILON);
     this.#addTileEmbedding(weights.postTile, picture.aspectRatioId, view, true);
     for (const [index, layer] of weights.globalLayers.entries()) {
-      this.#layer(layer, view);
-      await pause(layers + index + 1);
+      await this.#layer(layer, view, pause);
+      onLayer?.(layers + index + 1, total);
     }
     this.#keep(view, tiles, 0, 1);
     return { address: this.#features, tiles };
@@ -236,12 +235,14 @@ export class VisionTower {
     }
   }
 
-  #layer(layer: LayerWeights, view: TokenView): void {
+  /** @param pause Awaited before each step: a layer of a large tower takes half a minute on a small machine. */
+  async #layer(layer: LayerWeights, view: TokenView, pause: () => Promise<void>): Promise<void> {
     const { hiddenSize, heads, epsilon } = this.config;
     const { tokens, stepRows } = this.#sizes;
     const stride = hiddenSize * 4;
     // All keys first: every row sees tokens behind it.
     for (let first = 0; first < tokens; first += stepRows) {
+      await pause();
       const rows = Math.min(stepRows, tokens - first);
       this.#layerNorm(this.#hidden + first * stride, this.#normed, layer.inputNorm, rows, epsilon);
       const keys = this.#wide, values = keys + stride;
@@ -262,6 +263,7 @@ export class VisionTower {
       );
     }
     for (const { first, rows, visible } of view.steps(stepRows)) {
+      await pause();
       this.#attendAndFeed(layer, first, rows, visible);
     }
   }

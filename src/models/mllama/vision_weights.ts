@@ -80,7 +80,7 @@ export function takeVisionWeights<L, V, A>(
       `${PREFIX}.patch_embedding`,
       hiddenSize,
       CHANNELS * patchSize * patchSize,
-      { kernel },
+      { kernel, dense: "coarse" },
     ),
     classEmbedding: array("class_embedding", hiddenSize),
     preTile: tileEmbedding("pre_tile_positional_embedding"),
@@ -102,7 +102,9 @@ export function takeVisionWeights<L, V, A>(
       { length: config.globalLayers },
       (_, i) => takeLayer(config, taker, `${PREFIX}.global_transformer.layers.${i}`, true),
     ),
-    projector: taker.linear("multi_modal_projector", decoder.hiddenSize, config.outputSize),
+    projector: taker.linear("multi_modal_projector", decoder.hiddenSize, config.outputSize, {
+      dense: "coarse",
+    }),
   };
 }
 
@@ -112,7 +114,9 @@ function takeLayer<L, V, A>(
   layer: string,
   isGated: boolean,
 ): VisionLayerWeights<L, V> {
-  const attention = (name: string) => taker.linear(`${layer}.self_attn.${name}`, hiddenSize, hiddenSize);
+  const linear = (name: string, outputs: number, inputs: number) =>
+    taker.linear(`${layer}.${name}`, outputs, inputs, { dense: "coarse" });
+  const attention = (name: string) => linear(`self_attn.${name}`, hiddenSize, hiddenSize);
   return {
     inputNorm: takeNorm(taker, `${layer}.input_layernorm`, hiddenSize),
     query: attention("q_proj"),
@@ -120,8 +124,8 @@ function takeLayer<L, V, A>(
     value: attention("v_proj"),
     attentionOutput: attention("o_proj"),
     feedForwardNorm: takeNorm(taker, `${layer}.post_attention_layernorm`, hiddenSize),
-    feedForwardInput: taker.linear(`${layer}.mlp.fc1`, intermediateSize, hiddenSize),
-    feedForwardOutput: taker.linear(`${layer}.mlp.fc2`, hiddenSize, intermediateSize),
+    feedForwardInput: linear("mlp.fc1", intermediateSize, hiddenSize),
+    feedForwardOutput: linear("mlp.fc2", hiddenSize, intermediateSize),
     ...(isGated && {
       attentionGate: taker.vector(`${layer}.gate_attn`, 1, 0),
       feedForwardGate: taker.vector(`${layer}.gate_ffn`, 1, 0),

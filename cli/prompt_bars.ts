@@ -1,0 +1,26 @@
+/**
+ * What is shown while an answer does not begin yet.
+ *
+ * @module
+ */
+import type { GenerateRequest } from "../mod.ts";
+import { ProgressBar } from "./terminal.ts";
+
+/** Bars for pictures that are looked at and long prompts that are read, until disposed. */
+export class PromptBars implements Disposable {
+  readonly #looking = new ProgressBar("Looking");
+  readonly #reading = new ProgressBar("Reading");
+
+  /** What a request takes to move the bars. */
+  get listeners(): Pick<GenerateRequest, "onPictureProgress" | "onPromptProgress"> {
+    return {
+      onPictureProgress: (share) => this.#looking.show(share),
+      onPromptProgress: (done, total) => this.#reading.show(done / total),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#looking[Symbol.dispose]();
+    this.#reading[Symbol.dispose]();
+  }
+}

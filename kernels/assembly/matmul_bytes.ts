@@ -1,0 +1,304 @@
+/**
+ * matmul_bytes: C[M, N] f32 = A[M, K] × W[K, N], activations of one signed byte, or of two as planes 256 · high + low, against
+ * 4-bit codes, a scale (and zero point) per group of inputs.
+ *
+ * One byte alone moves the logits of small models by several per cent where attention is sharp; two leave only the weights' own
+ * error, for twice the products (docs/numerics.md has the measurements and says where which is used). Two bytes come here where
+ * one instruction multiplies and adds four bytes, elsewhere to matmul_words.
+ *
+ * Operands. K % 8 == 0; groups of `group` inputs (% 8 == 0, ≤ 128), the last one may be shorter; G = ceil(K / group).
+ *   codes      i8  [M/R, K/8, 2, R, bytes, 4] with R · bytes = 4: of eight inputs the even ones (0 2 4 6), then the odd ones; of
+ *                  a row the high bytes, then its low ones, then the next row's. Rows that fill no tile: [K/8, 2, bytes, 4] each.
+ *   sums       i32 [M, G]         sum of the activations' integers over a group
+ *   steps      f32 [M, G]         what one unit of an activation is worth
+ *   weights    u32 [N/8, K/8, 8]  one word = eight codes of one output, low nibble first (as GPTQ stores them)
+ *   scales     f32 [N/8, G, 8]
+ *   zeros      i16 [N/8, G, 8]    or 0: every zero point is `zero`
+ *   bias       f32 [N]            or 0
+ *   output     f32 [M, N]         row stride in bytes; added to when `accumulate`
+ *
+ * A panel of eight outputs × eight inputs is 32 contiguous bytes: a panel's codes stream in one direction and each lane
+ * belongs to one output, so nothing is ever summed across lanes and the scale multiplies four outputs at once.
+ *
+ * Exactness: |Σ a · (code − zero)| ≤ 32,639 · 15 · 128 < 2^26 fits 32-bit integers, so the only roundings are those of
+ *   total += f32(dot − zero · sum) · (scale · step)
+ * in the order of the groups: the result does not depend on the tile, the thread or the dot form.
+ */
+import { addProducts, beginChunk, CHUNK_BLOCKS, endChunk } from "./dot";
+import { endGroup, startGroup } from "./group";
+import { nibbleMask8, panelsTogether, shareBegin, storeOutputs } from "./vector";
+
+/** 256 · high + low, or the one byte there is: `low` then holds what the sum starts from. */
+// @ts-ignore: decorator
+@inline
+function joinBytes<P>(high: v128, low: v128): v128 {
+  return i32x4.add(sizeof<P>() == 2 ? i32x4.shl(high, 8) : high, low);
+}
+
+/**
+ * One row × one panel, or × two neighbouring ones: activations are loaded and spread once for both, and twice the chains of sums
+ * hide the products' latency. Sums are named byte, vector of outputs.
+ */
+// @ts-ignore: decorator
+@inline
+function rowTile<F, P>(
+  a: usize, sums: usize, steps: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32,
+  blocks: i32, groupBlocks: i32, isPair: bool, output: usize, bias: usize, accumulate: i32, count: i32,
+): void {
+  const mask = nibbleMask8(blocks);
+  let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
+  let v = w + panelBytes;
+  while (blocks > 0) {
+    let left = min(blocks, groupBlocks);
+    blocks -= left;
+    let h0 = i32x4.splat(0), h1 = i32x4.splat(0), l0 = i32x4.splat(0), l1 = i32x4.splat(0);
+    let h2 = i32x4.splat(0), h3 = i32x4.splat(0), l2 = i32x4.splat(0), l3 = i32x4.splat(0);
+    while (left > 0) {
+      let sh0 = beginChunk<F>(h0), sh1 = beginChunk<F>(h1), sl0 = beginChunk<F>(l0), sl1 = beginChunk<F>(l1);
+      let sh2 = beginChunk<F>(h2), sh3 = beginChunk<F>(h3), sl2 = beginChunk<F>(l2), sl3 = beginChunk<F>(l3);
+      let step = min(left, CHUNK_BLOCKS);
+      left -= step;
+      do {
+        // One load and a shuffle each: engines check the bounds of every load.
+        const all = sizeof<P>() == 2 ? v128.load(a) : v128.load64_zero(a);
+        let x = v128.shuffle<i32>(all, all, 0, 0, 0, 0), y = v128.shuffle<i32>(all, all, 1, 1, 1, 1);
+        const w0 = v128.load(w), w1 = v128.load(w, 16);
+        let q = v128.and(w0, mask);
+        sh0 = addProducts<F>(sh0, x, q);
+        if (sizeof<P>() == 2) sl0 = addProducts<F>(sl0, y, q);
+        q = v128.and(w1, mask);
+        sh1 = addProducts<F>(sh1, x, q);
+        if (sizeof<P>() == 2) sl1 = addProducts<F>(sl1, y, q);
+        let v0 = i32x4.splat(0), v1 = i32x4.splat(0);
+        if (isPair) {
+          v0 = v128.load(v);
+          v1 = v128.load(v, 16);
+          q = v128.and(v0, mask);
+          sh2 = addProducts<F>(sh2, x, q);
+          if (sizeof<P>() == 2) sl2 = addProducts<F>(sl2, y, q);
+          q = v128.and(v1, mask);
+          sh3 = addProducts<F>(sh3, x, q);
+          if (sizeof<P>() == 2) sl3 = addProducts<F>(sl3, y, q);
+          v += 32;
+        }
+        if (sizeof<P>() == 2) {
+          x = v128.shuffle<i32>(all, all, 2, 2, 2, 2);
+          y = v128.shuffle<i32>(all, all, 3, 3, 3, 3);
+        } else x = y;
+        q = v128.and(i16x8.shr_u(w0, 4), mask);
+        sh0 = addProducts<F>(sh0, x, q);
+        if (sizeof<P>() == 2) sl0 = addProducts<F>(sl0, y, q);
+        q = v128.and(i16x8.shr_u(w1, 4), mask);
+        sh1 = addProducts<F>(sh1, x, q);
+        if (sizeof<P>() == 2) sl1 = addProducts<F>(sl1, y, q);
+        if (isPair) {
+          q = v128.and(i16x8.shr_u(v0, 4), mask);
+          sh2 = addProducts<F>(sh2, x, q);
+          if (sizeof<P>() == 2) sl2 = addProducts<F>(sl2, y, q);
+          q = v128.and(i16x8.shr_u(v1, 4), mask);
+          sh3 = addProducts<F>(sh3, x, q);
+          if (sizeof<P>() == 2) sl3 = addProducts<F>(sl3, y, q);
+        }
+        a += 8 * sizeof<P>();
+        w += 32;
+      } while (--step);
+      h0 = endChunk<F>(h0, sh0);
+      h1 = endChunk<F>(h1, sh1);
+      if (sizeof<P>() == 2) l0 = endChunk<F>(l0, sl0);
+      if (sizeof<P>() == 2) l1 = endChunk<F>(l1, sl1);
+      if (isPair) {
+        h2 = endChunk<F>(h2, sh2);
+        h3 = endChunk<F>(h3, sh3);
+        if (sizeof<P>() == 2) l2 = endChunk<F>(l2, sl2);
+        if (sizeof<P>() == 2) l3 = endChunk<F>(l3, sl3);
+      }
+    }
+    const sum = load<i32>(sums), unit = v128.load32_splat(steps);
+    l0 = i32x4.add(l0, startGroup(zeros, 0, zero, sum));
+    l1 = i32x4.add(l1, startGroup(zeros, 8, zero, sum));
+    t0 = endGroup(t0, joinBytes<P>(h0, l0), v128.load(scale), unit);
+    t1 = endGroup(t1, joinBytes<P>(h1, l1), v128.load(scale, 16), unit);
+    if (isPair) {
+      // Zero points take half the bytes of scales.
+      const other: usize = zeros ? zeros + (scaleBytes >> 1) : 0;
+      l2 = i32x4.add(l2, startGroup(other, 0, zero, sum));
+      l3 = i32x4.add(l3, startGroup(other, 8, zero, sum));
+      t2 = endGroup(t2, joinBytes<P>(h2, l2), v128.load(scale + scaleBytes), unit);
+      t3 = endGroup(t3, joinBytes<P>(h3, l3), v128.load(scale + scaleBytes, 16), unit);
+    }
+    sums += 4;
+    steps += 4;
+    scale += 32;
+    if (zeros) zeros += 16;
+  }
+  storeOutputs(output, t0, bias, accumulate, count);
+  storeOutputs(output + 16, t1, bias ? bias + 16 : 0, accumulate, count - 4);
+  if (isPair) {
+    storeOutputs(output + 32, t2, bias ? bias + 32 : 0, accumulate, count - 8);
+    storeOutputs(output + 48, t3, bias ? bias + 48 : 0, accumulate, count - 12);
+  }
+}
+
+/**
+ * Four rows of bytes × one panel: two rows of activations of two bytes, or four of one. Eight integer sums stay in
+ * registers, each unpacked vector of codes serves all four.
+ */
+// @ts-ignore: decorator
+@inline
+function fourByteTile<F, P>(
+  a: usize, sums: usize, steps: usize, groupStride: usize, w: usize, scale: usize, zeros: usize, zero: i32,
+  blocks: i32, groupBlocks: i32, output: usize, outputStride: usize, bias: usize, accumulate: i32, count: i32,
+): void {
+  const mask = nibbleMask8(blocks);
+  let t00 = f32x4.splat(0), t01 = f32x4.splat(0), t10 = f32x4.splat(0), t11 = f32x4.splat(0);
+  let t20 = f32x4.splat(0), t21 = f32x4.splat(0), t30 = f32x4.splat(0), t31 = f32x4.splat(0);
+  while (blocks > 0) {
+    let left = min(blocks, groupBlocks);
+    blocks -= left;
+    let c00 = i32x4.splat(0), c01 = i32x4.splat(0), c10 = i32x4.splat(0), c11 = i32x4.splat(0);
+    let c20 = i32x4.splat(0), c21 = i32x4.splat(0), c30 = i32x4.splat(0), c31 = i32x4.splat(0);
+    while (left > 0) {
+      let s00 = beginChunk<F>(c00), s01 = beginChunk<F>(c01), s10 = beginChunk<F>(c10), s11 = beginChunk<F>(c11);
+      let s20 = beginChunk<F>(c20), s21 = beginChunk<F>(c21), s30 = beginChunk<F>(c30), s31 = beginChunk<F>(c31);
+      let step = min(left, CHUNK_BLOCKS);
+      left -= step;
+      do {
+        const w0 = v128.load(w), w1 = v128.load(w, 16);
+        let q0 = v128.and(w0, mask), q1 = v128.and(w1, mask);
+        // One load and four shuffles: engines check the bounds of every load.
+        let four = v128.load(a);
+        let x = v128.shuffle<i32>(four, four, 0, 0, 0, 0);
+        s00 = addProducts<F>(s00, x, q0);
+        s01 = addProducts<F>(s01, x, q1);
+        x = v128.shuffle<i32>(four, four, 1, 1, 1, 1);
+        s10 = addProducts<F>(s10, x, q0);
+        s11 = addProducts<F>(s11, x, q1);
+        x = v128.shuffle<i32>(four, four, 2, 2, 2, 2);
+        s20 = addProducts<F>(s20, x, q0);
+        s21 = addProducts<F>(s21, x, q1);
+        x = v128.shuffle<i32>(four, four, 3, 3, 3, 3);
+        s30 = addProducts<F>(s30, x, q0);
+        s31 = addProducts<F>(s31, x, q1);
+        q0 = v128.and(i16x8.shr_u(w0, 4), mask);
+        q1 = v128.and(i16x8.shr_u(w1, 4), mask);
+        four = v128.load(a, 16);
+        x = v128.shuffle<i32>(four, four, 0, 0, 0, 0);
+        s00 = addProducts<F>(s00, x, q0);
+        s01 = addProducts<F>(s01, x, q1);
+        x = v128.shuffle<i32>(four, four, 1, 1, 1, 1);
+        s10 = addProducts<F>(s10, x, q0);
+        s11 = addProducts<F>(s11, x, q1);
+        x = v128.shuffle<i32>(four, four, 2, 2, 2, 2);
+        s20 = addProducts<F>(s20, x, q0);
+        s21 = addProducts<F>(s21, x, q1);
+        x = v128.shuffle<i32>(four, four, 3, 3, 3, 3);
+        s30 = addProducts<F>(s30, x, q0);
+        s31 = addProducts<F>(s31, x, q1);
+        a += 32;
+        w += 32;
+      } while (--step);
+      c00 = endChunk<F>(c00, s00);
+      c01 = endChunk<F>(c01, s01);
+      c10 = endChunk<F>(c10, s10);
+      c11 = endChunk<F>(c11, s11);
+      c20 = endChunk<F>(c20, s20);
+      c21 = endChunk<F>(c21, s21);
+      c30 = endChunk<F>(c30, s30);
+      c31 = endChunk<F>(c31, s31);
+    }
+    const scale0 = v128.load(scale), scale1 = v128.load(scale, 16);
+    let sum = load<i32>(sums), unit = v128.load32_splat(steps);
+    let z0 = startGroup(zeros, 0, zero, sum), z1 = startGroup(zeros, 8, zero, sum);
+    if (sizeof<P>() == 2) {
+      t00 = endGroup(t00, joinBytes<P>(c00, i32x4.add(c10, z0)), scale0, unit);
+      t01 = endGroup(t01, joinBytes<P>(c01, i32x4.add(c11, z1)), scale1, unit);
+      sum = load<i32>(sums + groupStride);
+      unit = v128.load32_splat(steps + groupStride);
+      z0 = startGroup(zeros, 0, zero, sum);
+      z1 = startGroup(zeros, 8, zero, sum);
+      t10 = endGroup(t10, joinBytes<P>(c20, i32x4.add(c30, z0)), scale0, unit);
+      t11 = endGroup(t11, joinBytes<P>(c21, i32x4.add(c31, z1)), scale1, unit);
+    } else {
+      t00 = endGroup(t00, joinBytes<P>(c00, z0), scale0, unit);
+      t01 = endGroup(t01, joinBytes<P>(c01, z1), scale1, unit);
+      sum = load<i32>(sums + groupStride);
+      unit = v128.load32_splat(steps + groupStride);
+      t10 = endGroup(t10, joinBytes<P>(c10, startGroup(zeros, 0, zero, sum)), scale0, unit);
+      t11 = endGroup(t11, joinBytes<P>(c11, startGroup(zeros, 8, zero, sum)), scale1, unit);
+      sum = load<i32>(sums + 2 * groupStride);
+      unit = v128.load32_splat(steps + 2 * groupStride);
+      t20 = endGroup(t20, joinBytes<P>(c20, startGroup(zeros, 0, zero, sum)), scale0, unit);
+      t21 = endGroup(t21, joinBytes<P>(c21, startGroup(zeros, 8, zero, sum)), scale1, unit);
+      sum = load<i32>(sums + 3 * groupStride);
+      unit = v128.load32_splat(steps + 3 * groupStride);
+      t30 = endGroup(t30, joinBytes<P>(c30, startGroup(zeros, 0, zero, sum)), scale0, unit);
+      t31 = endGroup(t31, joinBytes<P>(c31, startGroup(zeros, 8, zero, sum)), scale1, unit);
+    }
+    sums += 4;
+    steps += 4;
+    scale += 32;
+    if (zeros) zeros += 16;
+  }
+  const bias1: usize = bias ? bias + 16 : 0;
+  storeOutputs(output, t00, bias, accumulate, count);
+  storeOutputs(output + 16, t01, bias1, accumulate, count - 4);
+  output += outputStride;
+  storeOutputs(output, t10, bias, accumulate, count);
+  storeOutputs(output + 16, t11, bias1, accumulate, count - 4);
+  if (sizeof<P>() == 2) return;
+  output += outputStride;
+  storeOutputs(output, t20, bias, accumulate, count);
+  storeOutputs(output + 16, t21, bias1, accumulate, count - 4);
+  output += outputStride;
+  storeOutputs(output, t30, bias, accumulate, count);
+  storeOutputs(output + 16, t31, bias1, accumulate, count - 4);
+}
+
+/** `F` is the lane of the dot (see dot.ts), `P` as wide as an activation: i8 or i16. */
+export function matmulBytes<F, P>(
+  codes: usize, sums: usize, steps: usize, weights: usize, scales: usize, zeros: usize, zero: i32, bias: usize,
+  output: usize, outputStride: usize, rows: i32, outputs: i32, inputs: i32, group: i32, accumulate: i32,
+  rank: i32, size: i32,
+): void {
+  const panels = (outputs + 7) >> 3, blocks = inputs >> 3, groupBlocks = group >> 3;
+  const groups = (inputs + group - 1) / group;
+  const groupStride = <usize>groups * 4;
+  const panelBytes = <usize>blocks * 32, scaleBytes = <usize>groups * 32;
+  const tileRows = 4 / <i32>sizeof<P>();
+  const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
+  const together = panelsTogether(rows < tileRows, panelBytes);
+  for (let first = begin; first < end; first += together) {
+    const last = min(first + together, end);
+    for (let row = 0; row < rows;) {
+      const isTile = row + tileRows <= rows;
+      const a = codes + <usize>row * sizeof<P>() * inputs;
+      const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
+      for (let panel = first; panel < last; panel++) {
+        const w = weights + <usize>panel * panelBytes;
+        const scale = scales + <usize>panel * scaleBytes;
+        const zeroRow: usize = zeros ? zeros + <usize>panel * (scaleBytes >> 1) : 0;
+        const biasRow: usize = bias ? bias + <usize>panel * 32 : 0;
+        const to = output + <usize>row * outputStride + <usize>panel * 32;
+        const count = outputs - panel * 8;
+        if (isTile) {
+          fourByteTile<F, P>(
+            a, sum, step, groupStride, w, scale, zeroRow, zero, blocks, groupBlocks, to, outputStride, biasRow,
+            accumulate, count,
+          );
+        } else if (panel + 1 < last) {
+          rowTile<F, P>(
+            a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, true, to, biasRow, accumulate,
+            count,
+          );
+          panel++;
+        } else {
+          rowTile<F, P>(
+            a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, false, to, biasRow, accumulate,
+            count,
+          );
+        }
+      }
+      row += isTile ? tileRows : 1;
+    }
+  }
+}
