@@ -5,6 +5,18 @@
  */
 export { describeBytes, describeCount, describeInteger } from "../src/core/figures.ts";
 
+/** Rows as a Markdown table under the first of them, its columns aligned for those who read it as it is. */
+export function markdownTable(rows: string[][], right: readonly number[] = []): string {
+  const rule = rows[0].map((_, column) => right.includes(column) ? "--:" : "---");
+  const widths = rule.map((_, column) => Math.max(3, ...rows.map((row) => row[column].length)));
+  const align = (cell: string, column: number) =>
+    right.includes(column) ? cell.padStart(widths[column]) : cell.padEnd(widths[column]);
+  const dash = (cell: string, column: number) =>
+    right.includes(column) ? cell.padStart(widths[column], "-") : cell.padEnd(widths[column], "-");
+  const [head, ...body] = rows.map((row) => row.map(align));
+  return [head, rule.map(dash), ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
 /** Rows as lines of aligned columns; the columns named in `right` are aligned on their right. */
 export function alignColumns(rows: string[][], right: readonly number[] = []): string {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column].length))) ?? [];

@@ -15,6 +15,7 @@ export const LOAD_OPTIONS = {
   threads: { short: "t", value: "N", help: "threads; default: physical cores" },
   precision: { value: "int8|f32", help: "arithmetic; default: int8" },
   "kv-cache": { value: "f32|f16|int8", help: "storage of keys and values; default: f16" },
+  kernels: { value: "auto|relaxed|strict", help: "SIMD instructions; default: auto" },
   dense: { value: "int8|f16", help: "what becomes of unquantised matrices; default: int8" },
 } satisfies OptionDefinitions;
 
@@ -27,11 +28,20 @@ export const COMMON_OPTIONS = {
 
 /** @throws {UsageError} For a value out of its range. */
 export function readLoadOptions(options: Options): LoadOptions {
+  return { threads: options.integer("threads", { from: 1 }), ...readSharedLoadOptions(options) };
+}
+
+/**
+ * All but the threads, of which `bench` takes several numbers.
+ *
+ * @throws {UsageError} For a value out of its range.
+ */
+export function readSharedLoadOptions(options: Options): Omit<LoadOptions, "threads"> {
   return {
-    threads: options.integer("threads", { from: 1 }),
     contextSize: options.integer("ctx-size", { from: 1 }),
     precision: options.choice("precision", ["int8", "f32"]),
     kvCache: options.choice("kv-cache", ["f32", "f16", "int8"]),
+    kernels: options.choice("kernels", ["auto", "relaxed", "strict"]),
     dense: options.choice("dense", ["int8", "f16"]),
   };
 }

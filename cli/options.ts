@@ -95,6 +95,21 @@ export class Options {
     return this.#number(name, "an integer", range, Number.isSafeInteger);
   }
 
+  /**
+   * Integers separated by commas.
+   *
+   * @throws {UsageError}
+   */
+  integers(name: string, range: NumberRange = {}): number[] | undefined {
+    const found = this.text(name);
+    if (found === undefined) return undefined;
+    return found.split(",").map((item) => {
+      const value = readNumber(item, range, Number.isSafeInteger);
+      if (value !== undefined) return value;
+      throw unusable(name, `integers${describeRange(range)}, separated by commas`, found);
+    });
+  }
+
   /** @throws {UsageError} */
   number(name: string, range: NumberRange = {}): number | undefined {
     return this.#number(name, "a number", range, Number.isFinite);
@@ -103,9 +118,8 @@ export class Options {
   #number(name: string, kind: string, range: NumberRange, isRight: (value: number) => boolean) {
     const found = this.text(name);
     if (found === undefined) return undefined;
-    const value = DECIMAL.test(found) ? Number(found) : NaN;
-    const { from = -Infinity, above = -Infinity, to = Infinity } = range;
-    if (isRight(value) && value >= from && value > above && value <= to) return value;
+    const value = readNumber(found, range, isRight);
+    if (value !== undefined) return value;
     throw unusable(name, kind + describeRange(range), found);
   }
 }
@@ -130,6 +144,15 @@ function refuseMissingValue(name: string, wanted: string, value?: string, isInli
   if (value !== undefined && !isOption) return;
   const found = isOption ? `${value} (a value that begins with - is written --${name}=VALUE)` : "nothing";
   throw new UsageError(`Cannot use --${name}: expected ${wanted}, found ${found}`);
+}
+
+function readNumber(
+  text: string,
+  { from = -Infinity, above = -Infinity, to = Infinity }: NumberRange,
+  isRight: (value: number) => boolean,
+): number | undefined {
+  const value = DECIMAL.test(text) ? Number(text) : NaN;
+  return isRight(value) && value >= from && value > above && value <= to ? value : undefined;
 }
 
 function describeRange({ from, above, to }: NumberRange): string {

@@ -50,7 +50,7 @@ export const RUN_OPTIONS: OptionDefinitions = {
   "frequency-penalty": { value: "X", help: "the same, once per occurrence" },
   seed: { value: "N", help: "same seed, same answer" },
   stop: { value: "TEXT", isRepeatable: true, help: "end before this text (repeatable)" },
-  kernels: { value: "auto|relaxed|strict", help: "SIMD instructions; default: auto" },
+  "prompt-lookup": { value: "N", help: "guess up to N tokens at once from the text so far; same answer" },
   logprobs: { value: "N", help: "with --json: the N likeliest tokens at each place" },
   verbose: { help: "statistics on stderr" },
   ...COMMON_OPTIONS,
@@ -129,10 +129,7 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
     isRaw,
     isJson,
     isVerbose: options.flag("verbose"),
-    load: {
-      ...readLoadOptions(options),
-      kernels: options.choice("kernels", ["auto", "relaxed", "strict"]),
-    },
+    load: readLoadOptions(options),
     request: readRequest(options),
     imagePaths: options.list("image"),
     pictures: [],
@@ -197,6 +194,7 @@ function readRequest(options: Options): GenerateRequest {
     presencePenalty: options.number("presence-penalty", { from: -2, to: 2 }),
     frequencyPenalty: options.number("frequency-penalty", { from: -2, to: 2 }),
     seed: options.integer("seed"),
+    promptLookup: options.integer("prompt-lookup", { from: 0 }),
     logprobs: options.integer("logprobs", { from: 0 }),
     stop: options.list("stop"),
   };

@@ -71,10 +71,10 @@ export class ProgressBar implements Disposable {
     this.#label = label;
   }
 
-  /** Draws the bar; `share` is from 0 to 1. */
-  show(share: number): void {
+  /** Draws the bar; `share` is from 0 to 1. Another label takes the place of the bar's own. */
+  show(share: number, label = this.#label): void {
     if (!this.#isShown) return;
-    const line = drawBar(this.#label, share, terminalWidth());
+    const line = drawBar(label, share, terminalWidth());
     if (line === this.#line) return;
     this.#line = line;
     note(`\r${line}\x1b[K`);

@@ -8,17 +8,8 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { scoreTokens } from "../cli/perplexity.ts";
 import { loadModel, type Precision } from "../mod.ts";
-
-/** Rows of logits kept at a time; all 2,048 would take 400 MB. */
-const ROWS = 128;
-
-function logSumExp(row: Float32Array): number {
-  let largest = -Infinity, sum = 0;
-  for (const value of row) if (value > largest) largest = value;
-  for (const value of row) sum += Math.exp(value - largest);
-  return largest + Math.log(sum);
-}
 
 if (import.meta.main) {
   const { values, positionals } = parseArgs({
@@ -38,18 +29,7 @@ if (import.meta.main) {
     precision: values.precision as Precision,
   });
 
-  using sequence = model.createSequence();
-  let negativeLogLikelihood = 0;
-  for (let begin = 0; begin < ids.length; begin += ROWS) {
-    const { rows, vocabSize, data } = await sequence.forward(ids.slice(begin, begin + ROWS), {
-      logits: "all",
-    });
-    for (let row = 0; row < rows && begin + row + 1 < ids.length; row++) {
-      const logits = data.subarray(row * vocabSize, (row + 1) * vocabSize);
-      negativeLogLikelihood += logSumExp(logits) - logits[ids[begin + row + 1]];
-    }
-  }
-  const perplexity = Math.exp(negativeLogLikelihood / (ids.length - 1));
+  const { perplexity } = await scoreTokens(model, ids, ids.length);
 
   let agreeing = 0, tokens = 0, whole = 0;
   for (const { ids: prompt, greedy_ids: expected } of reference.prompts) {

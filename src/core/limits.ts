@@ -95,6 +95,9 @@ export const CONTEXT_DEFAULT_MAX = 1 << 17;
 /** Tokens of context at least when the caller names none: with fewer a model is of no use, and is refused. */
 export const CONTEXT_DEFAULT_MIN = 512;
 
+/** Tokens guessed in one step: more rows than that cost as much each, and each keeps a row of logits. */
+export const DRAFT_TOKENS_MAX = 64;
+
 /** Bytes of a picture file; the largest photographs from cameras have about 100 million. */
 export const IMAGE_BYTES_MAX = 128 * 1024 * 1024;
 

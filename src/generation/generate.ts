@@ -13,6 +13,7 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import type { FinishReason, GenerateChunk, GenerateRequest, TokenLogprobs } from "./requests.ts";
 import { type Sample, Sampler } from "./sampler.ts";
 import type { Sequence } from "./sequence.ts";
+import { type NextToken, TokenFeed } from "./token_feed.ts";
 
 /**
  * First tokens that stay when a context is shifted: attention rests on them whatever they say, and a model that loses them
@@ -60,6 +61,13 @@ export async function* generate(
   const shift = contextShift ? shiftOf(context) : undefined;
   const { promptIds, images } = shift ? shortened(context, shift) : context;
   const history = [...promptIds];
+  const options = { signal, attention: request.attention };
+  using feed = new TokenFeed(sequence, {
+    ...options,
+    promptLookup: request.promptLookup,
+    contextSize,
+    imageToken,
+  });
   const known = await knownPrefix(sequence, promptIds, images, imageToken);
   const cachedTokens = known.tokens;
   const usage = { promptTokens: promptIds.length, cachedTokens, completionTokens: 0 };
@@ -71,8 +79,7 @@ export async function* generate(
   sequence.truncate(known.tokens);
   using _reserved = sequence.reserve(Math.min(contextSize, promptIds.length + maxTokens));
   const { onPictureProgress, onPromptProgress } = request;
-  const options = { signal, attention: request.attention };
-  let result = await sequence.forward(promptIds.slice(known.tokens), {
+  let result: NextToken = await sequence.forward(promptIds.slice(known.tokens), {
     ...options,
     images: images.slice(known.pictures),
     onPictureProgress,
@@ -94,7 +101,7 @@ export async function* generate(
     const logprobs = request.logprobs === undefined ? undefined : [describe(sample, tokenizer)];
     const isEnd = endIds.has(sample.id);
     const { text, stopped } = stops.push(isEnd ? decoder.flush() : decoder.push(sample.id));
-    const isFull = sequence.length >= contextSize;
+    const isFull = feed.length >= contextSize;
     const isEnough = usage.completionTokens >= maxTokens || (isFull && !shift);
     const finishReason: FinishReason | undefined = stopped || isEnd
       ? "stop"
@@ -116,7 +123,7 @@ export async function* generate(
     yield chunk;
     signal?.throwIfAborted();
     if (isFull) await sequence.drop(shift!.sinks, shift!.sinks + shift!.tokens, { signal });
-    result = await sequence.forward([sample.id], options);
+    result = await feed.next(history, maxTokens - usage.completionTokens);
   }
 }
 

@@ -32,6 +32,12 @@ export interface GenerateRequest extends SamplingOptions {
    */
   maxTokens?: number;
   /**
+   * Guess at most this many tokens of a step from what came before, and compute them together: faster where an answer repeats
+   * its prompt, and the same answer always. Default 0: none. Not used together with `attention`. While the answer comes, its
+   * sequence may hold guesses.
+   */
+  promptLookup?: number;
+  /**
    * Go on when the context is full: the first tokens (SINK_TOKENS, or all that begin the text) and the more recent half of the
    * others stay, what lies between is forgotten and the rest computed anew. A longer prompt is cut the same way. Default: a
    * longer prompt is refused, and a full context ends the answer.

@@ -26,17 +26,20 @@ export interface RunOptions {
   allowRead?: string;
   /** What may be written; none: nothing. */
   allowWrite?: string;
+  /** What may be known of the system, as `--allow-sys` takes it; none: nothing. */
+  allowSys?: string;
   stdin?: string;
 }
 
 /** Starts the process. */
 export function spawnRemora(
   args: string[],
-  { cwd, allowRead, allowWrite, stdin }: RunOptions = {},
+  { cwd, allowRead, allowWrite, allowSys, stdin }: RunOptions = {},
 ): Deno.ChildProcess {
   const permissions = [
     ...(allowRead === undefined ? [] : [`--allow-read=${allowRead}`]),
     ...(allowWrite === undefined ? [] : [`--allow-write=${allowWrite}`]),
+    ...(allowSys === undefined ? [] : [`--allow-sys=${allowSys}`]),
   ];
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "--quiet", "--config", CONFIG, ...permissions, MAIN, ...args],

@@ -72,6 +72,20 @@ Deno.test({
 });
 
 Deno.test({
+  name: "run: --prompt-lookup changes no answer and has a limit (needs ../shared)",
+  ignore,
+  async fn() {
+    const flags = ["run", MODEL, "hello hello hello", "-n", "24", "--seed", "3", "--json"];
+    const [plain, guessed] = [
+      await remora(flags, { allowRead: MODEL }),
+      await remora([...flags, "--prompt-lookup", "10"], { allowRead: MODEL }),
+    ].map(({ stdout }) => JSON.parse(stdout));
+    assert.deepEqual(guessed.tokenIds, plain.tokenIds);
+    await refuses([...flags, "--prompt-lookup", "65"], MODEL, 2, "promptLookup", "from 0 to 64");
+  },
+});
+
+Deno.test({
   name: "run: the template is applied unless --raw; --logprobs are reported (needs ../shared)",
   ignore,
   async fn() {

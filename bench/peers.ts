@@ -1,0 +1,262 @@
+/**
+ * remora against other runtimes on the same machine, in turn: llama.cpp compiled for this processor and for WebAssembly
+ * (wllama, in Chromium), and the 4-bit product of ONNX Runtime Web. The order is reversed every round.
+ *
+ *   deno task bench:peers --peers DIR --scripts DIR --gguf FILE [--model MODEL | --shape 1b] [--threads 2] [--rounds 5]
+ *     [--only llama.cpp,wllama,onnxruntime-web] [--chromium /usr/bin/chromium] [--json]
+ *
+ * DIR of `--peers` holds their node_modules, DIR of `--scripts` the scripts that time them; FILE is a Q4_0 model of remora's
+ * shape. docs/performance.md says how to make all three.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { fileURLToPath } from "node:url";
+import { markdownTable } from "../cli/figures.ts";
+import { processorName } from "../cli/processor.ts";
+import { summarise } from "../cli/speed.ts";
+import { runForJson } from "./processes.ts";
+import { multiplications, type Product, ProductBench } from "./products.ts";
+import { runRemoraBench } from "./remora.ts";
+
+const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
+
+/** Tokens of the prompt and of the answer, as the peers' scripts have them. */
+const PROMPT = 512;
+const GENERATED = 64;
+/** Products in one graph of ONNX Runtime, each with weights of its own: 64 MiB, more than most last caches. */
+const LAYERS = 8;
+const SIZE = 4096;
+const COLD_BYTES = LAYERS * SIZE * SIZE / 2;
+/** Seconds after which wllama's script repeats no more. */
+const BROWSER_SECONDS = 60;
+
+/** Figures by the name of their test: tokens per second, or G multiplications per second. */
+type Figures = Record<string, number>;
+
+/** One side of the comparison; it is measured once a round. */
+interface Contestant {
+  name: string;
+  measure(): Promise<Figures>;
+}
+
+/** Where the peers are, and what all do. */
+interface PeerSettings {
+  peers: string;
+  scripts: string;
+  gguf: string;
+  threads: number;
+  repetitions: number;
+  chromium: string;
+  /** Options of `remora bench` that name the model. */
+  model: string[];
+}
+
+const SPEED_TESTS = { prompt: `pp${PROMPT}, tok/s`, generation: `tg${GENERATED}, tok/s` };
+
+function productTest(rows: number, activationBytes: number): string {
+  return `product of ${rows} row${rows === 1 ? "" : "s"}, ${activationBytes} B, GMAC/s`;
+}
+
+const PRODUCTS: readonly Product[] = [1, 256].flatMap((rows) =>
+  ([1, 2] as const).map((activationBytes): Product => ({
+    bits: 4,
+    activationBytes,
+    rows,
+    inputs: SIZE,
+    outputs: SIZE,
+  }))
+);
+
+/** What the scripts print of one test. */
+interface Timing {
+  med: number;
+}
+
+function remora({ threads, repetitions, model }: PeerSettings): Contestant {
+  return {
+    name: "remora",
+    async measure() {
+      const sizes = ["-p", `${PROMPT}`, "-n", `${GENERATED}`, "-t", `${threads}`, "-r", `${repetitions}`];
+      const { results } = await runRemoraBench(REPOSITORY, [...model, ...sizes]);
+      return { [SPEED_TESTS.prompt]: results[0].median, [SPEED_TESTS.generation]: results[1].median };
+    },
+  };
+}
+
+function remoraProducts({ threads, repetitions }: PeerSettings): Contestant {
+  return {
+    name: "remora",
+    async measure() {
+      const figures: Figures = {};
+      for (const product of PRODUCTS) {
+        await using bench = await ProductBench.start(threads, product, product.rows === 1 ? COLD_BYTES : 0);
+        const { median } = summarise(bench.time(repetitions));
+        figures[productTest(product.rows, product.activationBytes)] = multiplications(product) / median / 1e9;
+      }
+      return figures;
+    },
+  };
+}
+
+function llamaCpp({ peers, scripts, gguf, threads, repetitions }: PeerSettings): Contestant {
+  return {
+    name: "llama.cpp",
+    async measure() {
+      // Deno would take a package.json above the script's working directory for its own.
+      const cwd = Deno.makeTempDirSync();
+      const binaries = `${peers}/node_modules/@node-llama-cpp/linux-x64/bins/linux-x64`;
+      const args = [`${scripts}/llama_native_ffi.ts`, binaries, gguf, `${threads}`, `${repetitions}`];
+      const command = ["run", "-A", "--no-lock", ...args];
+      try {
+        const [timings] = await runForJson<Record<string, Timing>>(Deno.execPath(), command, {
+          cwd,
+          isQuiet: true,
+        });
+        return {
+          [SPEED_TESTS.prompt]: timings[`pp${PROMPT}`].med,
+          [SPEED_TESTS.generation]: timings[`tg${GENERATED}`].med,
+        };
+      } finally {
+        Deno.removeSync(cwd, { recursive: true });
+      }
+    },
+  };
+}
+
+function wllama({ peers, scripts, gguf, threads, repetitions, chromium }: PeerSettings): Contestant {
+  return {
+    name: "wllama",
+    async measure() {
+      const counts = [threads, repetitions, GENERATED, BROWSER_SECONDS, PROMPT].map(String);
+      const settings = { cwd: peers, env: { CHROME: chromium } };
+      const args = [`${scripts}/bench_wllama.mjs`, gguf, ...counts];
+      const [timings] = await runForJson<Record<string, Timing>>("node", args, settings);
+      return {
+        [SPEED_TESTS.prompt]: timings[`pp${PROMPT}`].med,
+        [SPEED_TESTS.generation]: timings[`tg${GENERATED}`].med,
+      };
+    },
+  };
+}
+
+/** What bench_ort.mjs prints of one block size and accuracy. */
+type ProductTimings = { blockSize: number; accuracy: number } & Record<"M1" | "M256", { GMACs_med: number }>;
+
+function onnxRuntimeWeb({ peers, scripts, threads }: PeerSettings): Contestant {
+  return {
+    name: "onnxruntime-web",
+    async measure() {
+      const args = [`${scripts}/bench_ort.mjs`, `${threads}`, `${LAYERS}`];
+      const cases = await runForJson<ProductTimings>("node", args, { cwd: peers, isQuiet: true });
+      // Accuracy 4: activations of one byte. It has none of two, so both of ours are compared with that.
+      const like = cases.find(({ blockSize, accuracy }) => blockSize === 128 && accuracy === 4)!;
+      return Object.fromEntries(PRODUCTS.map(({ rows, activationBytes }) => [
+        productTest(rows, activationBytes),
+        like[`M${rows as 1 | 256}`].GMACs_med,
+      ]));
+    },
+  };
+}
+
+/** Measures every contestant once a round; figures by contestant and test, in the order of the rounds. */
+async function play(contestants: Contestant[], rounds: number): Promise<Map<Contestant, Figures[]>> {
+  const played = new Map<Contestant, Figures[]>(contestants.map((contestant) => [contestant, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
+      const figures = await contestant.measure();
+      played.get(contestant)!.push(figures);
+      console.error(`round ${round + 1} of ${rounds}: ${contestant.name} ${JSON.stringify(figures)}`);
+    }
+  }
+  return played;
+}
+
+/** One test of ours beside one peer's. */
+interface Comparison {
+  test: string;
+  peer: string;
+  remora: number[];
+  other: number[];
+  /** Ours by theirs, round by round. */
+  ratios: number[];
+}
+
+function compare([ours, ...peers]: [string, Figures[]][]): Comparison[] {
+  return Object.keys(ours[1][0]).flatMap((test) =>
+    peers.map(([peer, figures]) => {
+      const [remora, other] = [ours[1], figures].map((rounds) => rounds.map((round) => round[test]));
+      return { test, peer, remora, other, ratios: remora.map((value, round) => value / other[round]) };
+    })
+  );
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      peers: { type: "string" },
+      scripts: { type: "string" },
+      gguf: { type: "string" },
+      model: { type: "string" },
+      shape: { type: "string", default: "1b" },
+      threads: { type: "string", default: "2" },
+      rounds: { type: "string", default: "5" },
+      repetitions: { type: "string", default: "3" },
+      only: { type: "string", default: "llama.cpp,wllama,onnxruntime-web" },
+      chromium: { type: "string", default: "/usr/bin/chromium" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const { peers, scripts, gguf, model, shape, only, chromium } = values;
+  if (peers === undefined || scripts === undefined || gguf === undefined) {
+    console.error(
+      "usage: peers.ts --peers DIR --scripts DIR --gguf FILE [--model MODEL | --shape 1b] [--threads 2]",
+    );
+    Deno.exit(2);
+  }
+  const settings: PeerSettings = {
+    peers: Deno.realPathSync(peers),
+    scripts: Deno.realPathSync(scripts),
+    gguf: Deno.realPathSync(gguf),
+    threads: Number(values.threads),
+    repetitions: Number(values.repetitions),
+    chromium,
+    model: model === undefined ? ["--shape", shape] : [model],
+  };
+  const games = [
+    [remora(settings), llamaCpp(settings), wllama(settings)],
+    [remoraProducts(settings), onnxRuntimeWeb(settings)],
+  ];
+  const comparisons: Comparison[] = [];
+  for (const [ours, ...others] of games) {
+    const chosen = others.filter(({ name }) => only.split(",").includes(name));
+    if (chosen.length === 0) continue;
+    const played = await play([ours, ...chosen], Number(values.rounds));
+    comparisons.push(...compare([...played].map(([{ name }, figures]) => [name, figures])));
+  }
+
+  const processor = processorName();
+  const load = Deno.loadavg()[0].toFixed(1);
+  if (values.json) {
+    console.log(
+      JSON.stringify({ processor, threads: settings.threads, model: model ?? `shape ${shape}`, comparisons }),
+    );
+  } else {
+    const list = (figures: number[], digits: number) =>
+      figures.map((figure) => figure.toFixed(digits)).join(" ");
+    console.log(
+      `${processor}; ${settings.threads} threads; ${model ?? `shape ${shape}`}; load average ${load}\n`,
+    );
+    console.log(markdownTable([
+      ["test", "peer", "remora", "peer", "remora / peer, round by round", "median"],
+      ...comparisons.map(({ test, peer, remora, other, ratios }) => [
+        test,
+        peer,
+        list(remora, 1),
+        list(other, 1),
+        list(ratios, 2),
+        summarise(ratios).median.toFixed(2),
+      ]),
+    ], [5]));
+  }
+}

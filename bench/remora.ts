@@ -1,0 +1,30 @@
+/**
+ * `remora bench` in a process of its own, from any checkout.
+ *
+ * @module
+ */
+import type { SpeedResult } from "../cli/speed.ts";
+import { runForJson } from "./processes.ts";
+
+/** What `remora bench --json` prints. */
+export interface SpeedReport {
+  model: string;
+  processor: string;
+  kernels: string;
+  results: SpeedResult[];
+}
+
+/** @param checkout Folder that holds `cli/main.ts` and `deno.json`. */
+export async function runRemoraBench(checkout: string, args: readonly string[]): Promise<SpeedReport> {
+  const flags = [
+    "--no-prompt",
+    "--quiet",
+    "--allow-read",
+    "--allow-sys=cpus",
+    "--config",
+    `${checkout}/deno.json`,
+  ];
+  const command = ["run", ...flags, `${checkout}/cli/main.ts`, "bench", ...args, "--json"];
+  const [report] = await runForJson<SpeedReport>(Deno.execPath(), command);
+  return report;
+}
