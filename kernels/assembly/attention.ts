@@ -11,7 +11,7 @@
 import { ATTENTION_ROWS, KIND_F32, KIND_INT8, KV_BLOCK_TOKENS } from "../shared/layout";
 import { scoreCodedBlock } from "./attention_coded";
 import { exp4, storeCosineSine } from "./transcendental";
-import { maxLanes, shareBegin, sumLanes } from "./vector";
+import { largestLane, shareBegin, sumLanes } from "./vector";
 
 // @ts-ignore: decorator
 @inline
@@ -146,20 +146,28 @@ function scoreBlock(
 export function weighBlock(scores: usize, first: i32, last: i32, maximum: usize, sum: usize): f32 {
   for (let token = 0; token < first; token++) store<f32>(scores + <usize>token * 4, -Infinity);
   for (let token = last; token < KV_BLOCK_TOKENS; token++) store<f32>(scores + <usize>token * 4, -Infinity);
-  let largest = v128.load(scores);
-  for (let i: usize = 16; i < TOKENS * 4; i += 16) largest = f32x4.pmax(largest, v128.load(scores + i));
-  const before = load<f32>(maximum);
-  const now = max(before, maxLanes(largest));
+  // Maxima stay in vectors: of scalars they are branches that nobody can predict.
+  let largest = f32x4.pmax(
+    f32x4.pmax(
+      f32x4.pmax(v128.load(scores), v128.load(scores, 16)), f32x4.pmax(v128.load(scores, 32), v128.load(scores, 48)),
+    ),
+    f32x4.pmax(
+      f32x4.pmax(v128.load(scores, 64), v128.load(scores, 80)), f32x4.pmax(v128.load(scores, 96), v128.load(scores, 112)),
+    ),
+  );
+  const before = v128.load32_splat(maximum);
+  const now = f32x4.pmax(before, largestLane(largest));
   // A row that has seen nothing yet keeps −∞; subtracting that from itself would be NaN.
-  const centre: f32 = now == -Infinity ? 0 : now;
+  const centre = v128.andnot(now, f32x4.eq(now, f32x4.splat(-Infinity)));
   let total = f32x4.splat(0);
-  for (let i: usize = 0; i < TOKENS * 4; i += 16) {
-    const e = exp4(f32x4.sub(v128.load(scores + i), f32x4.splat(centre)));
-    v128.store(scores + i, e);
-    total = f32x4.add(total, e);
+  for (let i: usize = 0; i < TOKENS * 4; i += 32) {
+    const a = exp4(f32x4.sub(v128.load(scores + i), centre)), b = exp4(f32x4.sub(v128.load(scores + i, 16), centre));
+    v128.store(scores + i, a);
+    v128.store(scores + i, b, 16);
+    total = f32x4.add(f32x4.add(total, a), b);
   }
-  const factor = f32x4.extract_lane(exp4(f32x4.splat(before - centre)), 0);
-  store<f32>(maximum, now);
+  const factor = f32x4.extract_lane(exp4(f32x4.sub(before, centre)), 0);
+  v128.store32_lane(maximum, now, 0);
   store<f32>(sum, load<f32>(sum) * factor + sumLanes(total));
   return factor;
 }

@@ -10,7 +10,8 @@
  *
  * Sums are exact in 32 bits. Queries, and keys of 16 bits, are scaled so that their length (as a vector) is below 46,341 = √2^31:
  * by Cauchy and Schwarz no score can overflow, and an element is off by a few thousandths of a per cent of the vector's length.
- * Weights times their tokens' value scales are integers of that length too; 32 values of 13 bits are no longer. One product adds
+ * Values, and weights times their
+ * tokens' value scales, are integers of 13 bits, 32 of which are no longer. One product adds
  * two terms, so both halves take half the instructions of f32, and keys and values half or a quarter of its bytes
  * (docs/numerics.md has the perplexity with each).
  *
@@ -18,7 +19,7 @@
  */
 import { ATTENTION_ROWS, ATTENTION_TILES, KIND_INT8, KV_BLOCK_TOKENS } from "../shared/layout";
 import { firstVisible, weighBlock } from "./attention";
-import { roundScaled, sumLanes } from "./vector";
+import { largestLane, roundScaled, sumLanes } from "./vector";
 
 // @ts-ignore: decorator
 @inline
@@ -26,8 +27,9 @@ const TOKENS: usize = KV_BLOCK_TOKENS;
 /** Largest integer of 16 bits, and the longest vector of integers; the margin below √2^31 covers their rounding. */
 const WORD_LIMIT: f32 = 32767;
 const LENGTH_LIMIT: f32 = 46300;
-/** Largest integer of a value of 16 bits: 32 of them are no longer than LENGTH_LIMIT. */
+/** Largest integer of a value, and of a weight, of 16 bits: 32 of them are no longer than LENGTH_LIMIT. */
 const VALUE_LIMIT: f32 = 8180;
+const WEIGHT_LIMIT: f32 = 8180;
 const BYTE_LIMIT: f32 = 127;
 
 /** Bytes of scratch of one tile: query codes, scores, weights, totals; maxima, sums and query steps of its rows. */
@@ -202,32 +204,22 @@ function scaled(dot: v128, scale: v128, factor: v128): v128 {
 
 /**
  * Weights of one row times the tokens' value scales, as integers in pairs for the four rows of a tile: i16 [16, 4, 2]. Tokens
- * without weight are 0, whatever their scale. Returns what a unit is worth.
+ * without weight are 0, whatever their scale. Returns what a unit is worth: NaN when a visible token is not a number.
  */
 // @ts-ignore: decorator
 @inline
 function codeWeights(weights: usize, valueScales: usize, codes: usize, row: usize): f32 {
-  let largest = f32x4.splat(0), squares = f32x4.splat(0);
   const none = f32x4.splat(0);
+  let largest = none, total = none;
   for (let i: usize = 0; i < TOKENS * 4; i += 16) {
     const weight = v128.load(weights + i);
     const w = v128.and(f32x4.mul(weight, v128.load(valueScales + i)), f32x4.ne(weight, none));
     v128.store(weights + i, w);
-    largest = f32x4.max(largest, w);
+    largest = f32x4.pmax(largest, w);
+    total = f32x4.add(total, w);
   }
-  const most = max(
-    max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
-    max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
-  );
-  // Not a number when a visible token is none: so is what the row gets.
-  if (!(most < Infinity)) return NaN;
-  const inverse = f32x4.splat(most > 1e-30 ? 1 / most : 0);
-  for (let i: usize = 0; i < TOKENS * 4; i += 16) {
-    const w = f32x4.mul(v128.load(weights + i), inverse);
-    squares = f32x4.add(squares, f32x4.mul(w, w));
-  }
-  const limit = min(WORD_LIMIT, LENGTH_LIMIT / sqrt<f32>(sumLanes(squares)));
-  const factor = f32x4.splat(inverseStep(most, limit));
+  const most = f32x4.extract_lane(largestLane(largest), 0), sum = sumLanes(total);
+  const factor = f32x4.splat(inverseStep(most, WEIGHT_LIMIT));
   for (let i: usize = 0; i < TOKENS * 4; i += 32) {
     const a = roundScaled(v128.load(weights + i), factor), b = roundScaled(v128.load(weights + i, 16), factor);
     const words = i16x8.narrow_i32x4_s(a, b);
@@ -237,7 +229,7 @@ function codeWeights(weights: usize, valueScales: usize, codes: usize, row: usiz
     v128.store32_lane(to + 32, words, 2);
     v128.store32_lane(to + 48, words, 3);
   }
-  return stepOf(most, limit);
+  return sum < Infinity ? stepOf(most, WEIGHT_LIMIT) : NaN;
 }
 
 /** total[row] = total[row] · factor[row] + Σ weight[row, token] · value[token], for four rows. */

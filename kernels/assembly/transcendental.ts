@@ -2,7 +2,38 @@
  * exp, sine and cosine of our own: the host's differ between engines in the last bit, ours is IEEE additions and
  * multiplications only.
  */
+import { CONSTANTS_ADDRESS } from "../shared/layout";
 import { ROUND_MAGIC } from "./vector";
+
+/**
+ * Constants of exp4, from memory: V8 puts a vector constant into a register anew at every use, three instructions each, but
+ * loads from an address that it knows in one.
+ */
+// @ts-ignore: decorator
+@inline
+function constant(index: usize): v128 {
+  return v128.load32_splat(CONSTANTS_ADDRESS + index * 4);
+}
+
+/**
+ * Writes the constants; once for every memory, before anything else runs there. One by one: a list would become data that every
+ * thread writes anew as it starts.
+ */
+export function prepare(): void {
+  store<f32>(CONSTANTS_ADDRESS, -87.33654, 0);
+  store<f32>(CONSTANTS_ADDRESS, 88.8, 4);
+  store<f32>(CONSTANTS_ADDRESS, 1.44269504088896341, 8);
+  store<f32>(CONSTANTS_ADDRESS, ROUND_MAGIC, 12);
+  store<f32>(CONSTANTS_ADDRESS, 0.693359375, 16);
+  store<f32>(CONSTANTS_ADDRESS, -2.12194440e-4, 20);
+  store<f32>(CONSTANTS_ADDRESS, 1.9875691500e-4, 24);
+  store<f32>(CONSTANTS_ADDRESS, 1.3981999507e-3, 28);
+  store<f32>(CONSTANTS_ADDRESS, 8.3334519073e-3, 32);
+  store<f32>(CONSTANTS_ADDRESS, 4.1665795894e-2, 36);
+  store<f32>(CONSTANTS_ADDRESS, 1.6666665459e-1, 40);
+  store<f32>(CONSTANTS_ADDRESS, 5.0000001201e-1, 44);
+  store<f32>(CONSTANTS_ADDRESS, 1, 48);
+}
 
 /**
  * exp of four lanes. Range reduction by ln 2 in two parts, then the degree-6 polynomial of the Cephes library
@@ -12,21 +43,21 @@ import { ROUND_MAGIC } from "./vector";
 // @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
-  const smallest = f32x4.splat(-87.33654);
+  const smallest = constant(0);
   const tooSmall = f32x4.lt(x, smallest);
   // pmin and pmax are one instruction each, and keep a NaN in their first operand.
-  const clamped = f32x4.pmin(f32x4.pmax(x, smallest), f32x4.splat(88.8));
-  const shifted = f32x4.add(f32x4.mul(clamped, f32x4.splat(1.44269504088896341)), f32x4.splat(ROUND_MAGIC));
-  const n = f32x4.sub(shifted, f32x4.splat(ROUND_MAGIC));
-  let r = f32x4.sub(clamped, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)));
-  let p = f32x4.splat(1.9875691500e-4);
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.3981999507e-3));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(8.3334519073e-3));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(4.1665795894e-2));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.6666665459e-1));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1));
-  p = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), f32x4.splat(1));
+  const clamped = f32x4.pmin(f32x4.pmax(x, smallest), constant(1));
+  const shifted = f32x4.add(f32x4.mul(clamped, constant(2)), constant(3));
+  const n = f32x4.sub(shifted, constant(3));
+  let r = f32x4.sub(clamped, f32x4.mul(n, constant(4)));
+  r = f32x4.sub(r, f32x4.mul(n, constant(5)));
+  let p = constant(6);
+  p = f32x4.add(f32x4.mul(p, r), constant(7));
+  p = f32x4.add(f32x4.mul(p, r), constant(8));
+  p = f32x4.add(f32x4.mul(p, r), constant(9));
+  p = f32x4.add(f32x4.mul(p, r), constant(10));
+  p = f32x4.add(f32x4.mul(p, r), constant(11));
+  p = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), constant(12));
   // The low bits of `shifted` are n in two's complement; the shift drops what is above them.
   const scale = i32x4.shl(i32x4.add(shifted, i32x4.splat(127)), 23);
   return v128.andnot(f32x4.mul(p, scale), tooSmall);

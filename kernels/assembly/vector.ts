@@ -11,13 +11,12 @@ export function sumLanes(v: v128): f32 {
     (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3));
 }
 
+/** The largest of the four lanes, in all lanes. */
 // @ts-ignore: decorator
 @inline
-export function maxLanes(v: v128): f32 {
-  return max(
-    max(f32x4.extract_lane(v, 0), f32x4.extract_lane(v, 1)),
-    max(f32x4.extract_lane(v, 2), f32x4.extract_lane(v, 3)),
-  );
+export function largestLane(v: v128): v128 {
+  const two = f32x4.pmax(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
+  return f32x4.pmax(two, v128.shuffle<f32>(two, two, 1, 0, 3, 2));
 }
 
 /**

@@ -17,6 +17,8 @@ import type { KernelModule } from "./modules.ts";
 export const THREADS_MAX = 256;
 
 interface KernelExports {
+  /** Writes what kernels expect in a new memory. */
+  prepare(): void;
   run(size: number): number;
   release(): void;
 }
@@ -93,6 +95,7 @@ export class Team {
 function instantiate(kernels: KernelModule, heap: Heap): { exports: KernelExports; station: Station } {
   const instance = new WebAssembly.Instance(kernels.module, { env: { memory: heap.memory, abort } });
   const exports = instance.exports as unknown as KernelExports;
+  exports.prepare();
   return { exports, station: { heap, release: () => exports.release() } };
 }
 

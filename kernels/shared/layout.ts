@@ -31,6 +31,8 @@ export const READY_ADDRESS = 68;
 export const LEADER_PATIENCE_ADDRESS = 448;
 /** The command: the operation's number, then its arguments, four bytes each (u32, i32 or f32). */
 export const COMMAND_ADDRESS = 512;
+/** Constants that kernels load instead of making them; see transcendental. */
+export const CONSTANTS_ADDRESS = 1024;
 /** First byte that the host may allocate; the page below belongs to the team. */
 export const HEAP_ADDRESS = 4096;
 

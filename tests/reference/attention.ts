@@ -33,7 +33,7 @@ export interface AttentionProblem {
  *
  * Integers (`limits`) are off by half a step of max |x| / limit each (and by the rounding of quotient and product, far below a
  * hundredth of it): a score by scale · Σ (|q| + e_q) e_k + e_q |k|, a value by e_v; weights times value steps are integers once
- * more, the largest at least 46,300 / √32 = 8,184 in its block, so a term is off by another 0.51 / 8,184 of the largest p · max |v|.
+ * more, the largest 8,180 in its block, so a term is off by another 0.51 / 8,180 of the largest p · max |v|.
  */
 export function attentionRow(problem: AttentionProblem, position: number): Bounded {
   const { window } = problem;
@@ -88,7 +88,7 @@ export function attentionOver(
     const relative = 2 * Math.expm1(exponent) + gamma(2 * (count + blocks) + 4);
     const largestOf = (i: number) => largestMagnitude(vectorOf(problem.values, tokens[i], kvHead));
     const largestTerm = limits ? Math.max(...weights.map((weight, i) => weight / total * largestOf(i))) : 0;
-    const weightError = 0.51 / 8184 * largestTerm * count * Math.exp(exponent);
+    const weightError = 0.51 / 8180 * largestTerm * count * Math.exp(exponent);
     const valueErrors = tokens.map((token) =>
       errorOf(vectorOf(problem.values, token, kvHead), limits?.values)
     );
