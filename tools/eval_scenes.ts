@@ -6,11 +6,12 @@
 import { fileURLToPath } from "node:url";
 import { alignColumns } from "../cli/figures.ts";
 import { Interruption } from "../cli/interruption.ts";
+import { LOAD_OPTIONS, readLoadOptions } from "../cli/load_options.ts";
 import { describeOptions, type OptionDefinitions, Options } from "../cli/options.ts";
 import { report } from "../cli/report.ts";
 import { note, print, ProgressBar } from "../cli/terminal.ts";
 import { UsageError } from "../cli/usage_error.ts";
-import { loadModel, type Precision } from "../mod.ts";
+import { loadModel, type LoadOptions } from "../mod.ts";
 import {
   DrawingError,
   type DrawingPython,
@@ -28,8 +29,7 @@ const OPTIONS: OptionDefinitions = {
   seed: { value: "N", help: "which scenes; default: 7" },
   count: { value: "N", help: "how many scenes; default: 1000" },
   model: { short: "m", value: "DIR", help: `default: ${MODEL}` },
-  threads: { short: "t", value: "N", help: "threads; default: physical cores" },
-  precision: { value: "int8|f32", help: "arithmetic; default: int8" },
+  ...LOAD_OPTIONS,
   json: { help: "one JSON object on stdout" },
   help: { short: "h", help: "this text" },
 };
@@ -50,8 +50,7 @@ interface Settings {
   directory: string;
   seed: number;
   count: number;
-  threads?: number;
-  precision: Precision;
+  load: LoadOptions;
   isJson: boolean;
 }
 
@@ -65,15 +64,15 @@ function readSettings(options: Options): Settings {
     directory: model ?? fileURLToPath(new URL(`../${MODEL}`, import.meta.url)),
     seed: options.integer("seed", { from: 0 }) ?? 7,
     count: options.integer("count", { from: 1 }) ?? 1000,
-    threads: options.integer("threads", { from: 1 }),
-    precision: options.choice("precision", ["int8", "f32"]) ?? "int8",
+    load: readLoadOptions(options),
     isJson: options.flag("json"),
   };
 }
 
 async function evaluate(settings: Settings, signal: AbortSignal): Promise<void> {
-  const { directory, seed, count, precision, isJson } = settings;
-  await using model = await loadModel(directory, { threads: settings.threads, precision, signal });
+  const { directory, seed, count, load, isJson } = settings;
+  const { precision = "int8" } = load;
+  await using model = await loadModel(directory, { ...load, signal });
   const { command: python, versions } = await preparePython(signal);
   note(`Drawing ${count} scenes of seed ${seed} with ${python} (${versions})\n`);
   const begin = performance.now();

@@ -1,33 +1,27 @@
 /**
  * SmolLM2 against its reference: perplexity of one context of 2,048 tokens, and how often the likeliest token agrees.
  *
- *   deno run --allow-read=MODEL tools/perplexity.ts MODEL [--precision int8|f32] [--threads N] [--tokens 2048]
+ *   deno run --allow-read=MODEL tools/perplexity.ts MODEL [--tokens 2048] [options of `remora run` that say how to load]
  *
  * MODEL holds `reference/reference.json` with the protocol: every position after the first is scored, −ln softmax in f64.
  *
  * @module
  */
-import { parseArgs } from "node:util";
+import { LOAD_OPTIONS, readLoadOptions } from "../cli/load_options.ts";
+import { Options } from "../cli/options.ts";
 import { scoreTokens } from "../cli/perplexity.ts";
-import { loadModel, type Precision } from "../mod.ts";
+import { loadModel } from "../mod.ts";
 
 if (import.meta.main) {
-  const { values, positionals } = parseArgs({
-    args: Deno.args,
-    allowPositionals: true,
-    options: {
-      precision: { type: "string", default: "int8" },
-      threads: { type: "string", default: "2" },
-      tokens: { type: "string", default: "2048" },
-    },
+  const options = Options.parse(Deno.args, {
+    ...LOAD_OPTIONS,
+    tokens: { value: "N", help: "tokens of the text to score" },
   });
-  const [directory] = positionals;
+  const [directory] = options.positionals;
+  const load = readLoadOptions(options);
   const reference = JSON.parse(Deno.readTextFileSync(`${directory}/reference/reference.json`));
-  const ids: number[] = reference.perplexity.ids.slice(0, Number(values.tokens));
-  await using model = await loadModel(directory, {
-    threads: Number(values.threads),
-    precision: values.precision as Precision,
-  });
+  const ids: number[] = reference.perplexity.ids.slice(0, options.integer("tokens", { from: 2 }) ?? 2048);
+  await using model = await loadModel(directory, load);
 
   const { perplexity } = await scoreTokens(model, ids, ids.length);
 
@@ -50,7 +44,7 @@ if (import.meta.main) {
 
   const wanted = reference.perplexity.int4.perplexity;
   console.log(JSON.stringify({
-    precision: values.precision,
+    ...load,
     perplexity,
     reference: wanted,
     differencePercent: ids.length === reference.perplexity.context_tokens
