@@ -7,6 +7,7 @@ import { Kernels } from "../../kernels/host/kernels.ts";
 import { RemoraError } from "../core/errors.ts";
 import { CONFIG_BYTES_MAX } from "../core/limits.ts";
 import { memoryLimit } from "../core/memory_limit.ts";
+import { Turns } from "../core/turns.ts";
 import { type Checkpoint, openCheckpoint } from "../formats/checkpoint.ts";
 import { respellRules, respellTensors } from "../formats/module_names.ts";
 import { readQuantizationConfig } from "../formats/quantization_config.ts";
@@ -133,10 +134,12 @@ export async function loadModel(
     const layerKernels = ({ layers }: DecoderConfig, isCross: boolean) =>
       layers.flatMap((layer, i) => (layer.isCross ?? false) === isCross ? [kernelsOf(layerPart(i))] : []);
     const decoder = new Decoder(config, taken, precision, kernelsOf, rows);
+    const turns = new Turns();
     const engine: Engine = {
       kernels,
       memories: banks.length,
       decoder,
+      turns,
       cache: { ...cacheShapeOf(config), kernels: layerKernels(config, false) },
       ...(architecture.vision && {
         vision: new Vision({
@@ -147,6 +150,7 @@ export async function loadModel(
             kernelsOf(VISION_PART),
           ),
           decoder,
+          turns,
           kernels: kernelsOf(VISION_PART),
           place: { ...pictureShapeOf(config), kernels: layerKernels(config, true) },
           settings: inspected.tileSettings!,
