@@ -5,6 +5,7 @@
  */
 import type { LoadOptions } from "../mod.ts";
 import type { OptionDefinitions, Options } from "./options.ts";
+import { note } from "./terminal.ts";
 
 export const MODEL_OPTION = {
   model: { short: "m", value: "MODEL", help: "the model, in place of the first argument" },
@@ -15,6 +16,12 @@ export const LOAD_OPTIONS = {
   threads: { short: "t", value: "N", help: "threads; default: physical cores" },
   precision: { value: "int8|f32", help: "arithmetic; default: int8" },
   dense: { value: "int8|f16", help: "what becomes of unquantised matrices; default: int8" },
+} satisfies OptionDefinitions;
+
+/** Where repacked weights are kept, for commands that load a model. */
+export const CACHE_OPTIONS = {
+  cache: { help: "keep repacked weights in the model's folder, for faster loads" },
+  "cache-file": { value: "FILE", help: "the same, in this file" },
 } satisfies OptionDefinitions;
 
 /** Options that every command takes. */
@@ -32,4 +39,10 @@ export function readLoadOptions(options: Options): LoadOptions {
     precision: options.choice("precision", ["int8", "f32"]),
     dense: options.choice("dense", ["int8", "f16"]),
   };
+}
+
+/** What `CACHE_OPTIONS` say; what is in the way of the cache is told on stderr. */
+export function readCacheOptions(options: Options): Pick<LoadOptions, "cache" | "onNotice"> {
+  const cache = options.text("cache-file") ?? options.flag("cache");
+  return { cache, onNotice: (text) => note(`remora: ${text}\n`) };
 }

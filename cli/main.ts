@@ -8,6 +8,7 @@
  */
 import configuration from "../deno.json" with { type: "json" };
 import { nearestName } from "./nearest.ts";
+import { repack } from "./repack.ts";
 import { report } from "./report.ts";
 import { run } from "./run.ts";
 import { show } from "./show.ts";
@@ -18,6 +19,7 @@ const HELP = `remora runs INT4 language models on the CPU.
 
   remora run MODEL [PROMPT]  answer a prompt, or chat
   remora show MODEL          what a model is and the memory it takes
+  remora repack MODEL        a file beside the model that loads faster
 
   remora COMMAND --help      the options of a command
   remora --version           the version
@@ -25,10 +27,10 @@ const HELP = `remora runs INT4 language models on the CPU.
 MODEL is a directory; deno run needs --allow-read=MODEL.
 `;
 
-const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = { run, show };
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = { run, show, repack };
 
 /** Names that are taken, so that nobody reads another meaning into them. */
-const FUTURE_COMMANDS = ["serve", "pull", "ls", "rm", "bench", "perplexity", "doctor", "repack"];
+const FUTURE_COMMANDS = ["serve", "pull", "ls", "rm", "bench", "perplexity", "doctor"];
 
 /** Runs a command line and returns the exit code. */
 export async function main(args: string[]): Promise<number> {
@@ -41,7 +43,9 @@ export async function main(args: string[]): Promise<number> {
 }
 
 async function dispatch([name, ...rest]: string[]): Promise<void> {
-  if (name === undefined) throw new UsageError("expected a command (run or show), found none; see --help");
+  if (name === undefined) {
+    throw new UsageError("expected a command (run, show or repack), found none; see --help");
+  }
   if (["--help", "-h", "help"].includes(name)) return await print(HELP);
   if (name === "--version") return await print(`remora ${configuration.version}\n`);
   if (Object.hasOwn(COMMANDS, name)) return await COMMANDS[name](rest);
@@ -49,7 +53,7 @@ async function dispatch([name, ...rest]: string[]): Promise<void> {
   const kind = name.startsWith("-") ? "option" : "command";
   const meant = nearestName(name, Object.keys(COMMANDS));
   const hint = meant ? `did you mean ${meant}?` : "see --help";
-  throw new UsageError(`unknown ${kind} ${name}: expected run or show; ${hint}`);
+  throw new UsageError(`unknown ${kind} ${name}: expected run, show or repack; ${hint}`);
 }
 
 if (import.meta.main) {

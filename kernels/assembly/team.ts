@@ -10,6 +10,7 @@ import {
 } from "../shared/layout";
 import * as Operation from "../shared/operations";
 import { attention, attentionWeights, rope, ropeTable, storeKeysValues } from "./attention";
+import { checksum } from "./checksum";
 import {
   gptqToMarlin, marlinPermuteScales, marlinToGptq, marlinToPanels, packMarlinScales, unpackCodes,
 } from "./marlin";
@@ -21,6 +22,7 @@ import {
 import {
   activation, addScaled, embed, gatedActivation, gatherColumns, layerNorm, quantize, rmsNorm, softmax, spreadColumns,
 } from "./rows";
+import { touch } from "./touch";
 
 /**
  * How often a thread looks at a flag before it sleeps. Waking costs some 50 µs, a share takes microseconds: with a core for
@@ -166,6 +168,12 @@ function execute(rank: i32, size: i32): void {
       break;
     case Operation.OP_ATTENTION_WEIGHTS:
       attentionWeights(at(0), at(1), at(2), word(3), word(4), word(5), word(6), real(7), at(8), rank, size);
+      break;
+    case Operation.OP_CHECKSUM:
+      checksum(at(0), word(1), at(2), rank, size);
+      break;
+    case Operation.OP_TOUCH:
+      touch(at(0), word(1), rank, size);
       break;
     default:
       unreachable();
