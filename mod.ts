@@ -28,7 +28,7 @@ export {
 export { memoryModelSource } from "./src/io/memory.ts";
 export type { ModelSource } from "./src/io/source.ts";
 export type { ImageInput, PreparedImage, RawImage, SeenImage } from "./src/image/input.ts";
-export { inspectModel, loadModel, type LoadOptions } from "./src/generation/load_model.ts";
+export { inspectModel, loadModel, type LoadOptions, repackModel } from "./src/generation/load_model.ts";
 export type { Model } from "./src/generation/model.ts";
 export type { PictureAttention } from "./src/generation/picture_attention.ts";
 export type { CrossAttentionRows } from "./src/generation/vision.ts";

@@ -5,6 +5,7 @@
  */
 import type { LoadOptions } from "../mod.ts";
 import type { OptionDefinitions, Options } from "./options.ts";
+import { note } from "./terminal.ts";
 
 export const MODEL_OPTION = {
   model: { short: "m", value: "MODEL", help: "the model, in place of the first argument" },
@@ -17,6 +18,12 @@ export const LOAD_OPTIONS = {
   "kv-cache": { value: "f32|f16|int8", help: "storage of keys and values; default: f16" },
   kernels: { value: "auto|relaxed|strict", help: "SIMD instructions; default: auto" },
   dense: { value: "int8|f16", help: "what becomes of unquantised matrices; default: int8" },
+} satisfies OptionDefinitions;
+
+/** Where repacked weights are kept, for commands that load a model. */
+export const CACHE_OPTIONS = {
+  cache: { help: "keep repacked weights in the model's folder, for faster loads" },
+  "cache-file": { value: "FILE", help: "the same, in this file" },
 } satisfies OptionDefinitions;
 
 /** Options that every command takes. */
@@ -44,4 +51,10 @@ export function readSharedLoadOptions(options: Options): Omit<LoadOptions, "thre
     kernels: options.choice("kernels", ["auto", "relaxed", "strict"]),
     dense: options.choice("dense", ["int8", "f16"]),
   };
+}
+
+/** What `CACHE_OPTIONS` say; what is in the way of the cache is told on stderr. */
+export function readCacheOptions(options: Options): Pick<LoadOptions, "cache" | "onNotice"> {
+  const cache = options.text("cache-file") ?? options.flag("cache");
+  return { cache, onNotice: (text) => note(`remora: ${text}\n`) };
 }

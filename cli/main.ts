@@ -10,6 +10,7 @@ import configuration from "../deno.json" with { type: "json" };
 import { bench } from "./bench.ts";
 import { nearestName } from "./nearest.ts";
 import { perplexity } from "./perplexity.ts";
+import { repack } from "./repack.ts";
 import { report } from "./report.ts";
 import { run } from "./run.ts";
 import { show } from "./show.ts";
@@ -23,6 +24,7 @@ const HELP = `remora runs INT4 language models on the CPU.
   remora bench MODEL         how fast a model is on this machine
   remora perplexity MODEL FILE
                              how well a model foresees a text
+  remora repack MODEL        a file beside the model that loads faster
 
   remora COMMAND --help      the options of a command
   remora --version           the version
@@ -35,10 +37,11 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
   show,
   bench,
   perplexity,
+  repack,
 };
 
 /** Names that are taken, so that nobody reads another meaning into them. */
-const FUTURE_COMMANDS = ["serve", "pull", "ls", "rm", "doctor", "repack"];
+const FUTURE_COMMANDS = ["serve", "pull", "ls", "rm", "doctor"];
 
 /** Runs a command line and returns the exit code. */
 export async function main(args: string[]): Promise<number> {

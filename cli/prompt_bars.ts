@@ -15,7 +15,8 @@ export class PromptBars implements Disposable {
   get listeners(): Pick<GenerateRequest, "onPictureProgress" | "onPromptProgress"> {
     return {
       onPictureProgress: (share) => this.#looking.show(share),
-      onPromptProgress: (done, total) => this.#reading.show(done / total),
+      // A prompt that is read at once needs no bar.
+      onPromptProgress: (done, total) => done < total && this.#reading.show(done / total),
     };
   }
 

@@ -18,7 +18,14 @@ import { chat } from "./chat.ts";
 import { userMessage, withUserMessage } from "./conversation.ts";
 import { describeBytes } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
-import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readLoadOptions } from "./load_options.ts";
+import {
+  CACHE_OPTIONS,
+  COMMON_OPTIONS,
+  LOAD_OPTIONS,
+  MODEL_OPTION,
+  readCacheOptions,
+  readLoadOptions,
+} from "./load_options.ts";
 import { checkAccess, requireWrite, takeModel } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { AttentionSum, drawAttention } from "./attention_picture.ts";
@@ -40,6 +47,7 @@ export const RUN_OPTIONS: OptionDefinitions = {
   "load-state": { value: "FILE", help: "go on with a conversation that was saved" },
   "save-state": { value: "FILE", help: "save the conversation at the end" },
   ...LOAD_OPTIONS,
+  ...CACHE_OPTIONS,
   temperature: { value: "X", help: "0: always the likeliest token" },
   "top-k": { value: "N", help: "keep the N likeliest tokens; 0: all" },
   "top-p": { value: "X", help: "keep the likeliest tokens that hold this share" },
@@ -129,7 +137,7 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
     isRaw,
     isJson,
     isVerbose: options.flag("verbose"),
-    load: readLoadOptions(options),
+    load: { ...readLoadOptions(options), ...readCacheOptions(options) },
     request: readRequest(options),
     imagePaths: options.list("image"),
     pictures: [],

@@ -8,10 +8,11 @@
  */
 import type { ContentPart, ImageInput, Message, Sequence } from "../mod.ts";
 import { RemoraError } from "../src/core/errors.ts";
+import { replaceFile } from "../src/core/replace_file.ts";
 import { openSealed, type SealedKind, sealFile } from "../src/core/sealed_file.ts";
 import { imageKey } from "../src/image/input.ts";
 import { isObject } from "../src/io/read.ts";
-import { isGranted, requireRead } from "./model_access.ts";
+import { requireRead } from "./model_access.ts";
 
 const KIND: SealedKind = { magic: "REMORAST", version: 1, title: "a state file of remora" };
 /** More than any memory of the kernels holds; an endless device is no state. */
@@ -67,10 +68,6 @@ async function readFile(path: string): Promise<Uint8Array> {
 /**
  * Writes the state of a conversation.
  *
- * The file is written beside its place and then renamed, so that it is the old one or the new one at any time. That needs
- * permission to write and read `FILE.partial` too; without it the file is written in place, and one that was not finished is
- * refused by its checksum.
- *
  * @throws {RemoraError} BAD_FILE when it cannot be written.
  */
 export async function writeState(
@@ -81,16 +78,9 @@ export async function writeState(
   const named = messages && await Promise.all(messages.map(withNamedPictures));
   const snapshot = await sequence.snapshot();
   const bytes = sealFile(KIND, { messages: named, tokenIds }, [snapshot], snapshot.length);
-  const partial = `${path}.partial`;
-  const mayRename = isGranted({ name: "write", path: partial }) && isGranted({ name: "read", path: partial });
-  try {
-    if (!mayRename) return await Deno.writeFile(path, bytes);
-    await Deno.writeFile(partial, bytes);
-    await Deno.rename(partial, path);
-  } catch (cause) {
-    if (mayRename) await Deno.remove(partial).catch(() => {});
-    throw new RemoraError("BAD_FILE", "Cannot write", { file: path, found: `${cause}`, cause });
-  }
+  await replaceFile(path, async (file) => {
+    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+  });
 }
 
 /** The message with the names of its pictures. */

@@ -12,6 +12,7 @@ import * as Operation from "../shared/operations";
 import { KIND_F32, KIND_INT8 } from "../shared/layout";
 import { attention, attentionWeights, rope, ropeTable, storeKeysValues } from "./attention";
 import { attentionCoded, storeCodedKeysValues } from "./attention_coded";
+import { checksum } from "./checksum";
 import {
   gptqToMarlin, marlinPermuteScales, marlinToGptq, marlinToPanels, packMarlinScales, unpackCodes,
 } from "./marlin";
@@ -23,6 +24,7 @@ import {
 import {
   activation, addScaled, embed, gatedActivation, gatherColumns, layerNorm, quantize, rmsNorm, softmax, spreadColumns,
 } from "./rows";
+import { touch } from "./touch";
 
 /**
  * How often a thread looks at a flag before it sleeps. Waking costs some 50 µs, a share takes microseconds: with a core for
@@ -192,6 +194,12 @@ function execute(rank: i32, size: i32): void {
       break;
     case Operation.OP_ATTENTION_WEIGHTS:
       attentionWeights(word(0), at(1), at(2), at(3), word(4), word(5), word(6), word(7), real(8), at(9), rank, size);
+      break;
+    case Operation.OP_CHECKSUM:
+      checksum(at(0), word(1), at(2), rank, size);
+      break;
+    case Operation.OP_TOUCH:
+      touch(at(0), word(1), rank, size);
       break;
     default:
       unreachable();

@@ -185,6 +185,30 @@ export class Kernels {
     return count;
   }
 
+  /** Makes the system give the memory of an array that will be filled, on all threads; what is there is lost. */
+  touch(address: number, bytes: number) {
+    const i = this.#command(Operation.OP_TOUCH);
+    i[1] = address;
+    i[2] = bytes;
+    this.team.run();
+  }
+
+  /** Both sums of kernels/assembly/checksum.ts; `bytes` a multiple of 64, `sums` the address of 16 bytes for each thread. */
+  checksum(address: number, bytes: number, sums: number): [sum: bigint, weighted: bigint] {
+    const i = this.#command(Operation.OP_CHECKSUM);
+    i[1] = address;
+    i[2] = bytes;
+    i[3] = sums;
+    this.team.run();
+    const shares = new BigUint64Array(this.heap.memory.buffer, sums, 2 * this.team.size);
+    let sum = 0n, weighted = 0n;
+    for (let rank = 0; rank < this.team.size; rank++) {
+      sum += shares[2 * rank];
+      weighted += shares[2 * rank + 1];
+    }
+    return [BigInt.asUintN(64, sum), BigInt.asUintN(64, weighted)];
+  }
+
   packInt4(
     source: number,
     weights: number,

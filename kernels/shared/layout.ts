@@ -10,6 +10,11 @@ export const BLOCK_INPUTS = 8;
  * 2^24 (255 · 127 · 128 = 4,145,280), so their conversion to f32 is exact.
  */
 export const GROUP_INPUTS_MAX = 128;
+/**
+ * Version of how weights lie in memory: panels, the order of codes in a block, scales and zero points. Raise it with every
+ * change, so that repacked weights on disk (src/weights/repacked_file.ts) are not taken for what they no longer are.
+ */
+export const WEIGHT_LAYOUT_VERSION = 1;
 /** Tokens in one block of the key/value cache; also the step of the running softmax. */
 export const KV_BLOCK_TOKENS = 32;
 /** Query rows that one attention tile carries. */

@@ -36,3 +36,5 @@ export const OP_UNPACK_CODES = 33;
 export const OP_ATTENTION_WEIGHTS = 34;
 /** Sends the workers to another memory; its number is the argument. */
 export const OP_MOVE = 35;
+export const OP_CHECKSUM = 36;
+export const OP_TOUCH = 37;

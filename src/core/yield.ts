@@ -12,6 +12,11 @@ import { setImmediate } from "node:timers";
 const TIMER_INTERVAL_MILLISECONDS = 100;
 let lastTimer = performance.now();
 
+/** `yieldToEvents` when the last timer is TIMER_INTERVAL_MILLISECONDS ago; else nothing is there to wait for. */
+export function yieldWhenDue(): Promise<void> | undefined {
+  return performance.now() - lastTimer < TIMER_INTERVAL_MILLISECONDS ? undefined : yieldToEvents();
+}
+
 /** Resolves after pending events were handled, signals among them at the latest after TIMER_INTERVAL_MILLISECONDS of work. */
 export function yieldToEvents(): Promise<void> {
   const now = performance.now();

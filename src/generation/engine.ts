@@ -4,6 +4,7 @@
  * @module
  */
 import type { Kernels } from "../../kernels/host/kernels.ts";
+import type { Turns } from "../core/turns.ts";
 import type { Decoder } from "../models/decoder/decoder.ts";
 import type { KeyValuePlace } from "./key_value_cache.ts";
 import type { SnapshotOrigin } from "./snapshot.ts";
@@ -16,6 +17,8 @@ export interface Engine {
   /** Memories that the model is laid over. */
   readonly memories: number;
   readonly decoder: Decoder;
+  /** At the decoder, which has one set of buffers: a step, or the remembering of a picture's states. */
+  readonly turns: Turns;
   /** Where the keys and values of a sequence lie. */
   readonly cache: KeyValuePlace;
   /** Of models that look at pictures. */

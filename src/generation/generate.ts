@@ -8,7 +8,6 @@ import { yieldToEvents } from "../core/yield.ts";
 import { type ImageInput, imageKey } from "../image/input.ts";
 import { StopStrings } from "../text/stop_strings.ts";
 import { StreamDecoder } from "../text/stream_decoder.ts";
-import { STEP_ROWS_MAX } from "../models/decoder/decoder.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { FinishReason, GenerateChunk, GenerateRequest, TokenLogprobs } from "./requests.ts";
 import { type Sample, Sampler } from "./sampler.ts";
@@ -83,7 +82,7 @@ export async function* generate(
     ...options,
     images: images.slice(known.pictures),
     onPictureProgress,
-    onPromptProgress: promptIds.length - known.tokens > STEP_ROWS_MAX ? onPromptProgress : undefined,
+    onPromptProgress,
   });
   if (maxTokens === 0) {
     yield { text: "", tokenIds: [], finishReason: "length", usage };

@@ -7,6 +7,7 @@ import { Kernels } from "../../kernels/host/kernels.ts";
 import { RemoraError } from "../core/errors.ts";
 import { CONFIG_BYTES_MAX } from "../core/limits.ts";
 import { memoryLimit } from "../core/memory_limit.ts";
+import { Turns } from "../core/turns.ts";
 import { type Checkpoint, openCheckpoint } from "../formats/checkpoint.ts";
 import { respellRules, respellTensors } from "../formats/module_names.ts";
 import { readQuantizationConfig } from "../formats/quantization_config.ts";
@@ -22,7 +23,8 @@ import { VisionTower } from "../models/mllama/vision_tower.ts";
 import { takeVisionWeights, VISION_PART } from "../models/mllama/vision_weights.ts";
 import { type Architecture, readArchitecture, spellingsOf } from "../models/registry.ts";
 import { keyValueKind, type KeyValueStorage } from "../ops/key_value_block.ts";
-import { type LoadedWeights, type LoadProgress, loadWeights } from "../weights/load.ts";
+import { type LoadProgress, loadWeights } from "../weights/load.ts";
+import type { LoadedWeights } from "../weights/loaded_weights.ts";
 import { type DenseStorage, type Precision, WeightPlan } from "../weights/plan.ts";
 import type { TileSettings } from "../image/tiles.ts";
 import type { Engine } from "./engine.ts";
@@ -34,6 +36,7 @@ import { describeModel, type ModelInfo } from "./model_info.ts";
 import { type GenerationDefaults, readGenerationDefaults, TextFiles } from "./text_files.ts";
 import { chooseThreads } from "./threads.ts";
 import { type CrossAttentionRows, Vision } from "./vision.ts";
+import { cachePathIn, loadThroughCache, repackInto } from "./weight_cache.ts";
 
 /** How to load a model; every field has a default. */
 export interface LoadOptions {
@@ -73,6 +76,14 @@ export interface LoadOptions {
   bankBytes?: number;
   /** Refuse everything that would need the network. */
   offline?: boolean;
+  /**
+   * Keep the weights as they lie in memory in a file, and read that file when it is there: `repacked.remora` in the model's
+   * folder (true), or this one. What is in the way of it goes to `onNotice`, but a file of this name that holds anything else is
+   * refused. Default: none is read or written.
+   */
+  cache?: boolean | string;
+  /** Told in one line what went otherwise than asked for and does no harm. */
+  onNotice?(text: string): void;
   /** Told after every few MB. */
   onProgress?(progress: LoadProgress): void;
   /** Stops loading; nothing is left behind. */
@@ -128,7 +139,7 @@ export async function loadModel(
     kernels = banks[0];
     const kernelsOf = (part: string) => banks[memory.bankOf.get(part)!];
     const digest = new ModelDigest(checkpoint);
-    const weights = await loadWeights(plan, digest.checkpoint, kernelsOf, options);
+    const weights = await weightsOf(inspected, digest, kernelsOf, options);
     kernels.chooseDotForm();
     for (const bank of banks) bank.wideDot = kernels.wideDot;
     const taker = takerOf(plan, weights);
@@ -139,10 +150,12 @@ export async function loadModel(
       layers.flatMap((layer, i) => (layer.isCross ?? false) === isCross ? [kernelsOf(layerPart(i))] : []);
     const kind = keyValueKind(inspected.kvCache);
     const decoder = new Decoder(config, taken, precision, kernelsOf, rows);
+    const turns = new Turns();
     const engine: Engine = {
       kernels,
       memories: banks.length,
       decoder,
+      turns,
       cache: { ...cacheShapeOf(config, kind), kernels: layerKernels(config, false) },
       ...(architecture.vision && {
         vision: new Vision({
@@ -153,6 +166,7 @@ export async function loadModel(
             kernelsOf(VISION_PART),
           ),
           decoder,
+          turns,
           kernels: kernelsOf(VISION_PART),
           place: { ...pictureShapeOf(config, kind), kernels: layerKernels(config, true) },
           settings: inspected.tileSettings!,
@@ -174,6 +188,46 @@ export async function loadModel(
     await kernels?.close();
     throw error;
   } finally {
+    inspected.source.close?.();
+  }
+}
+
+/**
+ * Writes the weights as they lie in memory into a file, for {@linkcode LoadOptions.cache}.
+ *
+ * @param file Where to; default: `repacked.remora` in the model's folder. Whatever is there is replaced.
+ * @returns The file, and its bytes.
+ * @throws {RemoraError} As {@linkcode loadModel}; BAD_ARGUMENT for a model without a folder and no file named, BAD_FILE when the
+ * file cannot be written.
+ *
+ * @example Repack once, load fast
+ * ```ts
+ * import { loadModel, repackModel } from "../../mod.ts";
+ * async function repackAndLoad(path: string) {
+ *   const { file } = await repackModel(path);
+ *   return await loadModel(path, { cache: file });
+ * }
+ * ```
+ */
+export async function repackModel(
+  source: string | URL | ModelSource,
+  options: LoadOptions & { file?: string } = {},
+): Promise<{ file: string; bytes: number }> {
+  const inspected = await inspect(source, options);
+  const { plan, config, memory, threads, source: { folder, label } } = inspected;
+  let kernels: Kernels | undefined;
+  try {
+    refuseUnlessFits(label ?? "the model", memory);
+    const file = options.file ?? (folder === undefined ? undefined : cachePathIn(folder));
+    if (file === undefined) throw withoutFolder(label);
+    const banks = await Kernels.startBanks(threads, options.kernels ?? "auto", memory.banks);
+    kernels = banks[0];
+    const kernelsOf = (part: string) => banks[memory.bankOf.get(part)!];
+    const digest = new ModelDigest(inspected.checkpoint);
+    await repackInto(file, { ...options, plan, config, digest, kernelsOf });
+    return { file, bytes: (await Deno.stat(file)).size };
+  } finally {
+    await kernels?.close();
     inspected.source.close?.();
   }
 }
@@ -255,6 +309,31 @@ async function inspect(where: string | URL | ModelSource, options: LoadOptions):
     source.close?.();
     throw error;
   }
+}
+
+/** The weights, from a cache where one is wished for and can be. */
+async function weightsOf(
+  { source, plan, config }: InspectedModel,
+  digest: ModelDigest,
+  kernelsOf: (part: string) => Kernels,
+  options: LoadOptions,
+): Promise<LoadedWeights> {
+  const { cache = false, onNotice } = options;
+  if (typeof cache === "string" || (cache && source.folder !== undefined)) {
+    const path = typeof cache === "string" ? cache : cachePathIn(source.folder!);
+    const load = { ...options, plan, config, digest, kernelsOf };
+    return await loadThroughCache(path, typeof cache === "string", load);
+  }
+  if (cache) onNotice?.(withoutFolder(source.label).message);
+  return await loadWeights(plan, digest.checkpoint, kernelsOf, options);
+}
+
+function withoutFolder(label = "the model"): RemoraError {
+  return new RemoraError("BAD_ARGUMENT", "Cannot keep repacked weights beside", {
+    file: label,
+    expected: "a local folder, or the name of a file",
+    found: "neither",
+  });
 }
 
 function refuseUnknown(option: string, value: string, known: string[]): void {

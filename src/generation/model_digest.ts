@@ -1,9 +1,9 @@
 /**
  * A name for a model's content, made of what is read of it anyway.
  *
- * Keys and values of one model are noise to another, so a snapshot names its model. Hashing all of it would take a second for
- * each gigabyte or two; instead the first SAMPLE_BYTES of every piece that loading reads (4 MiB or a whole tensor, whichever is
- * shorter) are hashed, with the config and the place of each. Training and quantising change every tensor nearly everywhere, so
+ * Keys and values of one model are noise to another, so a snapshot names its model; so do repacked weights. Hashing all of it
+ * would take a second for each gigabyte or two; instead the first SAMPLE_BYTES of every tensor that loading reads are hashed,
+ * with the config and the tensor's type and shape. Training and quantising change every tensor nearly everywhere, so
  * another training state, quantisation or revision has another name. A few weights changed by hand may not be noticed.
  *
  * @module
@@ -12,14 +12,15 @@ import { createHash } from "node:crypto";
 import type { Checkpoint } from "../formats/checkpoint.ts";
 import type { TensorEntry } from "../formats/safetensors.ts";
 
-/** Of each piece: some 1,000 weights. 0.1 % of a large model. */
+/** Of each tensor: some thousand weights. */
 const SAMPLE_BYTES = 4096;
 
 /** Watches a checkpoint being read. */
 export class ModelDigest {
   /** The same checkpoint; what is read through it counts. */
   readonly checkpoint: Checkpoint;
-  readonly #samples: string[] = [];
+  /** By the tensor's name. */
+  readonly #samples = new Map<string, string>();
 
   constructor(checkpoint: Checkpoint) {
     this.checkpoint = {
@@ -36,16 +37,27 @@ export class ModelDigest {
     };
   }
 
-  /** SHA-256 in hexadecimal of the config and what was read so far, in whatever order. */
+  /** Reads what the name needs of these tensors, where they will not be loaded. */
+  async sample(tensors: Iterable<TensorEntry>): Promise<void> {
+    for (const entry of tensors) {
+      if (this.#samples.has(entry.name)) continue;
+      const bytes = new Uint8Array(Math.min(SAMPLE_BYTES, entry.end - entry.begin));
+      await this.checkpoint.readTensorInto(entry, 0, bytes);
+    }
+  }
+
+  /** SHA-256 in hexadecimal of the config and the tensors that were read so far, in whatever order. */
   name(config: unknown): string {
     const hash = createHash("sha256").update(JSON.stringify(config));
-    for (const sample of this.#samples.sort()) hash.update(sample);
+    for (const sample of [...this.#samples.values()].sort()) hash.update(sample);
     return hash.digest("hex");
   }
 
+  /** Reading begins at a tensor's first byte, with SAMPLE_BYTES at least or all there are. */
   #add({ name, dtype, shape }: TensorEntry, offset: number, bytes: Uint8Array): void {
+    if (offset > 0) return;
     // A copy: the bytes may lie in memory that threads share, which the hash does not take.
     const sample = createHash("sha256").update(bytes.slice(0, SAMPLE_BYTES)).digest("hex");
-    this.#samples.push(JSON.stringify([name, dtype, shape, offset, sample]));
+    this.#samples.set(name, JSON.stringify([name, dtype, shape, sample]));
   }
 }

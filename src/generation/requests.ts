@@ -24,7 +24,7 @@ export interface GenerateRequest extends SamplingOptions {
   attention?: boolean;
   /** Told while pictures are looked at: how much of all is done, from 0 to 1. */
   onPictureProgress?(share: number): void;
-  /** Told while a prompt is read that takes more than one step of 512 tokens: tokens that are done, of how many. */
+  /** Told while the prompt is read: tokens that are done, of how many; as `forward` tells it. */
   onPromptProgress?(done: number, total: number): void;
   /**
    * Tokens to generate at most; default: what the context still holds. Memory for all of them is reserved before anything is

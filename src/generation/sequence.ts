@@ -6,9 +6,10 @@
 import { RemoraError } from "../core/errors.ts";
 import { joinFloats } from "../core/floats.ts";
 import { PICTURE_COUNT_MAX } from "../core/limits.ts";
-import { yieldToEvents } from "../core/yield.ts";
+import { yieldWhenDue } from "../core/yield.ts";
 import { cannotSee, type ImageInput } from "../image/input.ts";
 import type { Trace } from "../models/decoder/decoder.ts";
+import { LOGIT_ROWS } from "../ops/workspace.ts";
 import type { Engine } from "./engine.ts";
 import { KeyValueCache } from "./key_value_cache.ts";
 import { AttentionMean, type PictureAttention } from "./picture_attention.ts";
@@ -22,13 +23,13 @@ export interface ForwardOptions {
   images?: ImageInput[];
   /** Told while pictures are looked at: how much of all is done, from 0 to 1. */
   onPictureProgress?(share: number): void;
-  /** Told after each step of at most 512 tokens: tokens that are done, of how many. */
+  /** Told tokens that are done, of how many: after each step of at most 512, and within one as its layers are done. */
   onPromptProgress?(done: number, total: number): void;
   /** Which rows of logits to return: the last token's (default), every token's, or none. */
   logits?: "last" | "all" | "none";
   /** Return where in the visible pictures the last token looked. */
   attention?: boolean;
-  /** Stops between two steps of at most 512 tokens; the sequence keeps the steps that were done. */
+  /** Stops within half a layer; the sequence keeps the steps of at most 512 tokens that were done. */
   signal?: AbortSignal;
   /**
    * Told intermediate results for comparison with another implementation. Once a step: "embed", "layers.0" …, "norm", each
@@ -110,6 +111,7 @@ export class Sequence implements Disposable {
       return await this.#append(tokenIds, options);
     });
   }
+
   /**
    * Forgets all tokens from `length` on.
    *
@@ -236,17 +238,21 @@ export class Sequence implements Disposable {
     });
   }
 
-  /** Gives the cache's memory back to the model. */
+  /** Gives the cache's memory back to the model. A call that still runs ends soon, with BAD_ARGUMENT, and gives it back then. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    this.#tokens = [];
-    this.#sight?.dispose();
-    this.#cache.dispose();
+    if (!this.#isBusy) this.#release();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #release(): void {
+    this.#tokens = [];
+    this.#sight?.dispose();
+    this.#cache.dispose();
   }
 
   /** Looks at the pictures and puts them where their tokens will be. */
@@ -280,33 +286,47 @@ export class Sequence implements Disposable {
 
   async #appendSteps(tokenIds: ArrayLike<number>, options: ForwardOptions): Promise<ForwardResult> {
     const { logits = "last", signal, trace, onPromptProgress } = options;
-    const { decoder } = this.#engine;
-    const vocabSize = decoder.config.vocabularySize;
-    const rows = logits === "all" ? tokenIds.length : logits === "last" ? 1 : 0;
+    const { decoder, turns } = this.#engine;
+    const { heads, layers, vocabularySize: vocabSize } = decoder.config;
+    const total = tokenIds.length;
+    const rows = logits === "all" ? total : logits === "last" ? 1 : 0;
     const data = new Float32Array(rows * vocabSize);
     let mean: AttentionMean | undefined;
     for (let begin = 0; begin < tokenIds.length; begin += decoder.rows) {
-      if (begin > 0) await yieldToEvents();
-      signal?.throwIfAborted();
       const ids = Array.prototype.slice.call(tokenIds, begin, begin + decoder.rows);
       const start = this.length;
       const seeing = this.#sight?.seeing(start, ids.length);
-      const isLast = begin + ids.length === tokenIds.length;
+      const isLast = begin + ids.length === total;
       if (isLast && options.attention) mean = new AttentionMean();
-      const { heads } = decoder.config;
       const watch = mean && ((weights: Float32Array) => mean!.add(weights, heads));
       this.#cache.use(start + ids.length);
-      decoder.forward({ ids, start, cache: this.#cache, seeing, watch, trace });
+      await turns.take(async () => {
+        for (const done of decoder.forward({ ids, start, cache: this.#cache, seeing, watch, trace })) {
+          const pause = this.#pauseWhenDue(signal);
+          if (!pause) continue;
+          await pause;
+          onPromptProgress?.(begin + Math.floor(ids.length * done / layers.length), total);
+        }
+        const unwanted = total - rows;
+        for (let row = Math.max(0, unwanted - begin); row < ids.length; row += LOGIT_ROWS) {
+          const count = Math.min(LOGIT_ROWS, ids.length - row);
+          decoder.logits(row, count, data.subarray((begin + row - unwanted) * vocabSize));
+          await this.#pauseWhenDue(signal);
+        }
+      }, signal);
       this.#tokens.push(...ids);
-      if (logits === "all") {
-        decoder.logits(0, ids.length, data.subarray(begin * vocabSize));
-      } else if (logits === "last" && isLast) {
-        decoder.logits(ids.length - 1, 1, data);
-      }
-      onPromptProgress?.(begin + ids.length, tokenIds.length);
+      onPromptProgress?.(begin + ids.length, total);
     }
     const attention = mean && this.#mapsOf(mean);
     return { rows, vocabSize, data, ...(attention && { attention }) };
+  }
+
+  /** Lets events in if that is due; what they bring may end the call. Decoding token by token makes no promise here. */
+  #pauseWhenDue(signal: AbortSignal | undefined): Promise<void> | undefined {
+    return yieldWhenDue()?.then(() => {
+      signal?.throwIfAborted();
+      if (this.#isDisposed) throw notIdle("a disposed one");
+    });
   }
 
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -316,18 +336,13 @@ export class Sequence implements Disposable {
       return await work();
     } finally {
       this.#isBusy = false;
+      if (this.#isDisposed) this.#release();
     }
   }
 
   #refuseWhenBusy(): void {
-    const found = this.#isDisposed
-      ? "a disposed one"
-      : this.#isBusy
-      ? "another call still running"
-      : undefined;
-    if (found) {
-      throw new RemoraError("BAD_ARGUMENT", "Cannot use the sequence", { expected: "an idle one", found });
-    }
+    if (this.#isDisposed) throw notIdle("a disposed one");
+    if (this.#isBusy) throw notIdle("another call still running");
   }
 
   #mapsOf(mean: AttentionMean): PictureAttention[] {
@@ -383,4 +398,8 @@ export class Sequence implements Disposable {
       });
     }
   }
+}
+
+function notIdle(found: string): RemoraError {
+  return new RemoraError("BAD_ARGUMENT", "Cannot use the sequence", { expected: "an idle one", found });
 }

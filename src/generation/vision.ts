@@ -7,6 +7,8 @@ import type { Kernels } from "../../kernels/host/kernels.ts";
 import { RemoraError } from "../core/errors.ts";
 import { joinFloats } from "../core/floats.ts";
 import { PICTURE_CACHE_BYTES_MAX } from "../core/limits.ts";
+import { Turns } from "../core/turns.ts";
+import { yieldWhenDue } from "../core/yield.ts";
 import { decodeImage } from "../image/decode.ts";
 import { type ImageInput, imageKey, isSeen, type PreparedImage } from "../image/input.ts";
 import { supportedCanvases, tileImage, type TileSettings } from "../image/tiles.ts";
@@ -71,6 +73,8 @@ export interface SeeOptions {
 export interface VisionParts {
   tower: VisionTower;
   decoder: Decoder;
+  /** At the decoder. Whoever holds a turn there never waits for one at the tower. */
+  turns: Turns;
   /** The tower's. */
   kernels: Kernels;
   /** Where keys and values of pictures lie: in the cross-attention layers' memories. */
@@ -85,8 +89,8 @@ export class Vision {
   readonly #parts: VisionParts;
   /** By key; the most recently used last. */
   readonly #pictures = new Map<string, { picture: SeenPicture; users: number }>();
-  /** The tower has one set of buffers. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** At the tower, which has one set of buffers, and at `#pictures`. */
+  readonly #turns = new Turns();
 
   constructor(parts: VisionParts) {
     this.#parts = parts;
@@ -134,7 +138,7 @@ export class Vision {
    */
   async see(images: readonly ImageInput[], options: SeeOptions = {}): Promise<SeenPicture[]> {
     const keys = await Promise.all(images.map(imageKey));
-    return await this.#inTurn(() => this.#take(keys, images, options));
+    return await this.#turns.take(() => this.#take(keys, images, options), options.signal);
   }
 
   /** Takes a picture that comes from elsewhere; `fill` writes its keys and values. It is dropped when it is known. */
@@ -142,14 +146,14 @@ export class Vision {
     picture: Omit<SeenPicture, "memory">,
     fill: (memory: KeyValueCache) => void,
   ): Promise<SeenPicture> {
-    return await this.#inTurn(() => {
+    return await this.#turns.take(() => {
       if (!this.#pictures.has(picture.key)) {
         const memory = KeyValueCache.reserved(this.place, picture.tokens);
         memory.use(picture.tokens);
         fill(memory);
         this.#pictures.set(picture.key, { picture: { ...picture, memory }, users: 0 });
       }
-      return Promise.resolve(this.#use(picture.key));
+      return this.#use(picture.key);
     });
   }
 
@@ -158,12 +162,6 @@ export class Vision {
     const entry = this.#pictures.get(picture.key)!;
     entry.users--;
     this.#forget();
-  }
-
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work);
-    this.#turn = turn.catch(() => {});
-    return await turn;
   }
 
   async #take(
@@ -263,18 +261,21 @@ export class Vision {
       onLayer: (done: number, total: number) => void;
     },
   ): Promise<void> {
-    const { tower, decoder, kernels, rows } = this.#parts;
+    const { tower, decoder, turns, kernels, rows } = this.#parts;
     const allTiles = rows === "transformers" || trace !== undefined;
     memory.use(tokens);
     const features = await tower.see(prepared, { allTiles, signal, onLayer });
     const { hiddenSize } = decoder.config;
     const states: Float32Array[] = [];
-    tower.project(features, decoder.rows, (address, start, count) => {
-      const part = kernels.heap.floatsAt(address, count * hiddenSize);
-      if (trace) states.push(part.slice());
-      const kept = Math.min(count, tokens - start);
-      if (kept > 0) decoder.remember(part.subarray(0, kept * hiddenSize), kept, start, memory);
-    });
+    for (const { address, start, rows } of tower.project(features, decoder.rows)) {
+      // Views are made anew after each wait: a memory that grew in the meantime has another buffer.
+      const read = (count: number) => kernels.heap.floatsAt(address, count * hiddenSize);
+      if (trace) states.push(read(rows).slice());
+      const kept = Math.min(rows, tokens - start);
+      if (kept > 0) await turns.take(() => decoder.remember(read(kept), kept, start, memory), signal);
+      await yieldWhenDue();
+      signal?.throwIfAborted();
+    }
     if (trace) {
       const count = features.tiles * tower.tileTokens * tower.config.outputSize;
       trace.vision.push(kernels.heap.floatsAt(features.address, count).slice());

@@ -29,14 +29,14 @@ function pathOf(url: URL): string {
 
 class DirectorySource implements ModelSource {
   readonly label: string;
-  readonly #directory: string;
+  readonly folder: string;
   readonly #sizes: ReadonlyMap<string, number>;
   readonly #openFiles = new Map<string, Deno.FsFile>();
 
   constructor(path: string) {
     this.label = path;
-    this.#directory = path.replace(/(?<=[^:/\\])[/\\]+$/, "");
-    this.#sizes = listFiles(this.#directory);
+    this.folder = path.replace(/(?<=[^:/\\])[/\\]+$/, "");
+    this.#sizes = listFiles(this.folder);
   }
 
   list(): ReadonlyMap<string, number> {
@@ -74,8 +74,8 @@ class DirectorySource implements ModelSource {
     let file = this.#openFiles.get(name);
     if (file !== undefined) return file;
     if (this.#openFiles.size >= OPEN_FILES_MAX) this.close();
-    const path = `${this.#directory}/${name}`;
-    file = typed(path, this.#directory, () => Deno.openSync(path));
+    const path = `${this.folder}/${name}`;
+    file = typed(path, this.folder, () => Deno.openSync(path));
     this.#openFiles.set(name, file);
     return file;
   }

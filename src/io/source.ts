@@ -9,6 +9,8 @@
 export interface ModelSource {
   /** What error messages call this place, such as the directory as the user wrote it. */
   readonly label?: string;
+  /** The local folder, where it is one. */
+  readonly folder?: string;
   /** File names with their sizes in bytes, `/`-separated, relative to the model's folder. */
   list(): Promise<ReadonlyMap<string, number>> | ReadonlyMap<string, number>;
   /**

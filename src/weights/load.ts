@@ -11,16 +11,16 @@ import {
   GROUP_INPUTS_MAX,
   KIND_F32,
   KIND_INT4,
-  KIND_INT7,
-  KIND_INT8,
   PANEL_OUTPUTS,
 } from "../../kernels/shared/layout.ts";
 import { RemoraError } from "../core/errors.ts";
 import type { Checkpoint } from "../formats/checkpoint.ts";
 import { checkFinite, checkGroupIndex, type DenseLinear, type GptqLinear } from "../formats/gptq.ts";
 import type { TensorEntry } from "../formats/safetensors.ts";
-import type { Linear, StoredArray } from "./linear.ts";
+import type { Linear, LinearForm, StoredArray } from "./linear.ts";
+import { type LoadedWeights, reserveLinear } from "./loaded_weights.ts";
 import {
+  formOf,
   kindOf,
   type PlannedArray,
   type PlannedLinear,
@@ -38,15 +38,6 @@ export interface LoadProgress {
   totalBytes: number;
 }
 
-/** What the model code gets: its weights by name. */
-export interface LoadedWeights {
-  readonly tables: ReadonlyMap<string, Linear>;
-  readonly linears: ReadonlyMap<string, Linear>;
-  /** Addresses of f32 vectors. */
-  readonly vectors: ReadonlyMap<string, number>;
-  readonly arrays: ReadonlyMap<string, StoredArray>;
-}
-
 /**
  * Loads everything in the plan, each part into the memory of its kernels.
  *
@@ -59,7 +50,9 @@ export async function loadWeights(
   kernelsOf: (part: string) => Kernels,
   { onProgress, signal }: { onProgress?: (progress: LoadProgress) => void; signal?: AbortSignal } = {},
 ): Promise<LoadedWeights> {
-  const progress: LoadProgress = { loadedBytes: 0, totalBytes: storedBytes(plan) };
+  const tensors = [...plan.storedTensors()];
+  const totalBytes = tensors.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  const progress: LoadProgress = { loadedBytes: 0, totalBytes };
   const loaders = new Map<Kernels, Loader>();
   const loaderOf = ({ part }: { part: string }) => {
     const kernels = kernelsOf(part);
@@ -141,7 +134,9 @@ class Loader {
   }
 
   async vector({ stored, length, offset }: PlannedVector): Promise<number> {
-    return await this.#widened(stored, length, offset);
+    const address = this.#kernels.heap.allocate(length * 4);
+    await this.#widen(stored, address, length, offset);
+    return address;
   }
 
   async array({ stored, kind, bytes }: PlannedArray): Promise<StoredArray> {
@@ -160,27 +155,26 @@ class Loader {
   }
 
   async linear(planned: PlannedLinear): Promise<Linear> {
-    const bias = planned.stored.bias ? await this.#widened(planned.stored.bias, planned.outputs, 0) : 0;
-    return planned.stored.kind === "dense"
-      ? await this.#dense(planned, planned.stored, bias)
-      : await this.#codes(planned, planned.stored, bias);
+    const { stored, outputs } = planned;
+    const linear = stored.kind === "dense"
+      ? await this.#dense(planned, stored)
+      : await this.#codes(planned, stored);
+    if (stored.bias) await this.#widen(stored.bias, linear.bias, outputs, 0);
+    return linear;
   }
 
-  async #dense(planned: PlannedLinear, { weight }: DenseLinear, bias: number): Promise<Linear> {
-    const { name, kind, outputs, inputs, group, groups } = planned;
-    const { heap } = this.#kernels;
-    const elementBytes = weight.dtype === "F32" ? 4 : 2;
-    const panels = Math.ceil(outputs / PANEL_OUTPUTS);
-    const blocks = Math.ceil(inputs / BLOCK_INPUTS);
-    const isCoded = kind === KIND_INT8 || kind === KIND_INT7;
-    const weights = heap.allocate(
-      panels * PANEL_OUTPUTS * (isCoded ? blocks * BLOCK_INPUTS : inputs * elementBytes),
-    );
-    const scales = isCoded ? heap.allocate(panels * PANEL_OUTPUTS * groups * 4) : 0;
-    const rowBytes = inputs * elementBytes;
+  #reserve(planned: PlannedLinear, form: LinearForm): Linear {
+    return reserveLinear(planned, form, (bytes) => this.#kernels.heap.allocate(bytes));
+  }
+
+  async #dense(planned: PlannedLinear, { weight }: DenseLinear): Promise<Linear> {
+    const { kind, inputs, group } = planned;
+    const linear = this.#reserve(planned, formOf(planned));
+    const { weights, scales } = linear.matrix;
+    const rowBytes = inputs * (weight.dtype === "F32" ? 4 : 2);
     await this.#windows(weight, rowBytes, PANEL_OUTPUTS, (at, row, rows) => {
       const panel = row / PANEL_OUTPUTS;
-      if (isCoded) {
+      if (scales) {
         this.#kernels.packDenseCodes(
           at,
           kindOf(weight),
@@ -197,28 +191,26 @@ class Loader {
       }
     });
     this.#refuseNonFinite(weight);
-    const matrix = { weights, scales, zeros: 0, zero: kind === KIND_INT7 ? 64 : 128, group };
-    return { name, kind, outputs, inputs, matrix, bias, order: 0, packedInputs: inputs };
+    return linear;
   }
 
-  async #codes(planned: PlannedLinear, stored: GptqLinear, bias: number): Promise<Linear> {
-    const { name, kind, outputs, inputs } = planned;
-    const { heap } = this.#kernels;
+  async #codes(planned: PlannedLinear, stored: GptqLinear): Promise<Linear> {
+    const { kind, outputs } = planned;
     const inputOrder = stored.groupIndex ? await this.#inputOrder(stored, stored.groupIndex) : undefined;
-    const group = inputOrder?.group ?? planned.group;
-    const packedInputs = inputOrder?.indices.length ?? inputs;
+    const form = formOf(planned);
+    const linear = this.#reserve(
+      planned,
+      inputOrder
+        ? { ...form, group: inputOrder.group, packedInputs: inputOrder.indices.length, hasOrder: true }
+        : form,
+    );
+    const { order, packedInputs, matrix: { weights, scales, zeros, group } } = linear;
     const groups = Math.ceil(packedInputs / group);
     // The last stored group may be shorter, so their number does not tell into how many runs a whole one was cut.
     const split = inputOrder?.split ?? (stored.groups === 1 ? groups : stored.groupSize / group);
-    const panels = Math.ceil(outputs / PANEL_OUTPUTS);
     const blocks = packedInputs / BLOCK_INPUTS;
 
-    let order = 0;
-    if (inputOrder) {
-      order = heap.allocate(packedInputs * 4);
-      heap.wordsAt(order, packedInputs).set(inputOrder.indices);
-    }
-    const weights = heap.allocate(panels * PANEL_OUTPUTS * packedInputs * (kind === KIND_INT4 ? 0.5 : 1));
+    if (inputOrder) this.#kernels.heap.wordsAt(order, packedInputs).set(inputOrder.indices);
     if (kind === KIND_INT4 && !order) {
       await this.#windows(stored.codes, outputs * 4, 1, (at, block, count) => {
         this.#kernels.packInt4(at, weights, outputs, blocks, block, count);
@@ -230,21 +222,17 @@ class Loader {
       });
     }
 
-    const scales = heap.allocate(panels * PANEL_OUTPUTS * groups * 4);
     await this.#whole(stored.scales, (at) => {
       this.#kernels.packScales(at, kindOf(stored.scales), scales, outputs, groups, split);
     });
     this.#refuseNonFinite(stored.scales);
 
-    let zeros = 0;
     if (stored.zeros) {
-      zeros = heap.allocate(panels * PANEL_OUTPUTS * groups * 2);
       await this.#whole(stored.zeros, (at) => {
         this.#kernels.packZeros(at, stored.bits, stored.zerosStoredMinusOne, zeros, outputs, groups, split);
       });
     }
-    const matrix = { weights, scales, zeros, zero: stored.zeroPoint, group };
-    return { name, kind, outputs, inputs, matrix, bias, order, packedInputs };
+    return linear;
   }
 
   /**
@@ -268,11 +256,9 @@ class Loader {
     return { indices, group, split };
   }
 
-  async #widened(entry: TensorEntry, length: number, offset: number): Promise<number> {
-    const target = this.#kernels.heap.allocate(length * 4);
+  async #widen(entry: TensorEntry, target: number, length: number, offset: number): Promise<void> {
     await this.#whole(entry, (at) => this.#kernels.widen(at, kindOf(entry), target, length, offset));
     this.#refuseNonFinite(entry);
-    return target;
   }
 
   /** Reads the tensor whole into memory of its own for as long as `use` takes. */
@@ -331,19 +317,4 @@ class Loader {
       found: `${count} that are NaN or infinite`,
     });
   }
-}
-
-function storedBytes(plan: WeightPlan): number {
-  let sum = 0;
-  const count = (entry?: TensorEntry) => {
-    if (entry) sum += entry.end - entry.begin;
-  };
-  for (const { stored } of [...plan.tables.values(), ...plan.linears.values()]) {
-    count(stored.bias);
-    if (stored.kind === "dense") count(stored.weight);
-    else [stored.codes, stored.scales, stored.zeros, stored.groupIndex].forEach(count);
-  }
-  for (const { stored } of plan.vectors.values()) count(stored);
-  for (const { stored } of plan.arrays.values()) count(stored);
-  return sum;
 }

@@ -12,13 +12,13 @@ import {
   KIND_INT4,
   KIND_INT7,
   KIND_INT8,
-  PANEL_OUTPUTS,
 } from "../../kernels/shared/layout.ts";
 import { RemoraError } from "../core/errors.ts";
 import { type DenseLinear, type GptqLinear, type LinearShape, requireLinear } from "../formats/gptq.ts";
 import type { Checkpoint } from "../formats/checkpoint.ts";
 import type { QuantizationConfig } from "../formats/quantization_config.ts";
 import type { TensorEntry } from "../formats/safetensors.ts";
+import { linearBytes, type LinearForm } from "./linear.ts";
 import type { DenseForm, LinearOptions } from "./taker.ts";
 
 /** Arithmetic of the matrix products: activations in signed bytes, or f32 ones against weights as stored. */
@@ -90,6 +90,19 @@ export class WeightPlan {
     this.#checkpoint = checkpoint;
     this.#quantization = quantization;
     this.#requantises = precision === "int8" && dense === "int8";
+  }
+
+  /** Every tensor that loading reads; one that lies in two forms comes twice. */
+  *storedTensors(): Generator<TensorEntry, void, void> {
+    for (const { stored } of [...this.tables.values(), ...this.linears.values()]) {
+      const { bias } = stored;
+      const others = stored.kind === "dense"
+        ? [stored.weight]
+        : [stored.codes, stored.scales, stored.zeros, stored.groupIndex];
+      for (const entry of [bias, ...others]) if (entry) yield entry;
+    }
+    for (const { stored } of this.vectors.values()) yield stored;
+    for (const { stored } of this.arrays.values()) yield stored;
   }
 
   /** Bytes in kernel memory. */
@@ -216,12 +229,9 @@ function planLinear(
   { outputs, inputs }: LinearShape,
   dense: DenseForm,
 ): Omit<PlannedLinear, "part"> {
-  const panels = Math.ceil(outputs / PANEL_OUTPUTS);
-  const bias = stored.bias ? outputs * 4 : 0;
   if (stored.kind === "dense" && dense === "asStored") {
-    const kind = kindOf(stored.weight);
-    const bytes = panels * PANEL_OUTPUTS * inputs * (kind === KIND_F32 ? 4 : 2) + bias;
-    return { name, outputs, inputs, stored, kind, group: inputs, groups: 1, bytes };
+    const planned = { name, outputs, inputs, stored, kind: kindOf(stored.weight), group: inputs, groups: 1 };
+    return { ...planned, bytes: bytesOf(planned) };
   }
   const kind = stored.kind === "dense"
     ? (dense === "fine" ? KIND_INT8 : KIND_INT7)
@@ -229,11 +239,21 @@ function planLinear(
     ? KIND_INT4
     : KIND_INT8;
   const group = stored.kind === "dense" ? DENSE_GROUP_INPUTS : groupInMemory(stored);
-  const groups = Math.ceil(inputs / group);
-  const codeBytes = Math.ceil(inputs / BLOCK_INPUTS) * BLOCK_INPUTS * (kind === KIND_INT4 ? 0.5 : 1);
-  const zeroBytes = stored.kind === "gptq" && stored.zeros ? 2 : 0;
-  const bytes = panels * PANEL_OUTPUTS * (codeBytes + groups * (4 + zeroBytes)) + bias;
-  return { name, outputs, inputs, stored, kind, group, groups, bytes };
+  const planned = { name, outputs, inputs, stored, kind, group, groups: Math.ceil(inputs / group) };
+  return { ...planned, bytes: bytesOf(planned) };
+}
+
+function bytesOf(planned: Omit<PlannedLinear, "part" | "bytes">): number {
+  return Object.values(linearBytes(formOf(planned))).reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** The form in memory, where the inputs keep their order. */
+export function formOf(
+  { kind, outputs, inputs, group, stored }: Omit<PlannedLinear, "part" | "bytes">,
+): LinearForm {
+  const hasZeros = stored.kind === "gptq" && stored.zeros !== undefined;
+  const hasBias = stored.bias !== undefined;
+  return { kind, outputs, packedInputs: inputs, group, hasZeros, hasBias, hasOrder: false };
 }
 
 /** The longest run of at most GROUP_INPUTS_MAX inputs into which the stored groups can be cut evenly. */

@@ -75,16 +75,19 @@ Deno.test("reserving beyond the context is refused", async () => {
   await sequence.forward(Array(32).fill(5));
 });
 
-Deno.test("a long prompt tells how much of it is read; a short one does not", async () => {
+Deno.test("a prompt tells how much of it is read", async () => {
   await using model = await loadModel(SCENES, { threads: 1 });
   using sequence = model.createSequence();
   const told: number[][] = [];
   const onPromptProgress = (done: number, total: number) => told.push([done, total]);
   const prompt = Array.from({ length: 1100 }, (_, i) => 5 + i % 200);
   await model.complete({ prompt, maxTokens: 3, sequence, onPromptProgress });
-  assert.deepEqual(told, [[512, 1100], [1024, 1100], [1100, 1100]]);
+  const dones = told.map(([done]) => done);
+  assert.deepEqual(dones, dones.toSorted((a, b) => a - b));
+  for (const step of [512, 1024, 1100]) assert.ok(dones.includes(step));
+  assert.ok(told.every(([, total]) => total === 1100));
   await model.complete({ prompt: [...prompt, 7], maxTokens: 3, sequence, onPromptProgress });
-  assert.equal(told.length, 3, "the rest is short");
+  assert.deepEqual(told.at(-1), [1, 1], "the rest is new");
 });
 
 Deno.test("with maxTokens 0 a prompt is read into the sequence", async () => {

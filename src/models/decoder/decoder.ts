@@ -18,7 +18,7 @@ import { rotaryFrequencies } from "../../layers/rotary.ts";
 import { Activations } from "../../ops/activations.ts";
 import { wholeBlocks } from "../../ops/product_buffers.ts";
 import { project } from "../../ops/project.ts";
-import { LOGIT_ROWS, type Workspace, type WorkspaceShape } from "../../ops/workspace.ts";
+import type { Workspace, WorkspaceShape } from "../../ops/workspace.ts";
 import type { Linear } from "../../weights/linear.ts";
 import type { Precision } from "../../weights/plan.ts";
 import type { DecoderConfig } from "./config.ts";
@@ -92,23 +92,26 @@ export class Decoder {
 
   /**
    * Runs the layers; keys and values of the step go into its cache, the final norm's output stays in the workspace for
-   * `logits`.
+   * `logits`. Nothing happens but by iterating.
+   *
+   * @returns Yields how many layers are done, after each half of one: there the caller may let events in, but nobody may use
+   * this decoder before the end. Whoever stops there leaves nothing behind but rows of the cache.
    */
-  forward({ ids, start, cache, seeing = [], watch, trace }: Step): void {
+  *forward({ ids, start, cache, seeing = [], watch, trace }: Step): Generator<number, void, void> {
     const { hiddenSize, epsilon } = this.config;
     const { layers, headPart, norm } = this.#weights;
     const rows = ids.length;
     this.#embed(ids, trace);
     this.#setFrequencies(start + rows);
     const withTables = new Set<Workspace>();
-    layers.forEach((layer, index) => {
+    for (const [index, layer] of layers.entries()) {
       const workspace = this.#activations.enter(layerPart(index), rows);
       if (layer.cross) {
-        this.#crossLayer(workspace, layer, index, rows, seeing, watch);
+        yield* this.#crossLayer(workspace, layer, index, rows, seeing, watch);
       } else {
         if (!withTables.has(workspace)) this.#fillRotaryTables(workspace, start, rows);
         withTables.add(workspace);
-        this.#layer(workspace, layer, index, {
+        yield* this.#layer(workspace, layer, index, {
           rows,
           start,
           kind: cache.kind,
@@ -116,7 +119,8 @@ export class Decoder {
         });
       }
       this.#trace(trace, `layers.${index}`, workspace, workspace.hidden, rows);
-    });
+      yield index + 1;
+    }
     const workspace = this.#activations.enter(headPart, rows);
     const { kernels, hidden, normed } = workspace;
     const stride = hiddenSize * 4;
@@ -134,18 +138,17 @@ export class Decoder {
     this.#trace(trace, "embed", workspace, hidden, ids.length);
   }
 
-  /** Logits of `count` rows of the last step from row `first` on, into `target`, f32 [count, vocabularySize]. */
-  logits(first: number, count: number, target: Float32Array): void {
+  /**
+   * Logits of `rows` rows of the last step from row `first` on, into `target`, f32 [rows, vocabularySize]; at most LOGIT_ROWS.
+   */
+  logits(first: number, rows: number, target: Float32Array): void {
     const { hiddenSize, vocabularySize } = this.config;
     const workspace = this.#activations.of(this.#weights.headPart);
     const { kernels, normed, logits } = workspace;
-    for (let row = 0; row < count; row += LOGIT_ROWS) {
-      const rows = Math.min(LOGIT_ROWS, count - row);
-      project(workspace, this.#precision, normed + (first + row) * hiddenSize * 4, rows, [
-        { linear: this.#weights.head, output: logits, outputStride: vocabularySize * 4 },
-      ]);
-      target.set(kernels.heap.floatsAt(logits, rows * vocabularySize), row * vocabularySize);
-    }
+    project(workspace, this.#precision, normed + first * hiddenSize * 4, rows, [
+      { linear: this.#weights.head, output: logits, outputStride: vocabularySize * 4 },
+    ]);
+    target.set(kernels.heap.floatsAt(logits, rows * vocabularySize));
   }
 
   /**
@@ -180,12 +183,12 @@ export class Decoder {
     });
   }
 
-  #layer(
+  *#layer(
     workspace: Workspace,
     layer: LayerWeights<Linear, number>,
     index: number,
     step: { rows: number; start: number; kind: number; table: number },
-  ): void {
+  ): Generator<number, void, void> {
     const { hiddenSize, epsilon, gate, gateUpBytes } = this.config;
     const { kernels, hidden, normed, branch } = workspace;
     const stride = hiddenSize * 4;
@@ -215,6 +218,7 @@ export class Decoder {
       layer.attentionOutputNorm === undefined ? residual : aside,
     );
     if (layer.attentionOutputNorm !== undefined) addNormed(layer.attentionOutputNorm);
+    yield index + 0.5;
 
     norm(hidden, layer.feedForwardNorm, normed);
     feedForward(
@@ -230,14 +234,14 @@ export class Decoder {
   /**
    * Rows that see no picture pass through unchanged, as in the original implementation: text only skips the layer.
    */
-  #crossLayer(
+  *#crossLayer(
     workspace: Workspace,
     layer: LayerWeights<Linear, number>,
     index: number,
     rows: number,
     seeing: readonly SeeingRows[],
     watch: AttentionWatch | undefined,
-  ): void {
+  ): Generator<number, void, void> {
     if (seeing.length === 0) return;
     const { hiddenSize, epsilon, gate, gateUpBytes } = this.config;
     const { kernels, hidden, normed, branch } = workspace;
@@ -267,6 +271,7 @@ export class Decoder {
       branch,
     );
     this.#addBranch(workspace, first, rows - first, gates.attention);
+    yield index + 0.5;
 
     const fed = seeing.find(({ feedsForward }) => feedsForward)?.first;
     if (fed === undefined) return;

@@ -41,6 +41,15 @@ export interface Features {
   tiles: number;
 }
 
+/** Some tokens' states for the decoder. */
+export interface States {
+  /** Address of f32 [rows, the decoder's hidden size]. */
+  address: number;
+  /** The token that row 0 is. */
+  start: number;
+  rows: number;
+}
+
 /** Owns its buffers for as long as the kernels' memory lives. */
 export class VisionTower {
   readonly config: VisionConfig;
@@ -162,16 +171,8 @@ export class VisionTower {
     return { address: this.#features, tiles };
   }
 
-  /**
-   * States for the decoder, in steps of at most `rowsMax` rows.
-   *
-   * @param use Told the address of f32 [rows, the decoder's hidden size], the token that row 0 is, and the rows.
-   */
-  project(
-    { address, tiles }: Features,
-    rowsMax: number,
-    use: (states: number, start: number, rows: number) => void,
-  ): void {
+  /** States for the decoder, in steps of at most `rowsMax` rows, each valid until the next. */
+  *project({ address, tiles }: Features, rowsMax: number): Generator<States, void, void> {
     const { projector } = this.#weights;
     const tokens = tiles * this.#sizes.tileTokens;
     const step = Math.min(rowsMax, this.#sizes.stepRows);
@@ -180,7 +181,7 @@ export class VisionTower {
       project(this.#products, this.#precision, address + start * this.config.outputSize * 4, rows, [
         { linear: projector, output: this.#states, outputStride: projector.outputs * 4 },
       ]);
-      use(this.#states, start, rows);
+      yield { address: this.#states, start, rows };
     }
   }
 
