@@ -66,19 +66,29 @@ Deno.test("memory: a model that does not fit is refused with the arithmetic, its
 
 Deno.test("memory: the default context fits, and takes half of what is left at most", async () => {
   const source = promising(1 << 20);
-  const unknown = await inspectModel(source, { threads: 1, memoryBytes: Infinity });
+  const unknown = await inspectModel(source, { threads: 1, kvCache: "f32" as const, memoryBytes: Infinity });
   assert.equal(unknown.contextSize, 1 << 17);
-  const least = (await inspectModel(source, { threads: 1, contextSize: 512 })).memory.total;
+  const least =
+    (await inspectModel(source, { threads: 1, kvCache: "f32" as const, contextSize: 512 })).memory.total;
   for (const memoryBytes of [least, least + 3e6, least + 5e7, least + 3e8]) {
-    const { contextSize, memory } = await inspectModel(source, { threads: 1, memoryBytes });
+    const { contextSize, memory } = await inspectModel(source, {
+      threads: 1,
+      kvCache: "f32" as const,
+      memoryBytes,
+    });
     assert.ok(memory.fits && contextSize < 1 << 17, `${memoryBytes}`);
     const left = memoryBytes - (memory.total - memory.keyValue);
     assert.ok(memory.keyValue <= left / 2 || contextSize === 512);
-    const longer = { threads: 1, memoryBytes: Infinity, contextSize: contextSize + 32 };
+    const longer = {
+      threads: 1,
+      kvCache: "f32" as const,
+      memoryBytes: Infinity,
+      contextSize: contextSize + 32,
+    };
     const { keyValue } = (await inspectModel(source, longer)).memory;
     assert.ok(keyValue > left / 2, "and no more would");
   }
-  const small = await inspectModel(source, { threads: 1, memoryBytes: 1 });
+  const small = await inspectModel(source, { threads: 1, kvCache: "f32" as const, memoryBytes: 1 });
   assert.equal(small.contextSize, 512, "a model with less is of no use");
   assert.equal(small.memory.fits, false);
 });

@@ -129,7 +129,7 @@ Deno.test({
     await assert.rejects(model.complete({ prompt: "a", maxTokens: 1.5 }), code("BAD_ARGUMENT"));
     for (
       const options of [{ threads: 0 }, { contextSize: 0 }, { contextSize: 1e9 }, {
-        kvCache: "int8" as const,
+        kvCache: "int4" as "int8",
       }]
     ) {
       await assert.rejects(loadModel(GOLDEN, options), code("BAD_ARGUMENT"), JSON.stringify(options));

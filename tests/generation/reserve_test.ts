@@ -18,7 +18,8 @@ async function loadLong(): Promise<Model> {
   config.text_config.max_position_embeddings = LONG;
   files.set("config.json", new TextEncoder().encode(JSON.stringify(config)));
   const source = memoryModelSource(files);
-  return await loadModel(source, { threads: 1, contextSize: LONG, memoryBytes: Infinity });
+  const sizes = { contextSize: LONG, memoryBytes: Infinity, kvCache: "f32" as const };
+  return await loadModel(source, { threads: 1, ...sizes });
 }
 
 const residentMegabytes = () => Deno.memoryUsage().rss / 2 ** 20;
