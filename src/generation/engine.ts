@@ -5,6 +5,7 @@
  */
 import type { Kernels } from "../../kernels/host/kernels.ts";
 import type { Turns } from "../core/turns.ts";
+import type { Batches } from "./batches.ts";
 import type { Decoder } from "../models/decoder/decoder.ts";
 import type { KeyValuePlace } from "./key_value_cache.ts";
 import type { SnapshotOrigin } from "./snapshot.ts";
@@ -17,6 +18,8 @@ export interface Engine {
   /** Memories that the model is laid over. */
   readonly memories: number;
   readonly decoder: Decoder;
+  /** Single tokens of several sequences in one pass. */
+  readonly batches: Batches;
   /** At the decoder, which has one set of buffers: a step, or the remembering of a picture's states. */
   readonly turns: Turns;
   /** Where the keys and values of a sequence lie. */

@@ -27,6 +27,7 @@ import { type LoadProgress, loadWeights } from "../weights/load.ts";
 import type { LoadedWeights } from "../weights/loaded_weights.ts";
 import { type DenseStorage, type Precision, WeightPlan } from "../weights/plan.ts";
 import type { TileSettings } from "../image/tiles.ts";
+import { Batches } from "./batches.ts";
 import type { Engine } from "./engine.ts";
 import { cacheShapeOf, pictureShapeOf } from "./key_value_cache.ts";
 import { type MemoryPlan, planMemory, refuseUnlessFits } from "./memory_plan.ts";
@@ -155,6 +156,7 @@ export async function loadModel(
       kernels,
       memories: banks.length,
       decoder,
+      batches: new Batches(decoder, turns),
       turns,
       cache: { ...cacheShapeOf(config, kind), kernels: layerKernels(config, false) },
       ...(architecture.vision && {

@@ -286,7 +286,7 @@ export class Sequence implements Disposable {
 
   async #appendSteps(tokenIds: ArrayLike<number>, options: ForwardOptions): Promise<ForwardResult> {
     const { logits = "last", signal, trace, onPromptProgress } = options;
-    const { decoder, turns } = this.#engine;
+    const { batches, decoder, turns } = this.#engine;
     const { heads, layers, vocabularySize: vocabSize } = decoder.config;
     const total = tokenIds.length;
     const rows = logits === "all" ? total : logits === "last" ? 1 : 0;
@@ -300,20 +300,26 @@ export class Sequence implements Disposable {
       if (isLast && options.attention) mean = new AttentionMean();
       const watch = mean && ((weights: Float32Array) => mean!.add(weights, heads));
       this.#cache.use(start + ids.length);
-      await turns.take(async () => {
-        for (const done of decoder.forward({ ids, start, cache: this.#cache, seeing, watch, trace })) {
-          const pause = this.#pauseWhenDue(signal);
-          if (!pause) continue;
-          await pause;
-          onPromptProgress?.(begin + Math.floor(ids.length * done / layers.length), total);
-        }
-        const unwanted = total - rows;
-        for (let row = Math.max(0, unwanted - begin); row < ids.length; row += LOGIT_ROWS) {
-          const count = Math.min(LOGIT_ROWS, ids.length - row);
-          decoder.logits(row, count, data.subarray((begin + row - unwanted) * vocabSize));
-          await this.#pauseWhenDue(signal);
-        }
-      }, signal);
+      const step = { ids, start, cache: this.#cache, seeing, watch };
+      if (total === 1 && !trace) {
+        await batches.add(step, rows > 0 ? data : undefined, signal);
+        if (this.#isDisposed) throw notIdle("a disposed one");
+      } else {
+        await turns.take(async () => {
+          for (const done of decoder.forward([step], trace)) {
+            const pause = this.#pauseWhenDue(signal);
+            if (!pause) continue;
+            await pause;
+            onPromptProgress?.(begin + Math.floor(ids.length * done / layers.length), total);
+          }
+          const unwanted = total - rows;
+          for (let row = Math.max(0, unwanted - begin); row < ids.length; row += LOGIT_ROWS) {
+            const count = Math.min(LOGIT_ROWS, ids.length - row);
+            decoder.logits(row, count, data.subarray((begin + row - unwanted) * vocabSize));
+            await this.#pauseWhenDue(signal);
+          }
+        }, signal);
+      }
       this.#tokens.push(...ids);
       onPromptProgress?.(begin + ids.length, total);
     }

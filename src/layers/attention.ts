@@ -16,6 +16,17 @@ export interface KeyValueView {
   table(layer: number): number;
 }
 
+/** Neighbouring rows of one sequence, and its cache in this layer. */
+export interface SequenceRows {
+  /** First of all rows that are computed together. */
+  first: number;
+  rows: number;
+  /** Position of the first row in its sequence. */
+  start: number;
+  kind: number;
+  table: number;
+}
+
 /** Sizes shared by all layers of a model. */
 export interface AttentionShape {
   heads: number;
@@ -46,7 +57,7 @@ export interface AttentionWeights {
  * output (+)= Wₒ · attention(x), with keys and values of the rows appended to the cache first.
  *
  * @param input Address of f32 [rows, hiddenSize], normalised.
- * @param start Position of the first row.
+ * @param sequences Of which the rows are, in order and without gaps.
  * @param target Where the result goes: the residual stream (added to) or a buffer.
  */
 export function attend(
@@ -54,12 +65,13 @@ export function attend(
   precision: Precision,
   shape: AttentionShape,
   weights: AttentionWeights,
-  step: { input: number; rows: number; start: number; kind: number; table: number },
+  step: { input: number; rows: number },
+  sequences: readonly SequenceRows[],
   target: { output: number; outputStride: number; accumulate: boolean },
 ): void {
   const { kernels, queriesKeysValues: queries, attended } = workspace;
   const { heads, kvHeads, headSize, epsilon } = shape;
-  const { rows, start, kind, table } = step;
+  const { rows } = step;
   const stride = (heads + 2 * kvHeads) * headSize * 4;
   const keys = queries + heads * headSize * 4;
   const values = keys + kvHeads * headSize * 4;
@@ -82,22 +94,36 @@ export function attend(
     const rotary = workspace.rotary[weights.rotary];
     kernels.rope(queries, stride, rotary, rows, heads + kvHeads, headSize, shape.rotarySize / 2);
   }
-  kernels.storeKeysValues(kind, keys, stride, values, stride, table, start, rows, kvHeads, headSize);
-  kernels.attention({
-    kind,
-    queries,
-    queryStride: stride,
-    table,
-    visible: { start, window: weights.window },
-    rows,
-    heads,
-    kvHeads,
-    headSize,
-    scale: shape.scale,
-    output: attended,
-    outputStride: heads * headSize * 4,
-    scratch: workspace.attentionScratch,
-    scratchBytes: workspace.attentionScratchBytes,
-  });
+  for (const { first, rows, start, kind, table } of sequences) {
+    const at = first * stride, outputStride = heads * headSize * 4;
+    kernels.storeKeysValues(
+      kind,
+      keys + at,
+      stride,
+      values + at,
+      stride,
+      table,
+      start,
+      rows,
+      kvHeads,
+      headSize,
+    );
+    kernels.attention({
+      kind,
+      queries: queries + at,
+      queryStride: stride,
+      table,
+      visible: { start, window: weights.window },
+      rows,
+      heads,
+      kvHeads,
+      headSize,
+      scale: shape.scale,
+      output: attended + first * outputStride,
+      outputStride,
+      scratch: workspace.attentionScratch,
+      scratchBytes: workspace.attentionScratchBytes,
+    });
+  }
   project(workspace, precision, attended, rows, [{ linear: weights.output, ...target }]);
 }

@@ -30,9 +30,8 @@ export const STEP_ROWS_MAX = 512;
 /** Told the name, shape and values of an intermediate result. */
 export type Trace = (name: string, value: { shape: number[]; data: Float32Array }) => void;
 
-/** One step: neighbouring tokens of one sequence, whose cache covers them. */
+/** Neighbouring tokens of one sequence, whose cache covers them. */
 export interface Step {
-  /** At most STEP_ROWS_MAX. */
   ids: ArrayLike<number>;
   /** Position of the first. */
   start: number;
@@ -40,7 +39,11 @@ export interface Step {
   /** Rows that see pictures, in order and without gaps up to the last row; none: text only. */
   seeing?: readonly SeeingRows[];
   watch?: AttentionWatch;
-  trace?: Trace;
+}
+
+/** A step and the row of the pass that its first token is. */
+interface PlacedStep extends Step {
+  first: number;
 }
 
 /** Weights are addresses here: f32 vectors by number, linears by `Linear`. */
@@ -91,32 +94,33 @@ export class Decoder {
   }
 
   /**
-   * Runs the layers; keys and values of the step go into its cache, the final norm's output stays in the workspace for
-   * `logits`. Nothing happens but by iterating.
+   * Runs the layers for the tokens of one sequence, or of several at once: their rows stand one behind the other, and each gets
+   * the bits that it would get alone. Keys and values of a step go into its cache, the final norm's output stays in the workspace
+   * for `logits`. Nothing happens but by iterating.
    *
+   * @param steps Together at most `this.rows` rows.
    * @returns Yields how many layers are done, after each half of one: there the caller may let events in, but nobody may use
    * this decoder before the end. Whoever stops there leaves nothing behind but rows of the cache.
    */
-  *forward({ ids, start, cache, seeing = [], watch, trace }: Step): Generator<number, void, void> {
+  *forward(steps: readonly Step[], trace?: Trace): Generator<number, void, void> {
     const { hiddenSize, epsilon } = this.config;
     const { layers, headPart, norm } = this.#weights;
-    const rows = ids.length;
-    this.#embed(ids, trace);
-    this.#setFrequencies(start + rows);
+    let rows = 0;
+    const placed: PlacedStep[] = steps.map((step) => {
+      const first = rows;
+      rows += step.ids.length;
+      return { ...step, first };
+    });
+    this.#embed(placed, rows, trace);
     const withTables = new Set<Workspace>();
     for (const [index, layer] of layers.entries()) {
       const workspace = this.#activations.enter(layerPart(index), rows);
       if (layer.cross) {
-        yield* this.#crossLayer(workspace, layer, index, rows, seeing, watch);
+        for (const step of placed) yield* this.#crossLayer(workspace, layer, index, step);
       } else {
-        if (!withTables.has(workspace)) this.#fillRotaryTables(workspace, start, rows);
+        if (!withTables.has(workspace)) this.#fillRotaryTables(workspace, placed);
         withTables.add(workspace);
-        yield* this.#layer(workspace, layer, index, {
-          rows,
-          start,
-          kind: cache.kind,
-          table: cache.table(this.#places[index]),
-        });
+        yield* this.#layer(workspace, layer, index, rows, placed);
       }
       this.#trace(trace, `layers.${index}`, workspace, workspace.hidden, rows);
       yield index + 1;
@@ -128,14 +132,15 @@ export class Decoder {
     this.#trace(trace, "norm", workspace, normed, rows);
   }
 
-  #embed(ids: ArrayLike<number>, trace: Trace | undefined): void {
+  #embed(steps: readonly PlacedStep[], rows: number, trace: Trace | undefined): void {
     const { hiddenSize, embeddingFactor } = this.config;
     const { kind, matrix } = this.#weights.embedding;
     const workspace = this.#activations.begin(EMBEDDING_PART);
     const { kernels, hidden } = workspace;
-    kernels.heap.wordsAt(workspace.ids, ids.length).set(ids);
-    kernels.embed(workspace.ids, kind, matrix, hidden, ids.length, hiddenSize, embeddingFactor);
-    this.#trace(trace, "embed", workspace, hidden, ids.length);
+    const all = kernels.heap.wordsAt(workspace.ids, rows);
+    for (const { ids, first } of steps) all.set(ids, first);
+    kernels.embed(workspace.ids, kind, matrix, hidden, rows, hiddenSize, embeddingFactor);
+    this.#trace(trace, "embed", workspace, hidden, rows);
   }
 
   /**
@@ -187,12 +192,13 @@ export class Decoder {
     workspace: Workspace,
     layer: LayerWeights<Linear, number>,
     index: number,
-    step: { rows: number; start: number; kind: number; table: number },
+    rows: number,
+    steps: readonly PlacedStep[],
   ): Generator<number, void, void> {
     const { hiddenSize, epsilon, gate, gateUpBytes } = this.config;
     const { kernels, hidden, normed, branch } = workspace;
     const stride = hiddenSize * 4;
-    const { rows } = step;
+    const place = this.#places[index];
     const norm = (input: number, weight: number, output: number) =>
       kernels.rmsNorm(input, stride, output, stride, weight, rows, 1, hiddenSize, epsilon);
     const residual = { output: hidden, outputStride: stride, accumulate: true };
@@ -214,7 +220,14 @@ export class Decoder {
         keyNorm: layer.keyNorm ?? 0,
         ...this.config.layers[index],
       },
-      { input: normed, ...step },
+      { input: normed, rows },
+      steps.map(({ first, ids, start, cache }) => ({
+        first,
+        rows: ids.length,
+        start,
+        kind: cache.kind,
+        table: cache.table(place),
+      })),
       layer.attentionOutputNorm === undefined ? residual : aside,
     );
     if (layer.attentionOutputNorm !== undefined) addNormed(layer.attentionOutputNorm);
@@ -238,18 +251,17 @@ export class Decoder {
     workspace: Workspace,
     layer: LayerWeights<Linear, number>,
     index: number,
-    rows: number,
-    seeing: readonly SeeingRows[],
-    watch: AttentionWatch | undefined,
+    { first: begin, ids, seeing = [], watch }: PlacedStep,
   ): Generator<number, void, void> {
     if (seeing.length === 0) return;
     const { hiddenSize, epsilon, gate, gateUpBytes } = this.config;
     const { kernels, hidden, normed, branch } = workspace;
     const stride = hiddenSize * 4;
+    const rows = ids.length;
     const gates = this.#gates[index]!;
     const norm = (first: number, weight: number) =>
       kernels.rmsNorm(
-        hidden + first * stride,
+        hidden + (begin + first) * stride,
         stride,
         normed,
         stride,
@@ -270,7 +282,7 @@ export class Decoder {
       { input: normed, first, rows: rows - first, seeing, layer: this.#places[index], watch },
       branch,
     );
-    this.#addBranch(workspace, first, rows - first, gates.attention);
+    this.#addBranch(workspace, begin + first, rows - first, gates.attention);
     yield index + 0.5;
 
     const fed = seeing.find(({ feedsForward }) => feedsForward)?.first;
@@ -283,7 +295,7 @@ export class Decoder {
       { input: normed, rows: rows - fed },
       { output: branch, outputStride: stride, accumulate: false },
     );
-    this.#addBranch(workspace, fed, rows - fed, gates.feedForward);
+    this.#addBranch(workspace, begin + fed, rows - fed, gates.feedForward);
   }
 
   /** hidden += factor · branch for rows from `first` on. */
@@ -317,11 +329,18 @@ export class Decoder {
     });
   }
 
-  #fillRotaryTables({ kernels, frequencies, rotary: tables }: Workspace, start: number, rows: number): void {
-    this.config.rotaries.forEach(({ rotarySize }, index) => {
-      const factor = this.#rotaryFactors[index];
-      kernels.ropeTable(frequencies[index], start, tables[index], rows, rotarySize / 2, factor);
-    });
+  #fillRotaryTables(
+    { kernels, frequencies, rotary: tables }: Workspace,
+    steps: readonly PlacedStep[],
+  ): void {
+    for (const { first, start, ids } of steps) {
+      this.#setFrequencies(start + ids.length);
+      this.config.rotaries.forEach(({ rotarySize }, index) => {
+        const factor = this.#rotaryFactors[index];
+        const table = tables[index] + first * rotarySize * 4;
+        kernels.ropeTable(frequencies[index], start, table, ids.length, rotarySize / 2, factor);
+      });
+    }
   }
 
   #trace(
