@@ -9,7 +9,6 @@ import {
   FORM_BYTE,
   FORM_PLANES,
   FORM_WORD,
-  KIND_INT4,
   KIND_INT7,
   KIND_INT8,
   RESULT_ADDRESS,
@@ -84,11 +83,12 @@ export interface CommonKeys {
   blocks: number;
 }
 
-/**
- * How long both dot forms are timed, on one thread: with all of them, a start on a busy machine timed the waiting and picked
- * the slower form once in eight. Engines replace their first, unoptimised code within some ten milliseconds.
- */
-const DOT_FORM_MILLISECONDS = 30;
+/** Rounds of one trial: some ten microseconds. */
+const DOT_FORM_ROUNDS = 4096;
+/** Trials of both dot forms without a better time, after which the times are believed. */
+const DOT_FORM_TRIALS = 50;
+/** Where other programs disturb every trial. */
+const DOT_FORM_MILLISECONDS_MAX = 15;
 
 /** Kernels of one memory, run by one team. */
 export class Kernels {
@@ -138,38 +138,16 @@ export class Kernels {
    */
   chooseDotForm(): void {
     if (this.variant === "strict") return;
-    const { heap } = this;
-    const rows = 8, inputs = 1024, outputs = 256, group = 128, groups = inputs / group;
-    const sizes = [
-      2 * rows * inputs,
-      rows * groups * 4,
-      rows * groups * 4,
-      inputs * outputs / 2,
-      groups * outputs * 4,
-      rows * outputs * 4,
-    ];
-    const [codes, sums, steps, weights, scales, output] = sizes.map((size) => heap.allocate(size));
     const best = { wide: Infinity, narrow: Infinity };
-    const time = (form: keyof typeof best) => {
-      this.wideDot = form === "wide";
-      const begin = performance.now();
-      this.matmulCodes(
-        { form: this.activationForm(KIND_INT4, 2), codes, sums, steps },
-        KIND_INT4,
-        { weights, scales, zeros: 0, zero: 8, group },
-        { rows, outputs, inputs },
-        { output, outputStride: outputs * 4, bias: 0, accumulate: false },
-      );
-      best[form] = Math.min(best[form], performance.now() - begin);
-    };
-    this.team.alone(() => {
-      const until = performance.now() + DOT_FORM_MILLISECONDS;
-      while (performance.now() < until) {
-        time("wide");
-        time("narrow");
+    const until = performance.now() + DOT_FORM_MILLISECONDS_MAX;
+    for (let settled = 0; settled < DOT_FORM_TRIALS && performance.now() < until; settled++) {
+      for (const form of ["wide", "narrow"] as const) {
+        const time = this.team.timeDots(form === "wide", DOT_FORM_ROUNDS);
+        // Noise moves a minimum by less.
+        if (time < 0.95 * best[form]) settled = 0;
+        best[form] = Math.min(best[form], time);
       }
-    });
-    [codes, sums, steps, weights, scales, output].forEach((address, i) => heap.free(address, sizes[i]));
+    }
     this.wideDot = best.wide <= best.narrow;
   }
 

@@ -21,6 +21,7 @@ interface KernelExports {
   prepare(): void;
   run(size: number): number;
   release(): void;
+  probeDots(isWide: number, rounds: number): number;
 }
 
 /** One leader and the workers of a crew, in one of its memories. */
@@ -31,12 +32,9 @@ export class Team {
   /** Number of the memory. */
   readonly #place: number;
   #broken = false;
-  /** Threads that share the next operation. */
-  #active: number;
 
   private constructor(exports: KernelExports, crew: Crew, place: number) {
     this.size = crew.size;
-    this.#active = crew.size;
     this.#exports = exports;
     this.#crew = crew;
     this.#place = place;
@@ -65,10 +63,10 @@ export class Team {
     if (this.#broken || this.#crew.isClosed) {
       throw new RemoraError("WORKER_FAILED", "Cannot compute: a thread of this model has failed");
     }
-    if (this.#active > 1) this.#crew.moveTo(this.#place);
+    if (this.size > 1) this.#crew.moveTo(this.#place);
     let whole = 0;
     try {
-      whole = this.#exports.run(this.#active);
+      whole = this.#exports.run(this.size);
     } finally {
       // A trap on this thread leaves the workers' shares unaccounted for as well.
       if (whole !== 1) this.#broken = true;
@@ -76,14 +74,11 @@ export class Team {
     if (whole !== 1) throw new RemoraError("WORKER_FAILED", "Cannot compute: a worker thread has failed");
   }
 
-  /** Lets this thread do the whole of each operation while `work` runs: for timing that must not wait for others. */
-  alone(work: () => void): void {
-    this.#active = 1;
-    try {
-      work();
-    } finally {
-      this.#active = this.size;
-    }
+  /** Milliseconds that this thread takes for `rounds` rounds of dots in one of both forms; see kernels/assembly/dot_probe.ts. */
+  timeDots(isWide: boolean, rounds: number): number {
+    const begin = performance.now();
+    this.#exports.probeDots(isWide ? 1 : 0, rounds);
+    return performance.now() - begin;
   }
 
   /** Sends the workers home, for all teams of the crew; none can run again. */

@@ -134,12 +134,16 @@ Deno.test("the variant is what was asked for", async () => {
   }
 });
 
-kernelTest("chooseDotForm() leaves nothing allocated", ({ kernels }) => {
-  kernels.chooseDotForm();
-  const bytes = kernels.heap.bytes;
-  kernels.chooseDotForm();
-  equal(kernels.heap.bytes, bytes);
-}, { variant: "relaxed" });
+for (const variant of ["relaxed", "strict"] as const) {
+  kernelTest(`chooseDotForm() takes a moment and no memory, ${variant}`, ({ kernels }) => {
+    const bytes = kernels.heap.allocate(4096), words = kernels.heap.wordsAt(bytes, 1024).fill(0xffffffff);
+    const begin = performance.now();
+    kernels.chooseDotForm();
+    ok(performance.now() - begin < 500);
+    ok(words.every((word) => word === 0xffffffff), "it reads what it finds and writes nothing");
+    if (variant === "strict") equal(kernels.wideDot, false, "there is no choice");
+  }, { variant });
+}
 
 kernelTest(
   "the heap hands out aligned, zeroed pieces and reuses those given back",
@@ -190,12 +194,3 @@ for (const threads of [1, 2, 3]) {
     }
   });
 }
-
-Deno.test("a team of one thread may work in one memory while the others are elsewhere", async () => {
-  const [first, second] = await Kernels.startBanks(3, "auto", 2);
-  ok(addWorks(second, 9));
-  first.team.alone(() => ok(addWorks(first, 9)));
-  ok(addWorks(second, 9));
-  ok(addWorks(first, 9));
-  await first.close();
-});
