@@ -135,9 +135,16 @@ export async function loadModel(
   let kernels: Kernels | undefined;
   try {
     refuseUnlessFits(inspected.source.label ?? "the model", memory);
-    const text = await TextFiles.read(inspected.source);
-    const banks = await Kernels.startBanks(threads, options.kernels ?? "auto", memory.banks);
+    // A tokenizer keeps this thread busy for up to 0.3 s; the others start meanwhile.
+    const [started, read] = await Promise.allSettled([
+      Kernels.startBanks(threads, options.kernels ?? "auto", memory.banks),
+      TextFiles.read(inspected.source),
+    ]);
+    if (started.status === "rejected") throw started.reason;
+    const banks = started.value;
     kernels = banks[0];
+    if (read.status === "rejected") throw read.reason;
+    const text = read.value;
     const kernelsOf = (part: string) => banks[memory.bankOf.get(part)!];
     const digest = new ModelDigest(checkpoint);
     const weights = await weightsOf(inspected, digest, kernelsOf, options);
