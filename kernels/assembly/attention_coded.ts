@@ -300,9 +300,10 @@ export function attentionCoded<E>(
   const part = width * TOKENS * sizeof<E>(), headBytes = 2 * part + 2 * TOKENS * 4;
   const tileBytes = tileScratchBytes(width), rowBytes = <usize>headSize * 4;
   const own = scratch + <usize>rank * scratchBytes;
-  // Later units see more tokens: dealing them in turn keeps the threads even.
+  // Head by head: its keys and values stay in a cache as long as possible. Later units see more tokens: dealing them in turn
+  // keeps the threads even.
   for (let unit = rank; unit < units * kvHeads; unit += size) {
-    const kvHead = unit % kvHeads, firstRow = unit / kvHeads * unitRows;
+    const kvHead = unit / units, firstRow = unit % units * unitRows;
     const unitEnd = min(firstRow + unitRows, groupRows);
     const tiles = (unitEnd - firstRow + ATTENTION_ROWS - 1) / ATTENTION_ROWS;
     const group = queries + <usize>(kvHead * perGroup) * rowBytes;
