@@ -143,7 +143,7 @@ function scoreBlock(
  */
 // @ts-ignore: decorator
 @inline
-export function weighBlock(scores: usize, first: i32, last: i32, maximum: usize, sum: usize): f32 {
+function weighBlock(scores: usize, first: i32, last: i32, maximum: usize, sum: usize): f32 {
   for (let token = 0; token < first; token++) store<f32>(scores + <usize>token * 4, -Infinity);
   for (let token = last; token < KV_BLOCK_TOKENS; token++) store<f32>(scores + <usize>token * 4, -Infinity);
   // Maxima stay in vectors: of scalars they are branches that nobody can predict.

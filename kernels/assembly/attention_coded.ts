@@ -18,8 +18,9 @@
  * What a row gets does not depend on its neighbours, on the threads or on how many tokens arrive at once.
  */
 import { ATTENTION_ROWS, ATTENTION_TILES, KIND_INT8, KV_BLOCK_TOKENS } from "../shared/layout";
-import { firstVisible, weighBlock } from "./attention";
-import { largestLane, roundScaled, sumLanes } from "./vector";
+import { firstVisible } from "./attention";
+import { exp4 } from "./transcendental";
+import { largestLane, roundScaled } from "./vector";
 
 // @ts-ignore: decorator
 @inline
@@ -32,11 +33,16 @@ const VALUE_LIMIT: f32 = 8180;
 const WEIGHT_LIMIT: f32 = 8180;
 const BYTE_LIMIT: f32 = 127;
 
+/** A few numbers of a tile's rows, f32 [4] each: maxima, sums, query steps times the scale; then these. */
+const FACTORS: usize = 48;
+const UNITS: usize = 64;
+const SMALL_BYTES: usize = 96;
+
 /** Bytes of scratch of one tile: query codes, scores, weights, totals; maxima, sums and query steps of its rows. */
 // @ts-ignore: decorator
 @inline
 function tileScratchBytes(width: usize): usize {
-  return width * 8 + 512 + 256 + width * 16 + 64;
+  return width * 8 + 512 + 256 + width * 16 + SMALL_BYTES;
 }
 
 // @ts-ignore: decorator
@@ -202,43 +208,143 @@ function scaled(dot: v128, scale: v128, factor: v128): v128 {
   return f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(dot), scale), factor);
 }
 
+/** Lane 0 of four vectors, one behind the other. */
+// @ts-ignore: decorator
+@inline
+function lanesOf(a: v128, b: v128, c: v128, d: v128): v128 {
+  return v128.shuffle<i32>(v128.shuffle<i32>(a, b, 0, 4, 0, 4), v128.shuffle<i32>(c, d, 0, 4, 0, 4), 0, 1, 4, 5);
+}
+
+/** The sums of the lanes of four vectors, each (0 + 1) + (2 + 3). */
+// @ts-ignore: decorator
+@inline
+function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
+  const abRest = v128.shuffle<i32>(a, b, 2, 6, 3, 7), cdRest = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+  const first = f32x4.add(v128.shuffle<i32>(ab, cd, 0, 1, 4, 5), v128.shuffle<i32>(ab, cd, 2, 3, 6, 7));
+  const rest = f32x4.add(v128.shuffle<i32>(abRest, cdRest, 0, 1, 4, 5), v128.shuffle<i32>(abRest, cdRest, 2, 3, 6, 7));
+  return f32x4.add(first, rest);
+}
+
+/** The largest of 32 scores, in all lanes. */
+// @ts-ignore: decorator
+@inline
+function largestScore(scores: usize): v128 {
+  const a = f32x4.pmax(v128.load(scores), v128.load(scores, 16)), b = f32x4.pmax(v128.load(scores, 32), v128.load(scores, 48));
+  const c = f32x4.pmax(v128.load(scores, 64), v128.load(scores, 80));
+  const d = f32x4.pmax(v128.load(scores, 96), v128.load(scores, 112));
+  return largestLane(f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d)));
+}
+
+/** A weight times its token's value scale; 0 where there is no weight, whatever the scale. */
+// @ts-ignore: decorator
+@inline
+function scaledWeight(weight: v128, scale: v128): v128 {
+  return v128.and(f32x4.mul(weight, scale), f32x4.ne(weight, f32x4.splat(0)));
+}
+
 /**
- * Weights of one row times the tokens' value scales, as integers in pairs for the four rows of a tile: i16 [16, 4, 2]. Tokens
- * without weight are 0, whatever their scale. Returns what a unit is worth: NaN when a visible token is not a number.
+ * One step of the running softmax (see weighBlock of attention.ts) for the four rows of a tile at once: exp takes twenty
+ * dependent instructions, so four rows side by side take little longer than one. Scores become weights times value scales, then
+ * integers in pairs: codes i16 [16, 4, 2].
+ *   small  f32 [4] each: maxima, sums; what was summed before counts `factors`; what a unit of the integers is worth, NaN where a
+ *          visible token is not a number. Query steps stand between, see FACTORS and UNITS.
  */
 // @ts-ignore: decorator
 @inline
-function codeWeights(weights: usize, valueScales: usize, codes: usize, row: usize): f32 {
-  const none = f32x4.splat(0);
-  let largest = none, total = none;
+function weighTile(scores: usize, valueScales: usize, codes: usize, small: usize): void {
+  const row1 = scores + TOKENS * 4, row2 = scores + TOKENS * 8, row3 = scores + TOKENS * 12;
+  const before = v128.load(small);
+  const now = f32x4.pmax(
+    before, lanesOf(largestScore(scores), largestScore(row1), largestScore(row2), largestScore(row3)),
+  );
+  // A row that has seen nothing yet keeps −∞; subtracting that from itself would be NaN.
+  const centre = v128.andnot(now, f32x4.eq(now, f32x4.splat(-Infinity)));
+  const c0 = v128.shuffle<i32>(centre, centre, 0, 0, 0, 0), c1 = v128.shuffle<i32>(centre, centre, 1, 1, 1, 1);
+  const c2 = v128.shuffle<i32>(centre, centre, 2, 2, 2, 2), c3 = v128.shuffle<i32>(centre, centre, 3, 3, 3, 3);
+  let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
+  let w0 = f32x4.splat(0), w1 = f32x4.splat(0), w2 = f32x4.splat(0), w3 = f32x4.splat(0);
+  let m0 = f32x4.splat(0), m1 = f32x4.splat(0), m2 = f32x4.splat(0), m3 = f32x4.splat(0);
   for (let i: usize = 0; i < TOKENS * 4; i += 16) {
-    const weight = v128.load(weights + i);
-    const w = v128.and(f32x4.mul(weight, v128.load(valueScales + i)), f32x4.ne(weight, none));
-    v128.store(weights + i, w);
-    largest = f32x4.pmax(largest, w);
-    total = f32x4.add(total, w);
+    const e0 = exp4(f32x4.sub(v128.load(scores + i), c0)), e1 = exp4(f32x4.sub(v128.load(row1 + i), c1));
+    const e2 = exp4(f32x4.sub(v128.load(row2 + i), c2)), e3 = exp4(f32x4.sub(v128.load(row3 + i), c3));
+    const scale = v128.load(valueScales + i);
+    t0 = f32x4.add(t0, e0);
+    t1 = f32x4.add(t1, e1);
+    t2 = f32x4.add(t2, e2);
+    t3 = f32x4.add(t3, e3);
+    let w = scaledWeight(e0, scale);
+    v128.store(scores + i, w);
+    m0 = f32x4.pmax(m0, w);
+    w0 = f32x4.add(w0, w);
+    w = scaledWeight(e1, scale);
+    v128.store(row1 + i, w);
+    m1 = f32x4.pmax(m1, w);
+    w1 = f32x4.add(w1, w);
+    w = scaledWeight(e2, scale);
+    v128.store(row2 + i, w);
+    m2 = f32x4.pmax(m2, w);
+    w2 = f32x4.add(w2, w);
+    w = scaledWeight(e3, scale);
+    v128.store(row3 + i, w);
+    m3 = f32x4.pmax(m3, w);
+    w3 = f32x4.add(w3, w);
   }
-  const most = f32x4.extract_lane(largestLane(largest), 0), sum = sumLanes(total);
-  const factor = f32x4.splat(inverseStep(most, WEIGHT_LIMIT));
+  const factors = exp4(f32x4.sub(before, centre));
+  v128.store(small, now);
+  v128.store(small, f32x4.add(f32x4.mul(v128.load(small, 16), factors), sumsOf(t0, t1, t2, t3)), 16);
+  v128.store(small, factors, FACTORS);
+
+  const most = lanesOf(largestLane(m0), largestLane(m1), largestLane(m2), largestLane(m3));
+  const isLarge = v128.and(f32x4.gt(most, f32x4.splat(1e-30)), f32x4.lt(most, f32x4.splat(Infinity)));
+  const limit = f32x4.splat(WEIGHT_LIMIT);
+  const inverse = v128.and(f32x4.div(limit, most), isLarge);
+  const isNumber = f32x4.lt(sumsOf(w0, w1, w2, w3), f32x4.splat(Infinity));
+  v128.store(small, v128.bitselect(v128.and(f32x4.div(most, limit), isLarge), f32x4.splat(NaN), isNumber), UNITS);
+  codeRow(scores, codes, v128.shuffle<i32>(inverse, inverse, 0, 0, 0, 0));
+  codeRow(row1, codes + 4, v128.shuffle<i32>(inverse, inverse, 1, 1, 1, 1));
+  codeRow(row2, codes + 8, v128.shuffle<i32>(inverse, inverse, 2, 2, 2, 2));
+  codeRow(row3, codes + 12, v128.shuffle<i32>(inverse, inverse, 3, 3, 3, 3));
+}
+
+/** 32 scaled weights of a row → integers, in pairs 16 bytes apart. */
+// @ts-ignore: decorator
+@inline
+function codeRow(weights: usize, codes: usize, factor: v128): void {
   for (let i: usize = 0; i < TOKENS * 4; i += 32) {
     const a = roundScaled(v128.load(weights + i), factor), b = roundScaled(v128.load(weights + i, 16), factor);
-    const words = i16x8.narrow_i32x4_s(a, b);
-    const to = codes + i * 2 + row * 4;
+    const words = i16x8.narrow_i32x4_s(a, b), to = codes + i * 2;
     v128.store32_lane(to, words, 0);
-    v128.store32_lane(to + 16, words, 1);
-    v128.store32_lane(to + 32, words, 2);
-    v128.store32_lane(to + 48, words, 3);
+    v128.store32_lane(to, words, 1, 16);
+    v128.store32_lane(to, words, 2, 32);
+    v128.store32_lane(to, words, 3, 48);
   }
-  return sum < Infinity ? stepOf(most, WEIGHT_LIMIT) : NaN;
+}
+
+/** Scores of the tokens that a row does not see: of a causal row, or those behind the first `count`. */
+// @ts-ignore: decorator
+@inline
+function hideTokens(scores: usize, token: i32, base: i32, window: i32, count: i32): void {
+  let first = 0, last = count;
+  if (count < 0) {
+    first = min(max(firstVisible(token, window) - base, 0), KV_BLOCK_TOKENS);
+    last = max(min(token + 1 - base, KV_BLOCK_TOKENS), 0);
+  }
+  for (let i = 0; i < first; i++) store<f32>(scores + <usize>i * 4, -Infinity);
+  for (let i = last; i < KV_BLOCK_TOKENS; i++) store<f32>(scores + <usize>i * 4, -Infinity);
 }
 
 /** total[row] = total[row] · factor[row] + Σ weight[row, token] · value[token], for four rows. */
 // @ts-ignore: decorator
 @inline
 function addValues<E>(
-  totals: usize, values: usize, width: usize, codes: usize, f0: f32, f1: f32, f2: f32, f3: f32, u0: f32, u1: f32, u2: f32, u3: f32,
+  totals: usize, values: usize, width: usize, codes: usize, small: usize,
 ): void {
   const rowBytes = width * 4, step: usize = width * 2 * sizeof<E>();
+  const f0 = v128.load32_splat(small, FACTORS), f1 = v128.load32_splat(small, FACTORS + 4);
+  const f2 = v128.load32_splat(small, FACTORS + 8), f3 = v128.load32_splat(small, FACTORS + 12);
+  const u0 = v128.load32_splat(small, UNITS), u1 = v128.load32_splat(small, UNITS + 4);
+  const u2 = v128.load32_splat(small, UNITS + 8), u3 = v128.load32_splat(small, UNITS + 12);
   for (let d: usize = 0; d < width; d += 8) {
     let s00 = i32x4.splat(0), s01 = i32x4.splat(0), s10 = i32x4.splat(0), s11 = i32x4.splat(0);
     let s20 = i32x4.splat(0), s21 = i32x4.splat(0), s30 = i32x4.splat(0), s31 = i32x4.splat(0);
@@ -271,22 +377,9 @@ function addValues<E>(
 
 // @ts-ignore: decorator
 @inline
-function addScaled(to: usize, a: v128, b: v128, factor: f32, unit: f32): void {
-  const f = f32x4.splat(factor), u = f32x4.splat(unit);
+function addScaled(to: usize, a: v128, b: v128, f: v128, u: v128): void {
   v128.store(to, f32x4.add(f32x4.mul(v128.load(to), f), f32x4.mul(f32x4.convert_i32x4_s(a), u)));
   v128.store(to, f32x4.add(f32x4.mul(v128.load(to, 16), f), f32x4.mul(f32x4.convert_i32x4_s(b), u)), 16);
-}
-
-/** As weighRow of attention.ts, for row `i` of a tile. */
-// @ts-ignore: decorator
-@inline
-function weighRow(scores: usize, token: i32, base: i32, window: i32, count: i32, maxima: usize, i: usize): f32 {
-  let first = 0, last = count;
-  if (count < 0) {
-    first = min(max(firstVisible(token, window) - base, 0), KV_BLOCK_TOKENS);
-    last = max(min(token + 1 - base, KV_BLOCK_TOKENS), 0);
-  }
-  return weighBlock(scores + i * TOKENS * 4, first, last, maxima + i * 4, maxima + 16 + i * 4);
 }
 
 /** As `attention`, over integers; `E` is i16 or i8. */
@@ -308,7 +401,7 @@ export function attentionCoded<E>(
     const tiles = (unitEnd - firstRow + ATTENTION_ROWS - 1) / ATTENTION_ROWS;
     const group = queries + <usize>(kvHead * perGroup) * rowBytes;
     for (let tile = 0; tile < tiles; tile++) {
-      const at = own + <usize>tile * tileBytes, small = at + tileBytes - 64;
+      const at = own + <usize>tile * tileBytes, small = at + tileBytes - SMALL_BYTES;
       memory.fill(small - width * 16, 0, width * 16);
       v128.store(small, f32x4.splat(-Infinity));
       v128.store(small, f32x4.splat(0), 16);
@@ -331,22 +424,19 @@ export function attentionCoded<E>(
         // Nothing of this block is seen yet; a block without weight would change no bit.
         if (count < 0 && t3 < base) continue;
         const at = own + <usize>tile * tileBytes, scores = at + width * 8, weights = scores + 512;
-        const totals = weights + 256, small = at + tileBytes - 64;
+        const totals = weights + 256, small = at + tileBytes - SMALL_BYTES;
         scoreBlock<E>(at, keys, width, keyScales, small + 32, scores);
-        const f0 = weighRow(scores, start + row / perGroup, base, window, count, small, 0);
-        const f1 = weighRow(scores, start + min(row + 1, last) / perGroup, base, window, count, small, 1);
-        const f2 = weighRow(scores, start + min(row + 2, last) / perGroup, base, window, count, small, 2);
-        const f3 = weighRow(scores, t3, base, window, count, small, 3);
-        const u0 = codeWeights(scores, valueScales, weights, 0);
-        const u1 = codeWeights(scores + TOKENS * 4, valueScales, weights, 1);
-        const u2 = codeWeights(scores + TOKENS * 8, valueScales, weights, 2);
-        const u3 = codeWeights(scores + TOKENS * 12, valueScales, weights, 3);
-        addValues<E>(totals, keys + part, width, weights, f0, f1, f2, f3, u0, u1, u2, u3);
+        hideTokens(scores, start + row / perGroup, base, window, count);
+        hideTokens(scores + TOKENS * 4, start + min(row + 1, last) / perGroup, base, window, count);
+        hideTokens(scores + TOKENS * 8, start + min(row + 2, last) / perGroup, base, window, count);
+        hideTokens(scores + TOKENS * 12, t3, base, window, count);
+        weighTile(scores, valueScales, weights, small);
+        addValues<E>(totals, keys + part, width, weights, small);
       }
     }
     for (let row = firstRow; row < unitEnd; row++) {
       const i = row - firstRow;
-      const at = own + <usize>(i / ATTENTION_ROWS) * tileBytes, small = at + tileBytes - 64;
+      const at = own + <usize>(i / ATTENTION_ROWS) * tileBytes, small = at + tileBytes - SMALL_BYTES;
       const inTile = <usize>(i % ATTENTION_ROWS);
       const from = small - width * 16 + inTile * width * 4;
       const to = output + <usize>(row / perGroup) * outputStride + <usize>(kvHead * perGroup + row % perGroup) * rowBytes;

@@ -82,6 +82,6 @@ export class Workspace extends ProductBuffers {
  */
 export function attentionScratchBytes(headSize: number): number {
   const width = wholeBlocks(headSize);
-  const perTile = ATTENTION_ROWS * (width * 2 + KV_BLOCK_TOKENS * 4 + KV_BLOCK_TOKENS * 2 + width * 4 + 16);
+  const perTile = ATTENTION_ROWS * (width * 2 + KV_BLOCK_TOKENS * 4 + KV_BLOCK_TOKENS * 2 + width * 4 + 24);
   return ATTENTION_TILES * perTile;
 }
