@@ -8,8 +8,7 @@
  *
  * `table` u32 [blocks] points at the blocks of a sequence in one layer, in the order of the tokens.
  */
-import { ATTENTION_ROWS, KIND_F32, KIND_INT8, KV_BLOCK_TOKENS } from "../shared/layout";
-import { scoreCodedBlock } from "./attention_coded";
+import { ATTENTION_ROWS, KV_BLOCK_TOKENS } from "../shared/layout";
 import { exp4, storeCosineSine } from "./transcendental";
 import { largestLane, shareBegin, sumLanes } from "./vector";
 
@@ -86,15 +85,6 @@ export function storeKeysValues(
       memory.copy(to + part + place * headBytes, value, headBytes);
     }
   }
-}
-
-/** Bytes of one key/value head in a block of that kind; see above and attention_coded. */
-// @ts-ignore: decorator
-@inline
-function keyValueHeadBytes(kind: i32, headSize: i32): usize {
-  if (kind == KIND_F32) return <usize>headSize * 2 * TOKENS * 4;
-  const elements = <usize>((headSize + 7) & ~7) * 2 * TOKENS;
-  return elements * (kind == KIND_INT8 ? 1 : 2) + 2 * TOKENS * 4;
 }
 
 /** Scores of four query rows against the 32 tokens of a block: scores f32 [4, 32]. */
@@ -302,48 +292,4 @@ function weighRow(
   const first = min(max(firstVisible(token, window) - base, 0), KV_BLOCK_TOKENS);
   const last = max(min(token + 1 - base, KV_BLOCK_TOKENS), 0);
   return weighBlock(scores, first, last, maximum, sum);
-}
-
-/**
- * The weights that one row gives to the keys of blocks: softmax of its scores, head by head.
- *   query    f32 [heads, headSize]
- *   table    u32 [blocks]; counts i32 [blocks], the visible tokens of each
- *   weights  f32 [heads, blocks · KV_BLOCK_TOKENS], 0 behind a block's count
- */
-export function attentionWeights(
-  kind: i32, query: usize, table: usize, counts: usize, blocks: i32, heads: i32, kvHeads: i32, headSize: i32, scale: f32,
-  weights: usize, rank: i32, size: i32,
-): void {
-  const headBytes = keyValueHeadBytes(kind, headSize), rowBytes = <usize>blocks * TOKENS * 4;
-  const end = shareBegin(heads, rank + 1, size);
-  for (let head = shareBegin(heads, rank, size); head < end; head++) {
-    const q = query + <usize>(head * headSize) * 4, row = weights + <usize>head * rowBytes;
-    let largest: f32 = -Infinity;
-    for (let block = 0; block < blocks; block++) {
-      const keys = <usize>load<u32>(table + <usize>block * 4) + <usize>(head / (heads / kvHeads)) * headBytes;
-      const to = row + <usize>block * TOKENS * 4;
-      if (kind == KIND_F32) {
-        for (let token: usize = 0; token < TOKENS * 4; token += 16) {
-          let score = f32x4.splat(0);
-          for (let d: usize = 0; d < <usize>headSize; d++) {
-            score = f32x4.add(score, f32x4.mul(v128.load32_splat(q + d * 4), v128.load(keys + d * TOKENS * 4 + token)));
-          }
-          v128.store(to + token, f32x4.mul(score, f32x4.splat(scale)));
-        }
-      } else {
-        scoreCodedBlock(kind, q, keys, headSize, scale, to);
-      }
-      const count = load<i32>(counts + <usize>block * 4);
-      for (let token = 0; token < count; token++) largest = max(largest, load<f32>(to + <usize>token * 4));
-      for (let token = count; token < KV_BLOCK_TOKENS; token++) store<f32>(to + <usize>token * 4, -Infinity);
-    }
-    let sums = f32x4.splat(0);
-    for (let at: usize = 0; at < rowBytes; at += 16) {
-      const e = exp4(f32x4.sub(v128.load(row + at), f32x4.splat(largest)));
-      v128.store(row + at, e);
-      sums = f32x4.add(sums, e);
-    }
-    const inverse = f32x4.splat(1 / sumLanes(sums));
-    for (let at: usize = 0; at < rowBytes; at += 16) v128.store(row + at, f32x4.mul(v128.load(row + at), inverse));
-  }
 }

@@ -445,17 +445,3 @@ export function attentionCoded<E>(
     }
   }
 }
-
-/** Scores of one query row against the tokens of a block, for `attentionWeights`: f32 [32]. */
-export function scoreCodedBlock(kind: i32, query: usize, keys: usize, headSize: i32, scale: f32, scores: usize): void {
-  const elementBytes: usize = kind == KIND_INT8 ? 1 : 2;
-  const scales = keys + 2 * widthOf(headSize) * TOKENS * elementBytes;
-  for (let token: usize = 0; token < TOKENS; token++) {
-    let score: f32 = 0;
-    for (let d: usize = 0; d < <usize>headSize; d++) {
-      const place = keys + (((d >> 1) * TOKENS + token) * 2 + (d & 1)) * elementBytes;
-      score += load<f32>(query + d * 4) * <f32>(elementBytes == 1 ? <i32>load<i8>(place) : <i32>load<i16>(place));
-    }
-    store<f32>(scores + token * 4, score * load<f32>(scales + token * 4) * scale);
-  }
-}

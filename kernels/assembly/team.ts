@@ -6,12 +6,13 @@
  * adds to DONE. Both spin first (a share takes microseconds), then sleep. A team of one has nobody to meet.
  */
 import {
-  COMMAND_ADDRESS, DONE_ADDRESS, FAILED_ADDRESS, LEADER_ASLEEP_ADDRESS, LEADER_PATIENCE_ADDRESS, SEQUENCE_ADDRESS, SLEEPERS_ADDRESS,
+  COMMAND_ADDRESS, DONE_ADDRESS, FAILED_ADDRESS, KIND_F32, KIND_INT8, LEADER_ASLEEP_ADDRESS, LEADER_PATIENCE_ADDRESS,
+  SEQUENCE_ADDRESS, SLEEPERS_ADDRESS,
 } from "../shared/layout";
 import * as Operation from "../shared/operations";
-import { KIND_F32, KIND_INT8 } from "../shared/layout";
-import { attention, attentionWeights, rope, ropeTable, storeKeysValues } from "./attention";
+import { attention, rope, ropeTable, storeKeysValues } from "./attention";
 import { attentionCoded, storeCodedKeysValues } from "./attention_coded";
+import { attentionWeights } from "./attention_weights";
 import { checksum } from "./checksum";
 import {
   gptqToMarlin, marlinPermuteScales, marlinToGptq, marlinToPanels, packMarlinScales, unpackCodes,

@@ -8,7 +8,7 @@ import type { Turns } from "../core/turns.ts";
 import type { Batches } from "./batches.ts";
 import type { Decoder } from "../models/decoder/decoder.ts";
 import type { KeyValuePlace } from "./key_value_cache.ts";
-import type { SnapshotOrigin } from "./snapshot.ts";
+import type { SnapshotOrigin } from "./snapshot_origin.ts";
 import type { Vision } from "./vision.ts";
 
 /** What a loaded model shares among its sequences. */

@@ -14,22 +14,12 @@ import { isObject } from "../io/read.ts";
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import type { Engine } from "./engine.ts";
 import { keyValueBytes, type KeyValueCache } from "./key_value_cache.ts";
+import type { SnapshotOrigin } from "./snapshot_origin.ts";
 import type { Placed } from "./sight.ts";
 import type { SeenPicture } from "./vision.ts";
 
 /** Raise the version with every change of the description or of the blocks' layout. */
 const KIND: SealedKind = { magic: "REMORAKV", version: 2, title: "a snapshot of remora" };
-
-/** What keys and values depend on beside the tokens and pictures. */
-export interface SnapshotOrigin {
-  /** See `ModelDigest`. */
-  model: string;
-  precision: string;
-  dense: string;
-  kvCache: string;
-  /** Of models that look at pictures. */
-  crossAttentionRows?: string;
-}
 
 /** A picture without its keys and values, and where its token is. */
 interface StoredPicture extends Omit<SeenPicture, "memory"> {
