@@ -20,7 +20,7 @@
 import { ATTENTION_ROWS, ATTENTION_TILES, KIND_INT8, KV_BLOCK_TOKENS } from "../shared/layout";
 import { firstVisible } from "./attention";
 import { exp4 } from "./transcendental";
-import { largestLane, roundScaled } from "./vector";
+import { lane0, lane1, lane2, lane3, largestLane, roundScaled } from "./vector";
 
 // @ts-ignore: decorator
 @inline
@@ -174,16 +174,16 @@ function scoreBlock<E>(codes: usize, keys: usize, width: usize, keyScales: usize
     for (let pair = width >> 1; pair > 0; pair--) {
       const k0 = elements<E>(key, 0), k1 = elements<E>(key, 1);
       const four = v128.load(query);
-      let q = v128.shuffle<i32>(four, four, 0, 0, 0, 0);
+      let q = lane0(four);
       s00 = add(s00, q, k0);
       s01 = add(s01, q, k1);
-      q = v128.shuffle<i32>(four, four, 1, 1, 1, 1);
+      q = lane1(four);
       s10 = add(s10, q, k0);
       s11 = add(s11, q, k1);
-      q = v128.shuffle<i32>(four, four, 2, 2, 2, 2);
+      q = lane2(four);
       s20 = add(s20, q, k0);
       s21 = add(s21, q, k1);
-      q = v128.shuffle<i32>(four, four, 3, 3, 3, 3);
+      q = lane3(four);
       s30 = add(s30, q, k0);
       s31 = add(s31, q, k1);
       key += step;
@@ -260,8 +260,8 @@ function weighTile(scores: usize, valueScales: usize, codes: usize, small: usize
   );
   // A row that has seen nothing yet keeps −∞; subtracting that from itself would be NaN.
   const centre = v128.andnot(now, f32x4.eq(now, f32x4.splat(-Infinity)));
-  const c0 = v128.shuffle<i32>(centre, centre, 0, 0, 0, 0), c1 = v128.shuffle<i32>(centre, centre, 1, 1, 1, 1);
-  const c2 = v128.shuffle<i32>(centre, centre, 2, 2, 2, 2), c3 = v128.shuffle<i32>(centre, centre, 3, 3, 3, 3);
+  const c0 = lane0(centre), c1 = lane1(centre);
+  const c2 = lane2(centre), c3 = lane3(centre);
   let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
   let w0 = f32x4.splat(0), w1 = f32x4.splat(0), w2 = f32x4.splat(0), w3 = f32x4.splat(0);
   let m0 = f32x4.splat(0), m1 = f32x4.splat(0), m2 = f32x4.splat(0), m3 = f32x4.splat(0);
@@ -301,10 +301,10 @@ function weighTile(scores: usize, valueScales: usize, codes: usize, small: usize
   const inverse = v128.and(f32x4.div(limit, most), isLarge);
   const isNumber = f32x4.lt(sumsOf(w0, w1, w2, w3), f32x4.splat(Infinity));
   v128.store(small, v128.bitselect(v128.and(f32x4.div(most, limit), isLarge), f32x4.splat(NaN), isNumber), UNITS);
-  codeRow(scores, codes, v128.shuffle<i32>(inverse, inverse, 0, 0, 0, 0));
-  codeRow(row1, codes + 4, v128.shuffle<i32>(inverse, inverse, 1, 1, 1, 1));
-  codeRow(row2, codes + 8, v128.shuffle<i32>(inverse, inverse, 2, 2, 2, 2));
-  codeRow(row3, codes + 12, v128.shuffle<i32>(inverse, inverse, 3, 3, 3, 3));
+  codeRow(scores, codes, lane0(inverse));
+  codeRow(row1, codes + 4, lane1(inverse));
+  codeRow(row2, codes + 8, lane2(inverse));
+  codeRow(row3, codes + 12, lane3(inverse));
 }
 
 /** 32 scaled weights of a row → integers, in pairs 16 bytes apart. */
@@ -352,16 +352,16 @@ function addValues<E>(
     for (let pair = TOKENS >> 1; pair > 0; pair--) {
       const v0 = elements<E>(value, 0), v1 = elements<E>(value, 1);
       const four = v128.load(weight);
-      let w = v128.shuffle<i32>(four, four, 0, 0, 0, 0);
+      let w = lane0(four);
       s00 = add(s00, w, v0);
       s01 = add(s01, w, v1);
-      w = v128.shuffle<i32>(four, four, 1, 1, 1, 1);
+      w = lane1(four);
       s10 = add(s10, w, v0);
       s11 = add(s11, w, v1);
-      w = v128.shuffle<i32>(four, four, 2, 2, 2, 2);
+      w = lane2(four);
       s20 = add(s20, w, v0);
       s21 = add(s21, w, v1);
-      w = v128.shuffle<i32>(four, four, 3, 3, 3, 3);
+      w = lane3(four);
       s30 = add(s30, w, v0);
       s31 = add(s31, w, v1);
       value += step;

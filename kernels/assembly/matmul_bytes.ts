@@ -26,7 +26,9 @@
  */
 import { addProducts, beginChunk, CHUNK_BLOCKS, endChunk } from "./dot";
 import { endGroup, startGroup } from "./group";
-import { nibbleMask8, panelsTogether, shareBegin, storeOutputs } from "./vector";
+import {
+  lane0, lane1, lane2, lane3, nibbleMask8, panelsTogether, shareBegin, storeOutputs, storeRows,
+} from "./vector";
 
 /** 256 · high + low, or the one byte there is: `low` then holds what the sum starts from. */
 // @ts-ignore: decorator
@@ -61,7 +63,7 @@ function rowTile<F, P>(
       do {
         // One load and a shuffle each: engines check the bounds of every load.
         const all = sizeof<P>() == 2 ? v128.load(a) : v128.load64_zero(a);
-        let x = v128.shuffle<i32>(all, all, 0, 0, 0, 0), y = v128.shuffle<i32>(all, all, 1, 1, 1, 1);
+        let x = lane0(all), y = lane1(all);
         const w0 = v128.load(w), w1 = v128.load(w, 16);
         let q = v128.and(w0, mask);
         sh0 = addProducts<F>(sh0, x, q);
@@ -82,8 +84,8 @@ function rowTile<F, P>(
           v += 32;
         }
         if (sizeof<P>() == 2) {
-          x = v128.shuffle<i32>(all, all, 2, 2, 2, 2);
-          y = v128.shuffle<i32>(all, all, 3, 3, 3, 3);
+          x = lane2(all);
+          y = lane3(all);
         } else x = y;
         q = v128.and(i16x8.shr_u(w0, 4), mask);
         sh0 = addProducts<F>(sh0, x, q);
@@ -167,31 +169,31 @@ function fourByteTile<F, P>(
         let q0 = v128.and(w0, mask), q1 = v128.and(w1, mask);
         // One load and four shuffles: engines check the bounds of every load.
         let four = v128.load(a);
-        let x = v128.shuffle<i32>(four, four, 0, 0, 0, 0);
+        let x = lane0(four);
         s00 = addProducts<F>(s00, x, q0);
         s01 = addProducts<F>(s01, x, q1);
-        x = v128.shuffle<i32>(four, four, 1, 1, 1, 1);
+        x = lane1(four);
         s10 = addProducts<F>(s10, x, q0);
         s11 = addProducts<F>(s11, x, q1);
-        x = v128.shuffle<i32>(four, four, 2, 2, 2, 2);
+        x = lane2(four);
         s20 = addProducts<F>(s20, x, q0);
         s21 = addProducts<F>(s21, x, q1);
-        x = v128.shuffle<i32>(four, four, 3, 3, 3, 3);
+        x = lane3(four);
         s30 = addProducts<F>(s30, x, q0);
         s31 = addProducts<F>(s31, x, q1);
         q0 = v128.and(i16x8.shr_u(w0, 4), mask);
         q1 = v128.and(i16x8.shr_u(w1, 4), mask);
         four = v128.load(a, 16);
-        x = v128.shuffle<i32>(four, four, 0, 0, 0, 0);
+        x = lane0(four);
         s00 = addProducts<F>(s00, x, q0);
         s01 = addProducts<F>(s01, x, q1);
-        x = v128.shuffle<i32>(four, four, 1, 1, 1, 1);
+        x = lane1(four);
         s10 = addProducts<F>(s10, x, q0);
         s11 = addProducts<F>(s11, x, q1);
-        x = v128.shuffle<i32>(four, four, 2, 2, 2, 2);
+        x = lane2(four);
         s20 = addProducts<F>(s20, x, q0);
         s21 = addProducts<F>(s21, x, q1);
-        x = v128.shuffle<i32>(four, four, 3, 3, 3, 3);
+        x = lane3(four);
         s30 = addProducts<F>(s30, x, q0);
         s31 = addProducts<F>(s31, x, q1);
         a += 32;
@@ -239,19 +241,7 @@ function fourByteTile<F, P>(
     scale += 32;
     if (zeros) zeros += 16;
   }
-  const bias1: usize = bias ? bias + 16 : 0;
-  storeOutputs(output, t00, bias, accumulate, count);
-  storeOutputs(output + 16, t01, bias1, accumulate, count - 4);
-  output += outputStride;
-  storeOutputs(output, t10, bias, accumulate, count);
-  storeOutputs(output + 16, t11, bias1, accumulate, count - 4);
-  if (sizeof<P>() == 2) return;
-  output += outputStride;
-  storeOutputs(output, t20, bias, accumulate, count);
-  storeOutputs(output + 16, t21, bias1, accumulate, count - 4);
-  output += outputStride;
-  storeOutputs(output, t30, bias, accumulate, count);
-  storeOutputs(output + 16, t31, bias1, accumulate, count - 4);
+  storeRows(4 / <i32>sizeof<P>(), output, outputStride, bias, accumulate, count, t00, t01, t10, t11, t20, t21, t30, t31);
 }
 
 /** `F` is the lane of the dot (see dot.ts), `P` as wide as an activation: i8 or i16. */

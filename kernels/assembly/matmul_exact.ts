@@ -10,7 +10,7 @@
  *            dense: [N/8, K, 8] f32, f16 or bf16
  */
 import { KIND_BF16, KIND_F16, KIND_F32 } from "../shared/layout";
-import { int8Place, load4, shareBegin, storeOutputs } from "./vector";
+import { int8Place, load4, shareBegin, storeOutputs, storeRows } from "./vector";
 
 // @ts-ignore: decorator
 @inline
@@ -173,19 +173,7 @@ function denseTile(
     x2 += 4;
     x3 += 4;
   }
-  const bias1: usize = bias ? bias + 16 : 0;
-  storeOutputs(output, t00, bias, accumulate, count);
-  storeOutputs(output + 16, t01, bias1, accumulate, count - 4);
-  if (rows == 1) return;
-  output += outputStride;
-  storeOutputs(output, t10, bias, accumulate, count);
-  storeOutputs(output + 16, t11, bias1, accumulate, count - 4);
-  output += outputStride;
-  storeOutputs(output, t20, bias, accumulate, count);
-  storeOutputs(output + 16, t21, bias1, accumulate, count - 4);
-  output += outputStride;
-  storeOutputs(output, t30, bias, accumulate, count);
-  storeOutputs(output + 16, t31, bias1, accumulate, count - 4);
+  storeRows(rows, output, outputStride, bias, accumulate, count, t00, t01, t10, t11, t20, t21, t30, t31);
 }
 
 // @ts-ignore: decorator

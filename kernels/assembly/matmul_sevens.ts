@@ -12,7 +12,7 @@
  */
 import { addProducts } from "./dot";
 import { endGroup, startGroup } from "./group";
-import { panelsTogether, shareBegin, storeOutputs } from "./vector";
+import { lane0, lane1, lane2, lane3, panelsTogether, shareBegin, storeOutputs, storeRows } from "./vector";
 
 /** Adds four products to each 32-bit lane. `ones` is 1 in every 16-bit lane. */
 // @ts-ignore: decorator
@@ -45,7 +45,7 @@ function rowTile<F>(
     let s0 = startGroup(0, 0, zero, load<i32>(sums)), s1 = s0, s2 = s0, s3 = s0;
     do {
       const eight = v128.load64_zero(a);
-      const x = v128.shuffle<i32>(eight, eight, 0, 0, 0, 0), y = v128.shuffle<i32>(eight, eight, 1, 1, 1, 1);
+      const x = lane0(eight), y = lane1(eight);
       s0 = add<F>(s0, x, v128.load(w), ones);
       s1 = add<F>(s1, x, v128.load(w, 16), ones);
       s0 = add<F>(s0, y, v128.load(w, 32), ones);
@@ -98,31 +98,31 @@ function fourRowTile<F>(
     let s30 = startGroup(0, 0, zero, load<i32>(sums + 3 * groupStride)), s31 = s30;
     do {
       let q0 = v128.load(w), q1 = v128.load(w, 16);
-      let four = v128.load(a), x = v128.shuffle<i32>(four, four, 0, 0, 0, 0);
+      let four = v128.load(a), x = lane0(four);
       s00 = add<F>(s00, x, q0, ones);
       s01 = add<F>(s01, x, q1, ones);
-      x = v128.shuffle<i32>(four, four, 1, 1, 1, 1);
+      x = lane1(four);
       s10 = add<F>(s10, x, q0, ones);
       s11 = add<F>(s11, x, q1, ones);
-      x = v128.shuffle<i32>(four, four, 2, 2, 2, 2);
+      x = lane2(four);
       s20 = add<F>(s20, x, q0, ones);
       s21 = add<F>(s21, x, q1, ones);
-      x = v128.shuffle<i32>(four, four, 3, 3, 3, 3);
+      x = lane3(four);
       s30 = add<F>(s30, x, q0, ones);
       s31 = add<F>(s31, x, q1, ones);
       q0 = v128.load(w, 32);
       q1 = v128.load(w, 48);
       four = v128.load(a, 16);
-      x = v128.shuffle<i32>(four, four, 0, 0, 0, 0);
+      x = lane0(four);
       s00 = add<F>(s00, x, q0, ones);
       s01 = add<F>(s01, x, q1, ones);
-      x = v128.shuffle<i32>(four, four, 1, 1, 1, 1);
+      x = lane1(four);
       s10 = add<F>(s10, x, q0, ones);
       s11 = add<F>(s11, x, q1, ones);
-      x = v128.shuffle<i32>(four, four, 2, 2, 2, 2);
+      x = lane2(four);
       s20 = add<F>(s20, x, q0, ones);
       s21 = add<F>(s21, x, q1, ones);
-      x = v128.shuffle<i32>(four, four, 3, 3, 3, 3);
+      x = lane3(four);
       s30 = add<F>(s30, x, q0, ones);
       s31 = add<F>(s31, x, q1, ones);
       a += 32;
@@ -145,18 +145,7 @@ function fourRowTile<F>(
     steps += 4;
     scale += 32;
   }
-  const bias1: usize = bias ? bias + 16 : 0;
-  storeOutputs(output, t00, bias, accumulate, count);
-  storeOutputs(output + 16, t01, bias1, accumulate, count - 4);
-  output += outputStride;
-  storeOutputs(output, t10, bias, accumulate, count);
-  storeOutputs(output + 16, t11, bias1, accumulate, count - 4);
-  output += outputStride;
-  storeOutputs(output, t20, bias, accumulate, count);
-  storeOutputs(output + 16, t21, bias1, accumulate, count - 4);
-  output += outputStride;
-  storeOutputs(output, t30, bias, accumulate, count);
-  storeOutputs(output + 16, t31, bias1, accumulate, count - 4);
+  storeRows(4, output, outputStride, bias, accumulate, count, t00, t01, t10, t11, t20, t21, t30, t31);
 }
 
 /** `F` is the lane of the dot (see dot.ts). K need not be a multiple of 8; arguments as matmulBytes', without own zero points. */

@@ -17,7 +17,9 @@
  * Exactness: |Σ a · (code − zero)| ≤ 32,639 · 256 · 128 < 2^30.
  */
 import { endGroup, startGroup } from "./group";
-import { nibbleMask16, panelsTogether, shareBegin, storeOutputs } from "./vector";
+import {
+  lane0, lane1, lane2, lane3, nibbleMask16, panelsTogether, shareBegin, storeOutputs, storeRows,
+} from "./vector";
 
 /** Pair 0 or 2 of codes. `B` is u32 for 4-bit codes, u8 for 8-bit ones; `w` holds all pairs, or two. */
 // @ts-ignore: decorator
@@ -47,30 +49,6 @@ function secondHalf<B>(first: v128, w: usize): v128 {
 @inline
 function add(sum: v128, activations: v128, codes: v128): v128 {
   return i32x4.add(sum, i32x4.dot_i16x8_s(activations, codes));
-}
-
-// @ts-ignore: decorator
-@inline
-function lane0(v: v128): v128 {
-  return v128.shuffle<i32>(v, v, 0, 0, 0, 0);
-}
-
-// @ts-ignore: decorator
-@inline
-function lane1(v: v128): v128 {
-  return v128.shuffle<i32>(v, v, 1, 1, 1, 1);
-}
-
-// @ts-ignore: decorator
-@inline
-function lane2(v: v128): v128 {
-  return v128.shuffle<i32>(v, v, 2, 2, 2, 2);
-}
-
-// @ts-ignore: decorator
-@inline
-function lane3(v: v128): v128 {
-  return v128.shuffle<i32>(v, v, 3, 3, 3, 3);
 }
 
 /** Four outputs of one row: eight inputs. */
@@ -244,18 +222,7 @@ function fourRowTile<B>(
     scale += 32;
     if (zeros) zeros += 16;
   }
-  const bias1: usize = bias ? bias + 16 : 0;
-  storeOutputs(output, t00, bias, accumulate, count);
-  storeOutputs(output + 16, t01, bias1, accumulate, count - 4);
-  output += outputStride;
-  storeOutputs(output, t10, bias, accumulate, count);
-  storeOutputs(output + 16, t11, bias1, accumulate, count - 4);
-  output += outputStride;
-  storeOutputs(output, t20, bias, accumulate, count);
-  storeOutputs(output + 16, t21, bias1, accumulate, count - 4);
-  output += outputStride;
-  storeOutputs(output, t30, bias, accumulate, count);
-  storeOutputs(output + 16, t31, bias1, accumulate, count - 4);
+  storeRows(4, output, outputStride, bias, accumulate, count, t00, t01, t10, t11, t20, t21, t30, t31);
 }
 
 /** `B` is u32 for 4-bit codes, u8 for 8-bit ones, whose K need not be a multiple of 8. Arguments as matmulInt4's. */

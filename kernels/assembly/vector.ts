@@ -182,3 +182,51 @@ export function firstPairs(a: v128, b: v128): v128 {
 export function lastPairs(a: v128, b: v128): v128 {
   return v128.shuffle<u8>(a, b, 2, 18, 6, 22, 10, 26, 14, 30, 3, 19, 7, 23, 11, 27, 15, 31);
 }
+
+/** One 32-bit lane in all four. */
+// @ts-ignore: decorator
+@inline
+export function lane0(v: v128): v128 {
+  return v128.shuffle<i32>(v, v, 0, 0, 0, 0);
+}
+
+// @ts-ignore: decorator
+@inline
+export function lane1(v: v128): v128 {
+  return v128.shuffle<i32>(v, v, 1, 1, 1, 1);
+}
+
+// @ts-ignore: decorator
+@inline
+export function lane2(v: v128): v128 {
+  return v128.shuffle<i32>(v, v, 2, 2, 2, 2);
+}
+
+// @ts-ignore: decorator
+@inline
+export function lane3(v: v128): v128 {
+  return v128.shuffle<i32>(v, v, 3, 3, 3, 3);
+}
+
+/** Writes one, two or four rows of eight outputs, the last panel's fewer; see storeOutputs. */
+// @ts-ignore: decorator
+@inline
+export function storeRows(
+  rows: i32, output: usize, outputStride: usize, bias: usize, accumulate: i32, count: i32,
+  t00: v128, t01: v128, t10: v128, t11: v128, t20: v128, t21: v128, t30: v128, t31: v128,
+): void {
+  const bias1: usize = bias ? bias + 16 : 0;
+  storeOutputs(output, t00, bias, accumulate, count);
+  storeOutputs(output + 16, t01, bias1, accumulate, count - 4);
+  if (rows == 1) return;
+  output += outputStride;
+  storeOutputs(output, t10, bias, accumulate, count);
+  storeOutputs(output + 16, t11, bias1, accumulate, count - 4);
+  if (rows == 2) return;
+  output += outputStride;
+  storeOutputs(output, t20, bias, accumulate, count);
+  storeOutputs(output + 16, t21, bias1, accumulate, count - 4);
+  output += outputStride;
+  storeOutputs(output, t30, bias, accumulate, count);
+  storeOutputs(output + 16, t31, bias1, accumulate, count - 4);
+}
