@@ -98,6 +98,7 @@ Deno.test("sequences that keep coming share every pass", async () => {
     config: { vocabularySize: 1 },
     *forward(steps: readonly Step[]) {
       sizes.push(steps.length);
+      yield 1;
     },
     logits() {},
   } as unknown as Decoder;
