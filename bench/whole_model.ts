@@ -1,0 +1,77 @@
+/**
+ * Everything about one large model in one process: load, memory, prompt, generation, and a picture where one is named.
+ *
+ *   deno task bench:whole MODEL [PICTURE] [--threads 2] [--ctx-size 2048]
+ *
+ * Reading the files once before puts them into the system's cache. Peak memory: `/usr/bin/time -v` in front.
+ *
+ * @module
+ */
+import { describeBytes } from "../cli/figures.ts";
+import { LOAD_OPTIONS, readLoadOptions } from "../cli/load_options.ts";
+import { Options } from "../cli/options.ts";
+import { loadModel } from "../mod.ts";
+
+/** Tokens of the prompt, and of each of the runs of generation. */
+const PROMPT = 128;
+const GENERATED = 16;
+const RUNS = 3;
+
+async function secondsOf(work: () => Promise<unknown>): Promise<number> {
+  const begin = performance.now();
+  await work();
+  return (performance.now() - begin) / 1000;
+}
+
+function report(what: string, figure: string): void {
+  console.log(`${what.padEnd(30)}${figure}`);
+}
+
+if (import.meta.main) {
+  const options = Options.parse(Deno.args, LOAD_OPTIONS);
+  const [directory, picture] = options.positionals;
+  let stored = 0;
+  const begin = performance.now();
+  await using model = await loadModel(directory, {
+    contextSize: 2048,
+    ...Object.fromEntries(
+      Object.entries(readLoadOptions(options)).filter(([, value]) => value !== undefined),
+    ),
+    onProgress: ({ totalBytes }) => stored = totalBytes,
+  });
+  const seconds = (performance.now() - begin) / 1000;
+  report(
+    "load",
+    `${seconds.toFixed(1)} s, ${(stored / seconds / 1e9).toFixed(2)} GB/s of ${describeBytes(stored)}`,
+  );
+  report("memories", `${model.engine.memories}`);
+  report("packed weights", describeBytes(model.info.memory.weights));
+
+  const ids = Array.from({ length: PROMPT }, (_, i) => i * 7919 % model.info.vocabularySize);
+  const speedOf = (tokens: number, taken: number) => `${(tokens / taken).toFixed(2)} tok/s`;
+  {
+    using sequence = model.createSequence();
+    // The first rows still run unoptimised code.
+    await sequence.forward(ids.slice(0, 8));
+    sequence.truncate(0);
+    report(`prompt of ${PROMPT}`, speedOf(PROMPT, await secondsOf(() => sequence.forward(ids))));
+    for (let run = 0; run < RUNS; run++) {
+      const taken = await secondsOf(async () => {
+        for (const id of ids.slice(0, GENERATED)) await sequence.forward([id]);
+      });
+      report("generation", speedOf(GENERATED, taken));
+    }
+  }
+  if (picture !== undefined) {
+    using sequence = model.createSequence();
+    const image = Deno.readFileSync(picture);
+    const [token] = model.tokenizer.encode("<|image|>");
+    const taken = await secondsOf(() => sequence.forward([token, ...ids.slice(0, 3)], { images: [image] }));
+    report("a picture", `${taken.toFixed(1)} s`);
+    const generating = await secondsOf(async () => {
+      for (const id of ids.slice(0, GENERATED)) await sequence.forward([id]);
+    });
+    report("generation with the picture", speedOf(GENERATED, generating));
+  }
+  report("resident", describeBytes(Deno.memoryUsage().rss));
+}
