@@ -30,13 +30,12 @@ function report(what: string, figure: string): void {
 if (import.meta.main) {
   const options = Options.parse(Deno.args, LOAD_OPTIONS);
   const [directory, picture] = options.positionals;
+  const load = readLoadOptions(options);
   let stored = 0;
   const begin = performance.now();
   await using model = await loadModel(directory, {
-    contextSize: 2048,
-    ...Object.fromEntries(
-      Object.entries(readLoadOptions(options)).filter(([, value]) => value !== undefined),
-    ),
+    ...load,
+    contextSize: load.contextSize ?? 2048,
     onProgress: ({ totalBytes }) => stored = totalBytes,
   });
   const seconds = (performance.now() - begin) / 1000;

@@ -1,5 +1,6 @@
 /**
- * The one product on which the INT4 arithmetic rests: signed 8-bit activations times codes 0..15.
+ * The product of signed 8-bit activations and codes 0..15 of 4 bits, or 0..127 of 7 bits (see matmul_sevens, which never adds two
+ * of its 16-bit results: |127 · 127 · 2| = 32,258 just fits).
  *
  * A code never has its top bit set, so `relaxed_dot` is defined and alike on every engine (its result depends on the
  * engine only when the second operand's top bit is set), and |15 · 127 · 2| = 3,810 cannot saturate 16 bits.

@@ -2,10 +2,10 @@
  * matmul_words: C[M, N] f32 = A[M, K] × W[K, N], activations of 16 bits against 4-bit or 8-bit codes, a scale (and zero point)
  * per group of inputs.
  *
- * Operands as matmul_int4's, but for the activations and for 8-bit codes:
+ * Operands as matmul_bytes', but for the activations and for 8-bit codes:
  *   codes    i16 [M/4, K/8, 4, 4, 2]   eight inputs of four rows: pair j holds inputs j and j + 4, row by row. Rows that fill no
  *                                      tile: [K/8, 4, 2] each.
- *   weights  4 bits: u32 [N/8, K/8, 8], as in matmul_int4. A vector's 16-bit lanes hold inputs 0 and 4 of four outputs in their
+ *   weights  4 bits: u32 [N/8, K/8, 8], as in matmul_bytes. A vector's 16-bit lanes hold inputs 0 and 4 of four outputs in their
  *                    low four bits, 1 and 5 above, then 2 and 6, 3 and 7: the pairs of the activations.
  *            8 bits: u8 [N/8, K/8, 2, 2, 2, 4, 2]: pairs 0 and 1, then 2 and 3, of four outputs each, then of the other four
  *
@@ -225,7 +225,7 @@ function fourRowTile<B>(
   storeRows(4, output, outputStride, bias, accumulate, count, t00, t01, t10, t11, t20, t21, t30, t31);
 }
 
-/** `B` is u32 for 4-bit codes, u8 for 8-bit ones, whose K need not be a multiple of 8. Arguments as matmulInt4's. */
+/** `B` is u32 for 4-bit codes, u8 for 8-bit ones, whose K need not be a multiple of 8. Arguments as matmulBytes'. */
 export function matmulWords<B>(
   codes: usize, sums: usize, steps: usize, weights: usize, scales: usize, zeros: usize, zero: i32, bias: usize,
   output: usize, outputStride: usize, rows: i32, outputs: i32, inputs: i32, group: i32, accumulate: i32,
