@@ -5,14 +5,14 @@
  * @module
  */
 import { Kernels } from "../kernels/host/kernels.ts";
-import { KIND_INT4, KIND_INT8 } from "../kernels/shared/layout.ts";
+import { KIND_INT4, KIND_INT7, KIND_INT8 } from "../kernels/shared/layout.ts";
 import { ProductBuffers } from "../src/ops/product_buffers.ts";
 import { type ActivationBytes, project } from "../src/ops/project.ts";
 import type { Linear } from "../src/weights/linear.ts";
 
 /** A product to time. */
 export interface Product {
-  bits: 4 | 8;
+  bits: 4 | 7 | 8;
   activationBytes: ActivationBytes;
   rows: number;
   inputs: number;
@@ -22,9 +22,14 @@ export interface Product {
 /** Inputs that share a scale. */
 const GROUP = 128;
 
+/** Bits that a code takes in memory. */
+function storedBits(bits: Product["bits"]): number {
+  return bits === 4 ? 4 : 8;
+}
+
 /** Bytes of weights and scales that one product reads. */
 export function weightBytes({ bits, inputs, outputs }: Product): number {
-  return outputs * (inputs * bits / 8 + inputs / GROUP * 4);
+  return outputs * (inputs * storedBits(bits) / 8 + inputs / GROUP * 4);
 }
 
 /** Multiplications of one product. */
@@ -85,16 +90,18 @@ export class ProductBench implements AsyncDisposable {
 }
 
 function makeLinear({ heap }: Kernels, { bits, inputs, outputs }: Product): Linear {
-  const weights = heap.allocate(outputs * inputs * bits / 8);
-  const words = heap.wordsAt(weights, outputs * inputs * bits / 32);
+  const weights = heap.allocate(outputs * inputs * storedBits(bits) / 8);
+  const words = heap.wordsAt(weights, outputs * inputs * storedBits(bits) / 32);
+  const mask = bits === 7 ? 0x7f7f7f7f : -1;
   for (let i = 0, word = 1; i < words.length; i++) {
-    words[i] = word = Math.imul(word, 1_664_525) + 1_013_904_223;
+    word = Math.imul(word, 1_664_525) + 1_013_904_223;
+    words[i] = word & mask;
   }
   const scales = heap.allocate(outputs * inputs / GROUP * 4);
   heap.floatsAt(scales, outputs * inputs / GROUP).fill(0.01);
   return {
     name: "random",
-    kind: bits === 4 ? KIND_INT4 : KIND_INT8,
+    kind: { 4: KIND_INT4, 7: KIND_INT7, 8: KIND_INT8 }[bits],
     outputs,
     inputs,
     packedInputs: inputs,

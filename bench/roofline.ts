@@ -18,6 +18,7 @@ import { multiplications, type Product, ProductBench, weightBytes } from "./prod
 const FORMS: readonly Pick<Product, "bits" | "activationBytes">[] = [
   { bits: 4, activationBytes: 1 },
   { bits: 4, activationBytes: 2 },
+  { bits: 7, activationBytes: 1 },
   { bits: 8, activationBytes: 2 },
 ];
 

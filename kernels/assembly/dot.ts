@@ -10,15 +10,22 @@
  * two instructions instead of three, and is widened every eight additions (8 · 3,810 < 32,767).
  */
 
+/** Sums of two neighbouring products each, in 16-bit lanes. */
+// @ts-ignore: decorator
+@inline
+export function pairProducts(activations: v128, codes: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i16x8.relaxed_dot_i8x16_i7x16_s(activations, codes);
+  const even = i16x8.mul(i16x8.shr_s(i16x8.shl(activations, 8), 8), v128.and(codes, i16x8.splat(0xff)));
+  const odd = i16x8.mul(i16x8.shr_s(activations, 8), i16x8.shr_u(codes, 8));
+  return i16x8.add(even, odd);
+}
+
 /** Adds to each lane of `sum` the products of its bytes. `F` is the lane's type: i16 or i32. */
 // @ts-ignore: decorator
 @inline
 export function addProducts<F>(sum: v128, activations: v128, codes: v128): v128 {
   if (sizeof<F>() == 4) return i32x4.relaxed_dot_i8x16_i7x16_add_s(activations, codes, sum);
-  if (ASC_FEATURE_RELAXED_SIMD) return i16x8.add(sum, i16x8.relaxed_dot_i8x16_i7x16_s(activations, codes));
-  const even = i16x8.mul(i16x8.shr_s(i16x8.shl(activations, 8), 8), v128.and(codes, i16x8.splat(0xff)));
-  const odd = i16x8.mul(i16x8.shr_s(activations, 8), i16x8.shr_u(codes, 8));
-  return i16x8.add(sum, i16x8.add(even, odd));
+  return i16x8.add(sum, pairProducts(activations, codes));
 }
 
 /** The running sum that a chunk of at most eight `addProducts` starts from. */

@@ -10,7 +10,7 @@
  *
  * All else as in matmul_bytes. Exactness: a pair of products is at most 2 · 127 · 127 < 2^15, a group's sum < 2^22.
  */
-import { addProducts } from "./dot";
+import { addProducts, pairProducts } from "./dot";
 import { endGroup, startGroup } from "./group";
 import { lane0, lane1, lane2, lane3, panelsTogether, shareBegin, storeOutputs, storeRows } from "./vector";
 
@@ -19,7 +19,7 @@ import { lane0, lane1, lane2, lane3, panelsTogether, shareBegin, storeOutputs, s
 @inline
 function add<F>(sum: v128, activations: v128, codes: v128, ones: v128): v128 {
   if (sizeof<F>() == 4) return addProducts<F>(sum, activations, codes);
-  return i32x4.add(sum, i32x4.dot_i16x8_s(addProducts<F>(i32x4.splat(0), activations, codes), ones));
+  return i32x4.add(sum, i32x4.dot_i16x8_s(pairProducts(activations, codes), ones));
 }
 
 /** 1 in every 16-bit lane, not as a constant: see nibbleMask16. */

@@ -20,7 +20,7 @@ export const KV_BLOCK_TOKENS = 32;
 /** Query rows that one attention tile carries. */
 export const ATTENTION_ROWS = 4;
 /** Tiles that pass a block of coded keys and values one after the other, while it lies in the first cache. */
-export const ATTENTION_TILES = 4;
+export const ATTENTION_TILES = 16;
 
 /** Non-finite scale or weight values are counted here by the packing kernels, as i32. */
 export const RESULT_ADDRESS = 64;
