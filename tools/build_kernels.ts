@@ -18,6 +18,22 @@ const VARIANTS = [
   { name: "unshared_strict", features: ["simd"], shared: false },
 ];
 
+/**
+ * Binaryen's passes, by name: those that shrink without moving values. `-O3` also sinks and merges locals; V8 then keeps more vectors
+ * alive than there are registers (256 rows, Zen 4: words 32 → 36 GMAC/s without, bytes 49 → 52), and does the rest itself.
+ */
+const PASSES = [
+  "precompute",
+  "dce",
+  "remove-unused-brs",
+  "remove-unused-names",
+  "merge-blocks",
+  "vacuum",
+  "optimize-instructions",
+  "reorder-locals",
+  "vacuum",
+];
+
 async function build(variant: (typeof VARIANTS)[number]): Promise<Uint8Array> {
   const memory = variant.shared ? ["--sharedMemory"] : [];
   let binary: Uint8Array | undefined;
@@ -25,8 +41,10 @@ async function build(variant: (typeof VARIANTS)[number]): Promise<Uint8Array> {
     ENTRY,
     "--outFile",
     "out.wasm",
-    "-O3",
-    "--converge",
+    "--optimizeLevel",
+    "0",
+    "--runPasses",
+    PASSES.join(","),
     "--noAssert",
     "--runtime",
     "stub",

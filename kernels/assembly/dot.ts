@@ -35,11 +35,11 @@ export function beginChunk<F>(total: v128): v128 {
   return sizeof<F>() == 4 ? total : i32x4.splat(0);
 }
 
-/** Folds a chunk's sum back into 32-bit totals. */
+/** Folds a chunk's sum back into 32-bit totals. `ones` is 1 in every 16-bit lane; see onesOf. */
 // @ts-ignore: decorator
 @inline
-export function endChunk<F>(total: v128, sum: v128): v128 {
-  return sizeof<F>() == 4 ? sum : i32x4.add(total, i32x4.extadd_pairwise_i16x8_s(sum));
+export function endChunk<F>(total: v128, sum: v128, ones: v128): v128 {
+  return sizeof<F>() == 4 ? sum : i32x4.add(total, i32x4.dot_i16x8_s(sum, ones));
 }
 
 /** Vectors of eight inputs that fit one 16-bit chunk: two additions each. */

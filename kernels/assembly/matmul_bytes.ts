@@ -27,7 +27,7 @@
 import { addProducts, beginChunk, CHUNK_BLOCKS, endChunk } from "./dot";
 import { endGroup, startGroup } from "./group";
 import {
-  lane0, lane1, lane2, lane3, nibbleMask8, panelsTogether, ROW_PANELS, shareBegin, storePanels, storeRows,
+  lane0, lane1, lane2, lane3, nibbleMask8, onesOf, panelsTogether, ROW_PANELS, shareBegin, storePanels, storeRows,
 } from "./vector";
 
 /** 256 · high + low. */
@@ -58,7 +58,7 @@ function rowTile<F, P>(
 ): void {
   const isPlanes = sizeof<P>() == 2;
   const isFour = !isSingle && !isPlanes;
-  const mask = nibbleMask8(blocks);
+  const mask = nibbleMask8(blocks), ones = onesOf(blocks);
   const zeroBytes: usize = zeros ? scaleBytes >> 1 : 0;
   let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
   let t4 = f32x4.splat(0), t5 = f32x4.splat(0), t6 = f32x4.splat(0), t7 = f32x4.splat(0);
@@ -104,14 +104,14 @@ function rowTile<F, P>(
         a += 8 * sizeof<P>();
         w += 32;
       } while (--step);
-      c0 = endChunk<F>(c0, s0);
-      c1 = endChunk<F>(c1, s1);
-      c2 = endChunk<F>(c2, s2);
-      c3 = endChunk<F>(c3, s3);
-      c4 = endChunk<F>(c4, s4);
-      c5 = endChunk<F>(c5, s5);
-      c6 = endChunk<F>(c6, s6);
-      c7 = endChunk<F>(c7, s7);
+      c0 = endChunk<F>(c0, s0, ones);
+      c1 = endChunk<F>(c1, s1, ones);
+      c2 = endChunk<F>(c2, s2, ones);
+      c3 = endChunk<F>(c3, s3, ones);
+      c4 = endChunk<F>(c4, s4, ones);
+      c5 = endChunk<F>(c5, s5, ones);
+      c6 = endChunk<F>(c6, s6, ones);
+      c7 = endChunk<F>(c7, s7, ones);
     }
     if (isPlanes) {
       c0 = joinBytes(c0, c4);
@@ -155,7 +155,7 @@ function fourByteTile<F, P>(
   a: usize, sums: usize, steps: usize, groupStride: usize, w: usize, scale: usize, zeros: usize, zero: i32,
   blocks: i32, groupBlocks: i32, output: usize, outputStride: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
-  const mask = nibbleMask8(blocks);
+  const mask = nibbleMask8(blocks), ones = onesOf(blocks);
   let t00 = f32x4.splat(0), t01 = f32x4.splat(0), t10 = f32x4.splat(0), t11 = f32x4.splat(0);
   let t20 = f32x4.splat(0), t21 = f32x4.splat(0), t30 = f32x4.splat(0), t31 = f32x4.splat(0);
   while (blocks > 0) {
@@ -203,14 +203,14 @@ function fourByteTile<F, P>(
         a += 32;
         w += 32;
       } while (--step);
-      c00 = endChunk<F>(c00, s00);
-      c01 = endChunk<F>(c01, s01);
-      c10 = endChunk<F>(c10, s10);
-      c11 = endChunk<F>(c11, s11);
-      c20 = endChunk<F>(c20, s20);
-      c21 = endChunk<F>(c21, s21);
-      c30 = endChunk<F>(c30, s30);
-      c31 = endChunk<F>(c31, s31);
+      c00 = endChunk<F>(c00, s00, ones);
+      c01 = endChunk<F>(c01, s01, ones);
+      c10 = endChunk<F>(c10, s10, ones);
+      c11 = endChunk<F>(c11, s11, ones);
+      c20 = endChunk<F>(c20, s20, ones);
+      c21 = endChunk<F>(c21, s21, ones);
+      c30 = endChunk<F>(c30, s30, ones);
+      c31 = endChunk<F>(c31, s31, ones);
     }
     const scale0 = v128.load(scale), scale1 = v128.load(scale, 16);
     let sum = load<i32>(sums), unit = v128.load32_splat(steps);

@@ -12,7 +12,7 @@
  */
 import { addProducts, pairProducts } from "./dot";
 import { endGroup, startGroup } from "./group";
-import { lane0, lane1, lane2, lane3, panelsTogether, shareBegin, storeOutputs, storeRows } from "./vector";
+import { lane0, lane1, lane2, lane3, onesOf, panelsTogether, shareBegin, storeOutputs, storeRows } from "./vector";
 
 /** Adds four products to each 32-bit lane. `ones` is 1 in every 16-bit lane. */
 // @ts-ignore: decorator
@@ -20,13 +20,6 @@ import { lane0, lane1, lane2, lane3, panelsTogether, shareBegin, storeOutputs, s
 function add<F>(sum: v128, activations: v128, codes: v128, ones: v128): v128 {
   if (sizeof<F>() == 4) return addProducts<F>(sum, activations, codes);
   return i32x4.add(sum, i32x4.dot_i16x8_s(pairProducts(activations, codes), ones));
-}
-
-/** 1 in every 16-bit lane, not as a constant: see nibbleMask16. */
-// @ts-ignore: decorator
-@inline
-function onesOf(count: i32): v128 {
-  return i16x8.splat(<i16>(count < 0 ? 0 : 1));
 }
 
 /** One row × one panel. */

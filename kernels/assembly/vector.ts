@@ -145,6 +145,13 @@ export function nibbleMask8(count: i32): v128 {
   return i8x16.splat(<i8>(count < 0 ? 0 : 15));
 }
 
+/** 1 in every 16-bit lane, not as a constant either. */
+// @ts-ignore: decorator
+@inline
+export function onesOf(count: i32): v128 {
+  return i16x8.splat(<i16>(count < 0 ? 0 : 1));
+}
+
 /**
  * Panels that a tile of rows passes before the next tile does: their outputs fill whole cache lines (two panels a line) and
  * the rows' codes stay in the first cache. Their weights must stay there too, unless there is no second tile to pass them.
