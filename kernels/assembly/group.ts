@@ -20,3 +20,10 @@ export function startGroup(zeros: usize, offset: usize, zero: i32, sum: i32): v1
 export function endGroup(total: v128, dot: v128, scale: v128, step: v128): v128 {
   return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(dot), f32x4.mul(scale, step)));
 }
+
+/** Zero points of a panel, which take half the bytes of its scales; 0 where there are none. */
+// @ts-ignore: decorator
+@inline
+export function zerosOf(zeros: usize, panel: i32, scaleBytes: usize): usize {
+  return zeros ? zeros + <usize>panel * (scaleBytes >> 1) : 0;
+}

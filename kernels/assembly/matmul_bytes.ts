@@ -25,9 +25,9 @@
  * in the order of the groups: the result does not depend on the tile, the thread or the dot form.
  */
 import { addProducts, beginChunk, CHUNK_BLOCKS, endChunk } from "./dot";
-import { endGroup, startGroup } from "./group";
+import { endGroup, startGroup, zerosOf } from "./group";
 import {
-  lane0, lane1, lane2, lane3, nibbleMask8, onesOf, panelsTogether, ROW_PANELS, shareBegin, storePanels, storeRows,
+  biasOf, lane0, lane1, lane2, lane3, nibbleMask8, onesOf, panelsTogether, ROW_PANELS, shareBegin, storePanels, storeRows,
 } from "./vector";
 
 /** 256 · high + low. */
@@ -46,16 +46,18 @@ function addBlock<F>(sum: v128, even: v128, odd: v128, codes: v128, mask: v128):
 }
 
 /**
- * One row × one panel, or × as many neighbouring ones as eight sums allow: four with one byte, two with planes. Activations are
- * loaded and spread once for all, and prefetchers follow several streams of weights (see ROW_PANELS). Sums 0 to 3 are those of
- * the first two panels, 4 to 7 of the other two, or of the low bytes.
+ * One row × one panel, or × as many as eight sums allow: four with one byte, two with planes, `apart` panels from one to the next
+ * (see ROW_PANELS). Activations are loaded and spread once for all. Sums 0 to 3 are those of the first two panels, 4 to 7 of the
+ * other two, or of the low bytes.
  */
 // @ts-ignore: decorator
 @inline
 function rowTile<F, P>(
   a: usize, sums: usize, steps: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32,
-  blocks: i32, groupBlocks: i32, isSingle: bool, output: usize, bias: usize, accumulate: i32, count: i32,
+  blocks: i32, groupBlocks: i32, isSingle: bool, apart: i32, output: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
+  panelBytes *= apart;
+  scaleBytes *= apart;
   const isPlanes = sizeof<P>() == 2;
   const isFour = !isSingle && !isPlanes;
   const mask = nibbleMask8(blocks), ones = onesOf(blocks);
@@ -142,7 +144,7 @@ function rowTile<F, P>(
     scale += 32;
     if (zeros) zeros += 16;
   }
-  storePanels(isSingle ? 1 : isFour ? 4 : 2, output, bias, accumulate, count, t0, t1, t2, t3, t4, t5, t6, t7);
+  storePanels(isSingle ? 1 : isFour ? 4 : 2, output, <usize>apart * 32, bias, accumulate, count, t0, t1, t2, t3, t4, t5, t6, t7);
 }
 
 /**
@@ -256,43 +258,50 @@ export function matmulBytes<F, P>(
 ): void {
   const panels = (outputs + 7) >> 3, blocks = inputs >> 3, groupBlocks = group >> 3;
   const groups = (inputs + group - 1) / group;
-  const groupStride = <usize>groups * 4;
+  const groupStride = <usize>groups * 4, rowBytes = <usize>inputs * sizeof<P>();
   const panelBytes = <usize>blocks * 32, scaleBytes = <usize>groups * 32;
   const tileRows = 4 / <i32>sizeof<P>(), rowPanels = ROW_PANELS / <i32>sizeof<P>();
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
-  const together = panelsTogether(rows < tileRows, panelBytes);
+  const together = panelsTogether(panelBytes), tiledRows = rows & ~(tileRows - 1);
   for (let first = begin; first < end; first += together) {
     const last = min(first + together, end);
-    for (let row = 0; row < rows;) {
-      const isTile = row + tileRows <= rows;
-      const a = codes + <usize>row * sizeof<P>() * inputs;
+    for (let row = 0; row < tiledRows; row += tileRows) {
+      const a = codes + <usize>row * rowBytes;
       const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
       for (let panel = first; panel < last; panel++) {
-        const w = weights + <usize>panel * panelBytes;
         const scale = scales + <usize>panel * scaleBytes;
-        const zeroRow: usize = zeros ? zeros + <usize>panel * (scaleBytes >> 1) : 0;
-        const biasRow: usize = bias ? bias + <usize>panel * 32 : 0;
         const to = output + <usize>row * outputStride + <usize>panel * 32;
-        const count = outputs - panel * 8;
-        if (isTile) {
-          fourByteTile<F, P>(
-            a, sum, step, groupStride, w, scale, zeroRow, zero, blocks, groupBlocks, to, outputStride, biasRow,
-            accumulate, count,
-          );
-        } else if (panel + rowPanels <= last) {
-          rowTile<F, P>(
-            a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, false, to, biasRow, accumulate,
-            count,
-          );
-          panel += rowPanels - 1;
-        } else {
-          rowTile<F, P>(
-            a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, true, to, biasRow, accumulate,
-            count,
-          );
-        }
+        fourByteTile<F, P>(
+          a, sum, step, groupStride, weights + <usize>panel * panelBytes, scale, zerosOf(zeros, panel, scaleBytes), zero, blocks,
+          groupBlocks, to, outputStride, biasOf(bias, panel), accumulate, outputs - panel * 8,
+        );
       }
-      row += isTile ? tileRows : 1;
+    }
+  }
+  if (tiledRows == rows) return;
+  const apart = (end - begin) / rowPanels, rest = begin + apart * rowPanels;
+  for (let first = begin; first < begin + apart; first++) {
+    for (let row = tiledRows; row < rows; row++) {
+      const a = codes + <usize>row * rowBytes;
+      const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
+      const to = output + <usize>row * outputStride + <usize>first * 32;
+      rowTile<F, P>(
+        a, sum, step, weights + <usize>first * panelBytes, panelBytes, scales + <usize>first * scaleBytes, scaleBytes,
+        zerosOf(zeros, first, scaleBytes), zero, blocks, groupBlocks, false, apart, to, biasOf(bias, first), accumulate,
+        outputs - first * 8,
+      );
+    }
+  }
+  for (let panel = rest; panel < end; panel++) {
+    for (let row = tiledRows; row < rows; row++) {
+      const a = codes + <usize>row * rowBytes;
+      const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
+      const to = output + <usize>row * outputStride + <usize>panel * 32;
+      rowTile<F, P>(
+        a, sum, step, weights + <usize>panel * panelBytes, panelBytes, scales + <usize>panel * scaleBytes, scaleBytes,
+        zerosOf(zeros, panel, scaleBytes), zero, blocks, groupBlocks, true, 0, to, biasOf(bias, panel), accumulate,
+        outputs - panel * 8,
+      );
     }
   }
 }

@@ -12,7 +12,7 @@
  */
 import { addProducts, pairProducts } from "./dot";
 import { endGroup, startGroup } from "./group";
-import { lane0, lane1, lane2, lane3, onesOf, panelsTogether, shareBegin, storeOutputs, storeRows } from "./vector";
+import { biasOf, lane0, lane1, lane2, lane3, onesOf, panelsTogether, shareBegin, storePanel, storeRows } from "./vector";
 
 /** Adds four products to each 32-bit lane. `ones` is 1 in every 16-bit lane. */
 // @ts-ignore: decorator
@@ -52,8 +52,7 @@ function rowTile<F>(
     steps += 4;
     scale += 32;
   }
-  storeOutputs(output, t0, bias, accumulate, count);
-  storeOutputs(output + 16, t1, bias ? bias + 16 : 0, accumulate, count - 4);
+  storePanel(output, bias, accumulate, count, t0, t1);
 }
 
 /** Four rows × one panel. */
@@ -136,28 +135,26 @@ export function matmulSevens<F>(
   const groupStride = <usize>groups * 4, rowBytes = <usize>blocks * 8;
   const panelBytes = <usize>blocks * 64, scaleBytes = <usize>groups * 32;
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
-  const together = panelsTogether(rows < 4, panelBytes);
+  const together = panelsTogether(panelBytes), tiledRows = rows & ~3;
   for (let first = begin; first < end; first += together) {
     const last = min(first + together, end);
     for (let row = 0; row < rows;) {
-      const isTile = row + 4 <= rows;
       const a = codes + <usize>row * rowBytes;
       const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
       for (let panel = first; panel < last; panel++) {
-        const w = weights + <usize>panel * panelBytes;
-        const scale = scales + <usize>panel * scaleBytes;
-        const biasRow: usize = bias ? bias + <usize>panel * 32 : 0;
+        const w = weights + <usize>panel * panelBytes, scale = scales + <usize>panel * scaleBytes;
         const to = output + <usize>row * outputStride + <usize>panel * 32;
         const count = outputs - panel * 8;
-        if (isTile) {
+        if (row < tiledRows) {
           fourRowTile<F>(
-            a, sum, step, groupStride, w, scale, zero, blocks, groupBlocks, to, outputStride, biasRow, accumulate, count,
+            a, sum, step, groupStride, w, scale, zero, blocks, groupBlocks, to, outputStride, biasOf(bias, panel), accumulate,
+            count,
           );
         } else {
-          rowTile<F>(a, sum, step, w, scale, zero, blocks, groupBlocks, to, biasRow, accumulate, count);
+          rowTile<F>(a, sum, step, w, scale, zero, blocks, groupBlocks, to, biasOf(bias, panel), accumulate, count);
         }
       }
-      row += isTile ? 4 : 1;
+      row += row < tiledRows ? 4 : 1;
     }
   }
 }

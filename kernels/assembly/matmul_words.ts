@@ -16,9 +16,9 @@
  *
  * Exactness: |Σ a · (code − zero)| ≤ 32,639 · 256 · 128 < 2^30.
  */
-import { endGroup, startGroup } from "./group";
+import { endGroup, startGroup, zerosOf } from "./group";
 import {
-  lane0, lane1, lane2, lane3, nibbleMask16, panelsTogether, ROW_PANELS, shareBegin, storePanels, storeRows,
+  biasOf, lane0, lane1, lane2, lane3, nibbleMask16, panelsTogether, ROW_PANELS, shareBegin, storePanels, storeRows,
 } from "./vector";
 
 /** Pair 0 or 2 of codes. `B` is u32 for 4-bit codes, u8 for 8-bit ones; `w` holds all pairs, or two. */
@@ -64,17 +64,19 @@ function addBlock<B>(sum: v128, x0: v128, x1: v128, x2: v128, x3: v128, w: usize
 }
 
 /**
- * One row × one panel, or × four neighbouring ones: activations are loaded and spread once for all, and prefetchers follow four
- * streams of weights at once (see ROW_PANELS).
+ * One row × one panel, or × four (see ROW_PANELS), `apart` panels from one to the next: activations are loaded and spread once
+ * for all.
  */
 // @ts-ignore: decorator
 @inline
 function rowTile<B>(
   a: usize, sums: usize, steps: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32,
-  blocks: i32, groupBlocks: i32, isFour: bool, output: usize, bias: usize, accumulate: i32, count: i32,
+  blocks: i32, groupBlocks: i32, isFour: bool, apart: i32, output: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
   const mask = nibbleMask16(blocks);
   const blockBytes: usize = sizeof<B>() == 1 ? 64 : 32;
+  panelBytes *= apart;
+  scaleBytes *= apart;
   const zeroBytes: usize = zeros ? scaleBytes >> 1 : 0;
   let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
   let t4 = f32x4.splat(0), t5 = f32x4.splat(0), t6 = f32x4.splat(0), t7 = f32x4.splat(0);
@@ -134,7 +136,7 @@ function rowTile<B>(
     scale += 32;
     if (zeros) zeros += 16;
   }
-  storePanels(isFour ? 4 : 1, output, bias, accumulate, count, t0, t1, t2, t3, t4, t5, t6, t7);
+  storePanels(isFour ? 4 : 1, output, <usize>apart * 32, bias, accumulate, count, t0, t1, t2, t3, t4, t5, t6, t7);
 }
 
 /** Four rows × one panel: eight sums stay in registers, each unpacked vector of codes serves four rows. */
@@ -255,39 +257,46 @@ export function matmulWords<B>(
   const panelBytes = <usize>blocks * (sizeof<B>() == 1 ? 64 : 32);
   const scaleBytes = <usize>groups * 32;
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
-  const together = panelsTogether(rows < 4, panelBytes);
+  const together = panelsTogether(panelBytes), tiledRows = rows & ~3;
   for (let first = begin; first < end; first += together) {
     const last = min(first + together, end);
-    for (let row = 0; row < rows;) {
-      const isTile = row + 4 <= rows;
+    for (let row = 0; row < tiledRows; row += 4) {
       const a = codes + <usize>row * rowBytes;
       const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
       for (let panel = first; panel < last; panel++) {
-        const w = weights + <usize>panel * panelBytes;
         const scale = scales + <usize>panel * scaleBytes;
-        const zeroRow: usize = zeros ? zeros + <usize>panel * (scaleBytes >> 1) : 0;
-        const biasRow: usize = bias ? bias + <usize>panel * 32 : 0;
         const to = output + <usize>row * outputStride + <usize>panel * 32;
-        const count = outputs - panel * 8;
-        if (isTile) {
-          fourRowTile<B>(
-            a, sum, step, groupStride, w, scale, zeroRow, zero, blocks, groupBlocks, to, outputStride, biasRow, accumulate,
-            count,
-          );
-        } else if (panel + ROW_PANELS <= last) {
-          rowTile<B>(
-            a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, true, to, biasRow, accumulate,
-            count,
-          );
-          panel += ROW_PANELS - 1;
-        } else {
-          rowTile<B>(
-            a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, false, to, biasRow, accumulate,
-            count,
-          );
-        }
+        fourRowTile<B>(
+          a, sum, step, groupStride, weights + <usize>panel * panelBytes, scale, zerosOf(zeros, panel, scaleBytes), zero, blocks,
+          groupBlocks, to, outputStride, biasOf(bias, panel), accumulate, outputs - panel * 8,
+        );
       }
-      row += isTile ? 4 : 1;
+    }
+  }
+  if (tiledRows == rows) return;
+  const apart = (end - begin) / ROW_PANELS, rest = begin + apart * ROW_PANELS;
+  for (let first = begin; first < begin + apart; first++) {
+    for (let row = tiledRows; row < rows; row++) {
+      const a = codes + <usize>row * rowBytes;
+      const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
+      const to = output + <usize>row * outputStride + <usize>first * 32;
+      rowTile<B>(
+        a, sum, step, weights + <usize>first * panelBytes, panelBytes, scales + <usize>first * scaleBytes, scaleBytes,
+        zerosOf(zeros, first, scaleBytes), zero, blocks, groupBlocks, true, apart, to, biasOf(bias, first), accumulate,
+        outputs - first * 8,
+      );
+    }
+  }
+  for (let panel = rest; panel < end; panel++) {
+    for (let row = tiledRows; row < rows; row++) {
+      const a = codes + <usize>row * rowBytes;
+      const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
+      const to = output + <usize>row * outputStride + <usize>panel * 32;
+      rowTile<B>(
+        a, sum, step, weights + <usize>panel * panelBytes, panelBytes, scales + <usize>panel * scaleBytes, scaleBytes,
+        zerosOf(zeros, panel, scaleBytes), zero, blocks, groupBlocks, false, 0, to, biasOf(bias, panel), accumulate,
+        outputs - panel * 8,
+      );
     }
   }
 }
