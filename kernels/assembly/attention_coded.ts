@@ -19,7 +19,7 @@
  */
 import { ATTENTION_ROWS, ATTENTION_TILES, KIND_INT8, KV_BLOCK_TOKENS } from "../shared/layout";
 import { firstVisible } from "./attention";
-import { exp4 } from "./transcendental";
+import { hasNoPower, powerOfTwo4 } from "./transcendental";
 import { lane0, lane1, lane2, lane3, largestLane, roundScaled } from "./vector";
 
 // @ts-ignore: decorator
@@ -236,17 +236,10 @@ function largestScore(scores: usize): v128 {
   return largestLane(f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d)));
 }
 
-/** A weight times its token's value scale; 0 where there is no weight, whatever the scale. */
-// @ts-ignore: decorator
-@inline
-function scaledWeight(weight: v128, scale: v128): v128 {
-  return v128.and(f32x4.mul(weight, scale), f32x4.ne(weight, f32x4.splat(0)));
-}
-
 /**
- * One step of the running softmax (see weighBlock of attention.ts) for the four rows of a tile at once: exp takes twenty
- * dependent instructions, so four rows side by side take little longer than one. Scores become weights times value scales, then
- * integers in pairs: codes i16 [16, 4, 2].
+ * One step of the running softmax (see weighBlock of attention.ts) for the four rows of a tile at once: a power takes sixteen
+ * dependent instructions, so four rows side by side take little longer than one. Scores, in units of log 2, become weights times
+ * value scales, then integers in pairs: codes i16 [16, 4, 2].
  *   small  f32 [4] each: maxima, sums; what was summed before counts `factors`; what a unit of the integers is worth, NaN where a
  *          visible token is not a number. Query steps stand between, see FACTORS and UNITS.
  */
@@ -266,31 +259,33 @@ function weighTile(scores: usize, valueScales: usize, codes: usize, small: usize
   let w0 = f32x4.splat(0), w1 = f32x4.splat(0), w2 = f32x4.splat(0), w3 = f32x4.splat(0);
   let m0 = f32x4.splat(0), m1 = f32x4.splat(0), m2 = f32x4.splat(0), m3 = f32x4.splat(0);
   for (let i: usize = 0; i < TOKENS * 4; i += 16) {
-    const e0 = exp4(f32x4.sub(v128.load(scores + i), c0)), e1 = exp4(f32x4.sub(v128.load(row1 + i), c1));
-    const e2 = exp4(f32x4.sub(v128.load(row2 + i), c2)), e3 = exp4(f32x4.sub(v128.load(row3 + i), c3));
+    const x0 = f32x4.sub(v128.load(scores + i), c0), x1 = f32x4.sub(v128.load(row1 + i), c1);
+    const x2 = f32x4.sub(v128.load(row2 + i), c2), x3 = f32x4.sub(v128.load(row3 + i), c3);
+    const e0 = powerOfTwo4(x0), e1 = powerOfTwo4(x1), e2 = powerOfTwo4(x2), e3 = powerOfTwo4(x3);
     const scale = v128.load(valueScales + i);
     t0 = f32x4.add(t0, e0);
     t1 = f32x4.add(t1, e1);
     t2 = f32x4.add(t2, e2);
     t3 = f32x4.add(t3, e3);
-    let w = scaledWeight(e0, scale);
+    // A hidden token counts 2^-100 in the sum, which no bit shows, and 0 here, whatever its scale.
+    let w = v128.andnot(f32x4.mul(e0, scale), hasNoPower(x0));
     v128.store(scores + i, w);
     m0 = f32x4.pmax(m0, w);
     w0 = f32x4.add(w0, w);
-    w = scaledWeight(e1, scale);
+    w = v128.andnot(f32x4.mul(e1, scale), hasNoPower(x1));
     v128.store(row1 + i, w);
     m1 = f32x4.pmax(m1, w);
     w1 = f32x4.add(w1, w);
-    w = scaledWeight(e2, scale);
+    w = v128.andnot(f32x4.mul(e2, scale), hasNoPower(x2));
     v128.store(row2 + i, w);
     m2 = f32x4.pmax(m2, w);
     w2 = f32x4.add(w2, w);
-    w = scaledWeight(e3, scale);
+    w = v128.andnot(f32x4.mul(e3, scale), hasNoPower(x3));
     v128.store(row3 + i, w);
     m3 = f32x4.pmax(m3, w);
     w3 = f32x4.add(w3, w);
   }
-  const factors = exp4(f32x4.sub(before, centre));
+  const factors = powerOfTwo4(f32x4.sub(before, centre));
   v128.store(small, now);
   v128.store(small, f32x4.add(f32x4.mul(v128.load(small, 16), factors), sumsOf(t0, t1, t2, t3)), 16);
   v128.store(small, factors, FACTORS);
@@ -301,24 +296,26 @@ function weighTile(scores: usize, valueScales: usize, codes: usize, small: usize
   const inverse = v128.and(f32x4.div(limit, most), isLarge);
   const isNumber = f32x4.lt(sumsOf(w0, w1, w2, w3), f32x4.splat(Infinity));
   v128.store(small, v128.bitselect(v128.and(f32x4.div(most, limit), isLarge), f32x4.splat(NaN), isNumber), UNITS);
-  codeRow(scores, codes, lane0(inverse));
-  codeRow(row1, codes + 4, lane1(inverse));
-  codeRow(row2, codes + 8, lane2(inverse));
-  codeRow(row3, codes + 12, lane3(inverse));
+  const f0 = lane0(inverse), f1 = lane1(inverse), f2 = lane2(inverse), f3 = lane3(inverse);
+  for (let i: usize = 0; i < TOKENS * 4; i += 32) {
+    const a = codeWeights(scores + i, f0), b = codeWeights(row1 + i, f1);
+    const c = codeWeights(row2 + i, f2), d = codeWeights(row3 + i, f3);
+    // Four rows of four pairs become four pairs of four rows.
+    const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
+    const abRest = v128.shuffle<i32>(a, b, 2, 6, 3, 7), cdRest = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+    const to = codes + i * 2;
+    v128.store(to, v128.shuffle<i32>(ab, cd, 0, 1, 4, 5));
+    v128.store(to, v128.shuffle<i32>(ab, cd, 2, 3, 6, 7), 16);
+    v128.store(to, v128.shuffle<i32>(abRest, cdRest, 0, 1, 4, 5), 32);
+    v128.store(to, v128.shuffle<i32>(abRest, cdRest, 2, 3, 6, 7), 48);
+  }
 }
 
-/** 32 scaled weights of a row → integers, in pairs 16 bytes apart. */
+/** Eight scaled weights of a row → integers of 16 bits. */
 // @ts-ignore: decorator
 @inline
-function codeRow(weights: usize, codes: usize, factor: v128): void {
-  for (let i: usize = 0; i < TOKENS * 4; i += 32) {
-    const a = roundScaled(v128.load(weights + i), factor), b = roundScaled(v128.load(weights + i, 16), factor);
-    const words = i16x8.narrow_i32x4_s(a, b), to = codes + i * 2;
-    v128.store32_lane(to, words, 0);
-    v128.store32_lane(to, words, 1, 16);
-    v128.store32_lane(to, words, 2, 32);
-    v128.store32_lane(to, words, 3, 48);
-  }
+function codeWeights(weights: usize, factor: v128): v128 {
+  return i16x8.narrow_i32x4_s(roundScaled(v128.load(weights), factor), roundScaled(v128.load(weights, 16), factor));
 }
 
 /** Scores of the tokens that a row does not see: of a causal row, or those behind the first `count`. */
@@ -393,6 +390,8 @@ export function attentionCoded<E>(
   const part = width * TOKENS * sizeof<E>(), headBytes = 2 * part + 2 * TOKENS * 4;
   const tileBytes = tileScratchBytes(width), rowBytes = <usize>headSize * 4;
   const own = scratch + <usize>rank * scratchBytes;
+  // Weights are powers of two.
+  const powerScale: f32 = scale * 1.44269504088896341;
   // Head by head: its keys and values stay in a cache as long as possible. Later units see more tokens: dealing them in turn
   // keeps the threads even.
   for (let unit = rank; unit < units * kvHeads; unit += size) {
@@ -408,7 +407,7 @@ export function attentionCoded<E>(
       for (let i = 0; i < ATTENTION_ROWS; i++) {
         const row = min(firstRow + tile * ATTENTION_ROWS + i, groupRows - 1);
         const query = group + <usize>(row / perGroup) * queryStride + <usize>(row % perGroup) * rowBytes;
-        store<f32>(small + 32 + <usize>i * 4, codeQuery(query, headSize, width, at, <usize>i) * scale);
+        store<f32>(small + 32 + <usize>i * 4, codeQuery(query, headSize, width, at, <usize>i) * powerScale);
       }
     }
     const lastBlock = counts ? blocks : (start + (unitEnd - 1) / perGroup) / KV_BLOCK_TOKENS + 1;

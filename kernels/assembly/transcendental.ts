@@ -6,7 +6,7 @@ import { CONSTANTS_ADDRESS } from "../shared/layout";
 import { ROUND_MAGIC } from "./vector";
 
 /**
- * Constants of exp4, from memory: V8 puts a vector constant into a register anew at every use, three instructions each, but
+ * Constants of exp4 and powerOfTwo4, from memory: V8 puts a vector constant into a register anew at every use, three instructions each, but
  * loads from an address that it knows in one.
  */
 // @ts-ignore: decorator
@@ -33,6 +33,13 @@ export function prepare(): void {
   store<f32>(CONSTANTS_ADDRESS, 1.6666665459e-1, 40);
   store<f32>(CONSTANTS_ADDRESS, 5.0000001201e-1, 44);
   store<f32>(CONSTANTS_ADDRESS, 1, 48);
+  store<f32>(CONSTANTS_ADDRESS, SMALLEST_POWER, 52);
+  store<f32>(CONSTANTS_ADDRESS, ROUND_MAGIC + 127, 56);
+  store<f32>(CONSTANTS_ADDRESS, 1.326472731307149e-3, 60);
+  store<f32>(CONSTANTS_ADDRESS, 9.671512991189957e-3, 64);
+  store<f32>(CONSTANTS_ADDRESS, 5.550733581185341e-2, 68);
+  store<f32>(CONSTANTS_ADDRESS, 2.4022242426872253e-1, 72);
+  store<f32>(CONSTANTS_ADDRESS, 6.931470036506653e-1, 76);
 }
 
 /**
@@ -61,6 +68,35 @@ export function exp4(x: v128): v128 {
   // The low bits of `shifted` are n in two's complement; the shift drops what is above them.
   const scale = i32x4.shl(i32x4.add(shifted, i32x4.splat(127)), 23);
   return v128.andnot(f32x4.mul(p, scale), tooSmall);
+}
+
+/** What powerOfTwo4 takes smaller exponents for, so that no product with its result is subnormal. */
+const SMALLEST_POWER: f32 = -100;
+
+/**
+ * 2^x of four lanes, x ≤ 0; 2^−100 for all that is below, NaN stays NaN. A polynomial of degree 5, least squares with weights that
+ * level its relative error: at most 2·10^-7 off. Half the instructions of exp4.
+ */
+// @ts-ignore: decorator
+@inline
+export function powerOfTwo4(x: v128): v128 {
+  const clamped = f32x4.pmax(x, constant(13));
+  // The low bits are x rounded, plus the bias of an exponent.
+  const shifted = f32x4.add(clamped, constant(14));
+  const r = f32x4.sub(clamped, f32x4.sub(shifted, constant(14)));
+  let p = f32x4.add(f32x4.mul(constant(15), r), constant(16));
+  p = f32x4.add(f32x4.mul(p, r), constant(17));
+  p = f32x4.add(f32x4.mul(p, r), constant(18));
+  p = f32x4.add(f32x4.mul(p, r), constant(19));
+  p = f32x4.add(f32x4.mul(p, r), constant(12));
+  return f32x4.mul(p, i32x4.shl(shifted, 23));
+}
+
+/** All bits where powerOfTwo4 does not compute 2^x: there a weight is 0. */
+// @ts-ignore: decorator
+@inline
+export function hasNoPower(x: v128): v128 {
+  return f32x4.lt(x, constant(13));
 }
 
 /**
