@@ -7,7 +7,7 @@
  */
 import {
   COMMAND_ADDRESS, DONE_ADDRESS, FAILED_ADDRESS, KIND_F32, KIND_INT8, LEADER_ASLEEP_ADDRESS, LEADER_PATIENCE_ADDRESS,
-  SEQUENCE_ADDRESS, SLEEPERS_ADDRESS,
+  PRODUCT_WORDS, PRODUCTS_WORD, SEQUENCE_ADDRESS, SLEEPERS_ADDRESS,
 } from "../shared/layout";
 import * as Operation from "../shared/operations";
 import { attention, rope, ropeTable, storeKeysValues } from "./attention";
@@ -77,6 +77,16 @@ function runAttention(rank: i32, size: i32): void {
   }
 }
 
+/** Products of the same activations, one after the other: nobody waits between them. */
+function runProducts(rank: i32, size: i32): void {
+  for (let i = 0, n = PRODUCTS_WORD; i < word(9); i++, n += PRODUCT_WORDS) {
+    matmulCodes(
+      word(0), word(1), at(2), at(3), at(4), at(n), at(n + 1), at(n + 2), word(n + 3), at(n + 4), at(n + 5), at(n + 6), word(5),
+      word(n + 7), word(6), word(7), word(n + 8), word(8), rank, size,
+    );
+  }
+}
+
 /** One thread's share of the operation in the command. */
 function execute(rank: i32, size: i32): void {
   switch (load<i32>(COMMAND_ADDRESS)) {
@@ -117,10 +127,7 @@ function execute(rank: i32, size: i32): void {
       quantize(at(0), at(1), at(2), at(3), at(4), word(5), word(6), word(7), word(8), rank, size);
       break;
     case Operation.OP_MATMUL_CODES:
-      matmulCodes(
-        word(0), word(1), at(2), at(3), at(4), at(5), at(6), at(7), word(8), at(9), at(10), at(11), word(12), word(13),
-        word(14), word(15), word(16), word(17), rank, size,
-      );
+      runProducts(rank, size);
       break;
     case Operation.OP_MATMUL_INT4_EXACT:
       matmulInt4Exact(

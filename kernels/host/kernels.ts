@@ -6,11 +6,14 @@
  */
 import {
   COMMAND_ADDRESS,
+  COMMAND_WORDS,
   FORM_BYTE,
   FORM_PLANES,
   FORM_WORD,
   KIND_INT7,
   KIND_INT8,
+  PRODUCT_WORDS,
+  PRODUCTS_WORD,
   RESULT_ADDRESS,
 } from "../shared/layout.ts";
 import * as Operation from "../shared/operations.ts";
@@ -42,6 +45,13 @@ export interface ProductTarget {
   outputStride: number;
   bias: number;
   accumulate: boolean;
+}
+
+/** A matrix, its outputs, and where the product goes. */
+export interface CodeProduct {
+  matrix: CodeMatrix;
+  outputs: number;
+  target: ProductTarget;
 }
 
 /** rows × inputs times inputs × outputs. */
@@ -104,8 +114,8 @@ export class Kernels {
     this.heap = heap;
     this.team = team;
     this.variant = variant;
-    this.#integers = new Int32Array(heap.memory.buffer, COMMAND_ADDRESS, 32);
-    this.#floats = new Float32Array(heap.memory.buffer, COMMAND_ADDRESS, 32);
+    this.#integers = new Int32Array(heap.memory.buffer, COMMAND_ADDRESS, COMMAND_WORDS);
+    this.#floats = new Float32Array(heap.memory.buffer, COMMAND_ADDRESS, COMMAND_WORDS);
   }
 
   /** Starts `threads` threads on a new memory. */
@@ -391,12 +401,12 @@ export class Kernels {
     return bytes === 1 ? FORM_BYTE : this.wideDot ? FORM_PLANES : FORM_WORD;
   }
 
+  /** At most PRODUCTS_MAX products of the same activations in one pass; their matrices have the same groups. */
   matmulCodes(
     input: CodeActivations,
     kind: number,
-    matrix: CodeMatrix,
-    shape: ProductShape,
-    target: ProductTarget,
+    { rows, inputs }: { rows: number; inputs: number },
+    products: readonly CodeProduct[],
   ) {
     const i = this.#command(Operation.OP_MATMUL_CODES);
     i[1] = input.form;
@@ -404,19 +414,24 @@ export class Kernels {
     i[3] = input.codes;
     i[4] = input.sums;
     i[5] = input.steps;
-    i[6] = matrix.weights;
-    i[7] = matrix.scales;
-    i[8] = matrix.zeros;
-    i[9] = matrix.zero;
-    i[10] = target.bias;
-    i[11] = target.output;
-    i[12] = target.outputStride;
-    i[13] = shape.rows;
-    i[14] = shape.outputs;
-    i[15] = shape.inputs;
-    i[16] = matrix.group;
-    i[17] = target.accumulate ? 1 : 0;
-    i[18] = this.wideDot ? 1 : 0;
+    i[6] = rows;
+    i[7] = inputs;
+    i[8] = products[0].matrix.group;
+    i[9] = this.wideDot ? 1 : 0;
+    i[10] = products.length;
+    let at = 1 + PRODUCTS_WORD;
+    for (const { matrix, outputs, target } of products) {
+      i[at] = matrix.weights;
+      i[at + 1] = matrix.scales;
+      i[at + 2] = matrix.zeros;
+      i[at + 3] = matrix.zero;
+      i[at + 4] = target.bias;
+      i[at + 5] = target.output;
+      i[at + 6] = target.outputStride;
+      i[at + 7] = outputs;
+      i[at + 8] = target.accumulate ? 1 : 0;
+      at += PRODUCT_WORDS;
+    }
     this.team.run();
   }
 
@@ -725,8 +740,8 @@ export class Kernels {
   /** The command's words, its operation set. A memory that is not shared moves when it grows. */
   #command(operation: number): Int32Array {
     if (this.#integers.length === 0) {
-      this.#integers = new Int32Array(this.heap.memory.buffer, COMMAND_ADDRESS, 32);
-      this.#floats = new Float32Array(this.heap.memory.buffer, COMMAND_ADDRESS, 32);
+      this.#integers = new Int32Array(this.heap.memory.buffer, COMMAND_ADDRESS, COMMAND_WORDS);
+      this.#floats = new Float32Array(this.heap.memory.buffer, COMMAND_ADDRESS, COMMAND_WORDS);
     }
     this.#integers[0] = operation;
     return this.#integers;

@@ -36,6 +36,11 @@ export const READY_ADDRESS = 68;
 export const LEADER_PATIENCE_ADDRESS = 448;
 /** The command: the operation's number, then its arguments, four bytes each (u32, i32 or f32). */
 export const COMMAND_ADDRESS = 512;
+export const COMMAND_WORDS = 64;
+/** Products that share a pass over the same activations: queries, keys and values. Where they begin in the command, and words of each. */
+export const PRODUCTS_MAX = 3;
+export const PRODUCTS_WORD = 10;
+export const PRODUCT_WORDS = 9;
 /** Constants that kernels load instead of making them; see transcendental. */
 export const CONSTANTS_ADDRESS = 1024;
 /** First byte that the host may allocate; the page below belongs to the team. */

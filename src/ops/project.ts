@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { CodeActivations, ProductTarget } from "../../kernels/host/kernels.ts";
-import { KIND_INT4, KIND_INT7, KIND_INT8 } from "../../kernels/shared/layout.ts";
+import type { CodeProduct } from "../../kernels/host/kernels.ts";
+import { KIND_INT4, KIND_INT7, KIND_INT8, PRODUCTS_MAX } from "../../kernels/shared/layout.ts";
 import type { Linear } from "../weights/linear.ts";
 import type { Precision } from "../weights/plan.ts";
 import type { ProductBuffers } from "./product_buffers.ts";
@@ -25,8 +25,8 @@ export interface Projection {
 export type ActivationBytes = 1 | 2;
 
 /**
- * y = x Wᵀ + b for each projection of the same input. Under "int8" the input is turned into integers once for all
- * projections that group their inputs alike; under "f32" it is used as it is.
+ * y = x Wᵀ + b for each projection of the same input. Under "int8" the input is turned into integers, once for
+ * neighbours that group their inputs alike, and their products are one pass; under "f32" it is used as it is.
  *
  * @param input Address of f32 [rows, inputs], rows without gaps.
  */
@@ -39,30 +39,50 @@ export function project(
   activationBytes: ActivationBytes = 2,
 ): void {
   const { kernels } = buffers;
-  let coded: CodeActivations | undefined, codedGroup = 0;
-  for (const { linear, output, outputStride, accumulate = false } of projections) {
-    const { kind, matrix, order, inputs, packedInputs, outputs, bias } = linear;
-    const target: ProductTarget = { output, outputStride, bias, accumulate };
-    const shape = { rows, outputs, inputs: packedInputs };
+  for (const pass of passesOf(projections)) {
+    const { kind, matrix, order, inputs, packedInputs } = pass[0].linear;
     let source = input;
     if (order) {
       kernels.gatherColumns(input, inputs * 4, order, buffers.gathered, rows, packedInputs);
       source = buffers.gathered;
     }
-    const stride = packedInputs * 4;
-    if (kind !== KIND_INT4 && kind !== KIND_INT7 && kind !== KIND_INT8) {
-      kernels.matmulDense(kind, source, stride, matrix.weights, shape, target);
-    } else if (precision === "f32") {
-      if (kind === KIND_INT4) kernels.matmulInt4Exact(source, stride, matrix, shape, target);
-      else kernels.matmulInt8Exact(source, stride, matrix, shape, target);
-    } else {
+    const stride = packedInputs * 4, shape = { rows, inputs: packedInputs };
+    if (isCoded(kind) && precision !== "f32") {
       const activations = buffers.coded[kernels.activationForm(kind, activationBytes)];
-      if (order || coded !== activations || codedGroup !== matrix.group) {
-        kernels.quantize(source, stride, activations, rows, packedInputs, matrix.group);
-        coded = order ? undefined : activations;
-        codedGroup = matrix.group;
-      }
-      kernels.matmulCodes(activations, kind, matrix, shape, target);
+      kernels.quantize(source, stride, activations, rows, packedInputs, matrix.group);
+      kernels.matmulCodes(activations, kind, shape, pass.map(productOf));
+      continue;
+    }
+    for (const projection of pass) {
+      const { matrix, outputs, target } = productOf(projection);
+      if (kind === KIND_INT4) kernels.matmulInt4Exact(source, stride, matrix, { ...shape, outputs }, target);
+      else if (isCoded(kind)) kernels.matmulInt8Exact(source, stride, matrix, { ...shape, outputs }, target);
+      else kernels.matmulDense(kind, source, stride, matrix.weights, { ...shape, outputs }, target);
     }
   }
+}
+
+/** Neighbouring projections that take the same integers as their input. */
+function passesOf(projections: readonly Projection[]): Projection[][] {
+  const passes: Projection[][] = [];
+  for (const projection of projections) {
+    const pass = passes.at(-1);
+    if (pass && pass.length < PRODUCTS_MAX && sharesInput(pass[0].linear, projection.linear)) {
+      pass.push(projection);
+    } else passes.push([projection]);
+  }
+  return passes;
+}
+
+function sharesInput(a: Linear, b: Linear): boolean {
+  return isCoded(a.kind) && a.kind === b.kind && !a.order && !b.order && a.matrix.group === b.matrix.group;
+}
+
+function isCoded(kind: number): boolean {
+  return kind === KIND_INT4 || kind === KIND_INT7 || kind === KIND_INT8;
+}
+
+function productOf({ linear, output, outputStride, accumulate = false }: Projection): CodeProduct {
+  const { matrix, outputs, bias } = linear;
+  return { matrix, outputs, target: { output, outputStride, bias, accumulate } };
 }

@@ -2,7 +2,7 @@
  * Truth: tests/reference/matrix_product.ts on logical values. The kernels get the same values the way a checkpoint
  * brings them: stored words, packed by the packing kernels. Bounds are derived there.
  */
-import { AssertionError, ok, throws } from "node:assert/strict";
+import { AssertionError, deepEqual, ok, throws } from "node:assert/strict";
 import { type Addends, type CodedWeights, productOfIntegers } from "../reference/matrix_product.ts";
 import { quantiseWeights } from "../reference/quantise.ts";
 import { assertWithin, type Bench, kernelTest, rowsOf, type TeamOptions } from "./harness.ts";
@@ -16,7 +16,7 @@ import {
 } from "./problems.ts";
 import { intoGaps, type Product, PRODUCTS, runProduct } from "./products.ts";
 import { storeCodes } from "./stored_formats.ts";
-import { KIND_F32, KIND_INT7, KIND_INT8 } from "../../kernels/shared/layout.ts";
+import { KIND_F32, KIND_INT4, KIND_INT7, KIND_INT8 } from "../../kernels/shared/layout.ts";
 
 interface Case {
   rows: number;
@@ -262,7 +262,7 @@ function denseProduct(
   const coded = quantiseRows(bench, input, rows.length, inputs, group, form);
   const matrix = { weights, scales, zeros: 0, zero: kind === KIND_INT8 ? 128 : 64, group };
   return intoGaps(bench, outputs, rows.length, { bias }, (target) => {
-    kernels.matmulCodes(coded, kind, matrix, { rows: rows.length, outputs, inputs }, target);
+    kernels.matmulCodes(coded, kind, { rows: rows.length, inputs }, [{ matrix, outputs, target }]);
   });
 }
 
@@ -341,4 +341,48 @@ function swapScales(weights: CodedWeights): CodedWeights {
   const spoilt = structuredClone(weights);
   [spoilt.scales[1], spoilt.scales[2]] = [spoilt.scales[2], spoilt.scales[1]];
   return spoilt;
+}
+
+for (const team of TEAMS) {
+  for (const [bits, bytes, rows] of [[4, 1, 1], [4, 2, 1], [4, 2, 6], [8, 2, 3]] as const) {
+    const title = `${team.variant}${team.wideDot ? ", wide dot" : ""}`;
+    kernelTest(
+      `matmulCodes() of three products at once has the bits of each alone: ${bits} bits, ${bytes} bytes, ${rows} rows, ${title}`,
+      (bench) => {
+        const { arena, kernels, random } = bench;
+        const inputs = 160, group = 64, kind = bits === 4 ? KIND_INT4 : KIND_INT8;
+        const input = arena.floats(random.activations(rows * inputs));
+        const coded = quantiseRows(bench, input, rows, inputs, group, kernels.activationForm(kind, bytes));
+        const products = ([[72, "own", true], [9, "uniform", false], [200, "own", false]] as const).map(
+          ([outputs, zeros, accumulate]) => {
+            const shape = { inputs, outputs, group, bits, zeros };
+            const matrix = packWeights(bench, drawWeights(random, shape), shape);
+            const before = random.activations(rows * outputs),
+              bias = arena.floats(random.activations(outputs));
+            const targetOf = () => {
+              const result = arena.result(rows * outputs);
+              if (accumulate) kernels.heap.floatsAt(result.address, rows * outputs).set(before);
+              return {
+                result,
+                target: { output: result.address, outputStride: outputs * 4, bias, accumulate },
+              };
+            };
+            return { matrix, outputs, together: targetOf(), alone: targetOf() };
+          },
+        );
+        const shape = { rows, inputs };
+        kernels.matmulCodes(
+          coded,
+          kind,
+          shape,
+          products.map(({ matrix, outputs, together }) => ({ matrix, outputs, target: together.target })),
+        );
+        for (const { matrix, outputs, together, alone } of products) {
+          kernels.matmulCodes(coded, kind, shape, [{ matrix, outputs, target: alone.target }]);
+          deepEqual(together.result.read(), alone.result.read());
+        }
+      },
+      { ...team, threads: 2 },
+    );
+  }
 }

@@ -33,7 +33,7 @@ function integerProduct(bits: 4 | 8, bytes: 1 | 2): Product {
       const kind = bits === 4 ? KIND_INT4 : KIND_INT8;
       const form = kernels.activationForm(kind, bytes);
       const coded = quantiseRows(bench, input, shape.rows, shape.inputs, matrix.group, form);
-      kernels.matmulCodes(coded, kind, matrix, shape, target);
+      kernels.matmulCodes(coded, kind, shape, [{ matrix, outputs: shape.outputs, target }]);
     },
     reference: (rows, weights, runs, addends) => productOfIntegers(rows, weights, runs, bytes, addends),
   };

@@ -84,7 +84,7 @@ function runProducts(bench: Bench, begin: number, end: number): Results {
   const values = intoGaps(bench, OUTPUTS, rows.length, { bias, before }, (target) => {
     const matrix = { weights, scales, zeros: 0, zero: 64, group: GROUP };
     const shape = { rows: rows.length, outputs: OUTPUTS, inputs: INPUTS };
-    kernels.matmulCodes(coded, KIND_INT7, matrix, shape, target);
+    kernels.matmulCodes(coded, KIND_INT7, shape, [{ matrix, outputs: OUTPUTS, target }]);
   });
   results.set("matmulCodes() of 7 bits", rowsOf(values, OUTPUTS));
   return results;

@@ -37,12 +37,11 @@ function roundTrip(bench: Bench, rows: Float32Array[], { inputs, group, bytes, b
   const weights = packWeights(bench, unitWeights(inputs), { inputs, outputs: inputs, group, bits });
   const groups = Math.ceil(inputs / group);
   const result = arena.result(rows.length * inputs);
-  kernels.matmulCodes(coded, kind, { ...weights, zero: 0 }, { rows: rows.length, outputs: inputs, inputs }, {
-    output: result.address,
-    outputStride: inputs * 4,
-    bias: 0,
-    accumulate: false,
-  });
+  kernels.matmulCodes(coded, kind, { rows: rows.length, inputs }, [{
+    matrix: { ...weights, zero: 0 },
+    outputs: inputs,
+    target: { output: result.address, outputStride: inputs * 4, bias: 0, accumulate: false },
+  }]);
   const steps = kernels.heap.floatsAt(coded.steps, rows.length * groups);
   const sums = new Int32Array(kernels.heap.memory.buffer, coded.sums, rows.length * groups);
   const runs = consecutiveRuns(inputs, group);
