@@ -161,8 +161,6 @@ function codeQuery(query: usize, headSize: i32, width: usize, codes: usize, row:
 }
 
 /** Scores of four query rows against the tokens of a block: f32 [4, 32]. */
-// @ts-ignore: decorator
-@inline
 function scoreBlock<E>(codes: usize, keys: usize, width: usize, keyScales: usize, factors: usize, scores: usize): void {
   const step: usize = sizeof<E>() * 2 * TOKENS;
   const f0 = v128.load32_splat(factors), f1 = v128.load32_splat(factors, 4);
@@ -243,8 +241,6 @@ function largestScore(scores: usize): v128 {
  *   small  f32 [4] each: maxima, sums; what was summed before counts `factors`; what a unit of the integers is worth, NaN where a
  *          visible token is not a number. Query steps stand between, see FACTORS and UNITS.
  */
-// @ts-ignore: decorator
-@inline
 function weighTile(scores: usize, valueScales: usize, codes: usize, small: usize): void {
   const row1 = scores + TOKENS * 4, row2 = scores + TOKENS * 8, row3 = scores + TOKENS * 12;
   const before = v128.load(small);
@@ -332,8 +328,6 @@ function hideTokens(scores: usize, token: i32, base: i32, window: i32, count: i3
 }
 
 /** total[row] = total[row] · factor[row] + Σ weight[row, token] · value[token], for four rows. */
-// @ts-ignore: decorator
-@inline
 function addValues<E>(
   totals: usize, values: usize, width: usize, codes: usize, small: usize,
 ): void {

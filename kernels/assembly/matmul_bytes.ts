@@ -47,19 +47,17 @@ function addBlock<F>(sum: v128, even: v128, odd: v128, codes: v128, mask: v128):
 
 /**
  * One row × one panel, or × as many as eight sums allow: four with one byte, two with planes, `apart` panels from one to the next
- * (see ROW_PANELS). Activations are loaded and spread once for all. Sums 0 to 3 are those of the first two panels, 4 to 7 of the
+ * (see ROW_PANELS; `N` is as wide as there are panels: u8, u16 or u32). Activations are loaded and spread once for all. Sums 0 to 3 are those of the first two panels, 4 to 7 of the
  * other two, or of the low bytes.
  */
-// @ts-ignore: decorator
-@inline
-function rowTile<F, P>(
+function rowTile<F, P, N>(
   a: usize, sums: usize, steps: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32,
-  blocks: i32, groupBlocks: i32, isSingle: bool, apart: i32, output: usize, bias: usize, accumulate: i32, count: i32,
+  blocks: i32, groupBlocks: i32, apart: i32, output: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
   panelBytes *= apart;
   scaleBytes *= apart;
   const isPlanes = sizeof<P>() == 2;
-  const isFour = !isSingle && !isPlanes;
+  const isSingle = sizeof<N>() == 1, isFour = sizeof<N>() == 4;
   const mask = nibbleMask8(blocks), ones = onesOf(blocks);
   const zeroBytes: usize = zeros ? scaleBytes >> 1 : 0;
   let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
@@ -144,15 +142,13 @@ function rowTile<F, P>(
     scale += 32;
     if (zeros) zeros += 16;
   }
-  storePanels(isSingle ? 1 : isFour ? 4 : 2, output, <usize>apart * 32, bias, accumulate, count, t0, t1, t2, t3, t4, t5, t6, t7);
+  storePanels(sizeof<N>(), output, <usize>apart * 32, bias, accumulate, count, t0, t1, t2, t3, t4, t5, t6, t7);
 }
 
 /**
  * Four rows of bytes × one panel: two rows of activations of two bytes, or four of one. Eight integer sums stay in
  * registers, each unpacked vector of codes serves all four.
  */
-// @ts-ignore: decorator
-@inline
 function fourByteTile<F, P>(
   a: usize, sums: usize, steps: usize, groupStride: usize, w: usize, scale: usize, zeros: usize, zero: i32,
   blocks: i32, groupBlocks: i32, output: usize, outputStride: usize, bias: usize, accumulate: i32, count: i32,
@@ -285,11 +281,19 @@ export function matmulBytes<F, P>(
       const a = codes + <usize>row * rowBytes;
       const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
       const to = output + <usize>row * outputStride + <usize>first * 32;
-      rowTile<F, P>(
-        a, sum, step, weights + <usize>first * panelBytes, panelBytes, scales + <usize>first * scaleBytes, scaleBytes,
-        zerosOf(zeros, first, scaleBytes), zero, blocks, groupBlocks, false, apart, to, biasOf(bias, first), accumulate,
-        outputs - first * 8,
-      );
+      const w = weights + <usize>first * panelBytes, scale = scales + <usize>first * scaleBytes;
+      const zeroRow = zerosOf(zeros, first, scaleBytes), biasRow = biasOf(bias, first), count = outputs - first * 8;
+      if (sizeof<P>() == 2) {
+        rowTile<F, P, u16>(
+          a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, apart, to, biasRow, accumulate,
+          count,
+        );
+      } else {
+        rowTile<F, P, u32>(
+          a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, apart, to, biasRow, accumulate,
+          count,
+        );
+      }
     }
   }
   for (let panel = rest; panel < end; panel++) {
@@ -297,9 +301,9 @@ export function matmulBytes<F, P>(
       const a = codes + <usize>row * rowBytes;
       const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
       const to = output + <usize>row * outputStride + <usize>panel * 32;
-      rowTile<F, P>(
+      rowTile<F, P, u8>(
         a, sum, step, weights + <usize>panel * panelBytes, panelBytes, scales + <usize>panel * scaleBytes, scaleBytes,
-        zerosOf(zeros, panel, scaleBytes), zero, blocks, groupBlocks, true, 0, to, biasOf(bias, panel), accumulate,
+        zerosOf(zeros, panel, scaleBytes), zero, blocks, groupBlocks, 0, to, biasOf(bias, panel), accumulate,
         outputs - panel * 8,
       );
     }

@@ -23,8 +23,6 @@ function add<F>(sum: v128, activations: v128, codes: v128, ones: v128): v128 {
 }
 
 /** One row × one panel. */
-// @ts-ignore: decorator
-@inline
 function rowTile<F>(
   a: usize, sums: usize, steps: usize, w: usize, scale: usize, zero: i32, blocks: i32, groupBlocks: i32, output: usize,
   bias: usize, accumulate: i32, count: i32,
@@ -56,8 +54,6 @@ function rowTile<F>(
 }
 
 /** Four rows × one panel. */
-// @ts-ignore: decorator
-@inline
 function fourRowTile<F>(
   a: usize, sums: usize, steps: usize, groupStride: usize, w: usize, scale: usize, zero: i32,
   blocks: i32, groupBlocks: i32, output: usize, outputStride: usize, bias: usize, accumulate: i32, count: i32,

@@ -65,15 +65,15 @@ function addBlock<B>(sum: v128, x0: v128, x1: v128, x2: v128, x3: v128, w: usize
 
 /**
  * One row × one panel, or × four (see ROW_PANELS), `apart` panels from one to the next: activations are loaded and spread once
- * for all.
+ * for all. `N` is as wide as there are panels: u8 or u32.
+ *
+ * Tiles are functions of their own: within one large function, engines take seconds to make their best code of it.
  */
-// @ts-ignore: decorator
-@inline
-function rowTile<B>(
+function rowTile<B, N>(
   a: usize, sums: usize, steps: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32,
-  blocks: i32, groupBlocks: i32, isFour: bool, apart: i32, output: usize, bias: usize, accumulate: i32, count: i32,
+  blocks: i32, groupBlocks: i32, apart: i32, output: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
-  const mask = nibbleMask16(blocks);
+  const isFour = sizeof<N>() == 4, mask = nibbleMask16(blocks);
   const blockBytes: usize = sizeof<B>() == 1 ? 64 : 32;
   panelBytes *= apart;
   scaleBytes *= apart;
@@ -136,12 +136,10 @@ function rowTile<B>(
     scale += 32;
     if (zeros) zeros += 16;
   }
-  storePanels(isFour ? 4 : 1, output, <usize>apart * 32, bias, accumulate, count, t0, t1, t2, t3, t4, t5, t6, t7);
+  storePanels(sizeof<N>(), output, <usize>apart * 32, bias, accumulate, count, t0, t1, t2, t3, t4, t5, t6, t7);
 }
 
 /** Four rows × one panel: eight sums stay in registers, each unpacked vector of codes serves four rows. */
-// @ts-ignore: decorator
-@inline
 function fourRowTile<B>(
   a: usize, sums: usize, steps: usize, groupStride: usize, w: usize, scale: usize, zeros: usize, zero: i32,
   blocks: i32, groupBlocks: i32, output: usize, outputStride: usize, bias: usize, accumulate: i32, count: i32,
@@ -280,9 +278,9 @@ export function matmulWords<B>(
       const a = codes + <usize>row * rowBytes;
       const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
       const to = output + <usize>row * outputStride + <usize>first * 32;
-      rowTile<B>(
+      rowTile<B, u32>(
         a, sum, step, weights + <usize>first * panelBytes, panelBytes, scales + <usize>first * scaleBytes, scaleBytes,
-        zerosOf(zeros, first, scaleBytes), zero, blocks, groupBlocks, true, apart, to, biasOf(bias, first), accumulate,
+        zerosOf(zeros, first, scaleBytes), zero, blocks, groupBlocks, apart, to, biasOf(bias, first), accumulate,
         outputs - first * 8,
       );
     }
@@ -292,9 +290,9 @@ export function matmulWords<B>(
       const a = codes + <usize>row * rowBytes;
       const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
       const to = output + <usize>row * outputStride + <usize>panel * 32;
-      rowTile<B>(
+      rowTile<B, u8>(
         a, sum, step, weights + <usize>panel * panelBytes, panelBytes, scales + <usize>panel * scaleBytes, scaleBytes,
-        zerosOf(zeros, panel, scaleBytes), zero, blocks, groupBlocks, false, 0, to, biasOf(bias, panel), accumulate,
+        zerosOf(zeros, panel, scaleBytes), zero, blocks, groupBlocks, 0, to, biasOf(bias, panel), accumulate,
         outputs - panel * 8,
       );
     }
