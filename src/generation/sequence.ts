@@ -300,7 +300,8 @@ export class Sequence implements Disposable {
       if (isLast && options.attention) mean = new AttentionMean();
       const watch = mean && ((weights: Float32Array) => mean!.add(weights, heads));
       this.#cache.use(start + ids.length);
-      const step = { ids, start, cache: this.#cache, seeing, watch };
+      const results = Math.min(ids.length, Math.max(0, begin + ids.length - (total - rows)));
+      const step = { ids, start, cache: this.#cache, results, seeing, watch };
       if (total === 1 && !trace) {
         await batches.add(step, rows > 0 ? data : undefined, signal);
         if (this.#isDisposed) throw notIdle("a disposed one");

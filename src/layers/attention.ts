@@ -56,7 +56,7 @@ export interface AttentionWeights {
 /**
  * output (+)= Wₒ · attention(x), with keys and values of the rows appended to the cache first.
  *
- * @param input Address of f32 [rows, hiddenSize], normalised.
+ * @param step Address of f32 [rows, hiddenSize], normalised; `from` is the first row whose output is computed.
  * @param sequences Of which the rows are, in order and without gaps.
  * @param target Where the result goes: the residual stream (added to) or a buffer.
  */
@@ -65,13 +65,13 @@ export function attend(
   precision: Precision,
   shape: AttentionShape,
   weights: AttentionWeights,
-  step: { input: number; rows: number },
+  step: { input: number; rows: number; from: number },
   sequences: readonly SequenceRows[],
   target: { output: number; outputStride: number; accumulate: boolean },
 ): void {
   const { kernels, queriesKeysValues: queries, attended } = workspace;
   const { heads, kvHeads, headSize, epsilon } = shape;
-  const { rows } = step;
+  const { input, rows, from } = step;
   const stride = (heads + 2 * kvHeads) * headSize * 4;
   const keys = queries + heads * headSize * 4;
   const values = keys + kvHeads * headSize * 4;
@@ -82,9 +82,17 @@ export function attend(
     column += linear.outputs * 4;
     return projection;
   });
-  project(workspace, precision, step.input, rows, projections);
-  if (weights.queryNorm) {
-    kernels.rmsNorm(queries, stride, queries, stride, weights.queryNorm, rows, heads, headSize, epsilon);
+  // Fused projections give queries that nobody wants, too.
+  const isApart = from > 0 && projections.length === 3;
+  project(workspace, precision, input, rows, isApart ? projections.slice(1) : projections);
+  const at = from * stride;
+  if (isApart && from < rows) {
+    const first = input + from * weights.inputs[0].inputs * 4;
+    project(workspace, precision, first, rows - from, [{ ...projections[0], output: queries + at }]);
+  }
+  if (weights.queryNorm && from < rows) {
+    const wanted = queries + at;
+    kernels.rmsNorm(wanted, stride, wanted, stride, weights.queryNorm, rows - from, heads, headSize, epsilon);
   }
   if (weights.keyNorm) {
     kernels.rmsNorm(keys, stride, keys, stride, weights.keyNorm, rows, kvHeads, headSize, epsilon);
@@ -96,6 +104,7 @@ export function attend(
   }
   for (const { first, rows, start, kind, table } of sequences) {
     const at = first * stride, outputStride = heads * headSize * 4;
+    const skipped = Math.max(0, from - first);
     kernels.storeKeysValues(
       kind,
       keys + at,
@@ -108,22 +117,27 @@ export function attend(
       kvHeads,
       headSize,
     );
+    if (skipped >= rows) continue;
     kernels.attention({
       kind,
-      queries: queries + at,
+      queries: queries + at + skipped * stride,
       queryStride: stride,
       table,
-      visible: { start, window: weights.window },
-      rows,
+      visible: { start: start + skipped, window: weights.window },
+      rows: rows - skipped,
       heads,
       kvHeads,
       headSize,
       scale: shape.scale,
-      output: attended + first * outputStride,
+      output: attended + (first + skipped) * outputStride,
       outputStride,
       scratch: workspace.attentionScratch,
       scratchBytes: workspace.attentionScratchBytes,
     });
   }
-  project(workspace, precision, attended, rows, [{ linear: weights.output, ...target }]);
+  if (from === rows) return;
+  const output = target.output + from * target.outputStride;
+  project(workspace, precision, attended + from * heads * headSize * 4, rows - from, [
+    { linear: weights.output, ...target, output },
+  ]);
 }

@@ -19,24 +19,25 @@ export interface FeedForwardWeights {
   inputBytes: ActivationBytes;
 }
 
-/** output (+)= W_down · (gate(W_gate x) · W_up x); `input` is the address of f32 [rows, hiddenSize], normalised. */
+/** output (+)= W_down · (gate(W_gate x) · W_up x); `input` is the address of f32 [rows, hiddenSize], normalised, `from` the first row that is computed. */
 export function feedForward(
   workspace: Workspace,
   precision: Precision,
   weights: FeedForwardWeights,
-  step: { input: number; rows: number },
+  step: { input: number; rows: number; from: number },
   target: { output: number; outputStride: number; accumulate: boolean },
 ): void {
   const { kernels, gateUp, activated } = workspace;
   const width = weights.output.inputs;
-  const stride = 2 * width * 4;
+  const stride = 2 * width * 4, rows = step.rows - step.from;
+  const input = step.input + step.from * weights.inputs[0].inputs * 4;
   let column = gateUp;
   const projections = weights.inputs.map((linear) => {
     const projection = { linear, output: column, outputStride: stride };
     column += linear.outputs * 4;
     return projection;
   });
-  project(workspace, precision, step.input, step.rows, projections, weights.inputBytes);
+  project(workspace, precision, input, rows, projections, weights.inputBytes);
   kernels.gatedActivation(
     weights.gate,
     gateUp,
@@ -45,8 +46,9 @@ export function feedForward(
     stride,
     activated,
     width * 4,
-    step.rows,
+    rows,
     width,
   );
-  project(workspace, precision, activated, step.rows, [{ linear: weights.output, ...target }]);
+  const output = target.output + step.from * target.outputStride;
+  project(workspace, precision, activated, rows, [{ linear: weights.output, ...target, output }]);
 }

@@ -106,7 +106,7 @@ Deno.test("sequences that keep coming share every pass", async () => {
   const run = async (tokens: number) => {
     // As the token loop does between two tokens.
     for (let i = 0; i < tokens; i++) {
-      await batches.add({ ids: [1], start: i, cache: undefined! }, undefined);
+      await batches.add({ ids: [1], start: i, cache: undefined!, results: 0 }, undefined);
       await new Promise((resolve) => setTimeout(resolve));
     }
   };

@@ -36,6 +36,8 @@ export interface Step {
   /** Position of the first. */
   start: number;
   cache: KeyValueView;
+  /** Rows at the end whose result is read. Of the others the last layer computes keys and values only. */
+  results: number;
   /** Rows that see pictures, in order and without gaps up to the last row; none: text only. */
   seeing?: readonly SeeingRows[];
   watch?: AttentionWatch;
@@ -111,6 +113,9 @@ export class Decoder {
       rows += step.ids.length;
       return { ...step, first };
     });
+    const wanted = trace ? 0 : Math.min(
+      ...placed.map(({ first, ids, results }) => results > 0 ? first + ids.length - results : rows),
+    );
     this.#embed(placed, rows, trace);
     const withTables = new Set<Workspace>();
     for (const [index, layer] of layers.entries()) {
@@ -120,15 +125,17 @@ export class Decoder {
       } else {
         if (!withTables.has(workspace)) this.#fillRotaryTables(workspace, placed);
         withTables.add(workspace);
-        yield* this.#layer(workspace, layer, index, rows, placed);
+        const from = index === layers.length - 1 ? wanted : 0;
+        yield* this.#layer(workspace, layer, index, { rows, from }, placed);
       }
       this.#trace(trace, `layers.${index}`, workspace, workspace.hidden, rows);
       yield index + 1;
     }
     const workspace = this.#activations.enter(headPart, rows);
     const { kernels, hidden, normed } = workspace;
-    const stride = hiddenSize * 4;
-    kernels.rmsNorm(hidden, stride, normed, stride, norm, rows, 1, hiddenSize, epsilon);
+    if (wanted === rows) return;
+    const stride = hiddenSize * 4, at = wanted * stride;
+    kernels.rmsNorm(hidden + at, stride, normed + at, stride, norm, rows - wanted, 1, hiddenSize, epsilon);
     this.#trace(trace, "norm", workspace, normed, rows);
   }
 
@@ -144,7 +151,7 @@ export class Decoder {
   }
 
   /**
-   * Logits of `rows` rows of the last step from row `first` on, into `target`, f32 [rows, vocabularySize]; at most LOGIT_ROWS.
+   * Logits of `rows` wanted rows of the last step from row `first` on, into `target`, f32 [rows, vocabularySize]; at most LOGIT_ROWS.
    */
   logits(first: number, rows: number, target: Float32Array): void {
     const { hiddenSize, vocabularySize } = this.config;
@@ -188,27 +195,30 @@ export class Decoder {
     });
   }
 
+  /** @param from First row whose hidden state is wanted. */
   *#layer(
     workspace: Workspace,
     layer: LayerWeights<Linear, number>,
     index: number,
-    rows: number,
+    { rows, from }: { rows: number; from: number },
     steps: readonly PlacedStep[],
   ): Generator<number, void, void> {
     const { hiddenSize, epsilon, gate, gateUpBytes } = this.config;
     const { kernels, hidden, normed, branch } = workspace;
     const stride = hiddenSize * 4;
     const place = this.#places[index];
-    const norm = (input: number, weight: number, output: number) =>
-      kernels.rmsNorm(input, stride, output, stride, weight, rows, 1, hiddenSize, epsilon);
+    const norm = (input: number, weight: number, output: number, from: number) => {
+      const at = from * stride;
+      kernels.rmsNorm(input + at, stride, output + at, stride, weight, rows - from, 1, hiddenSize, epsilon);
+    };
     const residual = { output: hidden, outputStride: stride, accumulate: true };
     const aside = { output: branch, outputStride: stride, accumulate: false };
     const addNormed = (weight: number) => {
-      norm(branch, weight, branch);
-      this.#addBranch(workspace, 0, rows, 1);
+      norm(branch, weight, branch, from);
+      this.#addBranch(workspace, from, rows - from, 1, from);
     };
 
-    norm(hidden, layer.inputNorm, normed);
+    norm(hidden, layer.inputNorm, normed, 0);
     attend(
       workspace,
       this.#precision,
@@ -220,7 +230,7 @@ export class Decoder {
         keyNorm: layer.keyNorm ?? 0,
         ...this.config.layers[index],
       },
-      { input: normed, rows },
+      { input: normed, rows, from },
       steps.map(({ first, ids, start, cache }) => ({
         first,
         rows: ids.length,
@@ -230,15 +240,16 @@ export class Decoder {
       })),
       layer.attentionOutputNorm === undefined ? residual : aside,
     );
+    if (from === rows) return;
     if (layer.attentionOutputNorm !== undefined) addNormed(layer.attentionOutputNorm);
     yield index + 0.5;
 
-    norm(hidden, layer.feedForwardNorm, normed);
+    norm(hidden, layer.feedForwardNorm, normed, from);
     feedForward(
       workspace,
       this.#precision,
       { inputs: layer.feedForwardInputs, output: layer.feedForwardOutput, gate, inputBytes: gateUpBytes },
-      { input: normed, rows },
+      { input: normed, rows, from },
       layer.feedForwardOutputNorm === undefined ? residual : aside,
     );
     if (layer.feedForwardOutputNorm !== undefined) addNormed(layer.feedForwardOutputNorm);
@@ -292,20 +303,26 @@ export class Decoder {
       workspace,
       this.#precision,
       { inputs: layer.feedForwardInputs, output: layer.feedForwardOutput, gate, inputBytes: gateUpBytes },
-      { input: normed, rows: rows - fed },
+      { input: normed, rows: rows - fed, from: 0 },
       { output: branch, outputStride: stride, accumulate: false },
     );
     this.#addBranch(workspace, begin + fed, rows - fed, gates.feedForward);
   }
 
-  /** hidden += factor · branch for rows from `first` on. */
-  #addBranch({ kernels, hidden, branch }: Workspace, first: number, rows: number, factor: number): void {
+  /** hidden += factor · branch for rows from `first` on, which are rows from `branchFirst` on of the branch. */
+  #addBranch(
+    { kernels, hidden, branch }: Workspace,
+    first: number,
+    rows: number,
+    factor: number,
+    branchFirst = 0,
+  ): void {
     const { hiddenSize } = this.config;
     const stride = hiddenSize * 4;
     kernels.addScaled(
       hidden + first * stride,
       stride,
-      branch,
+      branch + branchFirst * stride,
       KIND_F32,
       stride,
       rows,
