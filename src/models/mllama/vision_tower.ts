@@ -410,7 +410,7 @@ export class VisionTower {
 
 /** Integers of two bytes as the linears' activations are integers, or floats. */
 function keyValueKindOf(precision: Precision): number {
-  return keyValueKind(precision === "f32" ? "f32" : "f16");
+  return keyValueKind(precision === "f32" ? "f32" : "int8");
 }
 
 function towerBlockBytes({ hiddenSize, heads }: VisionConfig, kind: number): number {
