@@ -32,8 +32,9 @@ export const LEADER_ASLEEP_ADDRESS = 320;
 export const FAILED_ADDRESS = 384;
 /** Workers that have started. */
 export const READY_ADDRESS = 68;
-/** How often the leader looks before it sleeps; only the leader reads and writes it. */
+/** How often the leader looks before it sleeps, and how often it slept; only the leader reads and writes them. */
 export const LEADER_PATIENCE_ADDRESS = 448;
+export const LEADER_NAPS_ADDRESS = 452;
 /** The command: the operation's number, then its arguments, four bytes each (u32, i32 or f32). */
 export const COMMAND_ADDRESS = 512;
 export const COMMAND_WORDS = 64;
