@@ -220,20 +220,26 @@ function storeIntegers(form: i32, to: usize, step: usize, a: v128, b: v128): voi
   v128.store32_lane(to + step + 4, bytes, 3);
 }
 
-/** output = gate(input) · up, element by element; input and up may lie side by side in one row. */
+/**
+ * output = gate(input) · up, element by element; input and up may lie side by side in one row. Threads take rows, or parts of each
+ * where there are fewer rows than threads.
+ */
 export function gatedActivation(
   kind: i32, gate: usize, gateStride: usize, up: usize, upStride: usize, output: usize, outputStride: usize,
   rows: i32, width: i32, rank: i32, size: i32,
 ): void {
-  const end = shareBegin(rows, rank + 1, size);
-  for (let row = shareBegin(rows, rank, size); row < end; row++) {
+  const isShared = rows < size;
+  const end = isShared ? rows : shareBegin(rows, rank + 1, size);
+  const first = isShared ? shareBegin(width >> 2, rank, size) << 2 : 0;
+  const last = isShared && rank + 1 < size ? shareBegin(width >> 2, rank + 1, size) << 2 : width;
+  for (let row = isShared ? 0 : shareBegin(rows, rank, size); row < end; row++) {
     const g = gate + <usize>row * gateStride, u = up + <usize>row * upStride, o = output + <usize>row * outputStride;
-    let k = 0;
-    for (; k + 4 <= width; k += 4) {
+    let k = first;
+    for (; k + 4 <= last; k += 4) {
       const at = <usize>k * 4;
       v128.store(o + at, f32x4.mul(activate(kind, v128.load(g + at)), v128.load(u + at)));
     }
-    for (; k < width; k++) {
+    for (; k < last; k++) {
       const at = <usize>k * 4;
       const value = f32x4.mul(activate(kind, f32x4.splat(load<f32>(g + at))), f32x4.splat(load<f32>(u + at)));
       store<f32>(o + at, f32x4.extract_lane(value, 0));
