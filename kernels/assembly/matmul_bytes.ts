@@ -47,8 +47,8 @@ function addBlock<F>(sum: v128, even: v128, odd: v128, codes: v128, mask: v128):
 
 /**
  * One row × one panel, or × as many as eight sums allow: four with one byte, two with planes, `apart` panels from one to the next
- * (see ROW_PANELS; `N` is as wide as there are panels: u8, u16 or u32). Activations are loaded and spread once for all. Sums 0 to 3 are those of the first two panels, 4 to 7 of the
- * other two, or of the low bytes.
+ * (see ROW_PANELS; `N` is as wide as there are panels: u8, u16 or u32). Activations are loaded and spread once for all. Sums 0 to
+ * 3 are those of the first two panels, 4 to 7 of the other two, or of the low bytes. A function of its own, as in matmul_words.
  */
 function rowTile<F, P, N>(
   a: usize, sums: usize, steps: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32,

@@ -10,10 +10,10 @@ import { lookUpContinuation, MATCH_MAX } from "./prompt_lookup.ts";
 import type { Sequence } from "./sequence.ts";
 
 /**
- * A guess worth computing is right at least this often. Measured: each further row of a step costs 0.4 to 0.5 of what a
- * step of one row costs (docs/performance.md).
+ * A guess worth computing is right at least this often. Measured: each further row of a step costs 0.45 to 0.75 of what
+ * a step of one row costs (docs/performance.md).
  */
-const CHANCE_MIN = 0.5;
+const CHANCE_MIN = 0.65;
 /** Weight of the latest guess in the estimate of how often guesses are right. */
 const CHANCE_WEIGHT = 1 / 8;
 
@@ -127,7 +127,7 @@ export class TokenFeed implements Disposable {
     if (!continuation) return [];
     const { tokens, matched } = continuation;
     this.#matched = matched;
-    // The n-th guess is right if all before it are: with a chance of 0.5 one is worth it, with 0.93 nine are.
+    // The n-th guess is right if all before it are: with a chance of 0.65 one is worth it, with 0.93 five are.
     const chance = this.#chances[matched];
     let count = 0;
     for (let all = chance; all >= CHANCE_MIN && count < room; all *= chance) {
