@@ -1,5 +1,5 @@
 /**
- * matmul_bytes: C[M, N] f32 = A[M, K] × W[K, N], activations of one signed byte, or of two as planes 256 · high + low, against
+ * matmul_bytes: C[M, N] f32 = A[M, K] × W[K, N], activations of one signed byte, or of 12 bits as planes 256 · high + low, against
  * 4-bit codes, a scale (and zero point) per group of inputs.
  *
  * One byte alone moves the logits of small models by several per cent where attention is sharp; two leave only the weights' own
@@ -20,7 +20,7 @@
  * A panel of eight outputs × eight inputs is 32 contiguous bytes: a panel's codes stream in one direction and each lane
  * belongs to one output, so nothing is ever summed across lanes and the scale multiplies four outputs at once.
  *
- * Exactness: |Σ a · (code − zero)| ≤ 32,639 · 15 · 128 < 2^26 fits 32-bit integers, so the only roundings are those of
+ * Exactness: |Σ a · (code − zero)| ≤ 1,927 · 16 · 128 < 2^22 fits 32-bit integers, so the only roundings are those of
  *   total += f32(dot − zero · sum) · (scale · step)
  * in the order of the groups: the result does not depend on the tile, the thread or the dot form.
  */

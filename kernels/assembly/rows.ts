@@ -3,7 +3,8 @@
  * threads; a row is always one thread's, so its sums have one order.
  */
 import {
-  ACTIVATION_GELU, ACTIVATION_SILU, FORM_BYTE, FORM_PLANES, FORM_WORD, KIND_INT4, KIND_INT8,
+  ACTIVATION_GELU, ACTIVATION_SILU, BYTE_MAX, FORM_BYTE, FORM_LADDER, FORM_PLANES, FORM_WORD, KIND_INT4, KIND_INT8,
+  LADDER_MAX, WORD_MAX,
 } from "../shared/layout";
 import { erf4, exp4 } from "./transcendental";
 import { bytesOf, int8Place, load1, load4, loadLanes, roundScaled, shareBegin, sumLanes } from "./vector";
@@ -137,10 +138,10 @@ export function quantize(
   form: i32, rank: i32, size: i32,
 ): void {
   const groups = (inputs + group - 1) / group, blocks = <usize>((inputs + 7) >> 3);
-  const limit: f32 = form == FORM_BYTE ? 127 : 32639;
+  const limit = <f32>(form == FORM_BYTE ? BYTE_MAX : form == FORM_WORD ? WORD_MAX : LADDER_MAX);
   // Eight inputs of a row, in pieces that lie `pieceStep` apart: its neighbours in the tile stand between.
   const tileRows = form == FORM_PLANES ? 2 : 4, rowBytes: usize = form == FORM_BYTE ? 8 : 16;
-  const pieces = form == FORM_WORD ? 4 : 2;
+  const pieces = form == FORM_WORD || form == FORM_LADDER ? 4 : 2;
   const tiled = rows - rows % tileRows;
   const end = shareBegin(rows, rank + 1, size);
   for (let row = shareBegin(rows, rank, size); row < end; row++) {
@@ -194,7 +195,13 @@ export function quantize(
 // @ts-ignore: decorator
 @inline
 function storeIntegers(form: i32, to: usize, step: usize, a: v128, b: v128): void {
-  if (form == FORM_WORD) {
+  if (form == FORM_LADDER) {
+    // x0, x1, x2 − 16 x1, x3 − 16 x2
+    const zero = i32x4.splat(0);
+    a = i32x4.sub(a, i32x4.shl(v128.shuffle<i32>(zero, a, 0, 1, 5, 6), 4));
+    b = i32x4.sub(b, i32x4.shl(v128.shuffle<i32>(zero, b, 0, 1, 5, 6), 4));
+  }
+  if (form == FORM_WORD || form == FORM_LADDER) {
     // Inputs 0 and 4, 1 and 5, …
     const narrow = i16x8.narrow_i32x4_s(a, b);
     const pairs = v128.shuffle<i16>(narrow, narrow, 0, 4, 1, 5, 2, 6, 3, 7);

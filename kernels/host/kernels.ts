@@ -8,6 +8,7 @@ import {
   COMMAND_ADDRESS,
   COMMAND_WORDS,
   FORM_BYTE,
+  FORM_LADDER,
   FORM_PLANES,
   FORM_WORD,
   KIND_INT7,
@@ -398,7 +399,7 @@ export class Kernels {
   activationForm(kind: number, bytes: 1 | 2): number {
     if (kind === KIND_INT8) return FORM_WORD;
     if (kind === KIND_INT7) return FORM_BYTE;
-    return bytes === 1 ? FORM_BYTE : this.wideDot ? FORM_PLANES : FORM_WORD;
+    return bytes === 1 ? FORM_BYTE : this.wideDot ? FORM_PLANES : FORM_LADDER;
   }
 
   /** At most PRODUCTS_MAX products of the same activations in one pass; their matrices have the same groups. */

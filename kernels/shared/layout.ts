@@ -58,10 +58,15 @@ export const KIND_INT7 = 5;
 /** Of keys and values: 12 bits and a sign in two bytes; see attention_coded. */
 export const KIND_INT16 = 6;
 
-/** Integers for activations: one signed byte, two as planes of bytes, or one of 16 bits. */
+/** Integers for activations: one signed byte; 12 bits, as planes of bytes or as a ladder (see matmul_words); or one of 16 bits. */
 export const FORM_BYTE = 0;
 export const FORM_PLANES = 1;
 export const FORM_WORD = 2;
+export const FORM_LADDER = 3;
+/** The largest integers of the forms: a step of a ladder is at most 17 · 1,927 < 2^15. */
+export const BYTE_MAX = 127;
+export const LADDER_MAX = 1927;
+export const WORD_MAX = 32639;
 
 /** Activations of feed-forward networks. */
 export const ACTIVATION_SILU = 0;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { CodeActivations, Kernels } from "../../kernels/host/kernels.ts";
-import { FORM_BYTE, FORM_PLANES, FORM_WORD } from "../../kernels/shared/layout.ts";
+import { FORM_BYTE, FORM_LADDER, FORM_PLANES, FORM_WORD } from "../../kernels/shared/layout.ts";
 
 /** The shortest group has eight inputs, so this many groups fit any row. */
 const GROUP_INPUTS_MIN = 8;
@@ -29,7 +29,7 @@ export class ProductBuffers {
       sums: heap.allocate(groupBytes),
       steps: heap.allocate(groupBytes),
     };
-    this.coded = [FORM_BYTE, FORM_PLANES, FORM_WORD].map((form) => ({ form, ...codes }));
+    this.coded = [FORM_BYTE, FORM_PLANES, FORM_WORD, FORM_LADDER].map((form) => ({ form, ...codes }));
   }
 
   /** Bytes that such buffers take. */

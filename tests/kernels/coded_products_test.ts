@@ -4,7 +4,7 @@
  */
 import { AssertionError, deepEqual, ok, throws } from "node:assert/strict";
 import { type Addends, type CodedWeights, productOfIntegers } from "../reference/matrix_product.ts";
-import { quantiseWeights } from "../reference/quantise.ts";
+import { integerMax, quantiseWeights } from "../reference/quantise.ts";
 import { assertWithin, type Bench, kernelTest, rowsOf, type TeamOptions } from "./harness.ts";
 import {
   consecutiveRuns,
@@ -72,6 +72,9 @@ const EXTREME_ROWS = [32639, -32639, 32128, -32640 + 128, -32385]
   .map((value) =>
     Float32Array.from({ length: 256 }, (_, k) => k % 128 === 77 ? Math.sign(value) * 32639 : value)
   );
+/** For the ladder of 12 bits: neighbours of the same and of opposite signs, at its largest. */
+const EXTREME_LADDERS = [() => 1, () => -1, (k: number) => k % 2 * 2 - 1, (k: number) => (k >> 1) % 2 * 2 - 1]
+  .map((sign) => Float32Array.from({ length: 256 }, (_, k) => 1927 * sign(k)));
 
 function drawAddends({ random }: Bench, { rows, outputs, bias, accumulate }: Case): Addends {
   return {
@@ -183,14 +186,15 @@ for (const product of PRODUCTS) {
         zeros: "beyond",
       };
       const weights = extremeWeights(drawWeights(bench.random, shape), 2 ** product.bits);
+      const extremes = product.bits === 4 ? [...EXTREME_ROWS, ...EXTREME_LADDERS] : EXTREME_ROWS;
       const actual = runProduct(
         bench,
         product,
-        EXTREME_ROWS,
+        extremes,
         packWeights(bench, weights, shape),
         shape.outputs,
       );
-      assertWithin(actual, product.reference(EXTREME_ROWS, weights, consecutiveRuns(256, 128)), title);
+      assertWithin(actual, product.reference(extremes, weights, consecutiveRuns(256, 128)), title);
     }, team);
   }
 
@@ -215,7 +219,7 @@ for (const [bits, kind, bytes] of [[8, KIND_INT8, 2], [7, KIND_INT7, 1]] as cons
               rows,
               codesOf(dense, group, bits),
               consecutiveRuns(inputs, group),
-              bytes,
+              integerMax(bits, bytes),
               { bias },
             );
             assertWithin(denseProduct(bench, dense, rows, group, kind, bias), expected, title);
@@ -233,7 +237,12 @@ for (const [bits, kind, bytes] of [[8, KIND_INT8, 2], [7, KIND_INT7, 1]] as cons
       (bench) => {
         const dense = [1, -1].map((sign) => new Float32Array(256).fill(sign));
         const rows = [1, -1].map((sign) => new Float32Array(256).fill(sign));
-        const expected = productOfIntegers(rows, codesOf(dense, 128, bits), consecutiveRuns(256, 128), bytes);
+        const expected = productOfIntegers(
+          rows,
+          codesOf(dense, 128, bits),
+          consecutiveRuns(256, 128),
+          integerMax(bits, bytes),
+        );
         assertWithin(denseProduct(bench, dense, rows, 128, kind), expected, "largest");
       },
       team,

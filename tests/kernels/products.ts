@@ -9,6 +9,7 @@ import {
   productOfCodes,
   productOfIntegers,
 } from "../reference/matrix_product.ts";
+import { integerMax } from "../reference/quantise.ts";
 import type { Bounded } from "../reference/rounding.ts";
 import type { CodeMatrix, ProductShape, ProductTarget } from "../../kernels/host/kernels.ts";
 import { KIND_INT4, KIND_INT8 } from "../../kernels/shared/layout.ts";
@@ -35,7 +36,8 @@ function integerProduct(bits: 4 | 8, bytes: 1 | 2): Product {
       const coded = quantiseRows(bench, input, shape.rows, shape.inputs, matrix.group, form);
       kernels.matmulCodes(coded, kind, shape, [{ matrix, outputs: shape.outputs, target }]);
     },
-    reference: (rows, weights, runs, addends) => productOfIntegers(rows, weights, runs, bytes, addends),
+    reference: (rows, weights, runs, addends) =>
+      productOfIntegers(rows, weights, runs, integerMax(bits, bytes), addends),
   };
 }
 

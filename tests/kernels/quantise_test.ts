@@ -5,7 +5,7 @@
 import { equal, ok } from "node:assert/strict";
 import { KIND_INT4, KIND_INT8 } from "../../kernels/shared/layout.ts";
 import type { CodedWeights } from "../reference/matrix_product.ts";
-import { quantiseRow } from "../reference/quantise.ts";
+import { integerMax, quantiseRow } from "../reference/quantise.ts";
 import { assertSameBits, type Bench, kernelTest, rowsOf } from "./harness.ts";
 import { consecutiveRuns, packWeights, quantiseRows } from "./problems.ts";
 
@@ -46,7 +46,7 @@ function roundTrip(bench: Bench, rows: Float32Array[], { inputs, group, bytes, b
   const sums = new Int32Array(kernels.heap.memory.buffer, coded.sums, rows.length * groups);
   const runs = consecutiveRuns(inputs, group);
   rows.forEach((row, m) => {
-    const expected = quantiseRow(row, runs, groups, bytes);
+    const expected = quantiseRow(row, runs, groups, integerMax(bits, bytes));
     for (let g = 0; g < groups; g++) {
       equal(steps[m * groups + g], expected.steps[g], `step ${g} of row ${m}`);
       if (Number.isNaN(expected.steps[g])) continue;
@@ -58,10 +58,10 @@ function roundTrip(bench: Bench, rows: Float32Array[], { inputs, group, bytes, b
 }
 
 /** What integer · step must be, rounded once. */
-function expectedOf(rows: Float32Array[], { inputs, group, bytes }: Form): Float32Array {
+function expectedOf(rows: Float32Array[], { inputs, group, bytes, bits }: Form): Float32Array {
   const runs = consecutiveRuns(inputs, group);
   return Float32Array.from(rows.flatMap((row) => {
-    const { integers, steps } = quantiseRow(row, runs, Math.ceil(inputs / group), bytes);
+    const { integers, steps } = quantiseRow(row, runs, Math.ceil(inputs / group), integerMax(bits, bytes));
     return Array.from(integers, (x, k) => x * steps[runs[k]] + 0);
   }));
 }
@@ -91,7 +91,7 @@ for (const form of FORMS) {
   kernelTest(`quantize() is within half a step, ${title}`, (bench) => {
     const rows = rowsOf(bench.random.activations(5 * inputs), inputs);
     const values = rowsOf(roundTrip(bench, rows, form), inputs);
-    const most = bytes === 1 ? 127 : 32639;
+    const most = integerMax(bits, bytes);
     // The quotient, the product and the step are rounded: 3 · 2^-24 of up to 32,639 steps is below a hundredth.
     rows.forEach((row, m) =>
       row.forEach((x, k) => {
@@ -137,14 +137,14 @@ for (const bytes of [1, 2] as const) {
   // Seven inputs are all tail, eight are all vector; both must split every integer into its bytes and back.
   for (const inputs of bytes === 1 ? [8] : [7, 8]) {
     kernelTest(`quantize() keeps every integer of ${bytes} bytes, K = ${inputs}`, (bench) => {
-      const most = bytes === 1 ? 127 : 32639;
+      const bits = inputs === 8 ? 4 : 8, most = integerMax(bits, bytes);
       const rows: Float32Array[] = [];
       // The largest comes first in each row, so a step is 1.
       for (let first = -most; first <= most; first += inputs - 1) {
         const rest = Array.from({ length: inputs - 1 }, (_, i) => Math.min(first + i, most));
         rows.push(Float32Array.of(most, ...rest));
       }
-      const values = roundTrip(bench, rows, { inputs, group: 8, bytes, bits: inputs === 8 ? 4 : 8 });
+      const values = roundTrip(bench, rows, { inputs, group: 8, bytes, bits });
       assertSameBits(values, Float32Array.from(rows.flatMap((row) => [...row])), "integers");
     });
   }

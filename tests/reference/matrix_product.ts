@@ -40,17 +40,17 @@ export function weightOf(weights: CodedWeights, k: number, n: number): number {
  * γ(3 + R + 2) · (Σ_runs |term| + |bias| + |before|).
  *
  * @param runs The run of each input; a run lies within one group.
- * @param bytes Signed bytes of an activation.
+ * @param most The largest integer of an activation.
  */
 export function productOfIntegers(
   rows: ArrayLike<number>[],
   weights: CodedWeights,
   runs: number[],
-  bytes: 1 | 2,
+  most: number,
   addends: Addends = {},
 ): Bounded {
   const runCount = Math.max(...runs) + 1;
-  const quantised = rows.map((row) => quantiseRow(row, runs, runCount, bytes));
+  const quantised = rows.map((row) => quantiseRow(row, runs, runCount, most));
   return product(rows.length, weights.outputs, gamma(3 + runCount + ADDENDS), addends, (m, n) => {
     const { integers, steps } = quantised[m];
     const dots = new Float64Array(runCount);

@@ -5,8 +5,15 @@
  */
 import { roundToEven } from "./rounding.ts";
 
-/** Largest integer: one signed byte, or 256 · high + low of two whose bytes both fit. */
-const INTEGER_MAX = { 1: 127, 2: 256 * 127 + 127 };
+/**
+ * Largest integer: one signed byte; 256 · high + low of two whose bytes both fit; against 4-bit codes the largest x whose
+ * 17-fold, a difference x₂ − 16 x₁, fits 16 bits.
+ */
+export function integerMax(bits: 4 | 7 | 8, bytes: 1 | 2): number {
+  if (bytes === 1) return 127;
+  return bits === 4 ? Math.floor((2 ** 15 - 1) / 17) : 256 * 127 + 127;
+}
+
 /** A run whose largest magnitude is not above this counts as zero. */
 const LARGEST_ZERO = 1e-30;
 
@@ -17,19 +24,18 @@ export interface QuantisedRow {
 }
 
 /**
- * step = max |x| / I over the inputs of a run, integer = nearest(x · (I / max |x|)), ties to even, with I = 127 or 32,639;
+ * step = max |x| / I over the inputs of a run, integer = nearest(x · (I / max |x|)), ties to even, with I = `most`;
  * both quotients and the product in f32. A run with NaN or infinity has a NaN step.
  *
  * @param runs The run of each input.
- * @param bytes Signed bytes of an integer.
+ * @param most The largest integer; see integerMax.
  */
 export function quantiseRow(
   row: ArrayLike<number>,
   runs: ArrayLike<number>,
   runCount: number,
-  bytes: 1 | 2,
+  most: number,
 ): QuantisedRow {
-  const most = INTEGER_MAX[bytes];
   const largest = new Float64Array(runCount);
   for (let k = 0; k < row.length; k++) {
     const magnitude = Number.isFinite(row[k]) ? Math.abs(row[k]) : NaN;
