@@ -73,7 +73,6 @@ export class PlainLoops {
 
   async #best(loop: string, unit: number, repetitions: number): Promise<number> {
     let best = 0;
-    // Engines replace their first code of a loop after some calls and some time.
     const warm = performance.now() + WARM_UP_MILLISECONDS;
     for (let repetition = 0; repetition < repetitions || performance.now() < warm; repetition++) {
       const begin = performance.now();
@@ -86,6 +85,7 @@ export class PlainLoops {
   }
 }
 
+/** An engine replaces its first, unoptimised code of a loop after some calls and some time. */
 const WARM_UP_MILLISECONDS = 1_500;
 
 /** Iterations of a product loop: a tenth of a second, beside which the messages to a worker are nothing. */
@@ -97,8 +97,6 @@ onmessage = ({ data }) => {
   if (data.module) {
     ({ begin, share } = data);
     loops = new WebAssembly.Instance(data.module, { env: { memory: data.memory } }).exports;
-    // The engine replaces its first, unoptimised code after these.
-    for (let i = 0; i < 1000; i++) for (const name in loops) name === "read" ? loops.read(begin, 4096) : loops[name](1000);
     postMessage(0);
   } else if (data.loop === "read") {
     loops.read(begin, share);

@@ -19,8 +19,8 @@ const VARIANTS = [
 ];
 
 /**
- * Binaryen's passes, by name: those that shrink without moving values. `-O3` also sinks and merges locals; V8 then keeps more vectors
- * alive than there are registers (256 rows, Zen 4: words 32 → 36 GMAC/s without, bytes 49 → 52), and does the rest itself.
+ * Binaryen's passes, by name: those that shrink without moving values. `-O3` also sinks and merges locals; V8 then keeps more
+ * vectors alive than there are registers (256 rows, Zen 4: words 32 → 36 GMAC/s without, bytes 49 → 52), and does the rest itself.
  */
 const PASSES = [
   "precompute",

@@ -213,15 +213,39 @@ function lanesOf(a: v128, b: v128, c: v128, d: v128): v128 {
   return v128.shuffle<i32>(v128.shuffle<i32>(a, b, 0, 4, 0, 4), v128.shuffle<i32>(c, d, 0, 4, 0, 4), 0, 1, 4, 5);
 }
 
+/** Lanes of two vectors in turn: the first two, or the last two of each. */
+// @ts-ignore: decorator
+@inline
+function firstInTurn(a: v128, b: v128): v128 {
+  return v128.shuffle<i32>(a, b, 0, 4, 1, 5);
+}
+
+// @ts-ignore: decorator
+@inline
+function lastInTurn(a: v128, b: v128): v128 {
+  return v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+}
+
+/** Halves of two vectors: the first of each, or the last. */
+// @ts-ignore: decorator
+@inline
+function firstHalves(a: v128, b: v128): v128 {
+  return v128.shuffle<i32>(a, b, 0, 1, 4, 5);
+}
+
+// @ts-ignore: decorator
+@inline
+function lastHalves(a: v128, b: v128): v128 {
+  return v128.shuffle<i32>(a, b, 2, 3, 6, 7);
+}
+
 /** The sums of the lanes of four vectors, each (0 + 1) + (2 + 3). */
 // @ts-ignore: decorator
 @inline
 function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
-  const abRest = v128.shuffle<i32>(a, b, 2, 6, 3, 7), cdRest = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-  const first = f32x4.add(v128.shuffle<i32>(ab, cd, 0, 1, 4, 5), v128.shuffle<i32>(ab, cd, 2, 3, 6, 7));
-  const rest = f32x4.add(v128.shuffle<i32>(abRest, cdRest, 0, 1, 4, 5), v128.shuffle<i32>(abRest, cdRest, 2, 3, 6, 7));
-  return f32x4.add(first, rest);
+  const ab = firstInTurn(a, b), cd = firstInTurn(c, d), abRest = lastInTurn(a, b), cdRest = lastInTurn(c, d);
+  const first = f32x4.add(firstHalves(ab, cd), lastHalves(ab, cd));
+  return f32x4.add(first, f32x4.add(firstHalves(abRest, cdRest), lastHalves(abRest, cdRest)));
 }
 
 /** The largest of 32 scores, in all lanes. */
@@ -297,13 +321,12 @@ function weighTile(scores: usize, valueScales: usize, codes: usize, small: usize
     const a = codeWeights(scores + i, f0), b = codeWeights(row1 + i, f1);
     const c = codeWeights(row2 + i, f2), d = codeWeights(row3 + i, f3);
     // Four rows of four pairs become four pairs of four rows.
-    const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
-    const abRest = v128.shuffle<i32>(a, b, 2, 6, 3, 7), cdRest = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+    const ab = firstInTurn(a, b), cd = firstInTurn(c, d), abRest = lastInTurn(a, b), cdRest = lastInTurn(c, d);
     const to = codes + i * 2;
-    v128.store(to, v128.shuffle<i32>(ab, cd, 0, 1, 4, 5));
-    v128.store(to, v128.shuffle<i32>(ab, cd, 2, 3, 6, 7), 16);
-    v128.store(to, v128.shuffle<i32>(abRest, cdRest, 0, 1, 4, 5), 32);
-    v128.store(to, v128.shuffle<i32>(abRest, cdRest, 2, 3, 6, 7), 48);
+    v128.store(to, firstHalves(ab, cd));
+    v128.store(to, lastHalves(ab, cd), 16);
+    v128.store(to, firstHalves(abRest, cdRest), 32);
+    v128.store(to, lastHalves(abRest, cdRest), 48);
   }
 }
 

@@ -275,15 +275,20 @@ export function matmulBytes<F, P>(
     }
   }
   if (tiledRows == rows) return;
-  const apart = (end - begin) / rowPanels, rest = begin + apart * rowPanels;
-  for (let first = begin; first < begin + apart; first++) {
+  // As many streams as a row passes together, behind the panels that they leave over.
+  const apart = (end - begin) / rowPanels, streams = end - apart * rowPanels;
+  for (let panel = begin; panel < streams + apart; panel++) {
+    const w = weights + <usize>panel * panelBytes, scale = scales + <usize>panel * scaleBytes;
+    const zeroRow = zerosOf(zeros, panel, scaleBytes), biasRow = biasOf(bias, panel), count = outputs - panel * 8;
     for (let row = tiledRows; row < rows; row++) {
       const a = codes + <usize>row * rowBytes;
       const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
-      const to = output + <usize>row * outputStride + <usize>first * 32;
-      const w = weights + <usize>first * panelBytes, scale = scales + <usize>first * scaleBytes;
-      const zeroRow = zerosOf(zeros, first, scaleBytes), biasRow = biasOf(bias, first), count = outputs - first * 8;
-      if (sizeof<P>() == 2) {
+      const to = output + <usize>row * outputStride + <usize>panel * 32;
+      if (panel < streams) {
+        rowTile<F, P, u8>(
+          a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, 0, to, biasRow, accumulate, count,
+        );
+      } else if (sizeof<P>() == 2) {
         rowTile<F, P, u16>(
           a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, apart, to, biasRow, accumulate,
           count,
@@ -294,18 +299,6 @@ export function matmulBytes<F, P>(
           count,
         );
       }
-    }
-  }
-  for (let panel = rest; panel < end; panel++) {
-    for (let row = tiledRows; row < rows; row++) {
-      const a = codes + <usize>row * rowBytes;
-      const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
-      const to = output + <usize>row * outputStride + <usize>panel * 32;
-      rowTile<F, P, u8>(
-        a, sum, step, weights + <usize>panel * panelBytes, panelBytes, scales + <usize>panel * scaleBytes, scaleBytes,
-        zerosOf(zeros, panel, scaleBytes), zero, blocks, groupBlocks, 0, to, biasOf(bias, panel), accumulate,
-        outputs - panel * 8,
-      );
     }
   }
 }

@@ -9,22 +9,27 @@
  *                    low four bits, 1 and 5 above, then 2 and 6, 3 and 7: the pairs of the activations.
  *            8 bits: u8 [N/8, K/8, 2, 2, 2, 4, 2]: pairs 0 and 1, then 2 and 3, of four outputs each, then of the other four
  *
- * Activations x of 12 bits are a ladder: x₀, x₁, x₂ − 16 x₁, x₃ − 16 x₂ for the inputs whose codes c₀ … c₃ lie in one 16-bit lane.
- * Its products with c₀, c₁ + 16 c₂ + 256 c₃, c₂ + 16 c₃ and c₃ sum to Σ x c, so codes are shifted but, after the first, not masked.
+ * Activations x of 12 bits are a ladder: x₀, x₁, x₂ − 16 x₁, x₃ − 16 x₂ for the inputs whose codes c₀ … c₃ lie in one
+ * 16-bit lane. Its products with c₀, c₁ + 16 c₂ + 256 c₃, c₂ + 16 c₃ and c₃ sum to Σ x c, so codes are shifted but, after
+ * the first, not masked.
  *
  * One product adds two inputs into 32 bits, so nothing overflows on the way and nothing must be widened; unpacking takes three
  * instructions more a vector of 4-bit codes than bytes do, which rows share. Measured against two planes of bytes, 256 rows,
  * one thread of a Zen 4: 34 against 26 GMAC/s with 4 bits, 33 against 13 with 8 bits. Where one instruction multiplies and adds
  * four bytes (see dot.ts), planes win with 4 bits.
  *
- * Exactness: |Σ a · (code − zero)| ≤ 32,639 · 256 · 128 < 2^30; a ladder's sums may wrap on their way to theirs, which are smaller.
+ * Exactness: |Σ a · (code − zero)| ≤ 32,639 · 256 · 128 < 2^30; a ladder's sums may wrap on their way to theirs, which are
+ * smaller.
  */
 import { endGroup, startGroup, zerosOf } from "./group";
 import {
   biasOf, lane0, lane1, lane2, lane3, nibbleMask16, panelsTogether, ROW_PANELS, shareBegin, storePanels, storeRows,
 } from "./vector";
 
-/** Pair 0 or 2 of codes, with those above it in its lane but for pair 0. `B` is u32 for 4-bit codes, u8 for 8-bit ones; `w` holds all pairs, or two. */
+/**
+ * Pair 0 or 2 of codes, with those above it in its lane but for pair 0. `B` is u32 for 4-bit codes, u8 for 8-bit ones; `w` holds
+ * all pairs, or two.
+ */
 // @ts-ignore: decorator
 @inline
 function evenPair<B>(w: v128, shift: i32, mask: v128): v128 {
@@ -274,29 +279,25 @@ export function matmulWords<B>(
     }
   }
   if (tiledRows == rows) return;
-  const apart = (end - begin) / ROW_PANELS, rest = begin + apart * ROW_PANELS;
-  for (let first = begin; first < begin + apart; first++) {
-    for (let row = tiledRows; row < rows; row++) {
-      const a = codes + <usize>row * rowBytes;
-      const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
-      const to = output + <usize>row * outputStride + <usize>first * 32;
-      rowTile<B, u32>(
-        a, sum, step, weights + <usize>first * panelBytes, panelBytes, scales + <usize>first * scaleBytes, scaleBytes,
-        zerosOf(zeros, first, scaleBytes), zero, blocks, groupBlocks, apart, to, biasOf(bias, first), accumulate,
-        outputs - first * 8,
-      );
-    }
-  }
-  for (let panel = rest; panel < end; panel++) {
+  // As many streams as a row passes together, behind the panels that they leave over.
+  const apart = (end - begin) / ROW_PANELS, streams = end - apart * ROW_PANELS;
+  for (let panel = begin; panel < streams + apart; panel++) {
+    const w = weights + <usize>panel * panelBytes, scale = scales + <usize>panel * scaleBytes;
+    const zeroRow = zerosOf(zeros, panel, scaleBytes), biasRow = biasOf(bias, panel), count = outputs - panel * 8;
     for (let row = tiledRows; row < rows; row++) {
       const a = codes + <usize>row * rowBytes;
       const sum = sums + <usize>row * groupStride, step = steps + <usize>row * groupStride;
       const to = output + <usize>row * outputStride + <usize>panel * 32;
-      rowTile<B, u8>(
-        a, sum, step, weights + <usize>panel * panelBytes, panelBytes, scales + <usize>panel * scaleBytes, scaleBytes,
-        zerosOf(zeros, panel, scaleBytes), zero, blocks, groupBlocks, 0, to, biasOf(bias, panel), accumulate,
-        outputs - panel * 8,
-      );
+      if (panel < streams) {
+        rowTile<B, u8>(
+          a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, 0, to, biasRow, accumulate, count,
+        );
+      } else {
+        rowTile<B, u32>(
+          a, sum, step, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, apart, to, biasRow, accumulate,
+          count,
+        );
+      }
     }
   }
 }

@@ -6,8 +6,8 @@ import { CONSTANTS_ADDRESS } from "../shared/layout";
 import { ROUND_MAGIC } from "./vector";
 
 /**
- * Constants of exp4 and powerOfTwo4, from memory: V8 puts a vector constant into a register anew at every use, three instructions each, but
- * loads from an address that it knows in one.
+ * Constants of exp4 and powerOfTwo4, from memory: V8 puts a vector constant into a register anew at every use, three
+ * instructions each, but loads from an address that it knows in one.
  */
 // @ts-ignore: decorator
 @inline
@@ -74,8 +74,8 @@ export function exp4(x: v128): v128 {
 const SMALLEST_POWER: f32 = -100;
 
 /**
- * 2^x of four lanes, x ≤ 0; 2^−100 for all that is below, NaN stays NaN. A polynomial of degree 5, least squares with weights that
- * level its relative error: at most 2·10^-7 off. Half the instructions of exp4.
+ * 2^x of four lanes, x ≤ 0; 2^−100 for all that is below, NaN stays NaN. A polynomial of degree 5, least squares with weights
+ * that level its relative error: at most 2·10^-7 off. Half the instructions of exp4.
  */
 // @ts-ignore: decorator
 @inline

@@ -248,8 +248,8 @@ export function storeRows(
 }
 
 /**
- * Panels that one row passes together, each a quarter (or half) of a thread's share from the next. Prefetchers stop at pages of 4 KiB
- * unless what follows is read next, and a row's loop leaves few loads in flight. Four long streams hide both: from memory, one
+ * Panels that one row passes together, each a quarter (or half) of a thread's share from the next. Prefetchers stop at pages of
+ * 4 KiB unless what follows is read next, and a row's loop leaves few loads in flight. Four long streams hide both: from memory, one
  * thread of a Zen 4, 11 GB/s with two neighbouring panels, 14 with four, 21 with four far apart, of 24 from a cache.
  */
 export const ROW_PANELS = 4;

@@ -38,7 +38,10 @@ export const LEADER_NAPS_ADDRESS = 452;
 /** The command: the operation's number, then its arguments, four bytes each (u32, i32 or f32). */
 export const COMMAND_ADDRESS = 512;
 export const COMMAND_WORDS = 64;
-/** Products that share a pass over the same activations: queries, keys and values. Where they begin in the command, and words of each. */
+/**
+ * Products that share a pass over the same activations: queries, keys and values. Where they begin in the command, and words of
+ * each.
+ */
 export const PRODUCTS_MAX = 3;
 export const PRODUCTS_WORD = 10;
 export const PRODUCT_WORDS = 9;

@@ -290,6 +290,7 @@ export class Sequence implements Disposable {
     const { heads, layers, vocabularySize: vocabSize } = decoder.config;
     const total = tokenIds.length;
     const rows = logits === "all" ? total : logits === "last" ? 1 : 0;
+    const unwanted = total - rows;
     const data = new Float32Array(rows * vocabSize);
     let mean: AttentionMean | undefined;
     for (let begin = 0; begin < tokenIds.length; begin += decoder.rows) {
@@ -300,7 +301,7 @@ export class Sequence implements Disposable {
       if (isLast && options.attention) mean = new AttentionMean();
       const watch = mean && ((weights: Float32Array) => mean!.add(weights, heads));
       this.#cache.use(start + ids.length);
-      const results = Math.min(ids.length, Math.max(0, begin + ids.length - (total - rows)));
+      const results = Math.min(ids.length, Math.max(0, begin + ids.length - unwanted));
       const step = { ids, start, cache: this.#cache, results, seeing, watch };
       if (total === 1 && !trace) {
         await batches.add(step, rows > 0 ? data : undefined, signal);
@@ -313,8 +314,7 @@ export class Sequence implements Disposable {
             await pause;
             onPromptProgress?.(begin + Math.floor(ids.length * done / layers.length), total);
           }
-          const unwanted = total - rows;
-          for (let row = Math.max(0, unwanted - begin); row < ids.length; row += LOGIT_ROWS) {
+          for (let row = ids.length - results; row < ids.length; row += LOGIT_ROWS) {
             const count = Math.min(LOGIT_ROWS, ids.length - row);
             decoder.logits(row, count, data.subarray((begin + row - unwanted) * vocabSize));
             await this.#pauseWhenDue(signal);
