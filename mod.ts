@@ -1,5 +1,5 @@
 /**
- * remora runs INT4 language models on the CPU: the GPTQ files that people already have, from TypeScript, with WebAssembly
+ * remora runs INT4 language models on the CPU: the GPTQ and AWQ files that people already have, from TypeScript, with WebAssembly
  * SIMD doing the arithmetic.
  *
  * @example A question and an answer
@@ -16,7 +16,22 @@
  *
  * @module
  */
-export { type ErrorCode, type ErrorDetails, RemoraError } from "./src/core/errors.ts";
+import type { LoadOptions } from "./src/loading/options.ts";
+import type { ModelSource } from "./src/io/source.ts";
+import { ModelLoader } from "./src/loading/load_model.ts";
+import {
+  type ConversationState,
+  type LoadedConversation,
+  readConversation,
+  writeConversation,
+} from "./src/generation/conversation_file.ts";
+import type { Model } from "./src/generation/model.ts";
+import type { ModelInfo } from "./src/generation/model_info.ts";
+import { denoPlatform } from "./src/platform/deno.ts";
+import type { Sequence } from "./src/sequence/sequence.ts";
+
+export { type ErrorCode, type ErrorDetails, printable, RemoraError } from "./src/core/errors.ts";
+export { describeBytes, describeCount, describeInteger } from "./src/core/figures.ts";
 export {
   type CodeBits,
   gptqToMarlin,
@@ -24,17 +39,8 @@ export {
   marlinToGptq,
   marlinToPanels,
   unpackGptq,
-} from "./src/formats/marlin.ts";
-export { memoryModelSource } from "./src/io/memory.ts";
-export type { ModelSource } from "./src/io/source.ts";
-export type { ImageInput, PreparedImage, RawImage, SeenImage } from "./src/image/input.ts";
-export { inspectModel, loadModel, type LoadOptions, repackModel } from "./src/generation/load_model.ts";
-export type { Model } from "./src/generation/model.ts";
-export type { PictureAttention } from "./src/generation/picture_attention.ts";
-export type { CrossAttentionRows } from "./src/generation/vision.ts";
-export type { MemoryInfo } from "./src/generation/memory_plan.ts";
-export type { MemoryLimit } from "./src/core/memory_limit.ts";
-export type { ModelInfo, ModuleInfo, VisionInfo } from "./src/generation/model_info.ts";
+} from "./src/formats/marlin/marlin.ts";
+export { SYNTHETIC_SHAPES, syntheticModelSource, type SyntheticShapeName } from "./src/formats/synthetic.ts";
 export type {
   Completion,
   FinishReason,
@@ -43,11 +49,118 @@ export type {
   TokenLogprobs,
   Usage,
 } from "./src/generation/requests.ts";
-export type { SamplingOptions } from "./src/generation/sampler.ts";
-export type { ForwardOptions, ForwardResult, Sequence } from "./src/generation/sequence.ts";
+export type { MemoryInfo, ModuleInfo } from "./src/generation/model_info.ts";
+export { decodeImage, type Pixels } from "./src/image/decode.ts";
+export type { ImageInput, PreparedImage, RawImage, SeenImage } from "./src/image/input.ts";
+export { encodePng } from "./src/image/png/encode.ts";
+export { resizeBilinear } from "./src/image/resize.ts";
+export { memoryModelSource } from "./src/io/memory.ts";
+export type { Trace } from "./src/models/decoder.ts";
+export type { MemoryLimit } from "./src/platform/memory_limit.ts";
+export type { SamplingOptions } from "./src/sampling/sampler.ts";
+export type { PictureAttention } from "./src/sequence/picture_attention.ts";
+export type { ForwardOptions, ForwardResult } from "./src/sequence/sequence.ts";
 export type { RenderOptions } from "./src/text/chat_template.ts";
 export type { ContentPart, Message } from "./src/text/messages.ts";
 export type { DecodeOptions, EncodeOptions, Tokenizer } from "./src/text/tokenizer.ts";
+export type { CrossAttentionRows, VisionInfo } from "./src/vision/vision_model.ts";
 export type { LoadProgress } from "./src/weights/load.ts";
 export type { Precision } from "./src/weights/plan.ts";
-export type { Trace } from "./src/models/decoder/decoder.ts";
+export type { ConversationState, LoadedConversation, LoadOptions, Model, ModelInfo, ModelSource, Sequence };
+
+const loader = new ModelLoader(denoPlatform);
+
+/**
+ * Loads a model and starts its threads.
+ *
+ * @param source A directory, an http(s) URL of one, a hub id `owner/name[@revision]`, or a `ModelSource`.
+ * @throws {RemoraError} FILE_NOT_FOUND, BAD_FILE, BAD_CONFIG, BAD_TENSOR, MISSING_TENSOR, UNSUPPORTED, OUT_OF_MEMORY or
+ * WORKER_FAILED, naming file and tensor; its threads have ended then and its memory is given back. The signal's reason when it fires.
+ *
+ * @example One answer
+ * ```ts
+ * import { loadModel } from "./mod.ts";
+ * async function answer(path: string): Promise<string> {
+ *   await using model = await loadModel(path, { threads: 2 });
+ *   const { text } = await model.complete({ prompt: "The capital of France is", maxTokens: 8 });
+ *   return text;
+ * }
+ * ```
+ */
+export async function loadModel(
+  source: string | URL | ModelSource,
+  options: LoadOptions = {},
+): Promise<Model> {
+  return await loader.load(source, options);
+}
+
+/**
+ * Writes the weights as they lie in memory into a file, for {@linkcode LoadOptions.cache}.
+ *
+ * @param file Where to; default: `repacked.remora` in the model's folder. Whatever is there is replaced.
+ * @returns The file, and its bytes.
+ * @throws {RemoraError} As {@linkcode loadModel}; BAD_ARGUMENT for a model without a folder and no file named, BAD_FILE when the
+ * file cannot be written.
+ *
+ * @example Repack once, load fast
+ * ```ts
+ * import { loadModel, repackModel } from "./mod.ts";
+ * async function repackAndLoad(path: string) {
+ *   const { file } = await repackModel(path);
+ *   return await loadModel(path, { cache: file });
+ * }
+ * ```
+ */
+export async function repackModel(
+  source: string | URL | ModelSource,
+  options: LoadOptions & { file?: string } = {},
+): Promise<{ file: string; bytes: number }> {
+  return await loader.repack(source, options);
+}
+
+/**
+ * What a model is and what it will take, from its headers alone: no weights are read, no thread is started.
+ *
+ * @throws {RemoraError} As {@linkcode loadModel}.
+ */
+export async function inspectModel(
+  source: string | URL | ModelSource,
+  options: LoadOptions = {},
+): Promise<ModelInfo> {
+  return await loader.inspect(source, options);
+}
+
+/**
+ * Reads a file of {@linkcode saveConversation}. Its snapshot goes into a sequence with `Sequence.restore`, which checks that it
+ * is the same model's.
+ *
+ * @throws {RemoraError} FILE_NOT_FOUND, BAD_FILE, naming the file.
+ */
+export function loadConversation(path: string): LoadedConversation {
+  return readConversation(denoPlatform, path);
+}
+
+/**
+ * Writes a conversation and the sequence that has read it, to go on later or in another process. The file is the old one or the
+ * new one at any time where the file `PATH.partial` may be written too.
+ *
+ * @throws {RemoraError} BAD_FILE when it cannot be written.
+ *
+ * @example Answer, and keep the conversation
+ * ```ts
+ * import { type Message, type Model, saveConversation } from "./mod.ts";
+ * async function answer(model: Model, messages: Message[], path: string): Promise<void> {
+ *   using sequence = model.createSequence();
+ *   const { text, tokenIds } = await model.complete({ messages, sequence });
+ *   const whole = [...messages, { role: "assistant", content: text }];
+ *   await saveConversation(path, { messages: whole, tokenIds: [...sequence.tokenIds, ...tokenIds.slice(-1)] }, sequence);
+ * }
+ * ```
+ */
+export async function saveConversation(
+  path: string,
+  state: ConversationState,
+  sequence: Sequence,
+): Promise<void> {
+  await writeConversation(denoPlatform, path, state, sequence);
+}

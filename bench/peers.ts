@@ -16,7 +16,7 @@ import { markdownTable } from "../cli/figures.ts";
 import { processorName } from "../cli/processor.ts";
 import { summarise } from "../cli/speed.ts";
 import { runForJson } from "./processes.ts";
-import { multiplications, type Product, ProductBench } from "./products.ts";
+import { multiplications, type Product, ProductBench } from "../kernels/bench/products.ts";
 import { runRemoraBench } from "./remora.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
@@ -149,7 +149,7 @@ function onnxRuntimeWeb({ peers, scripts, threads }: PeerSettings): Contestant {
     async measure() {
       const args = [`${scripts}/bench_ort.mjs`, `${threads}`, `${LAYERS}`];
       const cases = await runForJson<ProductTimings>("node", args, { cwd: peers, isQuiet: true });
-      // Accuracy 4: activations of one byte. It has none of two, so both of ours are compared with that.
+      // Accuracy 4: activations of one byte. ONNX Runtime has none of two, so both of ours are compared with that.
       const like = cases.find(({ blockSize, accuracy }) => blockSize === 128 && accuracy === 4)!;
       return Object.fromEntries(PRODUCTS.map(({ rows, activationBytes }) => [
         productTest(rows, activationBytes),
@@ -172,7 +172,7 @@ async function play(contestants: Contestant[], rounds: number): Promise<Map<Cont
   return played;
 }
 
-/** One test of ours beside one peer's. */
+/** One test of ours against one peer's. */
 interface Comparison {
   test: string;
   peer: string;

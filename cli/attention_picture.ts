@@ -1,11 +1,9 @@
 /**
- * A picture beside itself with a heat map of where the model looked.
+ * A picture, and beside it the same picture under a heat map of where the model looked.
  *
  * @module
  */
-import type { PictureAttention } from "../mod.ts";
-import type { Pixels } from "../src/image/pixels.ts";
-import { resizeBilinear } from "../src/image/resize.ts";
+import { type PictureAttention, type Pixels, resizeBilinear } from "../mod.ts";
 
 /** The longer side of the picture in the result: large enough to see patches, small enough to send to somebody. */
 const SIDE = 560;

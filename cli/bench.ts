@@ -3,9 +3,16 @@
  *
  * @module
  */
-import { loadModel, type LoadOptions, type Model, type ModelInfo, type ModelSource } from "../mod.ts";
-import { printable } from "../src/core/errors.ts";
-import { SYNTHETIC_SHAPES, syntheticModelSource } from "../src/formats/synthetic.ts";
+import {
+  loadModel,
+  type LoadOptions,
+  type Model,
+  type ModelInfo,
+  type ModelSource,
+  printable,
+  SYNTHETIC_SHAPES,
+  syntheticModelSource,
+} from "../mod.ts";
 import { describeBytes, describeCount, markdownTable } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
 import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readSharedLoadOptions } from "./load_options.ts";

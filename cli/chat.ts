@@ -3,10 +3,16 @@
  *
  * @module
  */
-import type { GenerateRequest, Message, Model, Sequence } from "../mod.ts";
-import { RemoraError } from "../src/core/errors.ts";
-import { decodeImage } from "../src/image/decode.ts";
-import { cannotSee } from "../src/image/input.ts";
+import {
+  decodeImage,
+  type GenerateRequest,
+  type LoadedConversation,
+  type Message,
+  type Model,
+  RemoraError,
+  saveConversation,
+  type Sequence,
+} from "../mod.ts";
 import { answer, describeAnswer } from "./answer.ts";
 import { userMessage, withUserMessage } from "./conversation.ts";
 import { describeInteger } from "./figures.ts";
@@ -14,7 +20,6 @@ import { Interrupted, Interruption } from "./interruption.ts";
 import { LineEditor } from "./line_editor.ts";
 import { namePictures, readPicture } from "./picture.ts";
 import { PromptBars } from "./prompt_bars.ts";
-import { type LoadedState, writeState } from "./state_file.ts";
 import { note, print } from "./terminal.ts";
 
 /** How to chat. */
@@ -28,7 +33,7 @@ export interface ChatSettings {
   /** Shown with the first message. */
   pictures: Uint8Array[];
   /** What to go on with. */
-  state?: LoadedState;
+  state?: LoadedConversation;
   /** Where to save the conversation when the user leaves. */
   savePath?: string;
 }
@@ -63,7 +68,7 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
     else if (text === "/reset") conversation.reset();
     else if (command === "system" && argument) conversation.reset(argument);
     else if (command === "image" && argument) await conversation.showPicture(argument);
-    // With more behind it, "/tmp is full" may well be a message.
+    // With more text after the word it may well be a message: "/tmp is full".
     else if (command && !argument) note(`unknown command ${text}; /help lists them\n`);
     else await conversation.say(text, termination.signal);
   }
@@ -104,11 +109,11 @@ class Conversation {
   /** Saves where the conversation stands. */
   async save(path: string): Promise<void> {
     const state = { messages: this.#messages, tokenIds: [...this.#sequence.tokenIds] };
-    await writeState(path, state, this.#sequence);
+    await saveConversation(path, state, this.#sequence);
   }
 
   /** Takes up a conversation that the sequence has seen. */
-  #goOn({ path, messages }: LoadedState): void {
+  #goOn({ path, messages }: LoadedConversation): void {
     if (!messages) {
       throw new RemoraError("BAD_ARGUMENT", "Cannot go on with", {
         file: path,
@@ -124,7 +129,12 @@ class Conversation {
   /** Keeps a picture for the next message. */
   async showPicture(path: string): Promise<void> {
     try {
-      if (!this.#model.info.vision) throw cannotSee();
+      if (!this.#model.info.vision) {
+        throw new RemoraError("UNSUPPORTED", "Cannot look at a picture", {
+          expected: "a model with a vision tower",
+          found: "a text model",
+        });
+      }
       const picture = await readPicture(path);
       const { width, height } = await decodeImage(picture).catch((error) => {
         throw namePictures(error, [path]);

@@ -19,7 +19,7 @@ export function withUserMessage(messages: readonly Message[], next: Message): Me
   return [...messages.slice(0, -1), { ...last, content: joined(last.content, next.content) }];
 }
 
-/** One content behind the other; templates trim each text, so a line break between two must be inside of one. */
+/** One content after the other; templates trim each text, so a line break between two must be inside of one. */
 function joined(one: Message["content"], two: Message["content"]): Message["content"] {
   if (typeof one === "string" && typeof two === "string") return `${one}\n${two}`;
   const [before, after] = [one, two].map((content) =>

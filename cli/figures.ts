@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { describeBytes, describeCount, describeInteger } from "../src/core/figures.ts";
+export { describeBytes, describeCount, describeInteger } from "../mod.ts";
 
 /** Rows as a Markdown table under the first of them, its columns aligned for those who read it as it is. */
 export function markdownTable(rows: string[][], right: readonly number[] = []): string {

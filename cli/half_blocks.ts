@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { Pixels } from "../src/image/pixels.ts";
-import { resizeBilinear } from "../src/image/resize.ts";
+import { type Pixels, resizeBilinear } from "../mod.ts";
 
 /** Its foreground fills the upper half of a character's place, its background the lower; each half is about a square. */
 const UPPER_HALF = "▀";

@@ -14,10 +14,19 @@ export const MODEL_OPTION = {
 export const LOAD_OPTIONS = {
   "ctx-size": { short: "c", value: "N", help: "tokens of context; default: the model's, or what fits" },
   threads: { short: "t", value: "N", help: "threads; default: physical cores" },
-  precision: { value: "int8|f32", help: "arithmetic; default: int8" },
-  "kv-cache": { value: "f32|f16|int8", help: "storage of keys and values; default: f16" },
+  precision: {
+    value: "int8|f32",
+    help: "int8: integer products, activations of 8 to 16 bits; f32: floats; default: int8",
+  },
+  "kv-cache": {
+    value: "f32|f16|int8",
+    help: "f32: floats; f16: 16-bit integers; int8: 8-bit ones; default: f16 (f32 with --precision f32)",
+  },
   kernels: { value: "auto|relaxed|strict", help: "SIMD instructions; default: auto" },
-  dense: { value: "int8|f16", help: "what becomes of unquantised matrices; default: int8" },
+  dense: {
+    value: "int8|f16",
+    help: "unquantised matrices; int8: 8-bit codes (7 in a vision tower); f16: as stored; default: int8",
+  },
 } satisfies OptionDefinitions;
 
 /** Where repacked weights are kept, for commands that load a model. */
@@ -53,7 +62,7 @@ export function readSharedLoadOptions(options: Options): Omit<LoadOptions, "thre
   };
 }
 
-/** What `CACHE_OPTIONS` say; what is in the way of the cache is told on stderr. */
+/** What `CACHE_OPTIONS` say; what prevents the use of the cache is reported on stderr. */
 export function readCacheOptions(options: Options): Pick<LoadOptions, "cache" | "onNotice"> {
   const cache = options.text("cache-file") ?? options.flag("cache");
   return { cache, onNotice: (text) => note(`remora: ${text}\n`) };

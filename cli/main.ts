@@ -24,12 +24,12 @@ const HELP = `remora runs INT4 language models on the CPU.
   remora bench MODEL         how fast a model is on this machine
   remora perplexity MODEL FILE
                              how well a model foresees a text
-  remora repack MODEL        a file beside the model that loads faster
+  remora repack MODEL        write a file from which the model loads faster
 
   remora COMMAND --help      the options of a command
   remora --version           the version
 
-MODEL is a directory; deno run needs --allow-read=MODEL.
+MODEL is a directory, its URL, or a hub id owner/name; deno run needs --allow-read=MODEL, or --allow-net=HOST.
 `;
 
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
@@ -40,7 +40,7 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
   repack,
 };
 
-/** Names that are taken, so that nobody reads another meaning into them. */
+/** Names that are reserved for later commands. */
 const FUTURE_COMMANDS = ["serve", "pull", "ls", "rm", "doctor"];
 
 /** Runs a command line and returns the exit code. */

@@ -1,17 +1,17 @@
 /**
- * What must be known before a model is opened: where it is, and that files may be read and written without anyone being asked.
+ * What must be known before a model is opened: where it is, and that files may be read and written without asking for permission.
  *
  * @module
  */
+import { RemoraError } from "../mod.ts";
 import { fileURLToPath } from "node:url";
-import { RemoraError } from "../src/core/errors.ts";
 import type { Options } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** A model on the command line. */
 export interface ModelArgument {
   model: string;
-  /** Arguments behind it. */
+  /** Arguments after it. */
   rest: readonly string[];
 }
 

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { ModuleInfo } from "../mod.ts";
-import { printable } from "../src/core/errors.ts";
+import { type ModuleInfo, printable } from "../mod.ts";
 import { alignColumns, describeBytes } from "./figures.ts";
 
 /** A module's name: the stack of layers, the layer's number, the place in it. */
@@ -51,7 +50,8 @@ function rowsOf(modules: readonly ModuleInfo[]): Row[] {
     // A table that is there twice serves as the output head the second time.
     const place = printable(own) + (names.has(name) ? " (as head)" : "");
     names.add(name);
-    const stored = format === "gptq" ? `gptq ${bits} bit${groupSize > 0 ? ` g${groupSize}` : ""}` : format;
+    const isFloat = /^b?f\d+$/.test(format);
+    const stored = isFloat ? format : `${format} ${bits} bit${groupSize > 0 ? ` g${groupSize}` : ""}`;
     const key = JSON.stringify([place, stored, memoryFormat]);
     const row = rows.get(key) ?? { place, stored, memoryFormat, count: 0, bytes: 0, layers: [] };
     row.count++;

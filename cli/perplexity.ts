@@ -3,9 +3,7 @@
  *
  * @module
  */
-import { inspectModel, loadModel, type Model } from "../mod.ts";
-import { RemoraError } from "../src/core/errors.ts";
-import { yieldToEvents } from "../src/core/yield.ts";
+import { inspectModel, loadModel, type Model, RemoraError } from "../mod.ts";
 import { Interruption } from "./interruption.ts";
 import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readLoadOptions } from "./load_options.ts";
 import { checkAccess, requireRead, takeModel } from "./model_access.ts";
@@ -98,7 +96,6 @@ export async function scoreTokens(
     const end = Math.min(begin + chunk, ids.length);
     for (let at = begin; at < end; at += ROWS) {
       onProgress?.(at / ids.length);
-      await yieldToEvents();
       const step = ids.slice(at, Math.min(at + ROWS, end));
       const { vocabSize, data } = await sequence.forward(step, { logits: "all", signal });
       for (let row = 0; row < step.length && at + row + 1 < end; row++) {

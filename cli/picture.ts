@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RemoraError } from "../src/core/errors.ts";
+import { RemoraError } from "../mod.ts";
 import { requireRead } from "./model_access.ts";
 
 /**

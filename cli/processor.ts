@@ -6,8 +6,8 @@
 import { cpus } from "node:os";
 
 /**
- * The processor's name where it may be known; nobody is asked for the permission. /proc/cpuinfo says more, but Deno opens
- * it only to processes that may do everything.
+ * The processor's name where the permission is granted; it is not asked for. /proc/cpuinfo says more, but Deno opens it only
+ * with all permissions.
  */
 export function processorName(): string {
   const isGranted = Deno.permissions.querySync({ name: "sys", kind: "cpus" }).state === "granted";

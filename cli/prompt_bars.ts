@@ -1,5 +1,5 @@
 /**
- * What is shown while an answer does not begin yet.
+ * What is shown until an answer begins.
  *
  * @module
  */

@@ -1,9 +1,9 @@
 /**
- * How a program ends that failed.
+ * How a failed program ends.
  *
  * @module
  */
-import { printable, RemoraError } from "../src/core/errors.ts";
+import { printable, RemoraError } from "../mod.ts";
 import { Interrupted } from "./interruption.ts";
 import { note } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
@@ -14,7 +14,7 @@ import { UsageError } from "./usage_error.ts";
  * @returns The exit code: 1 failed, 2 not understood, 130 and 143 ended by SIGINT and SIGTERM.
  */
 export function report(program: string, error: unknown, isVerbose: boolean): number {
-  // Whoever read our output has enough of it.
+  // The program that reads our output closed it: it needs no more.
   if (error instanceof Deno.errors.BrokenPipe) return 0;
   if (error instanceof Interrupted) return error.exitCode;
   const isExpected = error instanceof RemoraError || error instanceof UsageError;

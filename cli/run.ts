@@ -5,14 +5,19 @@
  */
 import {
   type Completion,
+  decodeImage,
+  encodePng,
   type GenerateRequest,
+  loadConversation,
+  type LoadedConversation,
   loadModel,
   type LoadOptions,
   type Message,
   type Model,
+  RemoraError,
+  saveConversation,
   type Sequence,
 } from "../mod.ts";
-import { RemoraError } from "../src/core/errors.ts";
 import { answer, type AnswerListener, describeAnswer } from "./answer.ts";
 import { chat } from "./chat.ts";
 import { userMessage, withUserMessage } from "./conversation.ts";
@@ -26,12 +31,11 @@ import {
   readCacheOptions,
   readLoadOptions,
 } from "./load_options.ts";
-import { checkAccess, requireWrite, takeModel } from "./model_access.ts";
+import { checkAccess, requireRead, requireWrite, takeModel } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { AttentionSum, drawAttention } from "./attention_picture.ts";
 import { namePictures, readPicture } from "./picture.ts";
 import { PromptBars } from "./prompt_bars.ts";
-import { type LoadedState, readState, writeState } from "./state_file.ts";
 import { note, print, ProgressBar, readStdin } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -91,7 +95,7 @@ interface RunSettings {
   /** Where to write the heat map. */
   attentionPath?: string;
   /** What --load-state names. */
-  state?: LoadedState;
+  state?: LoadedConversation;
   /** Where to save the conversation. */
   savePath?: string;
 }
@@ -166,7 +170,8 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
     if (settings.system !== undefined) {
       throw new UsageError("Cannot use --system: expected a conversation that begins, found --load-state");
     }
-    settings.state = await readState(statePath);
+    requireRead(statePath);
+    settings.state = loadConversation(statePath);
   }
   settings.prompt = await readPrompt(options, rest, signal);
   if (settings.prompt === "") throw new UsageError("Cannot run: expected a prompt, found an empty prompt");
@@ -264,7 +269,7 @@ async function runOnce(
   if (isVerbose) note(`${describeAnswer(timed)}; memory ${describeBytes(Deno.memoryUsage().rss)}\n`);
 }
 
-/** The text so far and the prompt behind it, with the pictures of both. */
+/** The text so far and the prompt after it, with the pictures of both. */
 function continuedText(
   model: Model,
   sequence: Sequence,
@@ -302,19 +307,17 @@ async function save(
   // The sequence has not seen the last token; one that ended the answer is no part of it.
   const last = finishReason === "length" ? tokenIds.slice(-1) : [];
   const state = { messages: asked && [...asked, ...answer], tokenIds: [...sequence.tokenIds, ...last] };
-  await writeState(path, state, sequence);
+  await saveConversation(path, state, sequence);
 }
 
 async function writeAttention({ attentionPath, pictures }: RunSettings, looked: AttentionSum): Promise<void> {
   if (attentionPath === undefined || !looked.map) return;
-  const { decodeImage } = await import("../src/image/decode.ts");
-  const { encodePng } = await import("../src/image/png/encode.ts");
   const picture = await decodeImage(pictures[0]);
   await Deno.writeFile(attentionPath, await encodePng(drawAttention(picture, looked.map)));
   note(`where the answer looked: ${attentionPath}\n`);
 }
 
-/** Whether to do without the chat template: by wish, or because the model has none. */
+/** Whether to do without the chat template: on request, or because the model has none. */
 function isRawFor(model: Model, { isRaw, system }: RunSettings): boolean {
   if (isRaw) return true;
   try {

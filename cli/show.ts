@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { inspectModel, type MemoryInfo, type ModelInfo, type VisionInfo } from "../mod.ts";
-import { printable } from "../src/core/errors.ts";
+import { inspectModel, type MemoryInfo, type ModelInfo, printable, type VisionInfo } from "../mod.ts";
 import { alignColumns, describeBytes, describeCount, describeInteger } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
 import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readLoadOptions } from "./load_options.ts";

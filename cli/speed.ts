@@ -4,8 +4,6 @@
  * @module
  */
 import type { Model, Sequence } from "../mod.ts";
-import { yieldToEvents } from "../src/core/yield.ts";
-import { Random } from "../src/generation/random.ts";
 
 /** What to measure. */
 export interface SpeedPlan {
@@ -74,7 +72,6 @@ export async function measureSpeed(
       const run = async (count: number) => {
         sequence.truncate(depth);
         for (let done = 0; done < count; done += step) {
-          await yieldToEvents();
           await feed(step);
         }
       };
@@ -135,13 +132,12 @@ async function fill(
   while (sequence.length < ids.length) {
     const { length } = sequence;
     onProgress?.(`Filling ${ids.length} tokens`, length / ids.length);
-    await yieldToEvents();
     await sequence.forward(ids.slice(length, length + FILL_TOKENS), { signal, logits: "none" });
   }
 }
 
 /** Any ids do, as long as every run has the same. */
 function randomIds(count: number, vocabularySize: number): number[] {
-  const random = Random.fromSeed(1);
-  return Array.from({ length: count }, () => random.nextUint32() % vocabularySize);
+  // Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4).
+  return Array.from({ length: count }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >>> 0) % vocabularySize);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { printable } from "../src/core/errors.ts";
+import { printable } from "../mod.ts";
 
 /** A command line that cannot be obeyed; the program ends with exit code 2. */
 export class UsageError extends Error {

@@ -3,8 +3,6 @@
  *
  * @module
  */
-import { sharedPath } from "./shared.ts";
-
 /** An array of expected.safetensors. */
 export interface GoldenArray {
   shape: number[];
@@ -34,13 +32,40 @@ function read(dtype: string, buffer: ArrayBuffer): Float32Array | number[] {
   return Array.from(dtype === "F16" ? new Uint16Array(buffer) : new Int32Array(buffer));
 }
 
-/** Names of the golden checkpoints that this pattern matches. */
-export function goldenCases(pattern: RegExp): string[] {
-  return [...Deno.readDirSync(sharedPath("goldens"))].map(({ name }) => name).filter((name) =>
-    pattern.test(name)
-  )
-    .sort();
-}
+/** Goldens of the text architectures that there are, at least one of each. */
+export const ARCHITECTURES = [
+  "arch-gemma3-text",
+  "arch-llama",
+  "arch-mistral",
+  "arch-phi3",
+  "arch-phi3-longrope",
+  "arch-qwen2",
+  "arch-qwen3",
+  "arch-smollm3",
+];
+
+/** Goldens of the stored formats that there are. */
+export const STORED_FORMATS = [
+  "awq-gemm-asym-g64",
+  "bf16-dense",
+  "f16-dense",
+  "gptq-8bit",
+  "gptq-bias",
+  "gptq-channelwise",
+  "gptq-desc-act",
+  "gptq-dynamic",
+  "gptq-empty-optional",
+  "gptq-extra-bias",
+  "gptq-lm-head-quantized",
+  "gptq-odd-shapes",
+  "gptq-sharded",
+  "gptq-static-groups-desc-act",
+  "gptq-v1-asym",
+  "gptq-v1-asym-zero",
+  "gptq-v1-sym-g128",
+  "gptq-v1-sym-g32",
+  "gptq-v2-asym",
+];
 
 /** Standard deviation of all values. */
 export function deviation(values: ArrayLike<number>): number {

@@ -10,8 +10,7 @@ import { halfBlocks } from "../cli/half_blocks.ts";
 import { namePictures, readPicture } from "../cli/picture.ts";
 import { report } from "../cli/report.ts";
 import { note, print } from "../cli/terminal.ts";
-import { loadModel, type Message } from "../mod.ts";
-import { decodeImage, type Pixels } from "../src/image/decode.ts";
+import { decodeImage, loadModel, type Message, type Pixels } from "../mod.ts";
 
 const MODEL = fileURLToPath(new URL("../models/scenes-mllama-int4", import.meta.url));
 const PICTURE = `${MODEL}/reference/wide.png`;

@@ -1,4 +1,4 @@
-/** What a kernel module exports: the lockstep of a team. Every kernel is reached through its operation number. And a probe. */
+/** What a kernel module exports: the lockstep of threads, through which every kernel is reached by its number; and a probe. */
 export { probeDots } from "./dot_probe";
-export { release, run, serve } from "./team";
+export { release, run, serve } from "./lockstep";
 export { prepare } from "./transcendental";

@@ -1,40 +1,394 @@
-// Compiled by both asc and Deno: constants only. The number of each operation a team can run in lockstep.
+/**
+ * Every operation that the kernels know, described once. The kernel build (kernels/build.ts) makes two files of this table: the
+ * host's typed calls (kernels/host/calls.ts) and the dispatch inside the kernels (kernels/assembly/dispatch.ts).
+ *
+ * An operation's number is its place in the table, after those that the lockstep keeps for itself. Its kernel is the function
+ * of the same name in the named file and takes the arguments in the order in which they stand here, then `rank` and `size` of
+ * the calling thread: inputs, then shapes, then outputs, for all operations alike.
+ *
+ * @module
+ */
+import { PRODUCTS_MAX } from "./layout.ts";
 
-export const OP_EXIT = 0;
-export const OP_PACK_INT4 = 1;
-export const OP_PACK_INT4_GATHERED = 2;
-export const OP_PACK_INT8_GATHERED = 3;
-export const OP_PACK_SCALES = 4;
-export const OP_PACK_ZEROS = 5;
-export const OP_PACK_DENSE = 6;
-export const OP_PACK_DENSE_CODES = 7;
-export const OP_WIDEN = 8;
-export const OP_EMBED = 9;
-export const OP_RMS_NORM = 10;
-export const OP_GATHER_COLUMNS = 11;
-export const OP_QUANTIZE = 12;
-export const OP_MATMUL_CODES = 13;
-export const OP_MATMUL_INT4_EXACT = 15;
-export const OP_MATMUL_INT8_EXACT = 16;
-export const OP_MATMUL_DENSE = 17;
-export const OP_ROPE_TABLE = 18;
-export const OP_ROPE = 19;
-export const OP_STORE_KEYS_VALUES = 20;
-export const OP_ATTENTION = 21;
-export const OP_GATED_ACTIVATION = 22;
-export const OP_ADD_SCALED = 23;
-export const OP_SOFTMAX = 24;
-export const OP_LAYER_NORM = 25;
-export const OP_ACTIVATION = 26;
-export const OP_SPREAD_COLUMNS = 27;
-export const OP_GPTQ_TO_MARLIN = 28;
-export const OP_MARLIN_TO_GPTQ = 29;
-export const OP_MARLIN_TO_PANELS = 30;
-export const OP_MARLIN_PERMUTE_SCALES = 31;
-export const OP_PACK_MARLIN_SCALES = 32;
-export const OP_UNPACK_CODES = 33;
-export const OP_ATTENTION_WEIGHTS = 34;
-/** Sends the workers to another memory; its number is the argument. */
-export const OP_MOVE = 35;
-export const OP_CHECKSUM = 36;
-export const OP_TOUCH = 37;
+/**
+ * What an argument is.
+ *
+ * | unit           | on the host                               | in the kernel                          |
+ * | -------------- | ----------------------------------------- | -------------------------------------- |
+ * | matrix         | `Strided`: address and row stride         | two `usize`: address, stride in bytes  |
+ * | address        | number of bytes from the memory's start; 0: nothing there | `usize`                |
+ * | bytes          | number of bytes                           | `usize`                                |
+ * | count          | whole number                              | `i32`                                  |
+ * | real           | number, rounded to f32                    | `f32`                                  |
+ * | flag           | boolean                                   | `i32`, 0 or 1                          |
+ * | the others     | a name of kernels/host/types.ts           | `i32`, a constant of shared/layout.ts  |
+ */
+export type Unit =
+  | "matrix"
+  | "address"
+  | "bytes"
+  | "count"
+  | "real"
+  | "flag"
+  | "elementType"
+  | "weightType"
+  | "keyValueType"
+  | "activationForm"
+  | "activationFunction";
+
+/** Arguments by name, in calling order. */
+export type Arguments = Readonly<Record<string, Unit>>;
+
+/** Inputs, shapes and outputs, in this order. */
+export interface Signature {
+  readonly inputs?: Arguments;
+  readonly shapes?: Arguments;
+  readonly outputs?: Arguments;
+}
+
+/** One operation. */
+export interface Operation extends Signature {
+  readonly name: string;
+  /** Its kernel's file below kernels/assembly, without ending. */
+  readonly file: string;
+  /** What it does, in one line; the kernel's own comment has the layouts. */
+  readonly about: string;
+  /** A list of the same arguments: the kernel runs once for each item, and no thread waits in between. */
+  readonly list?: Signature & { readonly name: string; readonly most: number };
+}
+
+/** Operations of the lockstep itself; they have no kernel. */
+export const RESERVED_OPERATIONS = ["exit", "move"] as const;
+
+/** All others. */
+export const OPERATIONS: readonly Operation[] = [
+  {
+    name: "packInt4",
+    file: "pack/codes",
+    about: "A window of words of eight 4-bit codes, packed along the inputs, into panels.",
+    inputs: { source: "address" },
+    shapes: { outputs: "count", blocks: "count", blockBegin: "count", blockCount: "count" },
+    outputs: { weights: "address" },
+  },
+  {
+    name: "packInt4Gathered",
+    file: "pack/codes",
+    about: "All words of eight 4-bit codes, their inputs brought into another order, into panels.",
+    inputs: { source: "address", order: "address" },
+    shapes: { outputs: "count", blocks: "count" },
+    outputs: { weights: "address" },
+  },
+  {
+    name: "packInt4Interleaved",
+    file: "pack/codes",
+    about: "A window of AWQ's words of eight 4-bit codes, packed along the outputs, into panels.",
+    inputs: { source: "address" },
+    shapes: { outputs: "count", blocks: "count", blockBegin: "count", blockCount: "count" },
+    outputs: { weights: "address" },
+  },
+  {
+    name: "packInt8Gathered",
+    file: "pack/codes",
+    about: "All words of four 8-bit codes, in their own order or another, into panels.",
+    inputs: { source: "address", order: "address" },
+    shapes: { outputs: "count", blocks: "count" },
+    outputs: { weights: "address" },
+  },
+  {
+    name: "packScales",
+    file: "pack/scales",
+    about: "Scales, widened to f32, into panels; non-finite ones are counted.",
+    inputs: { source: "address", sourceType: "elementType" },
+    shapes: { outputs: "count", groups: "count", split: "count" },
+    outputs: { scales: "address" },
+  },
+  {
+    name: "packZeros",
+    file: "pack/scales",
+    about: "Zero points, packed along the outputs, into panels.",
+    inputs: { source: "address" },
+    shapes: {
+      bits: "count",
+      addOne: "flag",
+      interleaved: "flag",
+      outputs: "count",
+      groups: "count",
+      split: "count",
+    },
+    outputs: { zeros: "address" },
+  },
+  {
+    name: "packDense",
+    file: "pack/dense",
+    about: "Rows of an unquantised matrix into panels of the same type; non-finite values are counted.",
+    inputs: { source: "address", sourceType: "elementType" },
+    shapes: { rowCount: "count", inputs: "count", panelBegin: "count" },
+    outputs: { weights: "address" },
+  },
+  {
+    name: "packDenseCodes",
+    file: "pack/dense",
+    about:
+      "Rows of an unquantised matrix into panels of 8-bit or 7-bit codes; non-finite values are counted.",
+    inputs: { source: "address", sourceType: "elementType" },
+    shapes: {
+      codeType: "weightType",
+      rowCount: "count",
+      inputs: "count",
+      group: "count",
+      panelBegin: "count",
+    },
+    outputs: { weights: "address", scales: "address" },
+  },
+  {
+    name: "widen",
+    file: "pack/dense",
+    about: "A vector to f32, with `offset` added; non-finite values are counted.",
+    inputs: { source: "address", sourceType: "elementType" },
+    shapes: { count: "count", offset: "real" },
+    outputs: { target: "address" },
+  },
+  {
+    name: "touch",
+    file: "memory/touch",
+    about:
+      "Takes the memory of an array that will be filled from the operating system; what is there is lost.",
+    shapes: { bytes: "bytes" },
+    outputs: { target: "address" },
+  },
+  {
+    name: "checksum",
+    file: "memory/checksum",
+    about: "Both sums of Fletcher's checksum, each thread's share for itself.",
+    inputs: { source: "address" },
+    shapes: { bytes: "bytes" },
+    outputs: { sums: "address" },
+  },
+  {
+    name: "embed",
+    file: "rows/embed",
+    about: "Rows of an embedding table by token id.",
+    inputs: {
+      ids: "address",
+      weights: "address",
+      weightType: "weightType",
+      scales: "address",
+      zeros: "address",
+      zero: "real",
+    },
+    shapes: { group: "count", rows: "count", inputs: "count", factor: "real" },
+    outputs: { output: "matrix" },
+  },
+  {
+    name: "rmsNorm",
+    file: "rows/norms",
+    about: "Root-mean-square normalisation of `segments` neighbouring runs of `width` columns in each row.",
+    inputs: { input: "matrix", weight: "address" },
+    shapes: { rows: "count", segments: "count", width: "count", epsilon: "real" },
+    outputs: { output: "matrix" },
+  },
+  {
+    name: "layerNorm",
+    file: "rows/norms",
+    about: "Layer normalisation of each row.",
+    inputs: { input: "matrix", weight: "address", bias: "address" },
+    shapes: { rows: "count", width: "count", epsilon: "real" },
+    outputs: { output: "matrix" },
+  },
+  {
+    name: "gatherColumns",
+    file: "rows/columns",
+    about: "Columns in another order; 0 where the order says -1.",
+    inputs: { input: "matrix", order: "address" },
+    shapes: { rows: "count", count: "count" },
+    outputs: { output: "matrix" },
+  },
+  {
+    name: "spreadColumns",
+    file: "rows/columns",
+    about: "Columns, `step` apart.",
+    inputs: { input: "matrix" },
+    shapes: { step: "count", rows: "count", width: "count" },
+    outputs: { output: "matrix" },
+  },
+  {
+    name: "quantize",
+    file: "rows/quantize",
+    about: "Activations to integers, with their sums and one scale for each row and group.",
+    inputs: { input: "matrix" },
+    shapes: { rows: "count", inputs: "count", group: "count", form: "activationForm" },
+    outputs: { codes: "address", sums: "address", scales: "address" },
+  },
+  {
+    name: "activation",
+    file: "rows/activations",
+    about: "An activation function of every value, in place.",
+    shapes: { function: "activationFunction", rows: "count", width: "count" },
+    outputs: { values: "matrix" },
+  },
+  {
+    name: "gatedActivation",
+    file: "rows/activations",
+    about: "function(gate) * up, element by element.",
+    inputs: { gate: "matrix", up: "matrix" },
+    shapes: { function: "activationFunction", rows: "count", width: "count" },
+    outputs: { output: "matrix" },
+  },
+  {
+    name: "addScaled",
+    file: "rows/add",
+    about: "target += factor * source; a source of stride 0 is one row for all.",
+    inputs: { source: "matrix", sourceType: "elementType" },
+    shapes: { rows: "count", width: "count", factor: "real" },
+    outputs: { target: "matrix" },
+  },
+  {
+    name: "matmulCodes",
+    file: "matmul/codes",
+    about:
+      "Products of integer activations and coded weights; the matrices of one call have the same groups.",
+    inputs: {
+      form: "activationForm",
+      codes: "address",
+      sums: "address",
+      activationScales: "address",
+      weightType: "weightType",
+    },
+    shapes: { rows: "count", inputs: "count", group: "count", wideDot: "flag" },
+    list: {
+      name: "products",
+      most: PRODUCTS_MAX,
+      inputs: { weights: "address", scales: "address", zeros: "address", zero: "count", bias: "address" },
+      shapes: { outputs: "count", accumulate: "flag" },
+      outputs: { output: "matrix" },
+    },
+  },
+  {
+    name: "matmulCodesF32",
+    file: "matmul/f32",
+    about: "The product of f32 activations and coded weights.",
+    inputs: {
+      input: "matrix",
+      weights: "address",
+      weightType: "weightType",
+      scales: "address",
+      zeros: "address",
+      zero: "real",
+      bias: "address",
+    },
+    shapes: { rows: "count", outputs: "count", inputs: "count", group: "count", accumulate: "flag" },
+    outputs: { output: "matrix" },
+  },
+  {
+    name: "matmulDense",
+    file: "matmul/f32",
+    about: "The product of f32 activations and unquantised weights.",
+    inputs: { input: "matrix", weights: "address", weightType: "elementType", bias: "address" },
+    shapes: { rows: "count", outputs: "count", inputs: "count", accumulate: "flag" },
+    outputs: { output: "matrix" },
+  },
+  {
+    name: "ropeTable",
+    file: "attention/rope",
+    about: "Cosines and sines of the rotary angles of consecutive positions, times `factor`.",
+    inputs: { frequencies: "address" },
+    shapes: { start: "count", rows: "count", half: "count", factor: "real" },
+    outputs: { table: "address" },
+  },
+  {
+    name: "rope",
+    file: "attention/rope",
+    about: "Rotates the first 2 * half columns of each head, in place.",
+    inputs: { table: "address" },
+    shapes: { rows: "count", heads: "count", headSize: "count", half: "count" },
+    outputs: { vectors: "matrix" },
+  },
+  {
+    name: "storeKeysValues",
+    file: "attention/store",
+    about: "Writes keys and values of consecutive tokens into their blocks.",
+    inputs: { keys: "matrix", values: "matrix" },
+    shapes: {
+      keyValueType: "keyValueType",
+      start: "count",
+      rows: "count",
+      heads: "count",
+      headSize: "count",
+    },
+    outputs: { table: "address" },
+  },
+  {
+    name: "attention",
+    file: "attention/attention",
+    about:
+      "Attention of rows over blocks of keys and values: causal, or with `counts` the same keys for all rows.",
+    inputs: { queries: "matrix", table: "address", counts: "address" },
+    shapes: {
+      keyValueType: "keyValueType",
+      blocks: "count",
+      start: "count",
+      window: "count",
+      rows: "count",
+      heads: "count",
+      kvHeads: "count",
+      headSize: "count",
+      scale: "real",
+    },
+    outputs: { output: "matrix", scratch: "address", scratchBytes: "bytes" },
+  },
+  {
+    name: "attentionWeights",
+    file: "attention/weights",
+    about: "The weights that one row of queries gives to the keys of blocks.",
+    inputs: { query: "address", table: "address", counts: "address" },
+    shapes: {
+      keyValueType: "keyValueType",
+      blocks: "count",
+      heads: "count",
+      kvHeads: "count",
+      headSize: "count",
+      scale: "real",
+    },
+    outputs: { weights: "address" },
+  },
+  {
+    name: "gptqToMarlin",
+    file: "pack/marlin",
+    about: "GPTQ words to Marlin words.",
+    inputs: { source: "address", order: "address" },
+    shapes: { inputs: "count", outputs: "count", bits: "count" },
+    outputs: { target: "address" },
+  },
+  {
+    name: "marlinToGptq",
+    file: "pack/marlin",
+    about: "Marlin words to GPTQ words; `order` is the inverse of the one that gptqToMarlin took.",
+    inputs: { source: "address", order: "address" },
+    shapes: { inputs: "count", outputs: "count", bits: "count" },
+    outputs: { target: "address" },
+  },
+  {
+    name: "marlinToPanels",
+    file: "pack/marlin",
+    about: "Marlin words to panels; `order` as in marlinToGptq.",
+    inputs: { source: "address", order: "address" },
+    shapes: { inputs: "count", outputs: "count", bits: "count" },
+    outputs: { target: "address" },
+  },
+  {
+    name: "marlinPermuteScales",
+    file: "pack/marlin",
+    about: "16-bit scales into Marlin's order, or back.",
+    inputs: { source: "address" },
+    shapes: { count: "count", isSingle: "flag" },
+    outputs: { target: "address" },
+  },
+  {
+    name: "unpackCodes",
+    file: "pack/marlin",
+    about: "The codes of GPTQ words, one a byte.",
+    inputs: { source: "address" },
+    shapes: { inputs: "count", outputs: "count", bits: "count" },
+    outputs: { codes: "address" },
+  },
+];

@@ -7,7 +7,6 @@
 
 /** Stable names of what can go wrong; programs branch on these, never on messages. */
 export type ErrorCode =
-  | "ABORTED" // the caller's AbortSignal fired
   | "BAD_ARGUMENT" // an option or argument of ours is out of its range
   | "BAD_CONFIG" // config.json or a quantisation config contradicts itself or a limit
   | "BAD_FILE" // a file's bytes are not what its format demands

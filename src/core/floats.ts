@@ -4,7 +4,7 @@
  * @module
  */
 
-/** The parts one behind the other. */
+/** Joins the parts, one after the other. */
 export function joinFloats(parts: readonly Float32Array[]): Float32Array {
   const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;

@@ -1,5 +1,5 @@
 /**
- * JSON from files that nobody has vouched for.
+ * JSON from untrusted files.
  *
  * @module
  */
@@ -51,8 +51,8 @@ const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 
 /**
- * Looks for what `JSON.parse` would accept or die of, without recursion. The grammar is left to `JSON.parse`:
- * on text that is not JSON this may stop with any of its refusals or with none.
+ * Refuses, without recursion, what `JSON.parse` would accept and nesting that could overflow its stack. The grammar
+ * is left to `JSON.parse`: on text that is not JSON this may stop with any of its refusals or with none.
  */
 function scan(
   text: string,

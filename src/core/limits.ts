@@ -66,8 +66,8 @@ export const VISION_IMAGE_SIZE_MAX = 4_096;
 export const VISION_TILES_MAX = 64;
 
 /**
- * Bytes of keys and values of pictures that no sequence uses any more; the last one is kept whatever its size. A picture of
- * the 11B model takes up to 420 MB and minutes to see.
+ * Bytes kept of pictures that no sequence uses any more (keys and values, or embeddings); the last such picture is kept
+ * whatever its size. A picture of the 11B model takes up to 420 MB and minutes to encode.
  */
 export const PICTURE_CACHE_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -87,15 +87,15 @@ export const TOKENIZER_BYTES_MAX = 128 * 1024 * 1024;
 export const CHAT_TEMPLATE_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
- * Tokens of context at most when the caller names none: models promise up to ten million, and nobody waits for a prompt
- * that long.
+ * Tokens of context at most when the caller names none: models promise up to ten million, and a prompt that long takes
+ * too much time.
  */
 export const CONTEXT_DEFAULT_MAX = 1 << 17;
 
 /** Tokens of context at least when the caller names none: with fewer a model is of no use, and is refused. */
 export const CONTEXT_DEFAULT_MIN = 512;
 
-/** Tokens guessed in one step: more rows than that cost as much each, and each keeps a row of logits. */
+/** Tokens guessed in one step: in longer steps a row costs no less, and each row takes a row of logits. */
 export const DRAFT_TOKENS_MAX = 64;
 
 /** Bytes of a picture file; the largest photographs from cameras have about 100 million. */

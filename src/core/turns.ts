@@ -1,18 +1,18 @@
 /**
- * Turns at something that one may use at a time.
+ * Turns at something that only one caller may use at a time.
  *
  * @module
  */
 
 /** First come, first served. */
 export class Turns {
-  /** Settles when everybody who came so far is done; never rejects. */
+  /** Settles when all callers so far are done; never rejects. */
   #last: Promise<void> = Promise.resolve();
 
   /**
-   * Runs `work` when all who came before are done. Whoever holds a turn must not wait for another of the same kind.
+   * Runs `work` when all callers before are done. `work` must not take another turn of the same object: it would wait for itself.
    *
-   * @throws What `work` throws; the signal's reason when it fires before the turn comes: whoever waits gives up the place.
+   * @throws What `work` throws; the signal's reason when it fires before the turn comes: then the caller loses its place.
    *
    * @example Two pieces of work never overlap
    * ```ts

@@ -1,8 +1,8 @@
 /**
  * Regular expressions from a checkpoint's config, matched in linear time.
  *
- * Such a pattern comes from whoever made the checkpoint, and a backtracking engine can be made to run for
- * years by thirty characters. So the subset of Python's `re` that module patterns use is compiled to an
+ * Such a pattern comes with the checkpoint and is not trusted: thirty characters can make a backtracking engine
+ * run for years. So the subset of Python's `re` that module patterns use is compiled to an
  * automaton whose states are all followed at once: a name costs at most its length times the pattern's steps.
  * What is outside the subset is refused, not approximated.
  *

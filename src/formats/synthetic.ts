@@ -1,12 +1,13 @@
 /**
- * Models that nobody trained: a GPTQ checkpoint of a real model's shape whose bytes are made when they are read. For
+ * Models with random weights: a GPTQ checkpoint of a real model's shape whose bytes are made when they are read. For
  * measuring speed and memory without a download; what such a model says means nothing.
  *
  * @module
  */
+import { CONFIG_FILE, WEIGHTS_FILE } from "../io/model_files.ts";
 import { requireRange } from "../io/read.ts";
 import type { ModelSource } from "../io/source.ts";
-import type { Dtype } from "./safetensors.ts";
+import type { Dtype } from "./containers/safetensors.ts";
 
 /** Sizes of a Llama decoder. */
 interface SyntheticShape {
@@ -88,14 +89,11 @@ const ELEMENT_BYTES = { I32: 4, F16: 2, BF16: 2 } satisfies Partial<Record<Dtype
 const PATTERN_ELEMENTS = (1 << 18) - 1;
 
 /**
- * Random codes are 1 to 15 with equal chances. With 0 they would be half a step below the middle, all to the same side, and
- * the hidden state grow a hundredfold.
+ * Random codes are 1 to 15 with equal chances. With 0 among them their mean would be half a code below the middle, and the
+ * hidden state would grow a hundredfold.
  */
 const CODES = 15;
 const CODE_DEVIATION = Math.sqrt((CODES ** 2 - 1) / 12);
-
-const CONFIG_FILE = "config.json";
-const WEIGHTS_FILE = "model.safetensors";
 
 /**
  * Makes a source of one such model. The same name gives the same bytes always.
@@ -177,12 +175,12 @@ function configOf(shape: SyntheticShape): Record<string, unknown> {
   };
 }
 
-/** The tensors in the order of the file, as GPTQ tools name and pack them; see gptq.ts. */
+/** The tensors in the order of the file, as GPTQ tools name and pack them; see gptq/linear.ts. */
 function listTensors(shape: SyntheticShape): SyntheticTensor[] {
   const { hidden, intermediate, group } = shape;
   const patterns = new Patterns();
   const tensors: SyntheticTensor[] = [];
-  // A tensor goes on in its pattern at its own place in the file: layers that were all alike would add up.
+  // A tensor begins in its pattern at its own place in the file, so that layers differ: equal ones would add up.
   let begin = 0;
   const add = (
     name: string,

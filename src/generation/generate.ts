@@ -4,14 +4,14 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import { yieldToEvents } from "../core/yield.ts";
-import { type ImageInput, imageKey } from "../image/input.ts";
+import type { HostEvents } from "../platform/events.ts";
+import { type Sample, Sampler } from "../sampling/sampler.ts";
+import type { KeyedImage } from "../sequence/pictures.ts";
+import type { Sequence } from "../sequence/sequence.ts";
 import { StopStrings } from "../text/stop_strings.ts";
 import { StreamDecoder } from "../text/stream_decoder.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { FinishReason, GenerateChunk, GenerateRequest, TokenLogprobs } from "./requests.ts";
-import { type Sample, Sampler } from "./sampler.ts";
-import type { Sequence } from "./sequence.ts";
 import { type NextToken, TokenFeed } from "./token_feed.ts";
 
 /**
@@ -20,13 +20,18 @@ import { type NextToken, TokenFeed } from "./token_feed.ts";
  */
 export const SINK_TOKENS = 4;
 
-/** What the loop needs beside the request. */
+/** A picture of the prompt, and how many picture tokens stand for it. */
+export interface PromptImage extends KeyedImage {
+  readonly tokens: number;
+}
+
+/** What the loop needs besides the request. */
 export interface GenerateContext {
   tokenizer: Tokenizer;
   promptIds: number[];
-  /** Pictures, one for each of the prompt's picture tokens. */
-  images: ImageInput[];
-  imageToken?: number;
+  /** Pictures in the order of their tokens. */
+  images: PromptImage[];
+  pictureToken?: number;
   /** The token that begins a text. */
   beginId?: number;
   sequence: Sequence;
@@ -34,6 +39,7 @@ export interface GenerateContext {
   endIds: ReadonlySet<number>;
   contextSize: number;
   vocabularySize: number;
+  events: HostEvents;
 }
 
 /**
@@ -46,14 +52,9 @@ export async function* generate(
   request: GenerateRequest,
   context: GenerateContext,
 ): AsyncGenerator<GenerateChunk, void, void> {
-  const { tokenizer, imageToken, sequence, endIds, contextSize, vocabularySize } = context;
+  const { tokenizer, pictureToken, sequence, endIds, contextSize, vocabularySize, events } = context;
   const { signal, maxTokens = Infinity, contextShift = false } = request;
-  if (maxTokens !== Infinity && (!Number.isInteger(maxTokens) || maxTokens < 0)) {
-    throw new RemoraError("BAD_ARGUMENT", "Cannot use maxTokens", {
-      expected: "an integer from 0 on",
-      found: `${maxTokens}`,
-    });
-  }
+  checkMaxTokens(maxTokens);
   const sampler = new Sampler(request, vocabularySize);
   const decoder = new StreamDecoder(tokenizer, { skipSpecialTokens: true, beginsText: false });
   const stops = new StopStrings(request.stop ?? []);
@@ -65,9 +66,9 @@ export async function* generate(
     ...options,
     promptLookup: request.promptLookup,
     contextSize,
-    imageToken,
+    pictureToken,
   });
-  const known = await knownPrefix(sequence, promptIds, images, imageToken);
+  const known = await sequence.commonPrefix(promptIds, images);
   const cachedTokens = known.tokens;
   const usage = { promptTokens: promptIds.length, cachedTokens, completionTokens: 0 };
   if (maxTokens === 0 && !request.sequence) {
@@ -89,7 +90,7 @@ export async function* generate(
     return;
   }
   while (true) {
-    await yieldToEvents();
+    await events.pause();
     signal?.throwIfAborted();
     const { data: logits, attention } = result;
     // Embedding tables are padded beyond the vocabulary; such a token has no text.
@@ -126,20 +127,28 @@ export async function* generate(
   }
 }
 
+function checkMaxTokens(maxTokens: number): void {
+  if (maxTokens === Infinity || (Number.isInteger(maxTokens) && maxTokens >= 0)) return;
+  throw new RemoraError("BAD_ARGUMENT", "Cannot use maxTokens", {
+    expected: "an integer from 0 on",
+    found: `${maxTokens}`,
+  });
+}
+
 function lastText(stops: StopStrings, rest: string): string {
   const { text, stopped } = stops.push(rest);
   return stopped ? text : text + stops.flush();
 }
 
-/** What is forgotten of a full context: `tokens` tokens behind the first `sinks`. */
+/** What is forgotten of a full context: the `tokens` tokens that follow the first `sinks`. */
 interface ContextShift {
   sinks: number;
   tokens: number;
 }
 
 /** @throws {RemoraError} CONTEXT_OVERFLOW for a context that holds nothing but the first tokens. */
-function shiftOf({ promptIds, imageToken, beginId, contextSize }: GenerateContext): ContextShift {
-  const other = promptIds.findIndex((id) => id !== imageToken && id !== beginId);
+function shiftOf({ promptIds, pictureToken, beginId, contextSize }: GenerateContext): ContextShift {
+  const other = promptIds.findIndex((id) => id !== pictureToken && id !== beginId);
   const sinks = Math.max(SINK_TOKENS, other < 0 ? promptIds.length : other);
   const tokens = Math.floor((contextSize - sinks) / 2);
   if (tokens > 0) return { sinks, tokens };
@@ -154,38 +163,30 @@ function shiftOf({ promptIds, imageToken, beginId, contextSize }: GenerateContex
  * way, so that a growing conversation finds most of its prompt in the sequence.
  */
 function shortened(
-  { promptIds, images, imageToken, contextSize }: GenerateContext,
+  { promptIds, images, pictureToken, contextSize }: GenerateContext,
   { sinks, tokens }: ContextShift,
-): { promptIds: number[]; images: ImageInput[] } {
-  const surplus = Math.max(0, promptIds.length - contextSize);
-  const end = sinks + Math.ceil(surplus / tokens) * tokens;
-  const isKept = (place: number) => place < sinks || place >= end;
-  const places = promptIds.flatMap((id, place) => id === imageToken ? [place] : []);
+): { promptIds: number[]; images: PromptImage[] } {
+  const surplus = promptIds.length - contextSize;
+  if (surplus <= 0) return { promptIds, images };
+  let begin = sinks, end = sinks + Math.ceil(surplus / tokens) * tokens;
+  const places = promptIds.flatMap((id, place) => id === pictureToken ? [place] : []);
+  let at = 0;
+  const placed = images.map((image) => ({
+    image,
+    first: places[at],
+    last: places[(at += image.tokens) - 1],
+  }));
+  // A picture is left out whole.
+  for (const { first, last } of placed) {
+    if (first >= end || last < begin) continue;
+    begin = Math.min(begin, first);
+    end = Math.max(end, last + 1);
+  }
+  const isKept = (place: number) => place < begin || place >= end;
   return {
     promptIds: promptIds.filter((_, place) => isKept(place)),
-    images: images.filter((_, i) => places[i] === undefined || isKept(places[i])),
+    images: placed.filter(({ first }) => first === undefined || isKept(first)).map(({ image }) => image),
   };
-}
-
-/**
- * What the sequence has in common with the prompt, tokens and pictures; the last token is always computed, for its logits.
- */
-async function knownPrefix(
-  sequence: Sequence,
-  promptIds: readonly number[],
-  images: readonly ImageInput[],
-  imageToken: number | undefined,
-): Promise<{ tokens: number; pictures: number }> {
-  const known = sequence.tokenIds;
-  const most = Math.min(known.length, promptIds.length - 1);
-  let tokens = 0, pictures = 0;
-  for (; tokens < most && known[tokens] === promptIds[tokens]; tokens++) {
-    if (known[tokens] !== imageToken) continue;
-    if (pictures >= images.length) break;
-    if (await imageKey(images[pictures]) !== sequence.pictureKeys[pictures]) break;
-    pictures++;
-  }
-  return { tokens, pictures };
 }
 
 function describe({ id, logprob, top }: Sample, tokenizer: Tokenizer): TokenLogprobs {

@@ -4,17 +4,46 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import { cannotSee } from "../image/input.ts";
+import { cannotSee, type ImageInput } from "../image/input.ts";
+import type { HostEvents } from "../platform/events.ts";
+import type { SamplingOptions } from "../sampling/sampler.ts";
+import type { Engine } from "../sequence/engine.ts";
+import { keyImages } from "../sequence/pictures.ts";
+import { Sequence } from "../sequence/sequence.ts";
 import type { ChatTemplate, RenderOptions } from "../text/chat_template.ts";
 import type { Message } from "../text/messages.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import type { Engine } from "./engine.ts";
-import { generate } from "./generate.ts";
+import { generate, type PromptImage } from "./generate.ts";
 import type { ModelInfo } from "./model_info.ts";
 import { placeImages } from "./placed_images.ts";
 import type { Completion, GenerateChunk, GenerateRequest } from "./requests.ts";
-import { Sequence } from "./sequence.ts";
-import type { GenerationDefaults, TextFiles } from "./text_files.ts";
+
+/** What turns text into tokens and back. */
+export interface ModelText {
+  /** @throws {RemoraError} FILE_NOT_FOUND where the model has none. */
+  readonly tokenizer: Tokenizer;
+  /** @throws {RemoraError} FILE_NOT_FOUND where the model has none, BAD_TEMPLATE. */
+  readonly template: ChatTemplate;
+}
+
+/** Ids that end an answer, and the model's own sampling settings. */
+export interface GenerationDefaults {
+  endIds: ReadonlySet<number>;
+  /** The token that begins a text. */
+  beginId?: number;
+  sampling: SamplingOptions;
+}
+
+/** What a model is made of. */
+export interface ModelParts {
+  info: ModelInfo;
+  engine: Engine;
+  /** The threads that compute, and in how many memories. */
+  kernels: { threads: number; variant: "relaxed" | "strict"; memories: number; close(): Promise<void> };
+  text: ModelText;
+  defaults: GenerationDefaults;
+  events: HostEvents;
+}
 
 /**
  * A model in memory, ready to answer. Made by {@linkcode loadModel}; dispose it to end its threads.
@@ -25,16 +54,18 @@ export class Model implements AsyncDisposable {
   /** Architecture, sizes, per-module formats and memory. */
   readonly info: ModelInfo;
   /** Absent when disposed: whoever keeps the model then keeps no memories. */
-  #loaded?: Engine;
-  readonly #text: TextFiles;
+  #loaded?: Pick<ModelParts, "engine" | "kernels">;
+  readonly #text: ModelText;
   readonly #defaults: GenerationDefaults;
+  readonly #events: HostEvents;
 
   /** Made by `loadModel`. */
-  constructor(info: ModelInfo, engine: Engine, text: TextFiles, defaults: GenerationDefaults) {
+  constructor({ info, text, defaults, events, ...loaded }: ModelParts) {
     this.info = info;
-    this.#loaded = engine;
+    this.#loaded = loaded;
     this.#text = text;
     this.#defaults = defaults;
+    this.#events = events;
   }
 
   /** @throws {RemoraError} FILE_NOT_FOUND when the model has no tokenizer.json. */
@@ -44,8 +75,8 @@ export class Model implements AsyncDisposable {
 
   /** How many threads compute, with which kernels, and in how many memories the model lies. */
   get engine(): { threads: number; kernels: "relaxed" | "strict"; memories: number } {
-    const { kernels, memories } = this.#engine;
-    return { threads: kernels.team.size, kernels: kernels.variant, memories };
+    const { threads, variant, memories } = this.#parts.kernels;
+    return { threads, kernels: variant, memories };
   }
 
   /**
@@ -55,8 +86,7 @@ export class Model implements AsyncDisposable {
    * @throws {RemoraError} BAD_TEMPLATE, BAD_ARGUMENT when the template refuses the messages.
    */
   chatPrompt(messages: Message[], options: RenderOptions = {}): string {
-    const template: ChatTemplate = this.#text.template;
-    return template.render(messages, options);
+    return this.#text.template.render(messages, options);
   }
 
   /** A sequence of its own; dispose it to give its memory back. */
@@ -86,23 +116,25 @@ export class Model implements AsyncDisposable {
    * ```
    */
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateChunk, void, void> {
-    const { vision, contextSize, decoder } = this.#engine;
+    const { pictures, contextSize, decoder } = this.#engine;
     refuseUnsupported(request);
-    const { messages, images } = placeImages(request);
-    if (images.length > 0 && !vision) throw cannotSee();
-    const promptIds = this.#promptIds({ ...request, messages });
+    const placed = placeImages(request);
+    if (placed.images.length > 0 && !pictures) throw cannotSee();
+    const images = await this.#keyed(placed.images);
+    const promptIds = this.#promptIds({ ...request, messages: placed.messages }, images);
     const sequence = request.sequence ?? this.createSequence();
     try {
       yield* generate({ ...this.#defaults.sampling, ...given(request) }, {
         tokenizer: this.tokenizer,
         promptIds,
         images,
-        imageToken: vision?.imageToken,
+        pictureToken: pictures?.model.pictureToken,
         beginId: this.#defaults.beginId,
         sequence,
         endIds: this.#defaults.endIds,
         contextSize,
         vocabularySize: decoder.config.vocabularySize,
+        events: this.#events,
       });
     } finally {
       if (!request.sequence) sequence.dispose();
@@ -133,35 +165,59 @@ export class Model implements AsyncDisposable {
    * memories that grow make it do.
    */
   async dispose(): Promise<void> {
-    const engine = this.#loaded;
+    const loaded = this.#loaded;
     this.#loaded = undefined;
-    await engine?.kernels.close();
+    await loaded?.kernels.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
 
-  get #engine(): Engine {
+  get #parts(): Pick<ModelParts, "engine" | "kernels"> {
     if (this.#loaded) return this.#loaded;
     throw new RemoraError("BAD_ARGUMENT", "Cannot use the model", { found: "a disposed one" });
   }
 
+  get #engine(): Engine {
+    return this.#parts.engine;
+  }
+
+  /** The pictures by the names of their contents, with the number of their tokens. */
+  async #keyed(images: readonly ImageInput[]): Promise<PromptImage[]> {
+    const { pictures } = this.#engine;
+    if (!pictures) return [];
+    const keyed = await keyImages(images);
+    const tokens = await pictures.tokensOf(keyed);
+    return keyed.map((image, i) => ({ ...image, tokens: tokens[i] }));
+  }
+
   /**
    * A prompt without a chat template. Models that look at pictures take a begin token that is there as it is, and add a missing
-   * one behind the leading pictures (transformers, `build_string_from_input`).
+   * one after the leading pictures (transformers, `build_string_from_input`).
    */
   #encode(prompt: string): number[] {
-    const { vision } = this.#engine;
-    if (!vision) return this.tokenizer.encode(prompt, { addSpecialTokens: true });
+    const { pictures } = this.#engine;
+    if (!pictures) return this.tokenizer.encode(prompt, { addSpecialTokens: true });
     const ids = this.tokenizer.encode(prompt);
     const { beginId } = this.#defaults;
     if (beginId === undefined || ids.includes(beginId)) return ids;
-    const leading = ids.findIndex((id) => id !== vision.imageToken);
+    const leading = ids.findIndex((id) => id !== pictures.model.pictureToken);
     return ids.toSpliced(leading < 0 ? ids.length : leading, 0, beginId);
   }
 
-  #promptIds({ prompt, messages }: GenerateRequest): number[] {
+  /** The ids with as many picture tokens as each picture takes in place of its one. */
+  #expanded(ids: number[], images: readonly PromptImage[]): number[] {
+    const { pictures } = this.#engine;
+    if (pictures?.model.join !== "sequence") return ids;
+    let next = 0;
+    return ids.flatMap((id) => {
+      const isPicture = id === pictures.model.pictureToken && next < images.length;
+      return isPicture ? new Array<number>(images[next++].tokens).fill(id) : [id];
+    });
+  }
+
+  #promptIds({ prompt, messages }: GenerateRequest, images: readonly PromptImage[]): number[] {
     if ((prompt === undefined) === (messages === undefined)) {
       throw new RemoraError("BAD_ARGUMENT", "Cannot generate", {
         expected: "one of prompt and messages",
@@ -175,12 +231,17 @@ export class Model implements AsyncDisposable {
       : typeof prompt === "string"
       ? this.#encode(prompt)
       : Array.from(prompt!);
-    if (ids.length > 0) return ids;
+    // Ids are taken as they are; text has one picture token for each picture.
+    if (ids.length > 0) return isText(prompt, messages) ? this.#expanded(ids, images) : ids;
     throw new RemoraError("BAD_ARGUMENT", "Cannot generate", {
       expected: "a prompt",
       found: "an empty prompt",
     });
   }
+}
+
+function isText(prompt: GenerateRequest["prompt"], messages: Message[] | undefined): boolean {
+  return messages !== undefined || typeof prompt === "string";
 }
 
 /** The options that are there; `undefined` must not hide a default. */

@@ -1,38 +1,47 @@
 /**
- * What a model is and what it takes, from its headers alone.
+ * What a model is and what it takes.
  *
  * @module
  */
-import { KIND_INT4 } from "../../kernels/shared/layout.ts";
-import type { Architecture } from "../models/registry.ts";
-import { elementCount } from "../formats/safetensors.ts";
-import { kindName, type PlannedLinear, type WeightPlan } from "../weights/plan.ts";
-import type { MemoryInfo, MemoryPlan } from "./memory_plan.ts";
+import type { MemoryLimit } from "../platform/memory_limit.ts";
+import type { VisionInfo } from "../vision/vision_model.ts";
 
 /** One linear module. */
 export interface ModuleInfo {
   name: string;
-  /** How the file stores it: "gptq", "f16", "bf16", "f32". */
+  /** How the file stores it: "gptq", "awq", "f16", "bf16", "f32", … */
   format: string;
   /** Bits of a stored weight. */
   bits: number;
   /** Inputs that share a scale in the file; 0: none do. */
   groupSize: number;
-  /** Form in memory: "int4", "int8", "f16", "bf16" or "f32". */
+  /** Form in memory: "int4", "int8", "int7", "f16", "bf16" or "f32". */
   memoryFormat: string;
   /** Bytes in memory. */
   bytes: number;
 }
 
-/** How a model looks at pictures. */
-export interface VisionInfo {
-  /** Pixels on a side of a tile, and tiles of a picture at most. */
-  tileSize: number;
-  tilesMax: number;
-  layerCount: number;
-  hiddenSize: number;
-  /** Layers of the decoder that look. */
-  crossAttentionLayerCount: number;
+/** Bytes in memory. */
+export interface MemoryInfo {
+  weights: number;
+  /** Of the key/value cache, for each 1,024 tokens of a sequence. */
+  keyValuePer1024Tokens: number;
+  /** Of the key/value cache of a sequence that fills the context. */
+  keyValue: number;
+  /** Buffers of the forward pass and of loading, in all of the model's memories. */
+  working: number;
+  /** Buffers of the vision tower, touched with the first picture only; 0 for text models. */
+  vision: number;
+  /** Keys and values of the largest picture; 0 for text models, and where pictures are part of the sequence. */
+  picture: number;
+  /** The JavaScript runtime with this library and a tokenizer. */
+  runtime: number;
+  /** All of the above: one sequence that fills the context, with one picture. */
+  total: number;
+  /** What may be taken, where that is known. */
+  available?: MemoryLimit;
+  /** Whether the total may be taken, where that is known. */
+  fits?: boolean;
 }
 
 /** A model's description. */
@@ -52,56 +61,4 @@ export interface ModelInfo {
   vision?: VisionInfo;
   modules: ModuleInfo[];
   memory: MemoryInfo;
-}
-
-export function describeModel(
-  { name, decoder, vision }: Architecture,
-  plan: WeightPlan,
-  { contextSize, memory }: MemoryPlan,
-): ModelInfo {
-  let parameterCount = 0;
-  const modules = [...plan.tables.values(), ...plan.linears.values()];
-  // A tied head is in both lists, once in memory for each form, once among the parameters.
-  const sizes = new Map(modules.map(({ name, outputs, inputs }) => [name, outputs * inputs]));
-  for (const size of sizes.values()) parameterCount += size;
-  for (const { length } of plan.vectors.values()) parameterCount += length;
-  for (const { stored } of plan.arrays.values()) parameterCount += elementCount(stored.shape);
-  return {
-    architecture: name,
-    parameterCount,
-    vocabularySize: decoder.vocabularySize,
-    hiddenSize: decoder.hiddenSize,
-    layerCount: decoder.layers.length,
-    headCount: decoder.heads,
-    keyValueHeadCount: decoder.kvHeads,
-    headSize: decoder.headSize,
-    contextSize,
-    ...(vision && {
-      vision: {
-        tileSize: vision.imageSize,
-        tilesMax: vision.tilesMax,
-        layerCount: vision.layers + vision.globalLayers,
-        hiddenSize: vision.hiddenSize,
-        crossAttentionLayerCount: decoder.layers.filter(({ isCross }) => isCross).length,
-      },
-    }),
-    modules: modules.map(describeModule),
-    memory,
-  };
-}
-
-function describeModule({ name, stored, kind, bytes }: PlannedLinear): ModuleInfo {
-  const memoryFormat = kindName(kind);
-  if (stored.kind === "dense") {
-    const format = stored.weight.dtype.toLowerCase();
-    return { name, format, bits: format === "f32" ? 32 : 16, groupSize: 0, memoryFormat, bytes };
-  }
-  return {
-    name,
-    format: "gptq",
-    bits: kind === KIND_INT4 ? 4 : 8,
-    groupSize: stored.groupSize,
-    memoryFormat,
-    bytes,
-  };
 }

@@ -25,7 +25,7 @@ export function placeImages(
       if (part?.type !== "image") continue;
       places++;
       const image = part.image ?? rest.shift();
-      if (image !== undefined) placed.push(image as ImageInput);
+      if (image !== undefined) placed.push(image);
     }
   }
   if (places === 0 && rest.length > 0) return { messages: withPlaces(messages, rest.length), images };

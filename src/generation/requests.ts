@@ -4,10 +4,10 @@
  * @module
  */
 import type { ImageInput } from "../image/input.ts";
+import type { SamplingOptions } from "../sampling/sampler.ts";
+import type { PictureAttention } from "../sequence/picture_attention.ts";
+import type { Sequence } from "../sequence/sequence.ts";
 import type { Message } from "../text/messages.ts";
-import type { PictureAttention } from "./picture_attention.ts";
-import type { SamplingOptions } from "./sampler.ts";
-import type { Sequence } from "./sequence.ts";
 
 /** One of `prompt` and `messages` must be there. */
 export interface GenerateRequest extends SamplingOptions {

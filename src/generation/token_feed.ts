@@ -5,9 +5,9 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import { DRAFT_TOKENS_MAX } from "../core/limits.ts";
-import type { PictureAttention } from "./picture_attention.ts";
+import type { PictureAttention } from "../sequence/picture_attention.ts";
+import type { Sequence } from "../sequence/sequence.ts";
 import { lookUpContinuation, MATCH_MAX } from "./prompt_lookup.ts";
-import type { Sequence } from "./sequence.ts";
 
 /**
  * A guess worth computing is right at least this often. Measured: each further row of a step costs 0.45 to 0.75 of what
@@ -31,15 +31,15 @@ export interface TokenFeedOptions {
   signal?: AbortSignal;
   contextSize: number;
   /** Never guessed: its picture would be missing. */
-  imageToken?: number;
+  pictureToken?: number;
 }
 
 /**
  * Feeds an answer to its sequence, token by token as it is chosen, and returns the logits of the next one.
  *
- * With `promptLookup` a step may hold guessed tokens behind the chosen one. As long as the tokens chosen next are those, their
- * logits are there; behind the first other one the sequence is cut. The sampler sees the same logits in the same order as
- * without, and because a row's bits do not depend on the rows beside it, the answer is the same, token for token.
+ * With `promptLookup` a step may hold guessed tokens after the chosen one. As long as the tokens chosen next are those, their
+ * logits are there; at the first other one the sequence is cut. The sampler sees the same logits in the same order as
+ * without, and because a row's bits do not depend on the other rows of a step, the answer is the same, token for token.
  *
  * A step holds guesses only while guesses are right often enough to pay. Those that are not computed are counted too, so that
  * a text that begins to repeat is noticed at no cost.
@@ -121,7 +121,7 @@ export class TokenFeed implements Disposable {
   #makeDraft(history: readonly number[], wanted: number): number[] {
     this.#guess = undefined;
     if (this.#draftMax === 0) return [];
-    const { contextSize, imageToken } = this.#options;
+    const { contextSize, pictureToken } = this.#options;
     const room = Math.min(this.#draftMax, wanted - 1, contextSize - this.#sequence.length - 1);
     const continuation = lookUpContinuation(history, Math.max(1, room));
     if (!continuation) return [];
@@ -131,7 +131,7 @@ export class TokenFeed implements Disposable {
     const chance = this.#chances[matched];
     let count = 0;
     for (let all = chance; all >= CHANCE_MIN && count < room; all *= chance) {
-      if (tokens[count] === imageToken) break;
+      if (tokens[count] === pictureToken) break;
       count++;
     }
     const draft = tokens.slice(0, count);

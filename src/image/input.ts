@@ -17,14 +17,16 @@ export interface PreparedImage {
   /** f32 [tileCount, 3, H, W], normalised; tiles row by row. */
   pixelValues: Float32Array;
   tileCount: number;
-  /** Number of the canvas among the supported ones, from 1 on; see `supportedCanvases`. */
+  /** Number of the canvas among the supported ones, from 1 on; see `supportedCanvases` in src/models/mllama/tiles.ts. */
   aspectRatioId: number;
 }
 
 /** A picture that a sequence of the model has seen, or a snapshot brought along, by the name of its content. */
 export interface SeenImage {
   /** As `Sequence.pictureKeys` has it. */
-  key: string;
+  readonly key: string;
+  /** The picture itself, for the case that it is no longer in memory. */
+  readonly image?: Uint8Array | RawImage | PreparedImage;
 }
 
 /** A PNG, JPEG or WebP file; pixels; a picture that is prepared already; or one that was seen before. */
@@ -51,7 +53,7 @@ export async function imageKey(image: ImageInput): Promise<string> {
   return `${kind} ${bytes.length} ${digest.toHex()}`;
 }
 
-/** Whether only the name of the picture is there. */
+/** Whether the picture is given by its name. */
 export function isSeen(image: ImageInput): image is SeenImage {
   return typeof image === "object" && image !== null && "key" in image && typeof image.key === "string";
 }

@@ -1,5 +1,5 @@
 /**
- * Decoded pictures, and how the colours of decoders become theirs.
+ * Decoded pictures, and what decoders return laid on white.
  *
  * @module
  */

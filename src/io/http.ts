@@ -9,6 +9,7 @@ import { RemoraError } from "../core/errors.ts";
 import { CONCURRENT_READS_MAX, INDEX_BYTES_MAX, SHARD_COUNT_MAX } from "../core/limits.ts";
 import { parseJson } from "../core/json.ts";
 import { isSafeFileName } from "./file_name.ts";
+import { CONFIG_FILE, INDEX_FILE, KNOWN_FILES, WEIGHTS_FILE } from "./model_files.ts";
 import { isObject, requireRange } from "./read.ts";
 import type { ModelSource } from "./source.ts";
 
@@ -24,31 +25,13 @@ export interface HttpSourceOptions {
   label?: string;
 }
 
-const INDEX = "model.safetensors.index.json";
-
-/** A folder on a web server has no listing, so these names are tried; the shards come from the index. */
-const KNOWN_NAMES = [
-  "config.json",
-  "model.safetensors",
-  INDEX,
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "generation_config.json",
-  "quantize_config.json",
-  "quant_config.json",
-  "chat_template.jinja",
-  "chat_template.json",
-  "special_tokens_map.json",
-  "preprocessor_config.json",
-];
-
 /**
  * Opens a folder of model files on a web server that can serve byte ranges. Needs `--allow-net=<host>`, and
  * that of the hosts it redirects to.
  *
  * @param base The folder, with or without a slash at its end.
  * @throws {RemoraError} From its methods: `FILE_NOT_FOUND` if the server cannot be reached or refuses, `BAD_FILE`
- * if it answers with anything but the bytes asked for, `ABORTED`.
+ * if it answers with anything but the bytes asked for. The signal's reason when it fires.
  */
 export function httpSource(base: URL, options: HttpSourceOptions = {}): ModelSource {
   return new HttpSource(base, options);
@@ -90,16 +73,16 @@ class HttpSource implements ModelSource {
       const size = await this.#size(name);
       if (size !== undefined) files.set(name, size);
     };
-    await mapBounded(KNOWN_NAMES, CONCURRENT_READS_MAX, probe);
+    await mapBounded(KNOWN_FILES, CONCURRENT_READS_MAX, probe);
     if (files.size === 0) {
       throw new RemoraError("FILE_NOT_FOUND", "Cannot open", {
         file: this.label,
         expected: "a folder of model files",
-        found: `none of config.json, model.safetensors, … at ${this.#base.href}`,
+        found: `none of ${CONFIG_FILE}, ${WEIGHTS_FILE}, … at ${this.#base.href}`,
       });
     }
-    if (!files.has("model.safetensors") && files.has(INDEX)) {
-      await mapBounded(await this.#shardNames(files.get(INDEX)!), CONCURRENT_READS_MAX, probe);
+    if (!files.has(WEIGHTS_FILE) && files.has(INDEX_FILE)) {
+      await mapBounded(await this.#shardNames(files.get(INDEX_FILE)!), CONCURRENT_READS_MAX, probe);
     }
     return files;
   }
@@ -108,8 +91,8 @@ class HttpSource implements ModelSource {
   async #shardNames(indexSize: number): Promise<string[]> {
     if (indexSize > INDEX_BYTES_MAX) return [];
     const bytes = new Uint8Array(indexSize);
-    await this.#readRange(INDEX, 0, bytes, indexSize);
-    const index = parseJson(bytes, INDEX);
+    await this.#readRange(INDEX_FILE, 0, bytes, indexSize);
+    const index = parseJson(bytes, INDEX_FILE);
     if (!isObject(index) || !isObject(index.weight_map)) return [];
     const names = new Set(Object.values(index.weight_map));
     return [...names].filter((name) => typeof name === "string" && isSafeFileName(name))
@@ -195,9 +178,9 @@ class HttpSource implements ModelSource {
     }
   }
 
-  #failure(file: string, cause: unknown, code: "BAD_FILE" | "FILE_NOT_FOUND"): RemoraError {
+  #failure(file: string, cause: unknown, code: "BAD_FILE" | "FILE_NOT_FOUND"): unknown {
     if (cause instanceof RemoraError) return cause;
-    if (this.#options.signal?.aborted) return new RemoraError("ABORTED", "Stopped fetching", { file, cause });
+    if (this.#options.signal?.aborted) return this.#options.signal.reason;
     const message = cause instanceof Error ? cause.message : String(cause);
     const denied = cause instanceof Error && cause.name === "NotCapable";
     const host = message.match(/"([^"]+)"/)?.[1] ?? this.#base.host;

@@ -5,6 +5,7 @@
  */
 
 import { RemoraError } from "../core/errors.ts";
+import type { Platform } from "../platform/platform.ts";
 import { directorySource } from "./directory.ts";
 import { httpSource, type HttpSourceOptions } from "./http.ts";
 import type { ModelSource } from "./source.ts";
@@ -14,6 +15,9 @@ export interface OpenSourceOptions extends Omit<HttpSourceOptions, "label"> {
   /** Refuse everything that would use the network. */
   offline?: boolean;
 }
+
+/** What opening needs of the runtime. */
+export type OpeningPlatform = Pick<Platform, "files" | "mayReach">;
 
 const HUB = "https://huggingface.co";
 
@@ -30,6 +34,7 @@ const HUB_ID = /^(\w[\w.-]*\/\w[\w.-]*)(?:@(\w[\w./-]*))?$/;
  */
 // deno-lint-ignore require-await -- opening is asynchronous by contract; hub lookups will need it
 export async function openSource(
+  platform: OpeningPlatform,
   source: string | URL | ModelSource,
   options: OpenSourceOptions = {},
 ): Promise<ModelSource> {
@@ -44,7 +49,7 @@ export async function openSource(
       found: "a GGUF file",
     });
   }
-  if (url?.protocol === "file:") return directorySource(url);
+  if (url?.protocol === "file:") return directorySource(platform.files, url);
   if (url?.protocol === "http:" || url?.protocol === "https:") {
     if (options.offline) throw refusal(text, "a local directory, as offline is set", "a URL");
     return httpSource(url, options);
@@ -53,19 +58,28 @@ export async function openSource(
     throw refusal(text, "a directory, an http(s) URL or a hub id", "another kind of URL");
   }
   const hubId = HUB_ID.exec(text);
-  return hubId === null ? directorySource(text) : directoryOrHub(text, hubId[1], hubId[2] ?? "main", options);
+  return hubId === null
+    ? directorySource(platform.files, text)
+    : directoryOrHub(platform, text, hubId[1], hubId[2] ?? "main", options);
 }
 
-function directoryOrHub(text: string, id: string, revision: string, options: OpenSourceOptions): ModelSource {
-  const isDirectory = isReadableDirectory(text);
-  if (isDirectory) return directorySource(text);
+function directoryOrHub(
+  { files, mayReach }: OpeningPlatform,
+  text: string,
+  id: string,
+  revision: string,
+  options: OpenSourceOptions,
+): ModelSource {
+  // Where looking needs a permission that is not there, the name may well mean a hub id.
+  const isDirectory = files.isDirectory(text);
+  if (isDirectory) return directorySource(files, text);
   const mayLook = isDirectory !== undefined;
   const found = mayLook ? "no such directory" : `no permission to look (run with --allow-read=${text})`;
   if (options.offline) {
     const expected = "a local directory, as offline is set (download the model first, or allow the network)";
     throw new RemoraError("FILE_NOT_FOUND", "Cannot open", { file: text, expected, found });
   }
-  if (!mayLook && !isGranted({ name: "net", host: new URL(HUB).host })) {
+  if (!mayLook && !mayReach(new URL(HUB).host)) {
     const expected = `--allow-read=${text} if it is a directory, --allow-net=${
       new URL(HUB).host
     } if a hub id`;
@@ -81,22 +95,6 @@ function callersSource(source: ModelSource): ModelSource {
     expected: "a path, a URL or an object with list() and read()",
     found: source === null ? "null" : typeof source,
   });
-}
-
-/** `undefined` where we may not look and would have to ask: the name may well mean a hub id. */
-function isReadableDirectory(path: string): boolean | undefined {
-  if (!isGranted({ name: "read", path })) return undefined;
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
-  }
-}
-
-/** Hosts without Deno's permissions have no files either, but may use the network. */
-function isGranted(permission: Deno.PermissionDescriptor): boolean {
-  if (typeof Deno === "undefined") return permission.name === "net";
-  return Deno.permissions.querySync(permission).state === "granted";
 }
 
 function refusal(text: string, expected: string, found: string): RemoraError {

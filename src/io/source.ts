@@ -1,5 +1,5 @@
 /**
- * Where a model's bytes come from. Everything above reads through this one interface, so a directory, a web
+ * Where a model's bytes come from. All other code reads through this one interface, so a directory, a web
  * server and a map in memory load alike.
  *
  * @module
@@ -22,6 +22,6 @@ export interface ModelSource {
    * Fills `target` with the bytes from `begin` on; optional, saves a copy where the place can do it.
    */
   readInto?(name: string, begin: number, target: Uint8Array): Promise<void> | void;
-  /** Gives back open files; called once when loading has ended, well or not. */
+  /** Closes open files; called once when loading has ended, well or not. */
   close?(): void;
 }

@@ -5,163 +5,138 @@
  *
  * @module
  */
-import type { CommonKeys } from "../../kernels/host/kernels.ts";
-import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
-import { project } from "../ops/project.ts";
+import {
+  attendInCommon,
+  type AttentionShape,
+  attentionWeights,
+  type KeyValueView,
+  reserveAttention,
+  storeKeysValues,
+} from "../ops/attention.ts";
+import type { Matrix } from "../ops/matrix.ts";
+import { rmsNorm } from "../ops/norm.ts";
+import { Projection } from "../ops/projection.ts";
 import type { Workspace } from "../ops/workspace.ts";
-import type { Linear } from "../weights/linear.ts";
-import type { Precision } from "../weights/plan.ts";
-import type { AttentionShape, KeyValueView } from "./attention.ts";
+import type { Linear, Vector } from "../weights/linear.ts";
+import type { Block, BlockKeyValues, LayerPass, RowRange, SeeingRows, SequenceRows } from "./block.ts";
 
-/** What rows of text can see: blocks of pictures' keys and values in every cross-attention layer. */
-export interface PictureView extends KeyValueView {
-  /** Blocks, and address of i32 [blocks]: tokens of each that are seen; beside the layer's table. */
-  visible(layer: number): CommonKeys;
-}
-
-/** Neighbouring rows of a step that see the same. */
-export interface SeeingRows {
-  /** First row, counted from the beginning of the step. */
-  first: number;
-  rows: number;
-  view: PictureView;
-  /** Whether the rows take part in the layer's feed-forward network. */
-  feedsForward: boolean;
-}
-
-/**
- * Told the weights that the last row of a step gives to the tokens of its view, f32 [heads, blocks · KV_BLOCK_TOKENS], once a
- * layer; valid during the call only.
- */
-export type AttentionWatch = (weights: Float32Array, view: PictureView) => void;
-
-/** One layer's query side. */
-export interface CrossAttentionWeights {
+/** Weights and options. */
+export interface CrossAttentionOptions {
+  shape: AttentionShape;
   query: Linear;
-  output: Linear;
-  /** Address of f32 [headSize]. */
-  queryNorm: number;
-}
-
-/** One layer's key and value side. */
-export interface CrossKeyWeights {
   key: Linear;
   value: Linear;
-  /** Address of f32 [headSize]. */
-  keyNorm: number;
+  output: Linear;
+  /** [headSize] each. */
+  queryNorm: Vector;
+  keyNorm: Vector;
+  epsilon: number;
 }
 
-/**
- * output = Wₒ · attention(x).
- *
- * @param step `input`: address of f32 [rows, hiddenSize], normalised; `seeing` covers all of the rows, counted from `first`
- * of the step on; `layer` counts cross-attention layers.
- * @param output Address of f32 [rows, hiddenSize].
- */
-export function crossAttend(
-  workspace: Workspace,
-  precision: Precision,
-  shape: AttentionShape,
-  weights: CrossAttentionWeights,
-  step: {
-    input: number;
-    first: number;
-    rows: number;
-    seeing: readonly SeeingRows[];
-    layer: number;
-    watch?: AttentionWatch;
-  },
-  output: number,
-): void {
-  const { kernels, queriesKeysValues: queries, attended } = workspace;
-  const { heads, kvHeads, headSize, scale, epsilon } = shape;
-  const stride = heads * headSize * 4;
-  project(workspace, precision, step.input, step.rows, [
-    { linear: weights.query, output: queries, outputStride: stride },
-  ]);
-  kernels.rmsNorm(queries, stride, queries, stride, weights.queryNorm, step.rows, heads, headSize, epsilon);
-  for (const { first, rows, view } of step.seeing) {
-    const offset = (first - step.first) * stride;
-    kernels.attention({
-      kind: view.kind,
-      queries: queries + offset,
-      queryStride: stride,
-      table: view.table(step.layer),
-      visible: view.visible(step.layer),
-      rows,
-      heads,
-      kvHeads,
-      headSize,
-      scale,
-      output: attended + offset,
-      outputStride: stride,
-      scratch: workspace.attentionScratch,
-      scratchBytes: workspace.attentionScratchBytes,
-    });
+export class CrossAttention implements Block {
+  readonly needsAllRows = false;
+  readonly keyValues: BlockKeyValues;
+  readonly #options: CrossAttentionOptions;
+  readonly #query: Projection;
+  readonly #keysValues: Projection;
+  readonly #output: Projection;
+
+  constructor(options: CrossAttentionOptions) {
+    const { shape: { kvHeads, headSize }, query, key, value, output } = options;
+    this.keyValues = { of: "picture", kvHeads, headSize };
+    this.#options = options;
+    this.#query = new Projection([query]);
+    this.#keysValues = new Projection([key, value]);
+    this.#output = new Projection([output]);
   }
-  const last = step.seeing.at(-1)!.view;
-  if (step.watch) {
-    watchRow(workspace, shape, queries + (step.rows - 1) * stride, last, step.layer, step.watch);
+
+  reserve(workspace: Workspace, rows: number): void {
+    const { top } = workspace.scratch;
+    this.#takeBuffers(workspace, rows);
+    this.#query.reserve(workspace, rows);
+    reserveAttention(workspace, this.#options.shape.headSize);
+    this.#output.reserve(workspace, rows);
+    workspace.scratch.top = top;
+    this.#takeKeysValues(workspace, rows);
+    this.#keysValues.reserve(workspace, rows);
+    workspace.scratch.top = top;
   }
-  project(workspace, precision, attended, step.rows, [
-    { linear: weights.output, output, outputStride: weights.output.outputs * 4 },
-  ]);
+
+  forward(
+    { layer, workspace }: LayerPass,
+    { first: begin, sequences: [sequence] }: RowRange,
+    input: Matrix,
+    output: Matrix,
+    accumulate: boolean,
+  ): void {
+    const { shape, queryNorm, epsilon } = this.#options;
+    const { top } = workspace.scratch;
+    const { queries, attended } = this.#takeBuffers(workspace, input.rows);
+    this.#query.forward(workspace, input, queries);
+    rmsNorm(queries, queryNorm, epsilon, queries);
+    for (const { first, rows, view } of sequence.seeing) {
+      const from = Math.max(sequence.first + first - begin, 0), to = sequence.first + first + rows - begin;
+      if (to <= from) continue;
+      attendInCommon(
+        workspace,
+        queries.sliceRows(from, to),
+        view.layer(layer),
+        shape,
+        attended.sliceRows(from, to),
+      );
+    }
+    if (sequence.watch) {
+      const { view } = sequence.seeing.at(-1)!;
+      sequence.watch(attentionWeights(queries.sliceRows(input.rows - 1), view.layer(layer), shape));
+    }
+    this.#output.forward(workspace, attended, output, { accumulate });
+    workspace.scratch.top = top;
+  }
+
+  remember(workspace: Workspace, states: Matrix, start: number, view: KeyValueView): void {
+    const { shape: { headSize }, keyNorm, epsilon } = this.#options;
+    const { top } = workspace.scratch;
+    const { all, keys, values } = this.#takeKeysValues(workspace, states.rows);
+    this.#keysValues.forward(workspace, states, all);
+    rmsNorm(keys, keyNorm, epsilon, keys);
+    storeKeysValues(keys, values, start, headSize, view);
+    workspace.scratch.top = top;
+  }
+
+  #takeBuffers({ scratch }: Workspace, rows: number) {
+    const { heads, headSize } = this.#options.shape;
+    return {
+      queries: scratch.matrix(rows, heads * headSize),
+      attended: scratch.matrix(rows, heads * headSize),
+    };
+  }
+
+  #takeKeysValues({ scratch }: Workspace, rows: number) {
+    const { kvHeads, headSize } = this.#options.shape;
+    const width = kvHeads * headSize;
+    const all = scratch.matrix(rows, 2 * width);
+    return { all, keys: all.sliceColumns(0, width), values: all.sliceColumns(width) };
+  }
 }
 
-/**
- * Computes and stores keys and values of a picture's states.
- *
- * @param states `input`: address of f32 [rows, hiddenSize]; `start`: the picture's token that row 0 is; `kind` and `table`: of the
- * layer's cache.
- */
-export function storeCrossKeysValues(
-  workspace: Workspace,
-  precision: Precision,
-  shape: AttentionShape,
-  { key, value, keyNorm }: CrossKeyWeights,
-  { input, rows, start, kind, table }: {
-    input: number;
-    rows: number;
-    start: number;
-    kind: number;
-    table: number;
-  },
-): void {
-  const { kernels, queriesKeysValues: keys } = workspace;
-  const { kvHeads, headSize, epsilon } = shape;
-  const stride = 2 * kvHeads * headSize * 4;
-  const values = keys + kvHeads * headSize * 4;
-  project(workspace, precision, input, rows, [
-    { linear: key, output: keys, outputStride: stride },
-    { linear: value, output: values, outputStride: stride },
-  ]);
-  kernels.rmsNorm(keys, stride, keys, stride, keyNorm, rows, kvHeads, headSize, epsilon);
-  kernels.storeKeysValues(kind, keys, stride, values, stride, table, start, rows, kvHeads, headSize);
+/** Of each sequence the rows from the first that sees a picture on. */
+export function rowsThatSee({ sequences }: LayerPass): RowRange[] {
+  return rangesFrom(sequences, ({ seeing }) => seeing[0]);
 }
 
-function watchRow(
-  { kernels }: Workspace,
-  { heads, kvHeads, headSize, scale }: AttentionShape,
-  query: number,
-  view: PictureView,
-  layer: number,
-  watch: AttentionWatch,
-): void {
-  const { heap } = kernels;
-  const visible = view.visible(layer);
-  const floats = heads * visible.blocks * KV_BLOCK_TOKENS;
-  const weights = heap.allocate(floats * 4);
-  kernels.attentionWeights(
-    view.kind,
-    query,
-    view.table(layer),
-    visible,
-    heads,
-    kvHeads,
-    headSize,
-    scale,
-    weights,
-  );
-  watch(heap.floatsAt(weights, floats), view);
-  heap.free(weights, floats * 4);
+/** Of each sequence the rows from the first on that see a picture and take part in the feed-forward network. */
+export function rowsThatFeedForward({ sequences }: LayerPass): RowRange[] {
+  return rangesFrom(sequences, ({ seeing }) => seeing.find(({ feedsForward }) => feedsForward));
+}
+
+function rangesFrom(
+  sequences: readonly SequenceRows[],
+  beginOf: (sequence: SequenceRows) => SeeingRows | undefined,
+): RowRange[] {
+  return sequences.flatMap((sequence) => {
+    const begin = beginOf(sequence);
+    if (!begin) return [];
+    const end = sequence.first + sequence.rows;
+    return [{ first: sequence.first + begin.first, end, sequences: [sequence] }];
+  });
 }

@@ -1,87 +1,84 @@
 /**
- * Activations: every buffer that a forward pass needs, allocated once for the largest batch.
+ * What operations need besides their operands.
  *
  * @module
  */
-import type { Kernels } from "../../kernels/host/kernels.ts";
-import { ATTENTION_ROWS, ATTENTION_TILES, KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
-import { ProductBuffers, wholeBlocks } from "./product_buffers.ts";
+import type { Precision } from "../weights/plan.ts";
+import { Matrix } from "./matrix.ts";
+import { CountedSpace, type Space } from "./space.ts";
 
-/** What the buffers must hold, in elements of a row. */
-export interface WorkspaceShape {
-  rows: number;
-  hiddenSize: number;
-  /** Queries, keys and values side by side. */
-  attentionWidth: number;
-  queryWidth: number;
-  headSize: number;
-  intermediateSize: number;
-  vocabularySize: number;
-  /** The most inputs that any linear layer takes, act-order padding included; a multiple of 8. */
-  inputs: number;
-  /** Rotary tables, and half the rotated floats of a head. */
-  rotaryTables: number;
-  rotaryHalf: number;
-}
-
-/** Rows of logits computed at a time: a whole prompt's would take 200 KB a token. */
-export const LOGIT_ROWS = 16;
-
-/** Addresses of the buffers; f32 [rows, width] without gaps unless said. */
-export class Workspace extends ProductBuffers {
-  /** u32 [rows] */
-  readonly ids: number;
-  readonly hidden: number;
-  readonly normed: number;
-  readonly queriesKeysValues: number;
-  readonly attended: number;
-  /** Output of a block before it is normalised and added. */
-  readonly branch: number;
-  /** Gate and up side by side: [rows, 2 · intermediateSize]. */
-  readonly gateUp: number;
-  readonly activated: number;
-  readonly logits: number;
-  /** f32 [rows, 2, rotaryHalf] each, and the frequencies that they are made of, f32 [rotaryHalf] each. */
-  readonly rotary: readonly number[];
-  readonly frequencies: readonly number[];
-  readonly attentionScratch: number;
-  /** Bytes of `attentionScratch` per thread. */
-  readonly attentionScratchBytes: number;
-
-  constructor(kernels: Kernels, shape: WorkspaceShape) {
-    super(kernels, shape.rows, shape.inputs);
-    const { heap, team } = kernels;
-    const floats = (width: number) => heap.allocate(shape.rows * width * 4);
-    this.ids = floats(1);
-    this.hidden = floats(shape.hiddenSize);
-    this.normed = floats(shape.hiddenSize);
-    this.queriesKeysValues = floats(shape.attentionWidth);
-    this.attended = floats(shape.queryWidth);
-    this.branch = floats(shape.hiddenSize);
-    this.gateUp = floats(2 * shape.intermediateSize);
-    this.activated = floats(shape.intermediateSize);
-    this.logits = heap.allocate(Math.min(LOGIT_ROWS, shape.rows) * shape.vocabularySize * 4);
-    this.rotary = Array.from({ length: shape.rotaryTables }, () => floats(2 * shape.rotaryHalf));
-    this.frequencies = this.rotary.map(() => heap.allocate(shape.rotaryHalf * 4));
-    this.attentionScratchBytes = attentionScratchBytes(shape.headSize);
-    this.attentionScratch = heap.allocate(this.attentionScratchBytes * team.size);
-  }
-
-  /** Bytes that a workspace of this shape takes. */
-  static bytesOf(shape: WorkspaceShape, threads: number): number {
-    const perRow = 1 + 3 * shape.hiddenSize + shape.attentionWidth + shape.queryWidth +
-      3 * shape.intermediateSize + 2 * shape.rotaryTables * shape.rotaryHalf;
-    return shape.rows * perRow * 4 + Math.min(LOGIT_ROWS, shape.rows) * shape.vocabularySize * 4 +
-      ProductBuffers.bytes(shape.rows, shape.inputs) + threads * attentionScratchBytes(shape.headSize);
-  }
-}
+/** Bytes to which pieces of the scratch are aligned. */
+const ALIGNMENT = 64;
 
 /**
- * Bytes that one thread needs for attention with heads of this size: of each tile its rows' integers, scores, weights, totals and
- * a few numbers, as attention_coded lays them out. Attention in f32 needs less.
+ * Temporary matrices, handed out like the frames of a stack: whoever takes some puts the top back where it was when they are no
+ * longer needed. Nothing in it outlives a block of a layer.
  */
-export function attentionScratchBytes(headSize: number): number {
-  const width = wholeBlocks(headSize);
-  const perTile = ATTENTION_ROWS * (width * 2 + KV_BLOCK_TOKENS * 4 + KV_BLOCK_TOKENS * 2 + width * 4 + 24);
-  return ATTENTION_TILES * perTile;
+export class Scratch {
+  readonly #space: Space;
+  readonly #begin: number;
+  readonly #bytes: number;
+  #top = 0;
+  #most = 0;
+
+  constructor(space: Space, bytes: number) {
+    this.#space = space;
+    this.#begin = space.allocate(bytes);
+    this.#bytes = bytes;
+  }
+
+  /** Bytes that are taken. */
+  get top(): number {
+    return this.#top;
+  }
+
+  /** Gives back everything that was taken since `top` had this value. */
+  set top(top: number) {
+    this.#top = top;
+  }
+
+  /** The most bytes that were ever taken. */
+  get most(): number {
+    return this.#most;
+  }
+
+  /** Address of as many bytes. */
+  take(bytes: number): number {
+    const address = this.#begin + this.#top;
+    this.#top += Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    if (this.#top > this.#bytes) throw new Error("a block takes more scratch than it reserved");
+    this.#most = Math.max(this.#most, this.#top);
+    return address;
+  }
+
+  /** An f32 matrix without gaps; its values are whatever was there. */
+  matrix(rows: number, columns: number): Matrix {
+    return new Matrix(this.#space, this.take(rows * columns * 4), rows, columns, columns * 4);
+  }
+}
+
+/** Scratch in one memory, and the arithmetic of matrix products. */
+export class Workspace {
+  readonly space: Space;
+  readonly scratch: Scratch;
+  readonly precision: Precision;
+
+  constructor(space: Space, scratch: Scratch, precision: Precision) {
+    this.space = space;
+    this.scratch = scratch;
+    this.precision = precision;
+  }
+
+  /**
+   * A workspace with room for whatever `reserve` takes.
+   *
+   * @param reserve Takes from the scratch what a pass does, largest first or last.
+   */
+  static reserve(space: Space, precision: Precision, reserve: (workspace: Workspace) => void): Workspace {
+    const counted = new CountedSpace(space.threads);
+    // Room without end: what is counted takes nothing.
+    const scratch = new Scratch(counted, Number.MAX_SAFE_INTEGER);
+    reserve(new Workspace(counted, scratch, precision));
+    return new Workspace(space, new Scratch(space, scratch.most), precision);
+  }
 }

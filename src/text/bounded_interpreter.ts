@@ -1,5 +1,5 @@
 /**
- * Running a template that nobody has vouched for, within limits of time and memory.
+ * Running an untrusted template within limits of time and memory.
  *
  * @module
  */
@@ -74,7 +74,7 @@ export class BoundedInterpreter extends OpenInterpreter {
   /** Expressions that loops run over. */
   readonly #iterated = new WeakSet<Node>();
 
-  /** @param inputCharacters Size of the caller's own data, which does not count as the template's doing. */
+  /** @param inputCharacters Size of the caller's own data, which raises the limits. */
   constructor(environment: Environment, inputCharacters: number) {
     super(environment);
     this.#charactersMax = TEMPLATE_CHARACTERS_MAX + 4 * inputCharacters;

@@ -4,9 +4,9 @@
  * @module
  */
 
-/** Words remembered before the memory starts afresh: natural text repeats few words very often. */
+/** Words in the cache before it is cleared: natural text repeats few words very often. */
 const CACHED_WORDS_MAX = 10_000;
-/** Longest remembered word in UTF-16 units, so that the memory stays below a few MB. */
+/** Longest word in the cache, in UTF-16 units, so that the cache stays below a few MB. */
 const CACHED_WORD_LENGTH_MAX = 64;
 /** Merges a tokenizer may have: keys of the queue stay exact doubles. The largest known have about half a million. */
 export const MERGES_MAX = 1 << 21;

@@ -17,7 +17,7 @@ const WHITE_SPACE_RUN_MAX = 512;
 /** A text that appears in the prompt when a template writes what it is given. */
 const PROBE = "content form probe";
 
-/** What goes into a prompt beside the messages. */
+/** What goes into a prompt besides the messages. */
 export interface RenderOptions {
   /** End with the header of the assistant's turn; default true. */
   addGenerationPrompt?: boolean;
@@ -131,7 +131,7 @@ export class ChatTemplate {
     if (!Array.isArray(content)) throw refuse("content that is a string or a list of parts", typeof content);
     const parts = content.map((part) => {
       if (part?.type === "text" && typeof part.text === "string") return part;
-      // Only the kind: the picture itself is none of the template's business.
+      // Only the kind: templates do not read the picture itself.
       if (part?.type === "image") return { type: "image" as const };
       throw refuse("parts of type text or image", part?.type);
     });

@@ -6,16 +6,13 @@
 
 import { RemoraError } from "../core/errors.ts";
 import { parseJson } from "../core/json.ts";
+import { CHAT_TEMPLATE_FILES, TOKENIZER_CONFIG_FILE } from "../io/model_files.ts";
 
 /** Files that may hold a chat template; of several the first one counts, as in transformers. */
-export const CHAT_TEMPLATE_FILES = [
-  "chat_template.jinja",
-  "chat_template.json",
-  "tokenizer_config.json",
-] as const;
+const TEMPLATE_FILES = [...CHAT_TEMPLATE_FILES, TOKENIZER_CONFIG_FILE] as const;
 
 /** Contents of those files that exist. */
-export type ChatTemplateFiles = Partial<Record<typeof CHAT_TEMPLATE_FILES[number], Uint8Array>>;
+export type ChatTemplateFiles = Partial<Record<typeof TEMPLATE_FILES[number], Uint8Array>>;
 
 /** A template and the file it came from. */
 export interface ChatTemplateSource {
@@ -30,7 +27,7 @@ export interface ChatTemplateSource {
  * @throws {RemoraError} `BAD_TEMPLATE` naming the file when it cannot be read.
  */
 export function findChatTemplate(files: ChatTemplateFiles): ChatTemplateSource | undefined {
-  for (const label of CHAT_TEMPLATE_FILES) {
+  for (const label of TEMPLATE_FILES) {
     const bytes = files[label];
     if (bytes === undefined) continue;
     const source = label === "chat_template.jinja" ? decode(bytes, label) : fromJson(bytes, label);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ImageInput } from "../image/input.ts";
 
 /** One part of a message's content. */
 export type ContentPart =
@@ -10,7 +11,7 @@ export type ContentPart =
   | {
     type: "image";
     /** The picture; the chat template sees only that there is one. */
-    image?: unknown;
+    image?: ImageInput;
   };
 
 /** One turn of a conversation. */

@@ -10,8 +10,6 @@ import { RemoraError } from "../core/errors.ts";
 export interface StopResult {
   text: string;
   stopped: boolean;
-  /** The stop string that ended it. */
-  matched?: string;
 }
 
 /**
@@ -24,7 +22,7 @@ export interface StopResult {
 export class StopStrings {
   readonly #stops: readonly string[];
   #held = "";
-  #matched?: string;
+  #hasStopped = false;
 
   /** @throws {RemoraError} `BAD_ARGUMENT` for a stop string that is empty or no string. */
   constructor(stops: readonly string[]) {
@@ -40,13 +38,13 @@ export class StopStrings {
 
   /** Takes the next piece; after a stop nothing comes out any more. */
   push(piece: string): StopResult {
-    if (this.#matched !== undefined) return { text: "", stopped: true, matched: this.#matched };
+    if (this.#hasStopped) return { text: "", stopped: true };
     const text = this.#held + piece;
-    const first = this.#firstMatch(text);
-    if (first !== undefined) {
+    const begin = this.#firstMatch(text);
+    if (begin !== undefined) {
       this.#held = "";
-      this.#matched = first.stop;
-      return { text: text.slice(0, first.begin), stopped: true, matched: first.stop };
+      this.#hasStopped = true;
+      return { text: text.slice(0, begin), stopped: true };
     }
     const end = text.length - this.#heldLength(text);
     this.#held = text.slice(end);
@@ -60,14 +58,15 @@ export class StopStrings {
     return rest;
   }
 
-  #firstMatch(text: string): { stop: string; begin: number } | undefined {
-    let first: { stop: string; begin: number } | undefined;
+  /** Where the first stop string begins. */
+  #firstMatch(text: string): number | undefined {
+    let first: number | undefined;
     let firstEnd = Infinity;
     for (const stop of this.#stops) {
       const begin = text.indexOf(stop);
       const end = begin + stop.length;
-      if (begin < 0 || end > firstEnd || (end === firstEnd && begin > first!.begin)) continue;
-      first = { stop, begin };
+      if (begin < 0 || end > firstEnd || (end === firstEnd && begin > first!)) continue;
+      first = begin;
       firstEnd = end;
     }
     return first;

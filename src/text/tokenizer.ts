@@ -235,7 +235,7 @@ function readVocabulary(model: Json, file: string): { ids: Map<string, number>; 
   return { ids, texts };
 }
 
-/** Both spellings of added tokens: the list of tokenizer.json, and what tokenizer_config.json adds to it. */
+/** Added tokens from both files: the list of tokenizer.json, and what tokenizer_config.json adds to it. */
 function readAddedTokens(json: Json, config: Json, files: TokenizerFiles): Map<number, AddedToken> {
   const listed = json.added_tokens ?? [];
   if (!Array.isArray(listed)) throw damaged("a list named added_tokens", typeof listed, files.tokenizer);

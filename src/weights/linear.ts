@@ -1,80 +1,152 @@
 /**
- * The weights of one linear layer in kernel memory, whatever the checkpoint stored.
+ * What a model takes from its checkpoint: linear layers, vectors and arrays, planned from headers and given their places in
+ * kernel memory when they are loaded.
  *
  * @module
  */
-import type { CodeMatrix } from "../../kernels/host/kernels.ts";
-import {
-  BLOCK_INPUTS,
-  KIND_F32,
-  KIND_INT4,
-  KIND_INT7,
-  KIND_INT8,
-  PANEL_OUTPUTS,
-} from "../../kernels/shared/layout.ts";
+import type { Kernels } from "../../kernels/host/kernels.ts";
+import { type LinearBytes, linearBytes, type LinearForm } from "../../kernels/host/sizes.ts";
+import type { ElementType } from "../../kernels/host/types.ts";
+import type { TensorEntry } from "../formats/containers/safetensors.ts";
+import type { LinearArrays, StoredLinear } from "../formats/stored_linear.ts";
 
-/** An array in kernel memory as the file stores it, row-major. */
-export interface StoredArray {
+/** A linear layer in kernel memory: addresses of its arrays, 0 for those that are not there. */
+export interface PackedLinear extends LinearArrays {
+  readonly kernels: Kernels;
+  readonly form: LinearForm;
+}
+
+/** An array in kernel memory. */
+export interface ArrayPlace {
+  readonly kernels: Kernels;
   readonly address: number;
-  /** KIND_F32, KIND_F16 or KIND_BF16. */
-  readonly kind: number;
 }
 
-/** W [outputs, inputs] in panels of eight outputs; see kernels/assembly for the exact layouts. */
-export interface Linear {
+/** A linear layer W [outputs, inputs], whatever the checkpoint stored. */
+export class Linear {
   readonly name: string;
-  /** KIND_INT4, KIND_INT7 or KIND_INT8 (codes), KIND_F32, KIND_F16 or KIND_BF16 (values), of kernels/shared/layout.ts. */
-  readonly kind: number;
-  readonly outputs: number;
+  /** What it lies together with in one memory; see `WeightPlan.part`. */
+  readonly part: string;
   readonly inputs: number;
-  /** Address of the weights and, for codes, of scales and zero points. */
-  readonly matrix: CodeMatrix;
-  /** Address of f32 [outputs], or 0. */
-  readonly bias: number;
+  readonly stored: StoredLinear;
+  #packed?: PackedLinear;
+
+  constructor(name: string, part: string, inputs: number, stored: StoredLinear) {
+    this.name = name;
+    this.part = part;
+    this.inputs = inputs;
+    this.stored = stored;
+  }
+
+  get outputs(): number {
+    return this.stored.form.outputs;
+  }
+
+  /** As it lies in memory; before it is loaded, as it will lie there if its inputs keep their order. */
+  get form(): LinearForm {
+    return this.#packed?.form ?? this.stored.form;
+  }
+
+  /** Bytes in kernel memory. */
+  get bytes(): number {
+    return sumOf(linearBytes(this.form));
+  }
+
+  /** Where it lies; only loaded layers have a place. */
+  get packed(): PackedLinear {
+    if (this.#packed) return this.#packed;
+    throw new Error(`${this.name} is not loaded`);
+  }
+
   /**
-   * Act-order: address of i32 [packedInputs], the input that each packed one stands for, −1 for padding; or 0 when the
-   * inputs lie in their own order.
+   * Reserves its arrays.
+   *
+   * @param form Another form than the planned one, for inputs in an order of their own.
+   * @param allocate Gives address 0 for 0 bytes.
    */
-  readonly order: number;
-  /** Inputs as packed: `inputs`, or more when act-order groups were padded to one length. */
-  readonly packedInputs: number;
+  place(kernels: Kernels, form: LinearForm, allocate: (bytes: number) => number): PackedLinear {
+    const bytes = linearBytes(form);
+    const [bias, order, weights, scales, zeros] = [
+      bytes.bias,
+      bytes.order,
+      bytes.weights,
+      bytes.scales,
+      bytes.zeros,
+    ].map(allocate);
+    return this.#packed = { kernels, form, bias, order, weights, scales, zeros };
+  }
 }
 
-/** What the arrays of a linear layer hold. */
-export interface LinearForm {
-  kind: number;
-  outputs: number;
-  packedInputs: number;
-  /** Inputs that share one scale. */
-  group: number;
-  hasZeros: boolean;
-  hasBias: boolean;
-  /** Whether the inputs lie in an order of their own. */
-  hasOrder: boolean;
+/** A vector (a norm's weight, a gate) that becomes f32 [length]. */
+export class Vector {
+  readonly name: string;
+  readonly part: string;
+  readonly stored: TensorEntry;
+  readonly length: number;
+  /** Added to every element: 1 where the file holds w − 1. */
+  readonly offset: number;
+  #place?: ArrayPlace;
+
+  constructor(name: string, part: string, stored: TensorEntry, length: number, offset: number) {
+    this.name = name;
+    this.part = part;
+    this.stored = stored;
+    this.length = length;
+    this.offset = offset;
+  }
+
+  get bytes(): number {
+    return this.length * 4;
+  }
+
+  get place(): ArrayPlace {
+    return requirePlace(this.#place, this.name);
+  }
+
+  set place(place: ArrayPlace) {
+    this.#place = place;
+  }
+
+  /** A copy of its values. */
+  read(): Float32Array {
+    const { kernels, address } = this.place;
+    return kernels.memory.floatsAt(address, this.length).slice();
+  }
 }
 
-/** Bytes of each array of a linear layer, in the order in which they are reserved and stored. */
-export interface LinearBytes {
-  bias: number;
-  order: number;
-  weights: number;
-  scales: number;
-  zeros: number;
+/** An array that stays as it is stored, row-major. */
+export class StoredArray {
+  readonly name: string;
+  readonly part: string;
+  readonly stored: TensorEntry;
+  readonly elementType: ElementType;
+  #place?: ArrayPlace;
+
+  constructor(name: string, part: string, stored: TensorEntry, elementType: ElementType) {
+    this.name = name;
+    this.part = part;
+    this.stored = stored;
+    this.elementType = elementType;
+  }
+
+  get bytes(): number {
+    return this.stored.end - this.stored.begin;
+  }
+
+  get place(): ArrayPlace {
+    return requirePlace(this.#place, this.name);
+  }
+
+  set place(place: ArrayPlace) {
+    this.#place = place;
+  }
 }
 
-/** 0 for arrays that are not there. */
-export function linearBytes(form: LinearForm): LinearBytes {
-  const { kind, outputs, packedInputs, group } = form;
-  const rows = Math.ceil(outputs / PANEL_OUTPUTS) * PANEL_OUTPUTS;
-  const isCoded = [KIND_INT4, KIND_INT7, KIND_INT8].includes(kind);
-  const codes = Math.ceil(packedInputs / BLOCK_INPUTS) * BLOCK_INPUTS;
-  const groups = Math.ceil(packedInputs / group);
-  return {
-    bias: form.hasBias ? outputs * 4 : 0,
-    order: form.hasOrder ? packedInputs * 4 : 0,
-    weights: rows *
-      (isCoded ? codes * (kind === KIND_INT4 ? 0.5 : 1) : packedInputs * (kind === KIND_F32 ? 4 : 2)),
-    scales: isCoded ? rows * groups * 4 : 0,
-    zeros: form.hasZeros ? rows * groups * 2 : 0,
-  };
+function requirePlace(place: ArrayPlace | undefined, name: string): ArrayPlace {
+  if (place) return place;
+  throw new Error(`${name} is not loaded`);
+}
+
+function sumOf(bytes: LinearBytes): number {
+  return Object.values(bytes).reduce((sum, count) => sum + count, 0);
 }

@@ -8,7 +8,7 @@
  */
 import { RemoraError } from "../core/errors.ts";
 
-/** A part and the bytes that must lie in one memory: weights, and what its layers remember. */
+/** A part and the bytes that must lie in one memory: weights, and the keys and values of its layers. */
 export interface PlacedPart {
   readonly name: string;
   readonly bytes: number;
@@ -21,20 +21,20 @@ export interface PlacedPart {
  */
 export function placeParts(parts: readonly PlacedPart[], room: number): Map<string, number> {
   const places = new Map<string, number>();
-  let bank = 0, free = room;
+  let memory = 0, free = room;
   for (const { name, bytes } of parts) {
     if (bytes > room) {
       throw new RemoraError("OUT_OF_MEMORY", `Cannot place the part "${name}" of the model`, {
-        expected: `at most ${Math.max(0, Math.floor(room))} bytes beside the buffers of one memory`,
+        expected: `at most ${Math.max(0, Math.floor(room))} bytes besides the buffers of one memory`,
         found: `${bytes}`,
       });
     }
     if (bytes > free) {
-      bank++;
+      memory++;
       free = room;
     }
     free -= bytes;
-    places.set(name, bank);
+    places.set(name, memory);
   }
   return places;
 }

@@ -5,7 +5,7 @@
  *          0     8  "REMORAWT"
  *          8     4  version of this table, u32 little-endian
  *         12     4  WEIGHT_LAYOUT_VERSION, u32
- *         16    32  name of what was packed, and how: see src/generation/weight_cache.ts
+ *         16    32  name of what was packed, and how: see repacked_cache.ts
  *         48     4  bytes of the description D, u32
  *         52     D  description, JSON: of layers whose inputs lie in an order of their own, `packedInputs` and `group`
  *          …        zeros up to a multiple of 64
@@ -13,23 +13,24 @@
  *          …  16 W  checksums of the W windows, two u64 each: every array is cut into windows of WINDOW_BYTES
  *        −32    32  SHA-256 of the beginning up to the arrays, and of the checksums
  *
- * Sizes are not stored: they follow from the plan and the description. The file's must be their sum, before anything is
- * reserved; then a file asks for no more memory than it has bytes.
+ * Sizes are not stored: they follow from the plan and the description. Before anything is reserved, the file's size must be
+ * their sum; so a file cannot ask for more memory than it has bytes.
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import type { Kernels } from "../../kernels/host/kernels.ts";
+import type { LinearForm } from "../../kernels/host/sizes.ts";
 import { BLOCK_INPUTS, GROUP_INPUTS_MAX, WEIGHT_LAYOUT_VERSION } from "../../kernels/shared/layout.ts";
 import { RemoraError } from "../core/errors.ts";
 import { parseJson } from "../core/json.ts";
 import { CONFIG_BYTES_MAX } from "../core/limits.ts";
-import { replaceFile } from "../core/replace_file.ts";
-import { yieldWhenDue } from "../core/yield.ts";
 import { isObject } from "../io/read.ts";
+import type { HostEvents } from "../platform/events.ts";
+import type { Platform, ReadableFile } from "../platform/platform.ts";
+import type { Linear } from "./linear.ts";
 import type { LoadProgress } from "./load.ts";
-import { type LoadedWeights, type Piece, piecesOf, reserveWeights } from "./loaded_weights.ts";
-import { formOf, type PlannedLinear, type WeightPlan } from "./plan.ts";
+import { type Piece, pieceSizes, piecesOf, reserveWeights } from "./pieces.ts";
+import type { WeightPlan } from "./plan.ts";
 
 const MAGIC = "REMORAWT";
 const VERSION = 1;
@@ -38,13 +39,14 @@ const NAME_BYTES = 32;
 const SEAL_BYTES = 32;
 /** Of arrays in kernel memory; also what the checksum kernel takes at a time. */
 const ALIGNMENT = 64;
-/** Bytes between two looks at the signal, and under one checksum. */
+/** Bytes between two checks of the signal, and under one checksum. */
 const WINDOW_BYTES = 4 << 20;
 const CHECKSUM_BYTES = 16;
 const TITLE = "repacked weights of remora";
 
 /** A file of repacked weights, and what must be in it. */
 export interface RepackedFile {
+  platform: Platform;
   path: string;
   /** 32 bytes that name the checkpoint and how it is packed. */
   name: Uint8Array;
@@ -54,6 +56,7 @@ export interface RepackedFile {
 
 /** How to read or write. */
 export interface RepackedOptions {
+  events: HostEvents;
   onProgress?(progress: LoadProgress): void;
   signal?: AbortSignal;
 }
@@ -64,22 +67,24 @@ interface Reordered {
   group: number;
 }
 
-/** @throws {RemoraError} BAD_FILE when it cannot be written. The signal's reason when it fires; the old file stays then. */
+/**
+ * Writes loaded weights.
+ *
+ * @throws {RemoraError} BAD_FILE when it cannot be written. The signal's reason when it fires; the old file stays then.
+ */
 export async function writeRepacked(
-  { path, name, plan, kernelsOf }: RepackedFile,
-  weights: LoadedWeights,
-  options: RepackedOptions = {},
+  { platform, path, name, plan }: RepackedFile,
+  options: RepackedOptions,
 ): Promise<void> {
-  const linears = [...weights.tables.values(), ...weights.linears.values()];
-  const reordered = linears.filter(({ order }) => order !== 0)
-    .map(({ name, packedInputs, matrix: { group } }) => [name, { packedInputs, group }]);
+  const reordered = [...plan.linearLayers()].filter(({ form }) => form.hasOrder)
+    .map(({ name, form: { packedInputs, group } }) => [name, { packedInputs, group }]);
   const head = headOf(name, new TextEncoder().encode(JSON.stringify(Object.fromEntries(reordered))));
-  const pieces = [...piecesOf(plan, weights, kernelsOf)];
-  await replaceFile(path, async (file) => {
-    writeAll(file, head);
-    const checksums = await passWindows(pieces, options, (window) => writeAll(file, bytesOf(window)));
-    writeAll(file, checksums);
-    writeAll(file, sealOf(head, checksums));
+  const pieces = [...piecesOf(plan)];
+  await platform.files.replace(path, async (file) => {
+    file.write(head);
+    const checksums = await passWindows(pieces, options, (window) => file.write(bytesOf(window)));
+    file.write(checksums);
+    file.write(sealOf(platform, head, checksums));
   });
 }
 
@@ -90,81 +95,90 @@ export async function writeRepacked(
  * damaged, what was reserved is given back then; OUT_OF_MEMORY. The signal's reason when it fires.
  */
 export async function readRepacked(
-  { path, name, plan, kernelsOf }: RepackedFile,
-  options: RepackedOptions = {},
-): Promise<LoadedWeights> {
-  const refuse = (expected: string, found: string, cause?: unknown) =>
+  { platform, path, name, plan, kernelsOf }: RepackedFile,
+  options: RepackedOptions,
+): Promise<void> {
+  const refuse: Refuse = (expected, found, cause) =>
     new RemoraError("BAD_FILE", "Cannot use", { file: path, expected, found, cause });
-  using file = open(path);
-  const read = (target: Uint8Array) => {
-    try {
-      for (let filled = 0; filled < target.length;) {
-        const count = file.readSync(target.subarray(filled));
-        if (count === null) throw refuse(TITLE, "a file that ends too early");
-        filled += count;
-      }
-    } catch (cause) {
-      throw cause instanceof RemoraError ? cause : refuse(TITLE, `${cause}`, cause);
-    }
-  };
-  const { size, isFile } = file.statSync();
+  using file = open(platform, path);
+  const { formOf, head } = readHead(file, path, name, plan, refuse);
+  const sizes = [...pieceSizes(plan, formOf)];
+  const contentBytes = sizes.reduce((sum, bytes) => sum + aligned(bytes), 0);
+  const windows = sizes.reduce((sum, bytes) => sum + Math.ceil(aligned(bytes) / WINDOW_BYTES), 0);
+  const expectedSize = head.length + contentBytes + windows * CHECKSUM_BYTES + SEAL_BYTES;
+  if (file.size !== expectedSize) throw refuse(`${expectedSize} bytes`, `${file.size}`);
+  const checksums = new Uint8Array(windows * CHECKSUM_BYTES), seal = new Uint8Array(SEAL_BYTES);
+  readWhole(file, head.length + contentBytes, checksums, refuse);
+  readWhole(file, expectedSize - SEAL_BYTES, seal, refuse);
+  if (!isSame(seal, sealOf(platform, head, checksums))) throw refuse("its checksum to hold", "damaged bytes");
+
+  reserveWeights(plan, kernelsOf, formOf);
+  const pieces = [...piecesOf(plan)];
+  let position = head.length;
+  try {
+    const found = await passWindows(pieces, options, (window) => {
+      const { kernels, address: target, bytes } = window;
+      // Touching fresh memory takes longest: one thread 2.6 GB/s, two 4.3; reading into it then 8. See docs/performance.md.
+      kernels.touch({ bytes, target });
+      readWhole(file, position, bytesOf(window), refuse);
+      position += bytes;
+    });
+    if (!isSame(found, checksums)) throw refuse("its checksums to hold", "damaged bytes");
+    requireOrders(plan, refuse);
+  } catch (error) {
+    for (const { kernels, address, bytes } of pieces) kernels.memory.free(address, bytes);
+    throw error;
+  }
+}
+
+/** Makes the error that says what the file is not. */
+type Refuse = (expected: string, found: string, cause?: unknown) => RemoraError;
+
+/** The beginning of the file up to the arrays, checked, and the forms that it says layers were packed in. */
+function readHead(
+  file: ReadableFile,
+  path: string,
+  name: Uint8Array,
+  plan: WeightPlan,
+  refuse: Refuse,
+): { head: Uint8Array; formOf: (linear: Linear) => LinearForm } {
+  const { size, isFile } = file;
   if (!isFile) throw refuse(TITLE, "no file");
   if (size < HEAD_BYTES + SEAL_BYTES) throw refuse(TITLE, `${size} bytes`);
   const start = new Uint8Array(HEAD_BYTES);
-  read(start);
+  readWhole(file, 0, start, refuse);
   const descriptionBytes = requireHead(start, name, refuse);
   if (descriptionBytes > Math.min(CONFIG_BYTES_MAX, size)) {
     throw refuse(`a description of at most ${CONFIG_BYTES_MAX} bytes`, `${descriptionBytes}`);
   }
   const head = new Uint8Array(aligned(HEAD_BYTES + descriptionBytes));
-  head.set(start);
-  read(head.subarray(HEAD_BYTES));
+  readWhole(file, 0, head, refuse);
   const description = parseJson(head.subarray(HEAD_BYTES, HEAD_BYTES + descriptionBytes), path);
   const forms = formsFrom(description, plan);
   if (!forms) throw refuse("a description that fits the model", "another");
-
-  const reserve = (allocate: (part: string, bytes: number) => number) =>
-    reserveWeights(plan, (planned) => forms.get(planned.name) ?? formOf(planned), allocate);
-  const sizes: number[] = [];
-  reserve((_, bytes) => sizes.push(bytes));
-  const contentBytes = sizes.reduce((sum, bytes) => sum + aligned(bytes), 0);
-  const windows = sizes.reduce((sum, bytes) => sum + Math.ceil(aligned(bytes) / WINDOW_BYTES), 0);
-  const expectedSize = head.length + contentBytes + windows * CHECKSUM_BYTES + SEAL_BYTES;
-  if (size !== expectedSize) throw refuse(`${expectedSize} bytes`, `${size}`);
-  const checksums = new Uint8Array(windows * CHECKSUM_BYTES), seal = new Uint8Array(SEAL_BYTES);
-  file.seekSync(head.length + contentBytes, Deno.SeekMode.Start);
-  read(checksums);
-  read(seal);
-  if (!isSame(seal, sealOf(head, checksums))) throw refuse("its checksum to hold", "damaged bytes");
-
-  file.seekSync(head.length, Deno.SeekMode.Start);
-  const weights = reserve((part, bytes) => kernelsOf(part).heap.allocate(bytes));
-  const pieces = [...piecesOf(plan, weights, kernelsOf)];
-  try {
-    const found = await passWindows(pieces, options, (window) => {
-      // Taking fresh memory is what takes longest: one thread 2.6 GB/s, two 4.3; reading into it then 8 (docs/performance.md).
-      window.kernels.touch(window.address, window.bytes);
-      read(bytesOf(window));
-    });
-    if (!isSame(found, checksums)) throw refuse("its checksums to hold", "damaged bytes");
-    requireOrders(plan, weights, kernelsOf, refuse);
-    return weights;
-  } catch (error) {
-    for (const { kernels, address, bytes } of pieces) kernels.heap.free(address, bytes);
-    throw error;
-  }
+  return { head, formOf: ({ name, stored }) => forms.get(name) ?? stored.form };
 }
 
-/** Hands every window of the arrays to `use`, to write or to fill, and returns the checksums of what is there then. */
+function readWhole(file: ReadableFile, position: number, target: Uint8Array, refuse: Refuse): void {
+  let count: number;
+  try {
+    count = file.readInto(position, target);
+  } catch (cause) {
+    throw refuse(TITLE, `${cause}`, cause);
+  }
+  if (count < target.length) throw refuse(TITLE, "a file that ends too early");
+}
+
+/** Hands every window of the arrays to `use`, to write or to fill, and returns the checksums of their contents afterwards. */
 async function passWindows(
   pieces: readonly Piece[],
-  { onProgress, signal }: RepackedOptions,
+  { events, onProgress, signal }: RepackedOptions,
   use: (window: Piece) => void,
 ): Promise<Uint8Array> {
   const checksums: bigint[] = [];
   const sums = new Map<Kernels, number>();
   for (const { kernels } of pieces) {
-    if (!sums.has(kernels)) sums.set(kernels, kernels.heap.allocate(CHECKSUM_BYTES * kernels.team.size));
+    if (!sums.has(kernels)) sums.set(kernels, kernels.memory.allocate(CHECKSUM_BYTES * kernels.threads));
   }
   const totalBytes = pieces.reduce((sum, { bytes }) => sum + aligned(bytes), 0);
   let loadedBytes = 0;
@@ -174,19 +188,33 @@ async function passWindows(
         signal?.throwIfAborted();
         const length = Math.min(WINDOW_BYTES, aligned(bytes) - begin);
         use({ kernels, address: address + begin, bytes: length });
-        checksums.push(...kernels.checksum(address + begin, length, sums.get(kernels)!));
+        checksums.push(
+          ...checksumOf({ kernels, address: address + begin, bytes: length }, sums.get(kernels)!),
+        );
         loadedBytes += length;
-        const pause = yieldWhenDue();
+        const pause = events.pauseWhenDue();
         if (!pause) continue;
         await pause;
         onProgress?.({ loadedBytes, totalBytes });
       }
     }
   } finally {
-    for (const [{ heap, team }, address] of sums) heap.free(address, CHECKSUM_BYTES * team.size);
+    for (const [{ memory, threads }, address] of sums) memory.free(address, CHECKSUM_BYTES * threads);
   }
   onProgress?.({ loadedBytes, totalBytes });
   return new Uint8Array(BigUint64Array.from(checksums).buffer);
+}
+
+/** Both sums of kernels/assembly/memory/checksum.ts, added up over the threads; `sums` has room for CHECKSUM_BYTES of each. */
+function checksumOf({ kernels, address, bytes }: Piece, sums: number): [sum: bigint, weighted: bigint] {
+  kernels.checksum({ source: address, bytes, sums });
+  const shares = new BigUint64Array(kernels.memory.wasm.buffer, sums, 2 * kernels.threads);
+  let sum = 0n, weighted = 0n;
+  for (let rank = 0; rank < kernels.threads; rank++) {
+    sum += shares[2 * rank];
+    weighted += shares[2 * rank + 1];
+  }
+  return [BigInt.asUintN(64, sum), BigInt.asUintN(64, weighted)];
 }
 
 function headOf(name: Uint8Array, description: Uint8Array): Uint8Array {
@@ -205,7 +233,7 @@ function headOf(name: Uint8Array, description: Uint8Array): Uint8Array {
 function requireHead(
   head: Uint8Array,
   name: Uint8Array,
-  refuse: (expected: string, found: string) => RemoraError,
+  refuse: Refuse,
 ): number {
   const view = new DataView(head.buffer);
   if (!isSame(head.subarray(0, 8), new TextEncoder().encode(MAGIC))) throw refuse(TITLE, "other bytes");
@@ -222,71 +250,56 @@ function requireHead(
 }
 
 /** The forms of the layers that the description names; `undefined` when one cannot be. */
-function formsFrom(description: unknown, plan: WeightPlan) {
+function formsFrom(description: unknown, plan: WeightPlan): Map<string, LinearForm> | undefined {
   if (!isObject(description)) return undefined;
-  const forms = new Map<string, ReturnType<typeof formOf>>();
+  const forms = new Map<string, LinearForm>();
   for (const [name, found] of Object.entries(description)) {
-    const planned = plan.tables.get(name) ?? plan.linears.get(name);
-    if (!planned || !isReordered(found, planned)) return undefined;
-    forms.set(name, {
-      ...formOf(planned),
-      packedInputs: found.packedInputs,
-      group: found.group,
-      hasOrder: true,
-    });
+    const linear = plan.tables.get(name) ?? plan.linears.get(name);
+    if (!linear || !isReordered(found, linear)) return undefined;
+    const { packedInputs, group } = found;
+    forms.set(name, { ...linear.stored.form, packedInputs, group, hasOrder: true });
   }
   return forms;
 }
 
-function isReordered(value: unknown, { stored, inputs }: PlannedLinear): value is Reordered {
-  if (!isObject(value) || stored.kind !== "gptq" || !stored.groupIndex) return false;
+function isReordered(value: unknown, { stored, inputs }: Linear): value is Reordered {
+  if (!isObject(value) || !stored.order) return false;
   const { packedInputs, group } = value;
   const isCount = (count: unknown): count is number => Number.isSafeInteger(count) && Number(count) > 0;
   return isCount(packedInputs) && isCount(group) && group % BLOCK_INPUTS === 0 && group <= GROUP_INPUTS_MAX &&
     packedInputs % group === 0 && packedInputs >= inputs;
 }
 
-/** Kernels gather by these indices and check nothing. */
-function requireOrders(
-  plan: WeightPlan,
-  { tables, linears }: LoadedWeights,
-  kernelsOf: (part: string) => Kernels,
-  refuse: (expected: string, found: string) => RemoraError,
-): void {
-  for (const [loaded, planned] of [[tables, plan.tables], [linears, plan.linears]] as const) {
-    for (const { name, order, packedInputs, inputs } of loaded.values()) {
-      if (!order) continue;
-      const words = kernelsOf(planned.get(name)!.part).heap.wordsAt(order, packedInputs);
-      const isInput = (index: number) => (index | 0) >= -1 && (index | 0) < inputs;
-      if (!words.every(isInput)) throw refuse(`an order of ${inputs} inputs for ${name}`, "other numbers");
-    }
+/** Refuses indices out of range: kernels gather by them and check nothing. */
+function requireOrders(plan: WeightPlan, refuse: Refuse): void {
+  for (const { name, inputs, packed: { kernels, form, order } } of plan.linearLayers()) {
+    if (!form.hasOrder) continue;
+    const words = kernels.memory.wordsAt(order, form.packedInputs);
+    const isInput = (index: number) => (index | 0) >= -1 && (index | 0) < inputs;
+    if (!words.every(isInput)) throw refuse(`an order of ${inputs} inputs for ${name}`, "other numbers");
   }
 }
 
-function open(path: string): Deno.FsFile {
+function open({ files }: Platform, path: string): ReadableFile {
   try {
-    return Deno.openSync(path);
-  } catch (cause) {
-    const isMissing = cause instanceof Deno.errors.NotFound;
-    throw new RemoraError(isMissing ? "FILE_NOT_FOUND" : "BAD_FILE", "Cannot use", {
+    return files.open(path);
+  } catch (error) {
+    if (!(error instanceof RemoraError)) throw error;
+    throw new RemoraError(error.code, "Cannot use", {
       file: path,
       expected: TITLE,
-      found: isMissing ? "no such file" : `${cause}`,
-      cause,
+      found: error.found,
+      cause: error,
     });
   }
 }
 
 function bytesOf({ kernels, address, bytes }: Piece): Uint8Array {
-  return kernels.heap.bytesAt(address, bytes);
+  return kernels.memory.bytesAt(address, bytes);
 }
 
-function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let written = 0; written < bytes.length;) written += file.writeSync(bytes.subarray(written));
-}
-
-function sealOf(head: Uint8Array, checksums: Uint8Array): Uint8Array {
-  return createHash("sha256").update(head).update(checksums).digest();
+function sealOf(platform: Platform, head: Uint8Array, checksums: Uint8Array): Uint8Array {
+  return platform.createHash().update(head).update(checksums).digest();
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

@@ -1,6 +1,6 @@
 /** Malformed checkpoints through the command line: what hostile/manifest.json demands of each. */
 import assert from "node:assert/strict";
-import { hasShared, sharedPath } from "../shared.ts";
+import { caseList, hasShared, sharedPath } from "../shared.ts";
 import { remora } from "./remora.ts";
 
 interface Case {
@@ -15,9 +15,7 @@ interface Case {
 }
 
 const FOLDER = hasShared ? sharedPath("goldens", "hostile") : "";
-const CASES: Case[] = hasShared
-  ? JSON.parse(Deno.readTextFileSync(`${FOLDER}/manifest.json`)).cases
-  : [{ id: "manifest", must: "run", error_names: [], max_seconds: 0, max_extra_mb: 0, kind: "", path: "" }];
+const CASES: Case[] = caseList("hostile", "hostile", "manifest.json").cases;
 /** Memory of a process that does nothing. */
 const IDLE_MEGABYTES = hasShared ? (await remora(["--version"])).peakMegabytes : 0;
 

@@ -2,15 +2,13 @@
 import assert from "node:assert/strict";
 import { scoreTokens } from "../../cli/perplexity.ts";
 import { loadModel } from "../../mod.ts";
-import { hasShared, sharedPath } from "../shared.ts";
+import { goldenPath } from "../shared.ts";
 import { remora } from "./remora.ts";
 
-const GOLDEN = hasShared ? sharedPath("goldens", "gptq-v1-sym-g32") : "";
-const ignore = !hasShared;
+const GOLDEN = goldenPath("gptq-v1-sym-g32");
 
 Deno.test({
-  name: "perplexity is the exponential of the mean loss, chunk by chunk (needs ../shared)",
-  ignore,
+  name: "perplexity is the exponential of the mean loss, chunk by chunk",
   async fn() {
     await using model = await loadModel(GOLDEN, { threads: 1 });
     const ids = Array.from({ length: 201 }, (_, i) => (i * 37 + 11) % 250);
@@ -36,8 +34,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "perplexity: a line, an object, refusals (needs ../shared)",
-  ignore,
+  name: "perplexity: a line, an object, refusals",
   async fn() {
     const directory = Deno.makeTempDirSync();
     try {

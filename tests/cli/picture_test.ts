@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { crc32 } from "node:zlib";
 import { drawAttention } from "../../cli/attention_picture.ts";
 import { decodeImage } from "../../src/image/decode.ts";
-import { hasShared, sharedPath } from "../shared.ts";
+import { caseList, sharedPath } from "../shared.ts";
 import { remora, spawnRemora } from "./remora.ts";
 
 const MODEL = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));
@@ -148,10 +148,7 @@ Deno.test("Ctrl-C while looking ends the program with 130", async () => {
 });
 
 function hostileImages(): { id: string; path: string }[] {
-  if (!hasShared) return [];
-  const manifest = JSON.parse(Deno.readTextFileSync(sharedPath("goldens", "hostile", "manifest.json")));
-  const rows: { id: string; kind: string; path: string }[] = Array.isArray(manifest)
-    ? manifest
-    : manifest.cases;
+  const rows: { id: string; kind: string; path: string }[] =
+    caseList("hostile", "hostile", "manifest.json").cases;
   return rows.filter(({ kind }) => kind === "image");
 }

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { MessageLines } from "../../cli/message_lines.ts";
 import { describeLayers } from "../../cli/module_table.ts";
 import { nearestName } from "../../cli/nearest.ts";
-import { hasShared, sharedPath } from "../shared.ts";
+import { goldenPath, hasShared, sharedPath } from "../shared.ts";
 import { remora, spawnRemora } from "./remora.ts";
 
-const MODEL = hasShared ? sharedPath("goldens", "gptq-v1-sym-g32") : "";
+const MODEL = goldenPath("gptq-v1-sym-g32");
 const VALID = hasShared ? sharedPath("goldens", "hostile", "valid") : "";
 const ignore = !hasShared;
 
@@ -49,8 +49,7 @@ async function refuses(
 }
 
 Deno.test({
-  name: "run: a prompt from the line, the flag and standard input gives one answer (needs ../shared)",
-  ignore,
+  name: "run: a prompt from the line, the flag and standard input gives one answer",
   async fn() {
     const flags = ["-n", "4", "--temperature", "0", "--json"];
     const outcomes = [
@@ -72,8 +71,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "run: --prompt-lookup changes no answer and has a limit (needs ../shared)",
-  ignore,
+  name: "run: --prompt-lookup changes no answer and has a limit",
   async fn() {
     const flags = ["run", MODEL, "hello hello hello", "-n", "24", "--seed", "3", "--json"];
     const [plain, guessed] = [
@@ -86,8 +84,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "run: the template is applied unless --raw; --logprobs are reported (needs ../shared)",
-  ignore,
+  name: "run: the template is applied unless --raw; --logprobs are reported",
   async fn() {
     const flags = ["-n", "2", "--seed", "5", "--logprobs", "3", "--json"];
     const chat = JSON.parse((await remora(["run", MODEL, "hello", ...flags], { allowRead: MODEL })).stdout);
@@ -101,8 +98,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "show: a table for people, one object for programs (needs ../shared)",
-  ignore,
+  name: "show: a table for people, one object for programs",
   async fn() {
     const plain = await remora(["show", MODEL], { allowRead: MODEL });
     assert.equal(plain.code, 0, plain.stderr);
@@ -186,8 +182,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "without permission to read, the flag that helps is named (needs ../shared)",
-  ignore,
+  name: "without permission to read, the flag that helps is named",
   fn: () => refuses(["run", MODEL, "hello"], undefined, 1, `--allow-read=${MODEL}`),
 });
 
@@ -216,8 +211,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a reader that has enough ends a run without a word (needs ../shared)",
-  ignore,
+  name: "a reader that has enough ends a run without a word",
   async fn() {
     const child = spawnRemora(["run", MODEL, "hello", "--raw"], { allowRead: MODEL });
     const reader = child.stdout.getReader();
@@ -230,8 +224,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "SIGINT and SIGTERM end a run with status 130 and 143 in time (needs ../shared)",
-  ignore,
+  name: "SIGINT and SIGTERM end a run with status 130 and 143 in time",
   async fn() {
     await endsBy("SIGINT", 130);
     await endsBy("SIGTERM", 143);

@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { userMessage, withUserMessage } from "../../cli/conversation.ts";
-import { readState } from "../../cli/state_file.ts";
-import { sealFile } from "../../src/core/sealed_file.ts";
+import { loadConversation } from "../../mod.ts";
+import { sealFile } from "../../src/io/sealed_file.ts";
 import { assertRefused } from "../errors.ts";
 import { remora } from "./remora.ts";
+import { sha256 } from "../hash.ts";
 
 const MODEL = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));
 const { inputs } = JSON.parse(Deno.readTextFileSync(`${MODEL}/reference/reference.json`));
@@ -107,9 +108,10 @@ Deno.test("descriptions of another shape are refused though the checksum holds",
     const kind = { magic: "REMORAST", version: 1, title: "" };
     const picture = { type: "image", image: { key: "file 1 00" } };
     const message = { role: "user", content: [picture, { type: "text", text: "a" }] };
-    const write = (description: unknown) => Deno.writeFileSync(path, sealFile(kind, description, [], 0));
+    const write = (description: unknown) =>
+      Deno.writeFileSync(path, sealFile(kind, description, [], 0, sha256));
     write({ tokenIds: [1], messages: [message] });
-    assert.deepEqual((await readState(path)).messages, [message]);
+    assert.deepEqual(loadConversation(path).messages, [message]);
     const wrong = [
       null,
       {},
@@ -125,7 +127,7 @@ Deno.test("descriptions of another shape are refused though the checksum holds",
     ];
     for (const description of wrong) {
       write(description);
-      await assertRefused(() => readState(path), "BAD_FILE", "chat.state", "messages and tokens");
+      await assertRefused(() => loadConversation(path), "BAD_FILE", "chat.state", "messages and tokens");
     }
   });
 });

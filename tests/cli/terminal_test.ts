@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { drawBar } from "../../cli/terminal.ts";
-import { hasShared, sharedPath } from "../shared.ts";
+import { goldenPath, hasShared, sharedPath } from "../shared.ts";
 
 const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
-const MODEL = hasShared ? sharedPath("goldens", "gptq-v1-sym-g32") : "";
+const MODEL = goldenPath("gptq-v1-sym-g32");
 /** The model in the repository and what it answers, according to transformers. */
 const SCENES = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));
 const REFERENCE = JSON.parse(Deno.readTextFileSync(`${SCENES}/reference/reference.json`)).inputs;
@@ -78,7 +78,7 @@ async function onTerminal(
 
 for (const threads of ["1", "2"]) {
   Deno.test({
-    name: `terminal: one answer with ${threads} threads asks for no permission (needs ../shared)`,
+    name: `terminal: one answer with ${threads} threads asks for no permission`,
     ignore,
     async fn() {
       const { code, text } = await onTerminal(["run", MODEL, "hi", "-n", "2", "-t", threads], MODEL, []);
@@ -89,7 +89,7 @@ for (const threads of ["1", "2"]) {
 }
 
 Deno.test({
-  name: "terminal: a chat has commands, discards a line by Ctrl-C, and ends by Ctrl-D (needs ../shared)",
+  name: "terminal: a chat has commands, discards a line by Ctrl-C, and ends by Ctrl-D",
   ignore,
   async fn() {
     const { code, text } = await onTerminal(["run", MODEL, "-n", "4", "-t", "1", "--verbose"], MODEL, [
@@ -124,7 +124,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "terminal: lines that are pasted or continued are one message (needs ../shared)",
+  name: "terminal: lines that are pasted or continued are one message",
   ignore,
   async fn() {
     const { code, text } = await onTerminal(["run", MODEL, "-n", "1", "-t", "1", "--verbose"], MODEL, [
@@ -142,7 +142,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "terminal: /system starts anew, /image needs a model that sees (needs ../shared)",
+  name: "terminal: /system starts anew, /image needs a model that sees",
   ignore,
   async fn() {
     const { code, text } = await onTerminal(["run", MODEL, "-n", "1", "-t", "1"], MODEL, [
@@ -221,7 +221,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "terminal: Ctrl-C on an empty line leaves the chat (needs ../shared)",
+  name: "terminal: Ctrl-C on an empty line leaves the chat",
   ignore,
   async fn() {
     const { code, text } = await onTerminal(["run", MODEL, "-t", "1"], MODEL, [["> ", "\x03"]]);
@@ -230,7 +230,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "terminal: a full context is told with numbers, and the chat goes on (needs ../shared)",
+  name: "terminal: a full context is told with numbers, and the chat goes on",
   ignore,
   async fn() {
     const { code, text } = await onTerminal(["run", MODEL, "-c", "8", "-t", "1"], MODEL, [
@@ -243,7 +243,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "terminal: without permissions the model is refused, not asked for (needs ../shared)",
+  name: "terminal: without permissions the model is refused, not asked for",
   ignore,
   async fn() {
     for (const model of [MODEL, "owner/name", "https://example.com/model"]) {

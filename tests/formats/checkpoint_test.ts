@@ -1,10 +1,11 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { type Checkpoint, openCheckpoint } from "../../src/formats/checkpoint.ts";
+import { type Checkpoint, openCheckpoint } from "../../src/formats/containers/checkpoint.ts";
 import { directorySource } from "../../src/io/directory.ts";
 import { memoryModelSource } from "../../src/io/memory.ts";
 import { assertRefused } from "../errors.ts";
 import { hasShared, sharedPath } from "../shared.ts";
 import { writeSafetensors, type WrittenTensor, zeros } from "./safetensors_writer.ts";
+import { denoPlatform } from "../../src/platform/deno.ts";
 
 const A = zeros("a", "F32", [2], 4);
 const B: WrittenTensor = { name: "b", dtype: "U8", shape: [4], data: new Uint8Array([1, 2, 3, 4]) };
@@ -122,7 +123,7 @@ Deno.test({
     let opened = 0;
     for (const { name } of Deno.readDirSync(sharedPath("goldens"))) {
       if (!/^(gptq|arch|mllama|awq|ct|marlin|bf16|f16)-/.test(name) || name === "mllama-inputs") continue;
-      const source = directorySource(sharedPath("goldens", name));
+      const source = directorySource(denoPlatform.files, sharedPath("goldens", name));
       const checkpoint = await openCheckpoint(source);
       const files = new Set([...checkpoint.tensors.values()].map(({ file }) => file));
       strictEqual(files.has("expected.safetensors"), false, name);

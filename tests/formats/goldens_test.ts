@@ -5,12 +5,14 @@
  */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { type Checkpoint, openCheckpoint } from "../../src/formats/checkpoint.ts";
-import { checkFinite, checkGroupIndex, classifyLinear, requireLinear } from "../../src/formats/gptq.ts";
-import { type QuantizationConfig, readQuantizationConfig } from "../../src/formats/quantization_config.ts";
+import { type Checkpoint, openCheckpoint } from "../../src/formats/containers/checkpoint.ts";
+import type { QuantizationConfig } from "../../src/formats/quantization.ts";
+import { readLinear, readQuantizationConfig, requireLinear } from "../../src/formats/registry.ts";
+import { checkFinite } from "../../src/formats/tensor_checks.ts";
 import { directorySource } from "../../src/io/directory.ts";
 import { refusalOf } from "../errors.ts";
-import { hasShared, sharedPath } from "../shared.ts";
+import { caseList, hasShared, sharedPath } from "../shared.ts";
+import { denoPlatform } from "../../src/platform/deno.ts";
 
 interface HostileCase {
   id: string;
@@ -47,7 +49,7 @@ interface Opened {
 }
 
 async function open(...path: string[]): Promise<Opened> {
-  const source = directorySource(sharedPath("goldens", ...path));
+  const source = directorySource(denoPlatform.files, sharedPath("goldens", ...path));
   try {
     const checkpoint = await openCheckpoint(source);
     const quantization = await readQuantizationConfig(source);
@@ -64,20 +66,19 @@ async function classifyAll(...path: string[]): Promise<string[]> {
   const found: string[] = [];
   try {
     for (const [module, shape] of llamaModules(config)) {
-      const linear = requireLinear(checkpoint, module, shape, quantization);
-      if (linear.kind === "dense") {
+      const linear = requireLinear(checkpoint, module, shape, quantization, "asStored");
+      if (linear.bits > 8) {
         found.push("dense");
         continue;
       }
-      const scales = (await checkpoint.readTensor(linear.scales)).slice();
-      checkFinite(new Uint16Array(scales.buffer), linear.scales.dtype, linear.scales);
-      if (linear.groupIndex !== undefined) {
-        const groups = (await checkpoint.readTensor(linear.groupIndex)).slice();
-        checkGroupIndex(new Int32Array(groups.buffer), linear.groups, linear.groupIndex);
+      const scales = linear.tensors.find(({ name }) => name.endsWith(".scales"))!;
+      checkFinite(new Uint16Array((await checkpoint.readTensor(scales)).slice().buffer), scales);
+      if (linear.order) {
+        const index = (await checkpoint.readTensor(linear.order.tensor)).slice();
+        linear.order.read(new Int32Array(index.buffer));
       }
-      const parts = [linear.zeros && "zeros", linear.groupIndex && "order", linear.bias && "bias"].filter(
-        Boolean,
-      );
+      const { hasZeros, hasBias } = linear.form;
+      const parts = [hasZeros && "zeros", linear.order && "order", hasBias && "bias"].filter(Boolean);
       found.push([linear.bits, linear.groupSize, ...parts].join(" "));
     }
   } finally {
@@ -102,6 +103,7 @@ const EXPECTED: Record<string, string[]> = {
   "gptq-extra-bias": ["4 32 order bias"],
   "gptq-odd-shapes": ["4 64 order"],
   "gptq-sharded": ["4 32 order"],
+  "awq-gemm-asym-g64": ["4 64 zeros"],
   "bf16-dense": ["dense"],
   "f16-dense": ["dense"],
 };
@@ -140,14 +142,16 @@ Deno.test({
     ok(weightOf.size > 20);
     for (const [module, [outputs, inputs]] of weightOf) {
       const kinds = [plain, padded].map(({ checkpoint, quantization }) =>
-        classifyLinear(checkpoint, module, { outputs, inputs }, quantization).kind
+        requireLinear(checkpoint, module, { outputs, inputs }, quantization, "asStored").format
       );
       strictEqual(kinds[0], kinds[1], module);
-      ok(kinds[0] !== "absent", module);
     }
     const placeholder = "language_model.model.layers.1.cross_attn.qkv_proj";
     const shape = { outputs: 0, inputs: 0 };
-    strictEqual(classifyLinear(padded.checkpoint, placeholder, shape, padded.quantization).kind, "absent");
+    strictEqual(
+      readLinear(padded.checkpoint, placeholder, shape, padded.quantization, "asStored"),
+      undefined,
+    );
   },
 });
 
@@ -161,7 +165,7 @@ for (const name of ["mllama-partial-empty", "mllama-both"]) {
       const text = config.text_config as unknown as Record<string, number>;
       const shape = { outputs: text.intermediate_size, inputs: text.hidden_size };
       const module = error.tensor.slice(0, error.tensor.lastIndexOf("."));
-      const refusal = await refusalOf(() => classifyLinear(checkpoint, module, shape, quantization));
+      const refusal = await refusalOf(() => readLinear(checkpoint, module, shape, quantization, "asStored"));
       deepStrictEqual([refusal.tensor, refusal.file], [error.tensor, error.file]);
     },
   });
@@ -170,19 +174,17 @@ for (const name of ["mllama-partial-empty", "mllama-both"]) {
 /** Cases of the manifest that need a model, a tokenizer or GGUF to be noticed. */
 const NOT_OURS = /^(cfg-(hidden|layers|heads|position|model-type)|tok-|template-|valid$)|\.(gguf|png|jpg)$/;
 
-const manifest: HostileCase[] = hasShared
-  ? JSON.parse(Deno.readTextFileSync(sharedPath("goldens", "hostile", "manifest.json"))).cases
-  : [];
+const manifest: HostileCase[] = caseList("hostile", "hostile", "manifest.json").cases;
 
 Deno.test({
-  name: "the hostile manifest has the cases meant for formats (needs ../shared)",
-  ignore: !hasShared,
+  name: "the hostile manifest has the cases meant for formats",
   fn: () => ok(manifest.filter(({ id }) => !NOT_OURS.test(id)).length >= 35),
 });
 
 for (const { id, path, must, error_names, max_seconds } of manifest) {
   if (NOT_OURS.test(id)) continue;
-  Deno.test(`${id} is refused in time, naming ${error_names.join(" and ")} (needs ../shared)`, async () => {
+  const name = `${id} is refused in time, naming ${error_names.join(" and ")} (needs ../shared)`;
+  Deno.test({ name, ignore: !hasShared }, async () => {
     const start = performance.now();
     if (must === "refuse or run") {
       ok((await classifyAll("hostile", path)).length > 0);

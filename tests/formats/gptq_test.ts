@@ -1,16 +1,14 @@
+/** What a module is, decided by its tensors; GPTQ's layout. */
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { RemoraError } from "../../src/core/errors.ts";
-import { type Checkpoint, openCheckpoint } from "../../src/formats/checkpoint.ts";
-import {
-  checkFinite,
-  checkGroupIndex,
-  classifyLinear,
-  type GptqLinear,
-  type LinearSource,
-  requireLinear,
-} from "../../src/formats/gptq.ts";
-import type { QuantizationConfig } from "../../src/formats/quantization_config.ts";
-import type { TensorEntry } from "../../src/formats/safetensors.ts";
+import { type Checkpoint, openCheckpoint } from "../../src/formats/containers/checkpoint.ts";
+import type { TensorEntry } from "../../src/formats/containers/safetensors.ts";
+import { gptqLayout } from "../../src/formats/gptq/linear.ts";
+import { orderByGroup } from "../../src/formats/input_order.ts";
+import type { QuantizationConfig } from "../../src/formats/quantization.ts";
+import { readLinear, requireLinear } from "../../src/formats/registry.ts";
+import type { StoredLinear } from "../../src/formats/stored_linear.ts";
+import { checkFinite } from "../../src/formats/tensor_checks.ts";
 import { memoryModelSource } from "../../src/io/memory.ts";
 import { assertRefused } from "../errors.ts";
 import { writeSafetensors, zeros } from "./safetensors_writer.ts";
@@ -19,13 +17,11 @@ const M = "model.layers.0.mlp.up_proj";
 const SHAPE = { outputs: 16, inputs: 40 };
 const CONFIG: QuantizationConfig = {
   file: "config.json",
-  method: "gptq",
+  layout: gptqLayout(true),
   bits: 4,
   groupSize: 16,
   symmetric: true,
   actOrder: false,
-  zerosStoredMinusOne: true,
-  packDtypeBits: 32,
   rules: [],
 };
 
@@ -54,151 +50,168 @@ function checkpointOf(parts: Record<string, [string, number[]] | undefined>): Pr
   return openCheckpoint(memoryModelSource(new Map([["model.safetensors", writeSafetensors(tensors)]])));
 }
 
-async function classify(
+async function read(
   parts: Record<string, [string, number[]] | undefined>,
   config: Partial<QuantizationConfig> = {},
-): Promise<LinearSource> {
-  return classifyLinear(await checkpointOf(parts), M, SHAPE, { ...CONFIG, ...config });
+): Promise<StoredLinear | undefined> {
+  return readLinear(await checkpointOf(parts), M, SHAPE, { ...CONFIG, ...config }, "asStored");
 }
 
-async function classifyGptq(
+async function readGptq(
   parts: Record<string, [string, number[]] | undefined>,
   config: Partial<QuantizationConfig> = {},
-): Promise<GptqLinear> {
-  const linear = await classify(parts, config);
-  strictEqual(linear.kind, "gptq");
-  return linear as GptqLinear;
+): Promise<StoredLinear> {
+  const linear = await read(parts, config);
+  strictEqual(linear?.format, "gptq");
+  return linear!;
 }
 
-Deno.test("classifyLinear() describes a quantised module", async () => {
-  const { codes, scales, zeros, groupIndex, bias, ...rest } = await classifyGptq(WHOLE, {
-    symmetric: false,
-  });
-  deepStrictEqual([codes, scales, zeros, groupIndex, bias].map((entry) => entry?.name), [
-    `${M}.qweight`,
-    `${M}.scales`,
-    `${M}.qzeros`,
-    `${M}.g_idx`,
-    `${M}.bias`,
-  ]);
-  deepStrictEqual(rest, {
-    kind: "gptq",
+/** The tensors that loading will read, in the order of their names. */
+function partsOf({ tensors }: StoredLinear): string[] {
+  return tensors.map(({ name }) => name.slice(M.length + 1)).sort();
+}
+
+/** Stored groups, by the tensor that holds a row of scales for each. */
+function groupsOf({ tensors }: StoredLinear): number {
+  return tensors.find(({ name }) => name === `${M}.scales`)!.shape[0];
+}
+
+Deno.test("readLinear() describes a quantised module", async () => {
+  const linear = await readGptq(WHOLE, { symmetric: false });
+  deepStrictEqual(partsOf(linear), ["bias", "g_idx", "qweight", "qzeros", "scales"]);
+  const { bits, groupSize, form, zeroPoint, settings, order, bias } = linear;
+  deepStrictEqual({ bits, groupSize, zeroPoint, settings }, {
     bits: 4,
     groupSize: 16,
-    groups: 3,
-    inputs: 40,
-    outputs: 16,
     zeroPoint: 8,
-    zerosStoredMinusOne: true,
+    settings: { addOne: true },
   });
+  deepStrictEqual(form, {
+    type: "int4",
+    outputs: 16,
+    packedInputs: 40,
+    group: 16,
+    hasZeros: true,
+    hasBias: true,
+    hasOrder: false,
+  });
+  deepStrictEqual([order?.tensor.name, bias?.name], [`${M}.g_idx`, `${M}.bias`]);
 });
 
-Deno.test("classifyLinear() takes missing and empty optional tensors for absent ones", async () => {
+Deno.test("readLinear() takes missing and empty optional tensors for absent ones", async () => {
   const { qweight, scales } = WHOLE;
   for (const parts of [{ qweight, scales }, { ...EMPTY, qweight, scales }]) {
     for (const symmetric of [true, undefined]) {
-      const { zeros, groupIndex, bias, zeroPoint } = await classifyGptq(parts, { symmetric });
-      deepStrictEqual([zeros, groupIndex, bias, zeroPoint], [undefined, undefined, undefined, 8]);
+      const linear = await readGptq(parts, { symmetric });
+      deepStrictEqual(partsOf(linear), ["qweight", "scales"]);
+      deepStrictEqual([linear.form.hasZeros, linear.order, linear.bias, linear.zeroPoint], [
+        false,
+        undefined,
+        undefined,
+        8,
+      ]);
     }
   }
 });
 
-Deno.test("classifyLinear() uses zero points unless the config says symmetric", async () => {
-  strictEqual((await classifyGptq(WHOLE, { symmetric: true })).zeros, undefined);
-  strictEqual((await classifyGptq(WHOLE, { symmetric: undefined })).zeros?.name, `${M}.qzeros`);
+Deno.test("readLinear() uses zero points unless the config says symmetric", async () => {
+  const hasZeros = async (symmetric: boolean | undefined, parts = WHOLE) =>
+    partsOf(await readGptq(parts, { symmetric })).includes("qzeros");
+  strictEqual(await hasZeros(true), false);
+  strictEqual(await hasZeros(undefined), true);
   const wrongButUnused = { ...WHOLE, qzeros: ["I32", [1, 1]] as [string, number[]] };
-  strictEqual((await classifyGptq(wrongButUnused, { symmetric: true })).zeros, undefined);
+  strictEqual(await hasZeros(true, wrongButUnused), false);
   for (const qzeros of [undefined, EMPTY.qzeros]) {
-    const run = () => classify({ ...WHOLE, qzeros }, { symmetric: false });
+    const run = () => read({ ...WHOLE, qzeros }, { symmetric: false });
     await assertRefused(run, "MISSING_TENSOR", "model.safetensors", `${M}.qzeros`);
   }
 });
 
-Deno.test("classifyLinear() reads group size −1 as one group", async () => {
+Deno.test("readLinear() reads group size −1 as one group", async () => {
   const one = { ...WHOLE, scales: ["F16", [1, 16]] as [string, number[]] };
-  const { groupSize, groups } = await classifyGptq(one, { groupSize: -1 });
-  deepStrictEqual([groupSize, groups], [40, 1]);
-  strictEqual((await classifyGptq(one, { groupSize: 128 })).groups, 1);
+  const linear = await readGptq(one, { groupSize: -1 });
+  deepStrictEqual([linear.groupSize, groupsOf(linear)], [40, 1]);
+  strictEqual(groupsOf(await readGptq(one, { groupSize: 128 })), 1);
 });
 
-Deno.test("classifyLinear() counts groups by the scales where channels are reordered", async () => {
+Deno.test("readLinear() counts groups by the scales where channels are reordered", async () => {
   const four = { ...WHOLE, scales: ["F16", [4, 16]] as [string, number[]] };
-  strictEqual((await classifyGptq(four, { actOrder: true })).groups, 4);
-  await assertRefused(() => classify(four), "BAD_TENSOR", `${M}.scales`, "[3, 16]", "[4, 16]");
+  strictEqual(groupsOf(await readGptq(four, { actOrder: true })), 4);
+  await assertRefused(() => read(four), "BAD_TENSOR", `${M}.scales`, "[3, 16]", "[4, 16]");
   await assertRefused(
-    () => classify({ ...four, g_idx: undefined }, { actOrder: true }),
+    () => read({ ...four, g_idx: undefined }, { actOrder: true }),
     "BAD_TENSOR",
     `${M}.scales`,
   );
 });
 
-Deno.test("classifyLinear() reads 8-bit modules", async () => {
-  const { bits, zeroPoint } = await classifyGptq({ ...WHOLE, qweight: ["I32", [10, 16]] }, { bits: 8 });
-  deepStrictEqual([bits, zeroPoint], [8, 128]);
+Deno.test("readLinear() reads 8-bit modules", async () => {
+  const { bits, zeroPoint, form } = await readGptq({ ...WHOLE, qweight: ["I32", [10, 16]] }, { bits: 8 });
+  deepStrictEqual([bits, zeroPoint, form.type], [8, 128, "int8"]);
 });
 
-Deno.test("classifyLinear() applies the module's own rule, and lets tensors win over a dense one", async () => {
+Deno.test("readLinear() applies the module's own rule, and lets tensors win over a dense one", async () => {
   const rules = [{ pattern: "x", matches: (name: string) => name === M, change: { bits: 8 } as const }];
-  strictEqual((await classifyGptq({ ...WHOLE, qweight: ["I32", [10, 16]] }, { rules })).bits, 8);
+  strictEqual((await readGptq({ ...WHOLE, qweight: ["I32", [10, 16]] }, { rules })).bits, 8);
   const dense = [{ ...rules[0], change: "dense" as const }];
-  strictEqual((await classifyGptq(WHOLE, { rules: dense })).bits, 4);
-  strictEqual((await classify(DENSE, { rules })).kind, "dense");
+  strictEqual((await readGptq(WHOLE, { rules: dense })).bits, 4);
+  strictEqual((await read(DENSE, { rules }))?.format, "bf16");
 });
 
-Deno.test("classifyLinear() reads dense modules, with empty placeholders around them or without config", async () => {
+Deno.test("readLinear() reads dense modules, with empty placeholders around them or without config", async () => {
   for (
     const parts of [DENSE, { ...EMPTY, ...DENSE }, {
       ...DENSE,
       qweight: ["I32", [5, 0]] as [string, number[]],
     }]
   ) {
-    const linear = await classify(parts);
-    ok(linear.kind === "dense");
-    strictEqual(linear.weight.name, `${M}.weight`);
-    strictEqual(linear.bias, undefined);
+    const linear = (await read(parts))!;
+    deepStrictEqual([linear.format, partsOf(linear)], ["bf16", ["weight"]]);
   }
   const withBias = await checkpointOf({ ...DENSE, bias: WHOLE.bias });
-  const linear = classifyLinear(withBias, M, SHAPE, undefined);
-  ok(linear.kind === "dense");
-  strictEqual(linear.bias?.name, `${M}.bias`);
+  const linear = readLinear(withBias, M, SHAPE, undefined, "asStored")!;
+  deepStrictEqual([linear.format, partsOf(linear)], ["bf16", ["bias", "weight"]]);
 });
 
-Deno.test("classifyLinear() calls absent what has no elements; requireLinear() refuses it by module", async () => {
+Deno.test("readLinear() finds nothing where no tensor has elements; requireLinear() refuses it by module", async () => {
   for (const parts of [{}, EMPTY, { ...EMPTY, weight: ["F16", [0, 40]] as [string, number[]] }]) {
     const checkpoint = await checkpointOf(parts);
-    deepStrictEqual(classifyLinear(checkpoint, M, SHAPE, CONFIG), { kind: "absent" });
-    await assertRefused(() => requireLinear(checkpoint, M, SHAPE, CONFIG), "MISSING_TENSOR", M);
+    strictEqual(readLinear(checkpoint, M, SHAPE, CONFIG, "asStored"), undefined);
+    await assertRefused(() => requireLinear(checkpoint, M, SHAPE, CONFIG, "asStored"), "MISSING_TENSOR", M);
   }
-  const placeholder = classifyLinear(await checkpointOf(EMPTY), M, { outputs: 0, inputs: 0 }, {
-    ...CONFIG,
-    groupSize: -1,
-  });
-  strictEqual(placeholder.kind, "absent");
-  strictEqual(requireLinear(await checkpointOf(DENSE), M, SHAPE, undefined).kind, "dense");
+  const placeholder = readLinear(
+    await checkpointOf(EMPTY),
+    M,
+    { outputs: 0, inputs: 0 },
+    { ...CONFIG, groupSize: -1 },
+    "asStored",
+  );
+  strictEqual(placeholder, undefined);
+  ok(requireLinear(await checkpointOf(DENSE), M, SHAPE, undefined, "asStored"));
 });
 
-Deno.test("classifyLinear() refuses half a module, naming the half that is missing", async () => {
+Deno.test("readLinear() refuses half a module, naming the half that is missing", async () => {
   for (const part of ["qweight", "scales"]) {
     for (const what of [undefined, EMPTY[part]]) {
-      const run = () => classify({ ...WHOLE, [part]: what });
+      const run = () => read({ ...WHOLE, [part]: what });
       const error = await assertRefused(run, "MISSING_TENSOR", "model.safetensors", `${M}.${part}`);
       strictEqual(error.tensor, `${M}.${part}`);
     }
   }
 });
 
-Deno.test("classifyLinear() refuses a module that is both dense and quantised, naming both", async () => {
-  const run = () => classify({ ...WHOLE, ...DENSE });
+Deno.test("readLinear() refuses a module that is both dense and quantised, naming both", async () => {
+  const run = () => read({ ...WHOLE, ...DENSE });
   const error = await assertRefused(run, "BAD_TENSOR", `${M}.weight`, `${M}.qweight`);
   strictEqual(error.tensor, `${M}.weight`);
   await assertRefused(
-    () => classify({ ...EMPTY, ...DENSE, scales: WHOLE.scales }),
+    () => read({ ...EMPTY, ...DENSE, scales: WHOLE.scales }),
     "BAD_TENSOR",
     `${M}.scales`,
   );
 });
 
-Deno.test("classifyLinear() refuses wrong shapes and dtypes, naming tensor and both sides", async () => {
+Deno.test("readLinear() refuses wrong shapes and dtypes, naming tensor and both sides", async () => {
   const wrong: [string, [string, number[]], ...string[]][] = [
     ["qweight", ["I32", [10, 16]], "I32 [5, 16]", "I32 [10, 16]"],
     ["qweight", ["I32", [40, 2]], "I32 [5, 16]"],
@@ -215,34 +228,34 @@ Deno.test("classifyLinear() refuses wrong shapes and dtypes, naming tensor and b
     ["bias", ["I32", [16]], "I32 [16]"],
   ];
   for (const [part, what, ...words] of wrong) {
-    const run = () => classify({ ...WHOLE, [part]: what }, { symmetric: false });
+    const run = () => read({ ...WHOLE, [part]: what }, { symmetric: false });
     await assertRefused(run, "BAD_TENSOR", "model.safetensors", `${M}.${part}`, ...words);
   }
   await assertRefused(
-    () => classify({ weight: ["F16", [40, 16]] }),
+    () => read({ weight: ["F16", [40, 16]] }),
     "BAD_TENSOR",
     `${M}.weight`,
     "[16, 40]",
     "[40, 16]",
   );
-  await assertRefused(() => classify({ weight: ["U8", [16, 40]] }), "BAD_TENSOR", `${M}.weight`, "U8");
+  await assertRefused(() => read({ weight: ["U8", [16, 40]] }), "BAD_TENSOR", `${M}.weight`, "U8");
 });
 
-Deno.test("classifyLinear() refuses widths, layouts and sizes it cannot run", async () => {
-  await assertRefused(() => classify(WHOLE, { bits: 3 }), "UNSUPPORTED", `${M}.qweight`, "bits", "found 3");
+Deno.test("readLinear() refuses widths, layouts and sizes it cannot run", async () => {
+  await assertRefused(() => read(WHOLE, { bits: 3 }), "UNSUPPORTED", `${M}.qweight`, "bits", "found 3");
   for (const part of ["weight_packed", "B"]) {
-    await assertRefused(() => classify({ [part]: ["I32", [5, 16]] }), "UNSUPPORTED", `${M}.${part}`);
+    await assertRefused(() => read({ [part]: ["I32", [5, 16]] }), "UNSUPPORTED", `${M}.${part}`);
   }
   const whole = await checkpointOf(WHOLE);
   await assertRefused(
-    () => classifyLinear(whole, M, SHAPE, undefined),
+    () => readLinear(whole, M, SHAPE, undefined, "asStored"),
     "BAD_CONFIG",
     M,
     "quantization_config",
   );
   const odd = { outputs: 12, inputs: 40 };
   await assertRefused(
-    () => classifyLinear(whole, M, odd, CONFIG),
+    () => readLinear(whole, M, odd, CONFIG, "asStored"),
     "BAD_TENSOR",
     `${M}.qweight`,
     "multiples of 8",
@@ -258,21 +271,21 @@ const ENTRY: TensorEntry = {
   end: 6,
 };
 
-Deno.test("checkGroupIndex() refuses groups that do not exist", () => {
-  checkGroupIndex(new Int32Array([0, 1, 2, 0]), 3, ENTRY);
-  checkGroupIndex(new Int32Array(0), 0, ENTRY);
+Deno.test("orderByGroup() refuses groups that do not exist", () => {
+  orderByGroup(new Int32Array([0, 1, 2, 0]), 3, 1, ENTRY);
+  orderByGroup(new Int32Array(0), 0, 1, ENTRY);
   for (const wrong of [3, -1, 2 ** 31 - 1]) {
     throws(
-      () => checkGroupIndex(new Int32Array([0, wrong, 1]), 3, ENTRY),
+      () => orderByGroup(new Int32Array([0, wrong, 1]), 3, 1, ENTRY),
       (error) => error instanceof RemoraError && error.tensor === "m.part" && error.found === `${wrong}`,
     );
   }
 });
 
 Deno.test("checkFinite() refuses NaN and infinity in every dtype", () => {
-  checkFinite(new Uint16Array([0, 0x3c00, 0x7bff, 0xfbff, 0x8001]), "F16", ENTRY);
-  checkFinite(new Uint16Array([0, 0x3f80, 0x7f7f, 0x7c00, 0xff7f]), "BF16", ENTRY);
-  checkFinite(new Float32Array([0, 1, -3.4e38]), "F32", ENTRY);
+  checkFinite(new Uint16Array([0, 0x3c00, 0x7bff, 0xfbff, 0x8001]), { ...ENTRY, dtype: "F16" });
+  checkFinite(new Uint16Array([0, 0x3f80, 0x7f7f, 0x7c00, 0xff7f]), { ...ENTRY, dtype: "BF16" });
+  checkFinite(new Float32Array([0, 1, -3.4e38]), { ...ENTRY, dtype: "F32" });
   const wrong: [Uint16Array | Float32Array, "F16" | "BF16" | "F32"][] = [
     [new Uint16Array([0, 0x7c00]), "F16"],
     [new Uint16Array([0xfe00]), "F16"],
@@ -283,7 +296,7 @@ Deno.test("checkFinite() refuses NaN and infinity in every dtype", () => {
   ];
   for (const [values, dtype] of wrong) {
     throws(
-      () => checkFinite(values, dtype, ENTRY),
+      () => checkFinite(values, { ...ENTRY, dtype }),
       (error) => error instanceof RemoraError && error.code === "BAD_TENSOR" && error.tensor === "m.part",
     );
   }

@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { RemoraError } from "../../src/core/errors.ts";
-import { readSafetensorsHeader, type TensorEntry } from "../../src/formats/safetensors.ts";
+import { readSafetensorsHeader, type TensorEntry } from "../../src/formats/containers/safetensors.ts";
 import { memoryModelSource } from "../../src/io/memory.ts";
 import type { ModelSource } from "../../src/io/source.ts";
 import { assertRefused } from "../errors.ts";

@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import { loadModel, type Model } from "../../mod.ts";
 import { SINK_TOKENS } from "../../src/generation/generate.ts";
 import { assertRefused } from "../errors.ts";
-import { hasShared, sharedPath } from "../shared.ts";
+import { ARCHITECTURES } from "../goldens.ts";
+import { goldenPath, goldenTest } from "../shared.ts";
 
 const SCENES = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));
 const BEGIN = "<|begin_of_text|>", PICTURE = "<|image|>";
@@ -15,28 +16,21 @@ const pictureOf = (name: string) => Deno.readFileSync(`${SCENES}/reference/${nam
 const idsOf = (count: number) => Array.from({ length: count }, (_, i) => (i * 37 + 5) % 250);
 
 // One of every rotary variant: plain, scaled for long contexts, two tables, only a part of each head, none in some layers.
-const goldens = hasShared
-  ? [...Deno.readDirSync(sharedPath("goldens"))].map(({ name }) => name).filter((name) => /^arch-/.test(name))
-  : ["arch-llama"];
-for (const name of goldens) {
-  Deno.test({
-    name: `${name}: what is left after drop() has the bits of a fresh sequence (needs ../shared)`,
-    ignore: !hasShared,
-    async fn() {
-      for (const threads of [1, 2]) {
-        await using model = await loadModel(sharedPath("goldens", name), { threads });
-        const ids = idsOf(Math.min(model.info.contextSize, 90)).map((id) => id % model.info.vocabularySize);
-        using shifted = model.createSequence();
-        for (let i = 0; i < ids.length; i += 31) await shifted.forward(ids.slice(i, i + 31));
-        const half = Math.floor((ids.length - SINK_TOKENS) / 2);
-        await shifted.drop(SINK_TOKENS, SINK_TOKENS + half);
-        using fresh = model.createSequence();
-        const kept = ids.toSpliced(SINK_TOKENS, half);
-        await fresh.forward(kept);
-        assert.deepEqual(shifted.tokenIds, kept);
-        assert.deepEqual((await shifted.forward([3])).data, (await fresh.forward([3])).data);
-      }
-    },
+for (const name of ARCHITECTURES) {
+  goldenTest(name, `what is left after drop() has the bits of a fresh sequence`, async () => {
+    for (const threads of [1, 2]) {
+      await using model = await loadModel(goldenPath(name), { threads });
+      const ids = idsOf(Math.min(model.info.contextSize, 90)).map((id) => id % model.info.vocabularySize);
+      using shifted = model.createSequence();
+      for (let i = 0; i < ids.length; i += 31) await shifted.forward(ids.slice(i, i + 31));
+      const half = Math.floor((ids.length - SINK_TOKENS) / 2);
+      await shifted.drop(SINK_TOKENS, SINK_TOKENS + half);
+      using fresh = model.createSequence();
+      const kept = ids.toSpliced(SINK_TOKENS, half);
+      await fresh.forward(kept);
+      assert.deepEqual(shifted.tokenIds, kept);
+      assert.deepEqual((await shifted.forward([3])).data, (await fresh.forward([3])).data);
+    }
   });
 }
 

@@ -1,10 +1,9 @@
 /** What a model promises beyond its logits: options, refusals, reuse of a prefix, streams, snapshots, disposal. */
 import assert from "node:assert/strict";
 import { loadModel, memoryModelSource, type RemoraError } from "../../mod.ts";
-import { hasShared, sharedPath } from "../shared.ts";
+import { goldenPath } from "../shared.ts";
 
-const GOLDEN = hasShared ? sharedPath("goldens", "gptq-v1-sym-g32") : "";
-const ignore = !hasShared;
+const GOLDEN = goldenPath("gptq-v1-sym-g32");
 
 function code(expected: string) {
   return (error: RemoraError) => error.code === expected && !error.message.includes("\n");
@@ -17,8 +16,7 @@ async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
 }
 
 Deno.test({
-  name: "a model from memory answers like the one from its directory (needs ../shared)",
-  ignore,
+  name: "a model from memory answers like the one from its directory",
   async fn() {
     const files = new Map<string, Uint8Array>();
     for (const { name, isFile } of Deno.readDirSync(GOLDEN)) {
@@ -32,8 +30,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "chunks add up to the completion; the seed decides (needs ../shared)",
-  ignore,
+  name: "chunks add up to the completion; the seed decides",
   async fn() {
     await using model = await loadModel(GOLDEN, { threads: 1 });
     const request = { prompt: "hello", maxTokens: 20, seed: 3, temperature: 1 };
@@ -48,8 +45,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a sequence reuses what it shares with the next prompt, with the same bits (needs ../shared)",
-  ignore,
+  name: "a sequence reuses what it shares with the next prompt, with the same bits",
   async fn() {
     await using model = await loadModel(GOLDEN, { threads: 1 });
     using sequence = model.createSequence();
@@ -64,8 +60,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "truncating and a snapshot give the bits of a straight run (needs ../shared)",
-  ignore,
+  name: "truncating and a snapshot give the bits of a straight run",
   async fn() {
     await using model = await loadModel(GOLDEN, { threads: 2 });
     const ids = Array.from({ length: 70 }, (_, i) => (i * 37) % 250);
@@ -87,8 +82,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "stop strings, limits and the end of the context finish an answer (needs ../shared)",
-  ignore,
+  name: "stop strings, limits and the end of the context finish an answer",
   async fn() {
     await using model = await loadModel(GOLDEN, { threads: 1, contextSize: 16 });
     const request = { prompt: [5, 6, 7, 8], temperature: 0 };
@@ -106,8 +100,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "wrong requests are refused by name and leave the sequence as it was (needs ../shared)",
-  ignore,
+  name: "wrong requests are refused by name and leave the sequence as it was",
   async fn() {
     await using model = await loadModel(GOLDEN, { threads: 1, contextSize: 16 });
     using sequence = model.createSequence();
@@ -138,8 +131,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "an abort ends loading, a prompt and an answer with the signal's reason (needs ../shared)",
-  ignore,
+  name: "an abort ends loading, a prompt and an answer with the signal's reason",
   async fn() {
     const reason = new Error("enough");
     await assert.rejects(loadModel(GOLDEN, { signal: AbortSignal.abort(reason) }), reason);

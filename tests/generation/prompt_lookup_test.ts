@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { type GenerateRequest, loadModel, type Model, type RemoraError } from "../../mod.ts";
 import { lookUpContinuation } from "../../src/generation/prompt_lookup.ts";
-import { Random } from "../../src/generation/random.ts";
-import { hasShared, sharedPath } from "../shared.ts";
+import { Random } from "../../src/sampling/random.ts";
+import { goldenPath, hasShared, sharedPath } from "../shared.ts";
 
-const GOLDEN = hasShared ? sharedPath("goldens", "gptq-v1-sym-g32") : "";
+const GOLDEN = goldenPath("gptq-v1-sym-g32");
 const SMOLLM2 = hasShared ? sharedPath("models", "SmolLM2-135M-Instruct-GPTQ-Int4") : "";
 const SCENES = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));
 const ignore = !hasShared;
@@ -79,8 +79,7 @@ const SAMPLINGS: GenerateRequest[] = [
 ];
 
 Deno.test({
-  name: "guessing changes no answer of a tiny model, and saves steps (needs ../shared)",
-  ignore,
+  name: "guessing changes no answer of a tiny model, and saves steps",
   async fn() {
     await using model = await loadModel(GOLDEN, { threads: 1, contextSize: 96 });
     const prompt = [65, 66, 67, 68, 69, 65, 66, 67, 68, 69, 65, 66];
@@ -126,8 +125,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "guessing changes no answer whose context is shifted (needs ../shared)",
-  ignore,
+  name: "guessing changes no answer whose context is shifted",
   async fn() {
     await using model = await loadModel(GOLDEN, { threads: 1, contextSize: 24 });
     const prompt = [65, 66, 67, 68, 69, 65, 66, 67, 68, 69, 65, 66];
@@ -152,8 +150,7 @@ Deno.test("guessing changes no answer about a picture", async () => {
 });
 
 Deno.test({
-  name: "who leaves in the middle finds no guesses in the sequence (needs ../shared)",
-  ignore,
+  name: "who leaves in the middle finds no guesses in the sequence",
   async fn() {
     await using model = await loadModel(GOLDEN, { threads: 1 });
     const prompt = [5, 6, 7, 8, 5, 6, 7, 8, 5, 6];
@@ -169,8 +166,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a number of guesses out of range is refused (needs ../shared)",
-  ignore,
+  name: "a number of guesses out of range is refused",
   async fn() {
     await using model = await loadModel(GOLDEN, { threads: 1 });
     for (const promptLookup of [-1, 1.5, 65, NaN]) {
@@ -181,8 +177,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "maps of where each token looked are there with guesses asked for (needs ../shared)",
-  ignore,
+  name: "maps of where each token looked are there with guesses asked for",
   async fn() {
     await using model = await loadModel(GOLDEN, { threads: 1 });
     const request = { prompt: [5, 6, 5, 6, 5, 6], maxTokens: 10, temperature: 0, attention: true };

@@ -1,6 +1,9 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { directorySource } from "../../src/io/directory.ts";
 import { assertRefused } from "../errors.ts";
+import { denoPlatform } from "../../src/platform/deno.ts";
+
+const { files } = denoPlatform;
 
 async function withDirectory(run: (path: string) => Promise<void>): Promise<void> {
   const path = Deno.makeTempDirSync();
@@ -12,23 +15,23 @@ async function withDirectory(run: (path: string) => Promise<void>): Promise<void
   }
 }
 
-Deno.test("directorySource() lists files and links to files, not folders or dead links", () =>
+Deno.test("directorySource(files, ) lists files and links to files, not folders or dead links", () =>
   withDirectory(async (path) => {
     Deno.mkdirSync(`${path}/sub`);
     Deno.writeTextFileSync(`${path}/sub/inner.bin`, "inner");
     Deno.symlinkSync(`${path}/sub/inner.bin`, `${path}/link.bin`);
     Deno.symlinkSync(`${path}/nowhere`, `${path}/dead.bin`);
     Deno.symlinkSync(`${path}/sub`, `${path}/folder`);
-    const source = directorySource(path + "/");
+    const source = directorySource(files, path + "/");
     strictEqual(source.label, path + "/");
     deepStrictEqual(new Map(await source.list()), new Map([["a.bin", 5], ["link.bin", 5]]));
     strictEqual(new TextDecoder().decode(await source.read("link.bin", 1, 4)), "nne");
     source.close!();
   }));
 
-Deno.test("directorySource() reads ranges, also into shared memory, and again after close()", () =>
+Deno.test("directorySource(files, ) reads ranges, also into shared memory, and again after close()", () =>
   withDirectory(async (path) => {
-    const source = directorySource(new URL(`file://${path}`));
+    const source = directorySource(files, new URL(`file://${path}`));
     deepStrictEqual([...await source.read("a.bin", 1, 4)], [2, 3, 4]);
     deepStrictEqual([...await source.read("a.bin", 5, 5)], []);
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
@@ -39,21 +42,21 @@ Deno.test("directorySource() reads ranges, also into shared memory, and again af
     source.close!();
   }));
 
-Deno.test("directorySource() reads beyond 4 GiB", () =>
+Deno.test("directorySource(files, ) reads beyond 4 GiB", () =>
   withDirectory(async (path) => {
     const begin = 2 ** 32 + 100;
     using file = Deno.openSync(`${path}/sparse.bin`, { create: true, write: true });
     file.truncateSync(begin + 10);
     file.seekSync(begin, Deno.SeekMode.Start);
     file.writeSync(new Uint8Array([7, 8, 9]));
-    const source = directorySource(path);
+    const source = directorySource(files, path);
     deepStrictEqual([...await source.read("sparse.bin", begin, begin + 4)], [7, 8, 9, 0]);
     source.close!();
   }));
 
-Deno.test("directorySource() refuses unlisted names, ranges outside, and files that shrink", () =>
+Deno.test("directorySource(files, ) refuses unlisted names, ranges outside, and files that shrink", () =>
   withDirectory(async (path) => {
-    const source = directorySource(path);
+    const source = directorySource(files, path);
     await assertRefused(() => source.read("../etc/passwd", 0, 1), "FILE_NOT_FOUND", "../etc/passwd");
     await assertRefused(() => source.read("a.bin", 0, 6), "BAD_FILE", "a.bin", "5 bytes");
     Deno.truncateSync(`${path}/a.bin`, 3);
@@ -61,11 +64,16 @@ Deno.test("directorySource() refuses unlisted names, ranges outside, and files t
     source.close!();
   }));
 
-Deno.test("directorySource() says what is wrong with the path", () =>
+Deno.test("directorySource(files, ) says what is wrong with the path", () =>
   withDirectory(async (path) => {
-    await assertRefused(() => directorySource(`${path}/none`), "FILE_NOT_FOUND", `${path}/none`, "no such");
     await assertRefused(
-      () => directorySource(`${path}/a.bin`),
+      () => directorySource(files, `${path}/none`),
+      "FILE_NOT_FOUND",
+      `${path}/none`,
+      "no such",
+    );
+    await assertRefused(
+      () => directorySource(files, `${path}/a.bin`),
       "BAD_ARGUMENT",
       `${path}/a.bin`,
       "a directory",
@@ -74,9 +82,13 @@ Deno.test("directorySource() says what is wrong with the path", () =>
   }));
 
 Deno.test({
-  name: "directorySource() names the permission that would help",
+  name: "directorySource(files, ) names the permission that would help",
   permissions: { read: [], write: false },
   fn: async () => {
-    await assertRefused(() => directorySource("/some/model"), "FILE_NOT_FOUND", "--allow-read=/some/model");
+    await assertRefused(
+      () => directorySource(files, "/some/model"),
+      "FILE_NOT_FOUND",
+      "--allow-read=/some/model",
+    );
   },
 });

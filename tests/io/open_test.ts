@@ -3,6 +3,7 @@ import { memoryModelSource } from "../../src/io/memory.ts";
 import { openSource } from "../../src/io/open.ts";
 import type { ModelSource } from "../../src/io/source.ts";
 import { assertRefused } from "../errors.ts";
+import { denoPlatform } from "../../src/platform/deno.ts";
 
 /** A fetch that answers every request with 404 and notes the addresses. */
 function recorder(): { urls: string[]; fetch: typeof fetch } {
@@ -21,12 +22,12 @@ function recorder(): { urls: string[]; fetch: typeof fetch } {
   };
 }
 
-Deno.test("openSource() opens directories given as path or URL", async () => {
+Deno.test("openSource(denoPlatform, ) opens directories given as path or URL", async () => {
   const path = Deno.makeTempDirSync();
   try {
     Deno.writeTextFileSync(`${path}/config.json`, "{}");
     for (const place of [path, new URL(`file://${path}/`), `file://${path}`]) {
-      const source = await openSource(place, { offline: true });
+      const source = await openSource(denoPlatform, place, { offline: true });
       deepStrictEqual([...await source.list()], [["config.json", 2]]);
     }
   } finally {
@@ -34,19 +35,19 @@ Deno.test("openSource() opens directories given as path or URL", async () => {
   }
 });
 
-Deno.test("openSource() returns the caller's own source, and refuses what is none", async () => {
+Deno.test("openSource(denoPlatform, ) returns the caller's own source, and refuses what is none", async () => {
   const own = memoryModelSource(new Map());
-  strictEqual(await openSource(own), own);
+  strictEqual(await openSource(denoPlatform, own), own);
   for (const wrong of [null, 7, {}, { list: () => new Map() }]) {
     await assertRefused(
-      () => openSource(wrong as unknown as ModelSource),
+      () => openSource(denoPlatform, wrong as unknown as ModelSource),
       "BAD_ARGUMENT",
       "list() and read()",
     );
   }
 });
 
-Deno.test("openSource() resolves hub ids", async () => {
+Deno.test("openSource(denoPlatform, ) resolves hub ids", async () => {
   const resolved: [string, string][] = [
     ["owner/name", "https://huggingface.co/owner/name/resolve/main/config.json"],
     ["own-er/na.me-4bit@v1.0", "https://huggingface.co/own-er/na.me-4bit/resolve/v1.0/config.json"],
@@ -55,14 +56,14 @@ Deno.test("openSource() resolves hub ids", async () => {
   for (const [id, url] of resolved) {
     const { urls, fetch } = recorder();
     // The host's permission decides where the name may not be looked up; here it may be.
-    const source = await openSource(id, { fetch });
+    const source = await openSource(denoPlatform, id, { fetch });
     strictEqual(source.label, id);
     deepStrictEqual([...await source.list()], [["config.json", 2]]);
     strictEqual(urls[0], url);
   }
 });
 
-Deno.test("openSource() prefers a directory over a hub id", async () => {
+Deno.test("openSource(denoPlatform, ) prefers a directory over a hub id", async () => {
   const before = Deno.cwd();
   const path = Deno.makeTempDirSync();
   try {
@@ -70,7 +71,10 @@ Deno.test("openSource() prefers a directory over a hub id", async () => {
     Deno.writeTextFileSync(`${path}/owner/name/a.txt`, "abc");
     Deno.chdir(path);
     const { urls, fetch } = recorder();
-    deepStrictEqual([...await (await openSource("owner/name", { fetch })).list()], [["a.txt", 3]]);
+    deepStrictEqual([...await (await openSource(denoPlatform, "owner/name", { fetch })).list()], [[
+      "a.txt",
+      3,
+    ]]);
     deepStrictEqual(urls, []);
   } finally {
     Deno.chdir(before);
@@ -78,45 +82,56 @@ Deno.test("openSource() prefers a directory over a hub id", async () => {
   }
 });
 
-Deno.test("openSource() opens http folders", async () => {
+Deno.test("openSource(denoPlatform, ) opens http folders", async () => {
   for (const place of ["http://models.test/a/b", new URL("https://models.test/a/b/")]) {
     const { urls, fetch } = recorder();
-    deepStrictEqual([...await (await openSource(place, { fetch })).list()], [["config.json", 2]]);
+    deepStrictEqual([...await (await openSource(denoPlatform, place, { fetch })).list()], [[
+      "config.json",
+      2,
+    ]]);
     strictEqual(urls[0].replace("https", "http"), "http://models.test/a/b/config.json");
   }
 });
 
-Deno.test("openSource() stays off the network when told to", async () => {
+Deno.test("openSource(denoPlatform, ) stays off the network when told to", async () => {
   await assertRefused(
-    () => openSource("owner/no-such-name", { offline: true }),
+    () => openSource(denoPlatform, "owner/no-such-name", { offline: true }),
     "FILE_NOT_FOUND",
     "offline",
     "download",
   );
   await assertRefused(
-    () => openSource("https://models.test/a", { offline: true }),
+    () => openSource(denoPlatform, "https://models.test/a", { offline: true }),
     "BAD_ARGUMENT",
     "offline",
   );
 });
 
-Deno.test("openSource() refuses other places", async () => {
-  await assertRefused(() => openSource("models/x-Q4_K_M.gguf"), "UNSUPPORTED", "x-Q4_K_M.gguf");
-  await assertRefused(() => openSource(new URL("https://models.test/x.GGUF")), "UNSUPPORTED", "x.GGUF");
+Deno.test("openSource(denoPlatform, ) refuses other places", async () => {
+  await assertRefused(() => openSource(denoPlatform, "models/x-Q4_K_M.gguf"), "UNSUPPORTED", "x-Q4_K_M.gguf");
+  await assertRefused(
+    () => openSource(denoPlatform, new URL("https://models.test/x.GGUF")),
+    "UNSUPPORTED",
+    "x.GGUF",
+  );
   for (const place of ["ftp://models.test/a", "https://", "http:", new URL("data:,x")]) {
-    await assertRefused(() => openSource(place), "BAD_ARGUMENT", "another kind of URL");
+    await assertRefused(() => openSource(denoPlatform, place), "BAD_ARGUMENT", "another kind of URL");
   }
   for (const place of ["./no/such", "/no/such", "no-such", "a/b/c", "../no/such", ""]) {
-    await assertRefused(() => openSource(place), "FILE_NOT_FOUND", place);
+    await assertRefused(() => openSource(denoPlatform, place), "FILE_NOT_FOUND", place);
   }
 });
 
 Deno.test({
-  name: "openSource() asks for no permission to tell a directory from a hub id",
+  name: "openSource(denoPlatform, ) asks for no permission to tell a directory from a hub id",
   permissions: { read: false, net: false },
   fn: async () => {
     const flags = ["--allow-read=owner/name", "--allow-net=huggingface.co"];
-    await assertRefused(() => openSource("owner/name"), "FILE_NOT_FOUND", ...flags);
-    await assertRefused(() => openSource("owner/name", { offline: true }), "FILE_NOT_FOUND", flags[0]);
+    await assertRefused(() => openSource(denoPlatform, "owner/name"), "FILE_NOT_FOUND", ...flags);
+    await assertRefused(
+      () => openSource(denoPlatform, "owner/name", { offline: true }),
+      "FILE_NOT_FOUND",
+      flags[0],
+    );
   },
 });

@@ -4,7 +4,7 @@
  * @module
  */
 import { ok } from "node:assert/strict";
-import type { Heap } from "../../kernels/host/heap.ts";
+import type { KernelMemory } from "../../kernels/host/memory.ts";
 
 const GUARD_BYTES = 64;
 /** Four of these are a NaN: a kernel that reads a guard spoils its result, one that writes it is caught. */
@@ -18,19 +18,19 @@ export interface Result {
   read(): Float32Array;
 }
 
-/** Hands out guarded pieces of a heap. */
+/** Hands out guarded pieces of a memory. */
 export class Arena {
-  readonly #heap: Heap;
+  readonly #memory: KernelMemory;
   readonly #pieces: { address: number; bytes: number }[] = [];
 
-  constructor(heap: Heap) {
-    this.#heap = heap;
+  constructor(memory: KernelMemory) {
+    this.#memory = memory;
   }
 
   /** A piece between guards, filled with the guard's pattern: what no kernel writes stays NaN. */
   reserve(bytes: number): number {
-    const address = this.#heap.allocate(bytes + 2 * GUARD_BYTES) + GUARD_BYTES;
-    this.#heap.bytesAt(address - GUARD_BYTES, bytes + 2 * GUARD_BYTES).fill(GUARD_BYTE);
+    const address = this.#memory.allocate(bytes + 2 * GUARD_BYTES) + GUARD_BYTES;
+    this.#memory.bytesAt(address - GUARD_BYTES, bytes + 2 * GUARD_BYTES).fill(GUARD_BYTE);
     this.#pieces.push({ address, bytes });
     return address;
   }
@@ -51,18 +51,18 @@ export class Arena {
   /** Room for `length` f32. */
   result(length: number): Result {
     const address = this.reserve(length * 4);
-    return { address, length, read: () => this.#heap.floatsAt(address, length).slice() };
+    return { address, length, read: () => this.#memory.floatsAt(address, length).slice() };
   }
 
   bytes(address: number, length: number): Uint8Array<ArrayBuffer> {
-    return this.#heap.bytesAt(address, length);
+    return this.#memory.bytesAt(address, length);
   }
 
   /** Throws when a kernel wrote outside a piece. */
   assertGuards(): void {
     for (const { address, bytes } of this.#pieces) {
-      const before = this.#heap.bytesAt(address - GUARD_BYTES, GUARD_BYTES);
-      const after = this.#heap.bytesAt(address + bytes, GUARD_BYTES);
+      const before = this.#memory.bytesAt(address - GUARD_BYTES, GUARD_BYTES);
+      const after = this.#memory.bytesAt(address + bytes, GUARD_BYTES);
       ok(before.every(isGuard), `a kernel wrote before the ${bytes} bytes at ${address}`);
       ok(after.every(isGuard), `a kernel wrote after the ${bytes} bytes at ${address}`);
     }

@@ -2,7 +2,7 @@
  * Truth: reference/attention.ts, which knows no blocks and no running softmax. The bound is derived there.
  */
 import { AssertionError, ok, throws } from "node:assert/strict";
-import { KIND_INT16, KIND_INT8 } from "../../kernels/shared/layout.ts";
+import type { KeyValueType } from "../../kernels/host/types.ts";
 import { attentionOver, type AttentionProblem, attentionRow } from "../reference/attention.ts";
 import { assertSameBits, assertWithin, joined, kernelTest, rowsOf } from "./harness.ts";
 import { Cache, drawSequence } from "./key_value_cache.ts";
@@ -52,25 +52,33 @@ const withLength = (vector: Float32Array) => {
   const largest = Math.max(...vector.map(Math.abs));
   return Math.min(32767, 46300 * largest / Math.hypot(...vector));
 };
-const CODED = [
+const CODED: {
+  name: string;
+  keyValueType: KeyValueType;
+  limits: NonNullable<AttentionProblem["limits"]>;
+}[] = [
   {
     name: "two bytes",
-    kind: KIND_INT16,
+    keyValueType: "int16",
     limits: { keys: withLength, values: () => 8180, queries: withLength },
   },
-  { name: "one byte", kind: KIND_INT8, limits: { keys: () => 127, values: () => 127, queries: withLength } },
+  {
+    name: "one byte",
+    keyValueType: "int8",
+    limits: { keys: () => 127, values: () => 127, queries: withLength },
+  },
 ];
 
-for (const { name, kind, limits } of CODED) {
+for (const { name, keyValueType, limits } of CODED) {
   for (const shape of SHAPES) {
     const { heads, kvHeads, headSize, window } = shape;
     const title = `${heads} heads over ${kvHeads} of ${headSize}${window ? `, window ${window}` : ""}`;
     kernelTest(`attention() over ${name} is within its bound, in pieces the same bits: ${title}`, (bench) => {
       const problem = { ...drawSequence(bench.random, 137, shape), limits };
-      const whole = new Cache(bench, problem, kind).appendAll([137]);
+      const whole = new Cache(bench, problem, keyValueType).appendAll([137]);
       assertWithin(whole, expectedOf(problem), "whole");
       for (const lengths of [[31, 1, 1, 31, 1, 1, 70, 1], [5, 28, 33, 66, 5], Array(137).fill(1)]) {
-        assertSameBits(new Cache(bench, problem, kind).appendAll(lengths), whole, lengths.join());
+        assertSameBits(new Cache(bench, problem, keyValueType).appendAll(lengths), whole, lengths.join());
       }
     });
   }
@@ -82,7 +90,7 @@ for (const { name, kind, limits } of CODED) {
       const expected = expectedOf(problem);
       const wrong = { ...problem, [part]: problem[part].map((row) => row.slice()) };
       wrong[part][4][3] += part === "keys" ? 8 : 3;
-      const actual = new Cache(bench, wrong, kind).appendAll([9]);
+      const actual = new Cache(bench, wrong, keyValueType).appendAll([9]);
       throws(() => assertWithin(actual, expected, "wrong"), AssertionError);
     });
 
@@ -92,7 +100,7 @@ for (const { name, kind, limits } of CODED) {
         const problem = drawSequence(bench.random, 70, { heads: 2, kvHeads: 1, headSize: 16, window: 0 });
         problem[part][37][5] = NaN;
         for (const pieces of [[70], Array(70).fill(1)]) {
-          rowsOf(new Cache(bench, problem, kind).appendAll(pieces), 32).forEach((row, token) => {
+          rowsOf(new Cache(bench, problem, keyValueType).appendAll(pieces), 32).forEach((row, token) => {
             ok(token >= 37 ? row.every(Number.isNaN) : row.every(Number.isFinite), `token ${token}`);
           });
         }
@@ -103,7 +111,7 @@ for (const { name, kind, limits } of CODED) {
   kernelTest(`attention() over ${name}: a query with NaN gives NaN to its head only`, (bench) => {
     const problem = drawSequence(bench.random, 40, { heads: 4, kvHeads: 2, headSize: 16, window: 0 });
     problem.queries[35][16 * 2 + 3] = NaN;
-    rowsOf(new Cache(bench, problem, kind).appendAll([40]), 16).forEach((head, i) => {
+    rowsOf(new Cache(bench, problem, keyValueType).appendAll([40]), 16).forEach((head, i) => {
       ok(i === 35 * 4 + 2 ? head.every(Number.isNaN) : head.every(Number.isFinite), `head ${i}`);
     });
   });
@@ -111,7 +119,7 @@ for (const { name, kind, limits } of CODED) {
   kernelTest(`attention() over ${name}: rows that all see the same are within their bound`, (bench) => {
     const counts = [32, 5, 32, 1], shape = { heads: 6, kvHeads: 2, headSize: 12, window: 0 };
     const problem = { ...drawSequence(bench.random, counts.length * 32, shape), limits };
-    const cache = new Cache(bench, problem, kind);
+    const cache = new Cache(bench, problem, keyValueType);
     cache.append(0, counts.length * 32);
     const seen = counts.flatMap((count, block) => Array.from({ length: count }, (_, i) => block * 32 + i));
     for (const rows of [1, 3, 4, 9, 40]) {
@@ -133,7 +141,11 @@ for (const { name, kind, limits } of CODED) {
       const rows = Array.from({ length: 40 }, () => new Float32Array(headSize).fill(1));
       const shape = { heads: 1, kvHeads: 1, headSize, window: 0, scale: 1 / headSize, limits };
       const problem = { ...shape, queries: rows, keys: rows, values: rows };
-      assertWithin(new Cache(bench, problem, kind).appendAll([40]), expectedOf(problem), `${headSize}`);
+      assertWithin(
+        new Cache(bench, problem, keyValueType).appendAll([40]),
+        expectedOf(problem),
+        `${headSize}`,
+      );
     }
   });
 
@@ -141,10 +153,10 @@ for (const { name, kind, limits } of CODED) {
     const shape = { heads: 2, kvHeads: 1, headSize: 8, window: 0 };
     const drawn = drawSequence(bench.random, 5, shape);
     const zero = drawn.keys.map((key) => new Float32Array(key.length));
-    const nothing = new Cache(bench, { ...drawn, keys: zero, values: zero }, kind).appendAll([5]);
+    const nothing = new Cache(bench, { ...drawn, keys: zero, values: zero }, keyValueType).appendAll([5]);
     ok(nothing.every((value) => value === 0), `${nothing}`);
     const huge = drawn.keys.map((key) => new Float32Array(key.length).fill(1e30));
-    const same = new Cache(bench, { ...drawn, keys: zero, values: huge }, kind).appendAll([5]);
+    const same = new Cache(bench, { ...drawn, keys: zero, values: huge }, keyValueType).appendAll([5]);
     ok(same.every((value) => Math.abs(value / 1e30 - 1) < 1e-3), `${same}`);
   });
 }

@@ -3,20 +3,27 @@
  * memory: each run is compared with one thread of the strict build.
  */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { assertSameBits, type Bench, kernelTest, type TeamOptions, withBench } from "./harness.ts";
-import { type Results, ROWS_MAX, runEverything, runPacking } from "./program.ts";
+import { OPERATIONS } from "../../kernels/shared/operations.ts";
+import { assertSameBits, type Bench, type KernelSetup, kernelTest, withBench } from "./harness.ts";
+import { operationOf, type RowResults, ROWS_MAX, runByRows, runWhole } from "./program.ts";
 
-const BASE: TeamOptions = { threads: 1, variant: "strict" };
+const BASE: KernelSetup = { threads: 1, variant: "strict" };
 
-const TEAMS: TeamOptions[] = [1, 2, 3].flatMap((threads) => [
+const SETUPS: KernelSetup[] = [1, 2, 3].flatMap((threads) => [
   { threads, variant: "relaxed", wideDot: false },
   { threads, variant: "relaxed", wideDot: true },
   { threads, variant: "strict" },
 ]);
 
-function assertSameResults(actual: Results, expected: Results): void {
+Deno.test("every operation of the table is run", async () => {
+  const names = await withBench((bench) => [...runByRows(bench).keys(), ...runWhole(bench).keys()], BASE);
+  deepEqual(new Set(names.map(operationOf)), new Set(OPERATIONS.map(({ name }) => name)));
+});
+
+function assertSameRows(actual: RowResults, expected: RowResults): void {
   equal([...actual.keys()].join(), [...expected.keys()].join());
   for (const [name, rows] of actual) {
+    equal(rows.length, expected.get(name)!.length, name);
     rows.forEach((row, m) => {
       ok(row.every(Number.isFinite), `${name}, row ${m} is not finite`);
       assertSameBits(row, expected.get(name)![m], `${name}, row ${m}`);
@@ -24,55 +31,65 @@ function assertSameResults(actual: Results, expected: Results): void {
   }
 }
 
-for (const team of TEAMS) {
-  const title = `${team.threads} threads, ${team.variant}${team.wideDot ? ", wide dot" : ""}`;
-  Deno.test(`every kernel gives the same bits: ${title}`, async () => {
-    const expected = await withBench((bench) => runEverything(bench), BASE);
-    assertSameResults(await withBench((bench) => runEverything(bench), team), expected);
+for (const setup of SETUPS) {
+  const title = `${setup.threads} threads, ${setup.variant}${setup.wideDot ? ", wide dot" : ""}`;
+  Deno.test(`every operation on rows gives the same bits: ${title}`, async () => {
+    const expected = await withBench((bench) => runByRows(bench), BASE);
+    assertSameRows(await withBench((bench) => runByRows(bench), setup), expected);
   });
 
-  Deno.test(`every packing kernel gives the same bits: ${title}`, async () => {
-    const expected = await withBench(runPacking, BASE);
-    deepEqual(await withBench(runPacking, team), expected);
+  Deno.test(`every other operation gives the same bits: ${title}`, async () => {
+    const expected = await withBench(runWhole, BASE);
+    deepEqual(await withBench(runWhole, setup), expected);
   });
 
-  kernelTest(`a row's bits do not depend on the rows beside it: ${title}`, (bench) => {
-    const expected = runEverything(bench);
+  kernelTest(`a row's bits do not depend on the other rows of a call: ${title}`, (bench) => {
+    const expected = runByRows(bench);
     const ranges = Array.from({ length: ROWS_MAX - 1 }, (_, i) => [0, i + 1]);
     for (const [begin, end] of [...ranges, [16, 17], [3, 4], [5, 12]]) {
       const own = new Map([...expected].map(([name, rows]) => [name, rows.slice(begin, end)]));
-      assertSameResults(runEverything(bench, begin, end), own);
+      assertSameRows(runByRows(bench, begin, end), own);
     }
-  }, team);
+  }, setup);
 }
 
 /** Where the next allocation will lie. */
-function heapEnd({ kernels }: Bench): number {
-  return kernels.heap.allocate(64) + 64;
+function endOf({ kernels }: Bench): number {
+  return kernels.memory.allocate(64) + 64;
 }
 
-/** Moves the end of the heap to `address`: only pages that are touched cost memory. */
-function moveHeapTo(bench: Bench, address: number): void {
-  bench.kernels.heap.allocate(address - heapEnd(bench));
-  equal(heapEnd(bench), address + 64, "the heap is contiguous");
+/** Moves the end of what is allocated to `address`: only pages that are touched cost memory. */
+function moveTo(bench: Bench, address: number): void {
+  bench.kernels.memory.allocate(address - endOf(bench));
+  equal(endOf(bench), address + 64, "the memory is contiguous");
 }
 
 const TWO_GIB = 2 ** 31, FOUR_GIB = 2 ** 32;
 
-for (const threads of [1, 2]) {
-  Deno.test(`every kernel gives the same bits around 2 GiB and up to 4 GiB, ${threads} threads`, async () => {
-    const team = { ...BASE, threads };
-    const { expected, bytes } = await withBench((bench) => {
-      const begin = heapEnd(bench);
-      return { expected: runEverything(bench), bytes: heapEnd(bench) - begin };
-    }, team);
-    const borders = [0.2, 0.4, 0.6, 0.8].map((part) => TWO_GIB - Math.floor(bytes * part / 64) * 64);
-    for (const address of [...borders, TWO_GIB + 2 ** 28, FOUR_GIB - bytes - 64]) {
-      await withBench((bench) => {
-        moveHeapTo(bench, address);
-        assertSameResults(runEverything(bench), expected);
-        ok(heapEnd(bench) > TWO_GIB);
-      }, team);
-    }
+/** Runs `run` across 2 GiB at several places, above it and up to the end, and compares with where memory begins. */
+async function compareAddresses<Results>(
+  setup: KernelSetup,
+  run: (bench: Bench) => Results,
+  compare: (actual: Results, expected: Results) => void,
+): Promise<void> {
+  const { expected, bytes } = await withBench((bench) => {
+    const begin = endOf(bench);
+    return { expected: run(bench), bytes: endOf(bench) - begin };
+  }, setup);
+  const borders = [0.2, 0.4, 0.6, 0.8].map((part) => TWO_GIB - Math.floor(bytes * part / 64) * 64);
+  for (const address of [...borders, TWO_GIB + 2 ** 28, FOUR_GIB - bytes - 64]) {
+    await withBench((bench) => {
+      moveTo(bench, address);
+      compare(run(bench), expected);
+      ok(endOf(bench) > TWO_GIB);
+    }, setup);
+  }
+}
+
+for (const setup of SETUPS) {
+  const title = `${setup.threads} threads, ${setup.variant}${setup.wideDot ? ", wide dot" : ""}`;
+  Deno.test(`every operation gives the same bits around 2 GiB and up to 4 GiB: ${title}`, async () => {
+    await compareAddresses(setup, (bench) => runByRows(bench), assertSameRows);
+    await compareAddresses(setup, runWhole, deepEqual);
   });
 }

@@ -4,8 +4,9 @@
  */
 import { AssertionError, deepEqual, ok, throws } from "node:assert/strict";
 import { type Addends, type CodedWeights, productOfIntegers } from "../reference/matrix_product.ts";
+import type { WeightType } from "../../kernels/host/types.ts";
 import { integerMax, quantiseWeights } from "../reference/quantise.ts";
-import { assertWithin, type Bench, kernelTest, rowsOf, type TeamOptions } from "./harness.ts";
+import { assertWithin, type Bench, type KernelSetup, kernelTest, rowsOf, strided } from "./harness.ts";
 import {
   consecutiveRuns,
   drawWeights,
@@ -14,9 +15,8 @@ import {
   quantiseRows,
   type ZeroPoints,
 } from "./problems.ts";
-import { intoGaps, type Product, PRODUCTS, runProduct } from "./products.ts";
+import { intoGaps, multiplyCodes, type Product, PRODUCTS, runProduct } from "./products.ts";
 import { storeCodes } from "./stored_formats.ts";
-import { KIND_F32, KIND_INT4, KIND_INT7, KIND_INT8 } from "../../kernels/shared/layout.ts";
 
 interface Case {
   rows: number;
@@ -58,7 +58,7 @@ const ODD_CASES: Case[] = [
   { rows: 4, inputs: 131, outputs: 8, group: 64, zeros: "beyond", accumulate: true },
 ];
 
-const TEAMS: TeamOptions[] = [
+const SETUPS: KernelSetup[] = [
   { variant: "strict" },
   { variant: "relaxed", wideDot: false },
   { variant: "relaxed", wideDot: true },
@@ -139,15 +139,29 @@ for (const product of PRODUCTS) {
 
     const orderAddress = arena.place(Int32Array.from(order));
     const codes = arena.reserve(blocks * 8 * product.bits);
-    const pack = product.bits === 4 ? kernels.packInt4Gathered : kernels.packInt8Gathered;
-    pack.call(kernels, arena.place(storeCodes(weights, product.bits)), orderAddress, codes, outputs, blocks);
+    const source = arena.place(storeCodes(weights, product.bits));
+    const call = { source, order: orderAddress, outputs, blocks, weights: codes };
+    if (product.bits === 4) kernels.packInt4Gathered(call);
+    else kernels.packInt8Gathered(call);
     const scales = arena.reserve(groupCount * 32);
-    kernels.packScales(arena.floats(weights.scales.flat()), KIND_F32, scales, outputs, groupCount, 1);
+    kernels.packScales({
+      source: arena.floats(weights.scales.flat()),
+      sourceType: "f32",
+      outputs,
+      groups: groupCount,
+      split: 1,
+      scales,
+    });
 
     const rows = rowsOf(random.activations(5 * inputs), inputs);
     const gathered = arena.result(5 * packed);
-    const source = arena.floats(rows.flatMap((row) => [...row]));
-    kernels.gatherColumns(source, inputs * 4, orderAddress, gathered.address, 5, packed);
+    kernels.gatherColumns({
+      input: strided(arena.floats(rows.flatMap((row) => [...row])), inputs),
+      order: orderAddress,
+      rows: 5,
+      count: packed,
+      output: strided(gathered.address, packed),
+    });
     const matrix = { weights: codes, scales, zeros: 0, zero: 2 ** (product.bits - 1), group };
     const actual = runProduct(bench, product, rowsOf(gathered.read(), packed), matrix, outputs);
     assertWithin(actual, product.reference(rows, weights, groups), "act-order");
@@ -175,8 +189,8 @@ for (const product of PRODUCTS) {
     assertWithin(actual, product.reference(scaled, weights, consecutiveRuns(72, 32)), "extremes");
   });
 
-  for (const team of TEAMS) {
-    const title = `${team.variant}${team.wideDot ? ", wide dot" : ""}`;
+  for (const setup of SETUPS) {
+    const title = `${setup.variant}${setup.wideDot ? ", wide dot" : ""}`;
     kernelTest(`${product.name}: the largest integers overflow nowhere: ${title}`, (bench) => {
       const shape: MatrixShape = {
         inputs: 256,
@@ -195,18 +209,18 @@ for (const product of PRODUCTS) {
         shape.outputs,
       );
       assertWithin(actual, product.reference(extremes, weights, consecutiveRuns(256, 128)), title);
-    }, team);
+    }, setup);
   }
 
   teethOf(product);
 }
 
 /** Dense matrices as codes: 8 bits against activations of two bytes, 7 bits against one. */
-for (const [bits, kind, bytes] of [[8, KIND_INT8, 2], [7, KIND_INT7, 1]] as const) {
-  for (const team of TEAMS) {
+for (const [bits, weightType, bytes] of [[8, "int8", 2], [7, "int7", 1]] as const) {
+  for (const setup of SETUPS) {
     for (const inputs of [13, 75, 128, 520]) {
       for (const count of [1, 2, 5]) {
-        const title = `K = ${inputs}, M = ${count}, ${team.variant}${team.wideDot ? ", wide dot" : ""}`;
+        const title = `K = ${inputs}, M = ${count}, ${setup.variant}${setup.wideDot ? ", wide dot" : ""}`;
         kernelTest(
           `matmulCodes() of dense weights made ${bits}-bit is within its bound: ${title}`,
           (bench) => {
@@ -222,18 +236,18 @@ for (const [bits, kind, bytes] of [[8, KIND_INT8, 2], [7, KIND_INT7, 1]] as cons
               integerMax(bits, bytes),
               { bias },
             );
-            assertWithin(denseProduct(bench, dense, rows, group, kind, bias), expected, title);
+            assertWithin(denseProduct(bench, dense, rows, group, weightType, bias), expected, title);
             // Teeth: one weight that is off by a tenth of the largest must be noticed.
             dense[3][inputs >> 1] += 0.1 * Math.max(...dense[3].map(Math.abs));
-            const wrong = denseProduct(bench, dense, rows, group, kind, bias);
+            const wrong = denseProduct(bench, dense, rows, group, weightType, bias);
             throws(() => assertWithin(wrong, expected, "wrong"), AssertionError);
           },
-          team,
+          setup,
         );
       }
     }
     kernelTest(
-      `the largest integers of ${bits}-bit dense weights overflow nowhere: ${team.variant}`,
+      `the largest integers of ${bits}-bit dense weights overflow nowhere: ${setup.variant}`,
       (bench) => {
         const dense = [1, -1].map((sign) => new Float32Array(256).fill(sign));
         const rows = [1, -1].map((sign) => new Float32Array(256).fill(sign));
@@ -243,9 +257,9 @@ for (const [bits, kind, bytes] of [[8, KIND_INT8, 2], [7, KIND_INT7, 1]] as cons
           consecutiveRuns(256, 128),
           integerMax(bits, bytes),
         );
-        assertWithin(denseProduct(bench, dense, rows, 128, kind), expected, "largest");
+        assertWithin(denseProduct(bench, dense, rows, 128, weightType), expected, "largest");
       },
-      team,
+      setup,
     );
   }
 }
@@ -256,7 +270,7 @@ function denseProduct(
   dense: Float32Array[],
   rows: Float32Array[],
   group: number,
-  kind: number,
+  weightType: WeightType,
   bias?: Float32Array,
 ): Float32Array {
   const { arena, kernels } = bench;
@@ -265,13 +279,23 @@ function denseProduct(
   const weights = arena.reserve(panels * Math.ceil(inputs / 8) * 64);
   const scales = arena.reserve(panels * groups * 32);
   const stored = arena.floats(dense.flatMap((row) => [...row]));
-  kernels.packDenseCodes(stored, KIND_F32, kind, weights, scales, outputs, inputs, group, 0);
-  const form = kernels.activationForm(kind, 1);
+  kernels.packDenseCodes({
+    source: stored,
+    sourceType: "f32",
+    codeType: weightType,
+    rowCount: outputs,
+    inputs,
+    group,
+    panelBegin: 0,
+    weights,
+    scales,
+  });
+  const form = kernels.activationForm(weightType, 1);
   const input = arena.floats(rows.flatMap((row) => [...row]));
   const coded = quantiseRows(bench, input, rows.length, inputs, group, form);
-  const matrix = { weights, scales, zeros: 0, zero: kind === KIND_INT8 ? 128 : 64, group };
+  const matrix = { weights, scales, zeros: 0, zero: weightType === "int8" ? 128 : 64, group };
   return intoGaps(bench, outputs, rows.length, { bias }, (target) => {
-    kernels.matmulCodes(coded, kind, { rows: rows.length, inputs }, [{ matrix, outputs, target }]);
+    multiplyCodes(bench, coded, weightType, { rows: rows.length, inputs, outputs }, matrix, target);
   });
 }
 
@@ -352,16 +376,23 @@ function swapScales(weights: CodedWeights): CodedWeights {
   return spoilt;
 }
 
-for (const team of TEAMS) {
+for (const setup of SETUPS) {
   for (const [bits, bytes, rows] of [[4, 1, 1], [4, 2, 1], [4, 2, 6], [8, 2, 3]] as const) {
-    const title = `${team.variant}${team.wideDot ? ", wide dot" : ""}`;
+    const title = `${setup.variant}${setup.wideDot ? ", wide dot" : ""}`;
     kernelTest(
       `matmulCodes() of three products at once has the bits of each alone: ${bits} bits, ${bytes} bytes, ${rows} rows, ${title}`,
       (bench) => {
         const { arena, kernels, random } = bench;
-        const inputs = 160, group = 64, kind = bits === 4 ? KIND_INT4 : KIND_INT8;
+        const inputs = 160, group = 64, weightType = bits === 4 ? "int4" : "int8";
         const input = arena.floats(random.activations(rows * inputs));
-        const coded = quantiseRows(bench, input, rows, inputs, group, kernels.activationForm(kind, bytes));
+        const coded = quantiseRows(
+          bench,
+          input,
+          rows,
+          inputs,
+          group,
+          kernels.activationForm(weightType, bytes),
+        );
         const products = ([[72, "own", true], [9, "uniform", false], [200, "own", false]] as const).map(
           ([outputs, zeros, accumulate]) => {
             const shape = { inputs, outputs, group, bits, zeros };
@@ -370,28 +401,34 @@ for (const team of TEAMS) {
               bias = arena.floats(random.activations(outputs));
             const targetOf = () => {
               const result = arena.result(rows * outputs);
-              if (accumulate) kernels.heap.floatsAt(result.address, rows * outputs).set(before);
+              if (accumulate) kernels.memory.floatsAt(result.address, rows * outputs).set(before);
               return {
                 result,
-                target: { output: result.address, outputStride: outputs * 4, bias, accumulate },
+                target: { output: strided(result.address, outputs), bias, accumulate },
               };
             };
             return { matrix, outputs, together: targetOf(), alone: targetOf() };
           },
         );
-        const shape = { rows, inputs };
-        kernels.matmulCodes(
-          coded,
-          kind,
-          shape,
-          products.map(({ matrix, outputs, together }) => ({ matrix, outputs, target: together.target })),
-        );
+        kernels.matmulCodes({
+          ...coded,
+          weightType,
+          rows,
+          inputs,
+          group,
+          wideDot: kernels.wideDot,
+          products: products.map(({ matrix, outputs, together }) => ({
+            ...matrix,
+            outputs,
+            ...together.target,
+          })),
+        });
         for (const { matrix, outputs, together, alone } of products) {
-          kernels.matmulCodes(coded, kind, shape, [{ matrix, outputs, target: alone.target }]);
+          multiplyCodes(bench, coded, weightType, { rows, inputs, outputs }, matrix, alone.target);
           deepEqual(together.result.read(), alone.result.read());
         }
       },
-      { ...team, threads: 2 },
+      { ...setup, threads: 2 },
     );
   }
 }

@@ -2,32 +2,36 @@
  * Truth: reference/matrix_product.ts on the values that the stored bits stand for.
  */
 import { AssertionError, ok, throws } from "node:assert/strict";
-import { KIND_BF16, KIND_F16, KIND_F32 } from "../../kernels/shared/layout.ts";
+import type { ElementType } from "../../kernels/host/types.ts";
 import { decodeBf16, decodeF16 } from "../reference/half_floats.ts";
 import { type Addends, productOfFloats } from "../reference/matrix_product.ts";
-import { assertWithin, type Bench, kernelTest, rowsOf } from "./harness.ts";
+import { assertWithin, type Bench, kernelTest, rowsOf, strided } from "./harness.ts";
 import { intoGaps } from "./products.ts";
 import { bf16Bits, f16Bits } from "./stored_formats.ts";
 
-const KINDS = [
-  { name: "f32", kind: KIND_F32, store: Float32Array.from, decode: (value: number) => value, flip: 1 << 16 },
-  { name: "f16", kind: KIND_F16, store: f16Bits, decode: decodeF16, flip: 1 << 3 },
-  { name: "bf16", kind: KIND_BF16, store: bf16Bits, decode: decodeBf16, flip: 1 },
-].map(({ store, ...rest }) => ({
-  ...rest,
-  store: (values: Float32Array) => rest.kind === KIND_F32 ? values : store(values) as Uint16Array,
-}));
-type Kind = typeof KINDS[number];
+interface Storage {
+  type: ElementType;
+  store(values: Float32Array): Float32Array | Uint16Array;
+  decode(stored: number): number;
+  /** A bit that is worth 2^-7 of a value. */
+  flip: number;
+}
+
+const STORAGES: Storage[] = [
+  { type: "f32", store: (values) => values, decode: (value) => value, flip: 1 << 16 },
+  { type: "f16", store: f16Bits, decode: decodeF16, flip: 1 << 3 },
+  { type: "bf16", store: bf16Bits, decode: decodeBf16, flip: 1 },
+];
 
 /** A stored matrix [N][K] and what it stands for. */
-function drawMatrix({ random }: Bench, { store, decode }: Kind, outputs: number, inputs: number) {
+function drawMatrix({ random }: Bench, { store, decode }: Storage, outputs: number, inputs: number) {
   const stored = store(random.activations(outputs * inputs).map((x) => x / 8));
   return { stored, values: rowsOf(Float32Array.from(stored, decode), inputs) };
 }
 
 function runDense(
   bench: Bench,
-  { kind }: Kind,
+  { type }: Storage,
   rows: Float32Array[],
   stored: Float32Array | Uint16Array,
   outputs: number,
@@ -36,11 +40,18 @@ function runDense(
   const { arena, kernels } = bench;
   const inputs = rows[0].length;
   const weights = arena.reserve(Math.ceil(outputs / 8) * 8 * inputs * stored.BYTES_PER_ELEMENT);
-  kernels.packDense(arena.place(stored), kind, weights, outputs, inputs, 0);
-  const input = arena.floats(rows.flatMap((row) => [...row]));
+  kernels.packDense({
+    source: arena.place(stored),
+    sourceType: type,
+    rowCount: outputs,
+    inputs,
+    panelBegin: 0,
+    weights,
+  });
+  const input = strided(arena.floats(rows.flatMap((row) => [...row])), inputs);
   const shape = { rows: rows.length, outputs, inputs };
   return intoGaps(bench, outputs, rows.length, addends, (target) => {
-    kernels.matmulDense(kind, input, inputs * 4, weights, shape, target);
+    kernels.matmulDense({ input, weights, weightType: type, ...shape, ...target });
   });
 }
 
@@ -53,41 +64,42 @@ const SHAPES: [number, number, number][] = [
   ...Array.from({ length: 17 }, (_, i): [number, number, number] => [i + 1, 21, 9]),
 ];
 
-for (const kind of KINDS) {
+for (const storage of STORAGES) {
+  const { type } = storage;
   SHAPES.forEach(([count, inputs, outputs], i) => {
     const title = `M = ${count}, K = ${inputs}, N = ${outputs}`;
-    kernelTest(`matmulDense() of ${kind.name} is within its bound: ${title}`, (bench) => {
-      const { stored, values } = drawMatrix(bench, kind, outputs, inputs);
+    kernelTest(`matmulDense() of ${type} is within its bound: ${title}`, (bench) => {
+      const { stored, values } = drawMatrix(bench, storage, outputs, inputs);
       const rows = rowsOf(bench.random.activations(count * inputs), inputs);
       const addends = {
         ...(i % 2 === 0 && { bias: bench.random.activations(outputs) }),
         ...(i % 3 === 0 && { before: rowsOf(bench.random.activations(count * outputs), outputs) }),
       };
-      const actual = runDense(bench, kind, rows, stored, outputs, addends);
+      const actual = runDense(bench, storage, rows, stored, outputs, addends);
       assertWithin(actual, productOfFloats(rows, values, addends), title);
     });
   });
 
-  kernelTest(`matmulDense() of ${kind.name}: a row with NaN gives NaN, the others stay finite`, (bench) => {
-    const { stored } = drawMatrix(bench, kind, 9, 21);
+  kernelTest(`matmulDense() of ${type}: a row with NaN gives NaN, the others stay finite`, (bench) => {
+    const { stored } = drawMatrix(bench, storage, 9, 21);
     const rows = rowsOf(bench.random.activations(6 * 21), 21);
     rows[4][20] = NaN;
-    rowsOf(runDense(bench, kind, rows, stored, 9, {}), 9).forEach((row, m) => {
+    rowsOf(runDense(bench, storage, rows, stored, 9, {}), 9).forEach((row, m) => {
       ok(m === 4 ? row.every(Number.isNaN) : row.every(Number.isFinite), `row ${m}`);
     });
   });
 
-  kernelTest(`matmulDense() of ${kind.name}: the bound has teeth: a hundredth of one weight`, (bench) => {
-    const { stored, values } = drawMatrix(bench, kind, 9, 64);
+  kernelTest(`matmulDense() of ${type}: the bound has teeth: a hundredth of one weight`, (bench) => {
+    const { stored, values } = drawMatrix(bench, storage, 9, 64);
     const rows = [bench.random.activations(64)];
     const expected = productOfFloats(rows, values);
-    assertWithin(runDense(bench, kind, rows, stored, 9, {}), expected, "right");
+    assertWithin(runDense(bench, storage, rows, stored, 9, {}), expected, "right");
     // The last bits of one weight drown in the roundings of the sum, as they should; the bit worth 2^-7 does not.
-    const bits = kind.kind === KIND_F32 ? new Uint32Array(stored.buffer) : stored;
+    const bits = type === "f32" ? new Uint32Array(stored.buffer) : stored;
     const terms = values[0].map((w, k) => Math.abs(w * rows[0][k]));
     const median = [...terms.keys()].sort((a, b) => terms[a] - terms[b])[32];
-    bits[median] ^= kind.flip;
-    const actual = runDense(bench, kind, rows, stored, 9, {});
+    bits[median] ^= storage.flip;
+    const actual = runDense(bench, storage, rows, stored, 9, {});
     throws(() => assertWithin(actual, expected, "wrong"), AssertionError);
   });
 }

@@ -1,11 +1,10 @@
 /**
- * A program that starts a team, computes and forgets to close it; run by team_test.ts, which expects it to end.
+ * A program that starts threads, computes and forgets to end them; run by threads_test.ts, which expects it to end.
  */
-import { Kernels } from "../../kernels/host/kernels.ts";
-import { KIND_F32 } from "../../kernels/shared/layout.ts";
+import { startKernels, strided } from "./harness.ts";
 
-const kernels = await Kernels.start(3);
-const target = kernels.heap.allocate(64);
-kernels.heap.floatsAt(target, 16).fill(1);
-kernels.addScaled(target, 16, target, KIND_F32, 16, 4, 4, 1);
-console.log(kernels.heap.floatsAt(target, 16).join(""));
+const [kernels] = await startKernels(3);
+const ones = strided(kernels.memory.allocate(64), 4);
+kernels.memory.floatsAt(ones.address, 16).fill(1);
+kernels.addScaled({ source: ones, sourceType: "f32", rows: 4, width: 4, factor: 1, target: ones });
+console.log(kernels.memory.floatsAt(ones.address, 16).join(""));

@@ -1,11 +1,13 @@
 /**
- * One kernel test: a team, guarded memory, a seed that a failure names.
+ * One kernel test: threads, guarded memory, a seed that a failure names.
  *
  * @module
  */
 import { ok } from "node:assert/strict";
+import type { Strided } from "../../kernels/host/calls.ts";
 import { Kernels } from "../../kernels/host/kernels.ts";
 import type { KernelVariant } from "../../kernels/host/modules.ts";
+import { denoPlatform } from "../../src/platform/deno.ts";
 import type { Bounded } from "../reference/rounding.ts";
 import { Arena } from "./arena.ts";
 import { Random } from "./random.ts";
@@ -17,8 +19,8 @@ export interface Bench {
   random: Random;
 }
 
-/** The team of a test. */
-export interface TeamOptions {
+/** The kernels of a test. */
+export interface KernelSetup {
   threads?: number;
   variant?: "auto" | KernelVariant;
   wideDot?: boolean;
@@ -26,23 +28,23 @@ export interface TeamOptions {
 
 const SEED = 20240229;
 
-/** Registers a test; its guards are checked and its team is closed at the end. */
+/** Registers a test; its guards are checked and its threads are ended at the end. */
 export function kernelTest(
   name: string,
   body: (bench: Bench) => void | Promise<void>,
-  options: TeamOptions = {},
+  setup: KernelSetup = {},
 ): void {
-  Deno.test(name, () => withBench(body, options));
+  Deno.test(name, () => withBench(body, setup));
 }
 
-/** Runs `body` on a team of its own. A failure names the seed. */
+/** Runs `body` on kernels of its own. A failure names the seed. */
 export async function withBench<T>(
   body: (bench: Bench) => T | Promise<T>,
-  { threads = 1, variant = "auto", wideDot = false }: TeamOptions = {},
+  { threads = 1, variant = "auto", wideDot = false }: KernelSetup = {},
 ): Promise<T> {
-  const kernels = await Kernels.start(threads, variant);
+  const [kernels] = await startKernels(threads, variant);
   kernels.wideDot = wideDot;
-  const arena = new Arena(kernels.heap);
+  const arena = new Arena(kernels.memory);
   try {
     const value = await body({ kernels, arena, random: new Random(SEED) });
     arena.assertGuards();
@@ -53,6 +55,20 @@ export async function withBench<T>(
   } finally {
     await kernels.close();
   }
+}
+
+/** Kernels on new memories, run by as many threads. */
+export function startKernels(
+  threads: number,
+  variant: "auto" | KernelVariant = "auto",
+  memories = 1,
+): Promise<Kernels[]> {
+  return Kernels.start({ threads, variant, memories, startWorker: denoPlatform.startWorker });
+}
+
+/** A matrix of f32 without gaps. */
+export function strided(address: number, width: number): Strided {
+  return { address, stride: width * 4 };
 }
 
 /** Every value is finite and no further from the reference than its bound. */
@@ -88,7 +104,7 @@ export function rowsOf(values: Float32Array, width: number): Float32Array[] {
   return Array.from({ length: values.length / width }, (_, m) => values.subarray(m * width, (m + 1) * width));
 }
 
-/** Rows one behind the other. */
+/** All rows in one. */
 export function joined(rows: Bounded[]): Bounded {
   return {
     values: Float64Array.from(rows.flatMap((row) => [...row.values])),

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { KIND_F32, KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
-import { keyValueBlockBytes } from "../../src/ops/key_value_block.ts";
-import { attentionScratchBytes } from "../../src/ops/workspace.ts";
+import { attentionScratchBytes, keyValueBlockBytes } from "../../kernels/host/sizes.ts";
+import type { KeyValueType } from "../../kernels/host/types.ts";
+import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import type { AttentionProblem } from "../reference/attention.ts";
-import type { Bench } from "./harness.ts";
+import { type Bench, strided } from "./harness.ts";
 import type { Random } from "./random.ts";
 
 /** Queries, keys and values of `tokens` tokens. */
@@ -31,25 +31,25 @@ export function drawSequence(
 export class Cache {
   readonly #bench: Bench;
   readonly #problem: AttentionProblem;
-  readonly #kind: number;
+  readonly #keyValueType: KeyValueType;
   readonly #table: number;
   readonly #scratch: number;
   readonly #scratchBytes: number;
 
-  constructor(bench: Bench, problem: AttentionProblem, kind = KIND_F32) {
+  constructor(bench: Bench, problem: AttentionProblem, keyValueType: KeyValueType = "f32") {
     const { arena, kernels } = bench;
     this.#bench = bench;
     this.#problem = problem;
-    this.#kind = kind;
+    this.#keyValueType = keyValueType;
     const count = Math.ceil(problem.keys.length / KV_BLOCK_TOKENS);
-    const bytes = keyValueBlockBytes({ ...problem, kind });
-    // What no token has written is zero, as the heap hands it out; coded blocks bear anything.
+    const bytes = keyValueBlockBytes({ ...problem, keyValueType });
+    // What no token has written is zero, as the memory hands it out; coded blocks bear anything.
     const blocks = Array.from({ length: count }, () => {
-      return arena.place(new Uint8Array(bytes).fill(kind === KIND_F32 ? 0 : 0xff));
+      return arena.place(new Uint8Array(bytes).fill(keyValueType === "f32" ? 0 : 0xff));
     }).reverse();
     this.#table = arena.place(Uint32Array.from(blocks));
     this.#scratchBytes = attentionScratchBytes(problem.headSize);
-    this.#scratch = arena.reserve(this.#scratchBytes * kernels.team.size);
+    this.#scratch = arena.reserve(this.#scratchBytes * kernels.threads);
   }
 
   /** Stores the keys and values of tokens [begin, end) and returns their attention, f32 [end − begin, heads · size]. */
@@ -67,32 +67,31 @@ export class Cache {
     );
     const keyAddress = fused + queryWidth * 4, valueAddress = keyAddress + kvHeads * headSize * 4;
     const stride = width * 4;
-    kernels.storeKeysValues(
-      this.#kind,
-      keyAddress,
-      stride,
-      valueAddress,
-      stride,
-      this.#table,
-      begin,
+    kernels.storeKeysValues({
+      keys: { address: keyAddress, stride },
+      values: { address: valueAddress, stride },
+      keyValueType: this.#keyValueType,
+      start: begin,
       rows,
-      kvHeads,
+      heads: kvHeads,
       headSize,
-    );
+      table: this.#table,
+    });
     const output = arena.result(rows * queryWidth);
     kernels.attention({
-      kind: this.#kind,
-      queries: fused,
-      queryStride: stride,
+      queries: { address: fused, stride },
       table: this.#table,
-      visible: { start: begin, window },
+      counts: 0,
+      keyValueType: this.#keyValueType,
+      blocks: 0,
+      start: begin,
+      window,
       rows,
       heads,
       kvHeads,
       headSize,
       scale,
-      output: output.address,
-      outputStride: queryWidth * 4,
+      output: strided(output.address, queryWidth),
       scratch: this.#scratch,
       scratchBytes: this.#scratchBytes,
     });
@@ -108,18 +107,19 @@ export class Cache {
     const width = heads * headSize;
     const output = arena.result(rows * width);
     kernels.attention({
-      kind: this.#kind,
-      queries: arena.floats(queries.slice(0, rows).flatMap((query) => [...query])),
-      queryStride: width * 4,
+      queries: strided(arena.floats(queries.slice(0, rows).flatMap((query) => [...query])), width),
       table: this.#table,
-      visible: { counts: arena.place(Int32Array.from(counts)), blocks: counts.length },
+      counts: arena.place(Int32Array.from(counts)),
+      keyValueType: this.#keyValueType,
+      blocks: counts.length,
+      start: 0,
+      window: 0,
       rows,
       heads,
       kvHeads,
       headSize,
       scale,
-      output: output.address,
-      outputStride: width * 4,
+      output: strided(output.address, width),
       scratch: this.#scratch,
       scratchBytes: this.#scratchBytes,
     });
@@ -132,24 +132,23 @@ export class Cache {
     const { queries, heads, kvHeads, headSize, scale } = this.#problem;
     const tokens = counts.length * KV_BLOCK_TOKENS;
     const weights = arena.result(heads * tokens);
-    const visible = { counts: arena.place(Int32Array.from(counts)), blocks: counts.length };
-    const query = arena.place(queries[row]);
-    kernels.attentionWeights(
-      this.#kind,
-      query,
-      this.#table,
-      visible,
+    kernels.attentionWeights({
+      query: arena.place(queries[row]),
+      table: this.#table,
+      counts: arena.place(Int32Array.from(counts)),
+      keyValueType: this.#keyValueType,
+      blocks: counts.length,
       heads,
       kvHeads,
       headSize,
       scale,
-      weights.address,
-    );
+      weights: weights.address,
+    });
     const all = weights.read();
     return Array.from({ length: heads }, (_, head) => all.slice(head * tokens, (head + 1) * tokens));
   }
 
-  /** Appends pieces of the given lengths, one behind the other, and returns all their attention. */
+  /** Appends pieces of the given lengths, one after the other, and returns all their attention. */
   appendAll(pieces: number[]): Float32Array {
     let begin = 0;
     return Float32Array.from(pieces.flatMap((length) => [...this.append(begin, begin += length)]));

@@ -2,9 +2,7 @@
  * Truth: the order by Marlin's tables (tests/reference/marlin.ts), whose checksums tests/formats/marlin_test.ts pins. Every
  * result lies between guards, and what a kernel does not write stays the guard's pattern.
  */
-import { deepEqual, equal } from "node:assert/strict";
-import { KIND_BF16, KIND_F16, KIND_F32 } from "../../kernels/shared/layout.ts";
-import { decodeBf16, decodeF16 } from "../reference/half_floats.ts";
+import { deepEqual } from "node:assert/strict";
 import {
   type Codes,
   gptqWords,
@@ -12,10 +10,8 @@ import {
   panelWords,
   permutedScales,
   reordered,
-  scaleOrder,
 } from "../reference/marlin.ts";
 import { type Bench, kernelTest } from "./harness.ts";
-import { bf16Bits, f16Bits, panelPlace } from "./stored_formats.ts";
 
 const SHAPES = [[16, 64], [16, 192], [48, 64], [80, 320], [256, 128]];
 
@@ -42,9 +38,30 @@ for (const threads of [1, 2, 3]) {
         const { kernels } = bench;
         const codes = drawCodes(bench, k, n, bits);
         const gptq = gptqWords(codes), marlin = marlinWords(codes);
-        deepEqual(fill(bench, gptq, (from, to) => kernels.gptqToMarlin(from, 0, to, k, n, bits)), marlin);
-        deepEqual(fill(bench, marlin, (from, to) => kernels.marlinToGptq(from, 0, to, k, n, bits)), gptq);
-        const panels = fill(bench, marlin, (from, to) => kernels.marlinToPanels(from, 0, to, k, n, bits));
+        deepEqual(
+          fill(
+            bench,
+            gptq,
+            (from, to) =>
+              kernels.gptqToMarlin({ source: from, order: 0, inputs: k, outputs: n, bits, target: to }),
+          ),
+          marlin,
+        );
+        deepEqual(
+          fill(
+            bench,
+            marlin,
+            (from, to) =>
+              kernels.marlinToGptq({ source: from, order: 0, inputs: k, outputs: n, bits, target: to }),
+          ),
+          gptq,
+        );
+        const panels = fill(
+          bench,
+          marlin,
+          (from, to) =>
+            kernels.marlinToPanels({ source: from, order: 0, inputs: k, outputs: n, bits, target: to }),
+        );
         deepEqual(panels, panelWords(codes));
       }, { threads });
 
@@ -55,9 +72,30 @@ for (const threads of [1, 2, 3]) {
         const rowOf = sorted.map((_, input) => sorted.indexOf(input));
         const order = arena.place(Int32Array.from(sorted)), back = arena.place(Int32Array.from(rowOf));
         const gptq = gptqWords(codes), marlin = marlinWords(reordered(codes, sorted));
-        deepEqual(fill(bench, gptq, (from, to) => kernels.gptqToMarlin(from, order, to, k, n, bits)), marlin);
-        deepEqual(fill(bench, marlin, (from, to) => kernels.marlinToGptq(from, back, to, k, n, bits)), gptq);
-        const panels = fill(bench, marlin, (from, to) => kernels.marlinToPanels(from, back, to, k, n, bits));
+        deepEqual(
+          fill(
+            bench,
+            gptq,
+            (from, to) =>
+              kernels.gptqToMarlin({ source: from, order, inputs: k, outputs: n, bits, target: to }),
+          ),
+          marlin,
+        );
+        deepEqual(
+          fill(
+            bench,
+            marlin,
+            (from, to) =>
+              kernels.marlinToGptq({ source: from, order: back, inputs: k, outputs: n, bits, target: to }),
+          ),
+          gptq,
+        );
+        const panels = fill(
+          bench,
+          marlin,
+          (from, to) =>
+            kernels.marlinToPanels({ source: from, order: back, inputs: k, outputs: n, bits, target: to }),
+        );
         deepEqual(panels, panelWords(codes));
       }, { threads });
     }
@@ -69,11 +107,12 @@ for (const bits of [4, 8] as const) {
     const { arena, kernels } = bench;
     const k = 96, n = 256, codes = drawCodes(bench, k, n, bits);
     const packed = fill(bench, gptqWords(codes), (from, to) => {
-      if (bits === 4) kernels.packInt4(from, to, n, k / 8, 0, k / 8);
-      else kernels.packInt8Gathered(from, 0, to, n, k / 8);
+      const call = { source: from, outputs: n, blocks: k / 8, weights: to };
+      if (bits === 4) kernels.packInt4({ ...call, blockBegin: 0, blockCount: k / 8 });
+      else kernels.packInt8Gathered({ ...call, order: 0 });
     });
     const panels = fill(bench, marlinWords(codes), (from, to) => {
-      kernels.marlinToPanels(from, 0, to, k, n, bits);
+      kernels.marlinToPanels({ source: from, order: 0, inputs: k, outputs: n, bits, target: to });
     });
     deepEqual(panels, packed);
     arena.assertGuards();
@@ -84,7 +123,13 @@ for (const bits of [4, 8] as const) {
       const { arena, kernels } = bench;
       const k = 40, codes = drawCodes(bench, k, n, bits);
       const target = arena.reserve(k * n);
-      kernels.unpackCodes(arena.place(gptqWords(codes)), target, k, n, bits);
+      kernels.unpackCodes({
+        source: arena.place(gptqWords(codes)),
+        inputs: k,
+        outputs: n,
+        bits,
+        codes: target,
+      });
       deepEqual(arena.bytes(target, k * n).slice(), codes.values);
     }, { threads: 3 });
   }
@@ -97,45 +142,9 @@ for (const isSingle of [false, true]) {
       const { arena, kernels, random } = bench;
       const scales = Uint16Array.from({ length: 7 * 192 }, () => random.below(2 ** 16));
       const target = arena.reserve(scales.byteLength);
-      kernels.marlinPermuteScales(arena.place(scales), target, scales.length, isSingle);
+      kernels.marlinPermuteScales({ source: arena.place(scales), count: scales.length, isSingle, target });
       const permuted = new Uint16Array(arena.bytes(target, scales.byteLength).slice().buffer);
       deepEqual(permuted, permutedScales(scales, isSingle));
     }, { threads });
-  }
-
-  for (
-    const { name, kind, store, decode } of [
-      { name: "f16", kind: KIND_F16, store: f16Bits, decode: decodeF16 },
-      { name: "bf16", kind: KIND_BF16, store: bf16Bits, decode: decodeBf16 },
-      {
-        name: "f32",
-        kind: KIND_F32,
-        store: (values: number[]) => Float32Array.from(values),
-        decode: (x: number) => x,
-      },
-    ]
-  ) {
-    kernelTest(`packMarlinScales() puts ${name} scales of ${title} in place and cuts groups`, (bench) => {
-      const { arena, kernels, random } = bench;
-      const outputs = 128, storedGroups = isSingle ? 1 : 3, split = 2, groups = storedGroups * split;
-      const values = Array.from({ length: storedGroups * outputs }, () => random.between(-0.1, 0.1));
-      const plain = store(values);
-      // Where the table sends each: order[i] names the output whose scale comes i-th.
-      const order = scaleOrder(isSingle), block = order.length;
-      const stored = plain.map((_, i) => plain[i - i % block + order[i % block]]);
-      const scales = arena.reserve(groups * outputs * 4);
-      kernels.packMarlinScales(arena.place(stored), kind, scales, outputs, groups, split, isSingle);
-      const panels = kernels.heap.floatsAt(scales, groups * outputs);
-      for (let g = 0; g < groups; g++) {
-        for (let n = 0; n < outputs; n++) {
-          const expected = decode(plain[Math.floor(g / split) * outputs + n]);
-          equal(panels[panelPlace(groups, g, n)], expected, `group ${g}, output ${n}`);
-        }
-      }
-      equal(kernels.takeNonFiniteCount(), 0);
-      const spoilt = store(values.map((value, i) => i % 50 === 7 ? Infinity : value));
-      kernels.packMarlinScales(arena.place(spoilt), kind, scales, outputs, storedGroups, 1, isSingle);
-      equal(kernels.takeNonFiniteCount(), values.filter((_, i) => i % 50 === 7).length);
-    }, { threads: 2 });
   }
 }

@@ -4,7 +4,7 @@
  */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { crc32 } from "node:zlib";
-import { KIND_BF16, KIND_F16, KIND_F32, KIND_INT7, KIND_INT8 } from "../../kernels/shared/layout.ts";
+import type { ElementType } from "../../kernels/host/types.ts";
 import { decodeBf16, decodeF16 } from "../reference/half_floats.ts";
 import { quantiseWeights } from "../reference/quantise.ts";
 import { assertSameBits, type Bench, kernelTest, rowsOf } from "./harness.ts";
@@ -17,6 +17,7 @@ import {
   panelCode8,
   panelPlace,
   storeCodes,
+  storeInterleaved,
   storeZeros,
 } from "./stored_formats.ts";
 
@@ -41,7 +42,7 @@ const CHECK_SIZES = [
 /** Codes of a 4-bit panel matrix as [K][N]. */
 function readPanels4({ kernels }: Bench, address: number, inputs: number, outputs: number): number[][] {
   const blocks = inputs / 8;
-  const panels = kernels.heap.wordsAt(address, Math.ceil(outputs / 8) * blocks * 8);
+  const panels = kernels.memory.wordsAt(address, Math.ceil(outputs / 8) * blocks * 8);
   return Array.from(
     { length: inputs },
     (_, k) => Array.from({ length: outputs }, (_, n) => panelCode4(panels, blocks, k, n)),
@@ -58,7 +59,7 @@ function readPanels8(
 ): number[][] {
   const panelCode = bits === 8 ? panelCode8 : panelCode7;
   const blocks = Math.ceil(inputs / 8);
-  const panels = kernels.heap.bytesAt(address, Math.ceil(outputs / 8) * blocks * 64);
+  const panels = kernels.memory.bytesAt(address, Math.ceil(outputs / 8) * blocks * 64);
   return Array.from(
     { length: inputs },
     (_, k) => Array.from({ length: outputs }, (_, n) => panelCode(panels, blocks, k, n)),
@@ -75,7 +76,8 @@ for (const { inputs, outputs, crc } of CHECK_SIZES) {
     equal(crc32(new Uint8Array(stored.buffer)), crc);
 
     const weights = bench.arena.reserve(inputs * outputs / 2);
-    bench.kernels.packInt4(bench.arena.place(stored), weights, outputs, inputs / 8, 0, inputs / 8);
+    const blocks = inputs / 8, source = bench.arena.place(stored);
+    bench.kernels.packInt4({ source, outputs, blocks, blockBegin: 0, blockCount: blocks, weights });
     deepEqual(readPanels4(bench, weights, inputs, outputs), codes);
   });
 }
@@ -89,7 +91,7 @@ for (const outputs of [1, 7, 8, 9, 17]) {
     const weights = arena.reserve(Math.ceil(outputs / 8) * blocks * 32);
     for (const [begin, count] of [[0, 3], [3, 1], [4, 3]]) {
       const window = arena.place(stored.slice(begin * outputs, (begin + count) * outputs));
-      kernels.packInt4(window, weights, outputs, blocks, begin, count);
+      kernels.packInt4({ source: window, outputs, blocks, blockBegin: begin, blockCount: count, weights });
     }
     deepEqual(readPanels4(bench, weights, inputs, outputs), drawn.codes);
   });
@@ -104,9 +106,10 @@ for (const outputs of [1, 7, 8, 9, 17]) {
       ok(order.includes(-1));
       const packed = order.length, blocks = packed / 8;
       const weights = arena.reserve(Math.ceil(outputs / 8) * blocks * 8 * bits);
-      const pack = bits === 4 ? kernels.packInt4Gathered : kernels.packInt8Gathered;
-      const stored = arena.place(storeCodes(drawn, bits));
-      pack.call(kernels, stored, arena.place(Int32Array.from(order)), weights, outputs, blocks);
+      const source = arena.place(storeCodes(drawn, bits));
+      const call = { source, order: arena.place(Int32Array.from(order)), outputs, blocks, weights };
+      if (bits === 4) kernels.packInt4Gathered(call);
+      else kernels.packInt8Gathered(call);
       const read = bits === 4 ? readPanels4 : readPanels8;
       const expected = order.map((k) => k < 0 ? Array<number>(outputs).fill(0) : drawn.codes[k]);
       deepEqual(read(bench, weights, packed, outputs), expected);
@@ -119,18 +122,88 @@ kernelTest("packInt8Gathered() without an order keeps the codes", (bench) => {
   const inputs = 24, outputs = 9;
   const drawn = drawWeights(random, { inputs, outputs, group: 8, bits: 8 });
   const weights = arena.reserve(2 * 3 * 64);
-  kernels.packInt8Gathered(arena.place(storeCodes(drawn, 8)), 0, weights, outputs, inputs / 8);
+  const source = arena.place(storeCodes(drawn, 8));
+  kernels.packInt8Gathered({ source, order: 0, outputs, blocks: inputs / 8, weights });
   deepEqual(readPanels8(bench, weights, inputs, outputs), drawn.codes);
+});
+
+/** The 16 × 16 check matrix in AWQ's words, computed with an independent packer. */
+const CHECK_INTERLEAVED = "69BE0247 C23458AF 31FA8650 4974D0DB F94102D8 412CE857";
+
+kernelTest("packInt4Interleaved() keeps the codes of the check matrix", (bench) => {
+  const codes = checkMatrix(16, 16), source = storeInterleaved(codes);
+  deepEqual(
+    [...source.subarray(0, 6)],
+    CHECK_INTERLEAVED.split(" ").map((word) => parseInt(word, 16)),
+  );
+  const weights = bench.arena.reserve(16 * 16 / 2);
+  const shape = { outputs: 16, blocks: 2, blockBegin: 0, blockCount: 2 };
+  bench.kernels.packInt4Interleaved({ source: bench.arena.place(source), ...shape, weights });
+  deepEqual(readPanels4(bench, weights, 16, 16), codes);
+});
+
+for (const threads of [1, 3]) {
+  for (const outputs of [8, 16, 24, 32, 40, 256]) {
+    kernelTest(`packInt4Interleaved() packs ${outputs} outputs in windows, ${threads} threads`, (bench) => {
+      const { arena, kernels, random } = bench;
+      const inputs = 56, blocks = inputs / 8;
+      const { codes } = drawWeights(random, { inputs, outputs, group: 8 });
+      const weights = arena.reserve(outputs * inputs / 2);
+      for (const [blockBegin, blockCount] of [[0, 3], [3, 1], [4, 3]]) {
+        const window = codes.slice(blockBegin * 8, (blockBegin + blockCount) * 8);
+        const source = arena.place(storeInterleaved(window));
+        kernels.packInt4Interleaved({ source, outputs, blocks, blockBegin, blockCount, weights });
+      }
+      deepEqual(readPanels4(bench, weights, inputs, outputs), codes);
+      // The same codes in GPTQ's words lead to the same panels.
+      const stored = storeCodes({ inputs, outputs, codes, scales: [], zeros: [], groups: [] }, 4);
+      const packed = arena.reserve(outputs * inputs / 2);
+      const whole = { outputs, blocks, blockBegin: 0, blockCount: blocks };
+      kernels.packInt4({ source: arena.place(stored), ...whole, weights: packed });
+      deepEqual(arena.bytes(weights, outputs * inputs / 2), arena.bytes(packed, outputs * inputs / 2));
+    }, { threads });
+  }
+}
+
+kernelTest("packZeros() reads interleaved zero points as they are, groups cut in two", (bench) => {
+  const { arena, kernels, random } = bench;
+  const outputs = 24, groups = 5;
+  const { zeros } = drawWeights(random, { inputs: 24, outputs, group: 8, zeros: "own" });
+  const packed = arena.reserve(3 * groups * 16);
+  kernels.packZeros({
+    source: arena.place(storeInterleaved(zeros)),
+    bits: 4,
+    addOne: false,
+    interleaved: true,
+    outputs,
+    groups,
+    split: 2,
+    zeros: packed,
+  });
+  const panels = new Int16Array(kernels.memory.wasm.buffer, packed);
+  for (let g = 0; g < groups; g++) {
+    const own = Array.from({ length: outputs }, (_, n) => panels[panelPlace(groups, g, n)]);
+    deepEqual(own, zeros[Math.floor(g / 2)], `group ${g}`);
+  }
 });
 
 /** The zero points of one row of outputs, as packZeros leaves them. */
 function zerosOfWords({ arena, kernels }: Bench, words: number[], bits: 4 | 8, addOne: boolean): number[] {
   const outputs = words.length * 32 / bits;
   const zeros = arena.reserve(Math.ceil(outputs / 8) * 16);
-  kernels.packZeros(arena.place(Uint32Array.from(words)), bits, addOne, zeros, outputs, 1, 1);
+  kernels.packZeros({
+    source: arena.place(Uint32Array.from(words)),
+    bits,
+    addOne,
+    interleaved: false,
+    outputs,
+    groups: 1,
+    split: 1,
+    zeros,
+  });
   return Array.from(
     { length: outputs },
-    (_, n) => new Int16Array(kernels.heap.memory.buffer, zeros)[panelPlace(1, 0, n)],
+    (_, n) => new Int16Array(kernels.memory.wasm.buffer, zeros)[panelPlace(1, 0, n)],
   );
 }
 
@@ -162,9 +235,17 @@ for (const bits of [4, 8] as const) {
       const outputs = 24, groups = 5;
       const drawn = drawWeights(random, { inputs: 24, outputs, group: 8, bits, zeros: "own" });
       const packed = arena.reserve(3 * groups * 16);
-      const stored = arena.place(storeZeros(drawn, bits, minusOne));
-      kernels.packZeros(stored, bits, minusOne, packed, outputs, groups, 2);
-      const panels = new Int16Array(kernels.heap.memory.buffer, packed);
+      kernels.packZeros({
+        source: arena.place(storeZeros(drawn, bits, minusOne)),
+        bits,
+        addOne: minusOne,
+        interleaved: false,
+        outputs,
+        groups,
+        split: 2,
+        zeros: packed,
+      });
+      const panels = new Int16Array(kernels.memory.wasm.buffer, packed);
       for (let g = 0; g < groups; g++) {
         const own = Array.from({ length: outputs }, (_, n) => panels[panelPlace(groups, g, n)]);
         deepEqual(own, drawn.zeros[Math.floor(g / 2)], `group ${g}`);
@@ -174,26 +255,26 @@ for (const bits of [4, 8] as const) {
 }
 
 /** The storages of floats: how to write values so that nothing is lost, and how to read the bits. */
-const FLOAT_KINDS = [
-  { name: "f32", kind: KIND_F32, store: (values: number[]) => Float32Array.from(values) },
-  { name: "f16", kind: KIND_F16, store: f16Bits },
-  { name: "bf16", kind: KIND_BF16, store: bf16Bits },
+const FLOATS: { type: ElementType; store(values: number[]): Float32Array | Uint16Array }[] = [
+  { type: "f32", store: (values) => Float32Array.from(values) },
+  { type: "f16", store: f16Bits },
+  { type: "bf16", store: bf16Bits },
 ];
 
 /** What a stored value is worth. */
-function valuesOf(stored: Float32Array | Uint16Array, kind: number): number[] {
+function valuesOf(stored: Float32Array | Uint16Array, type: ElementType): number[] {
   if (stored instanceof Float32Array) return [...stored];
-  return Array.from(stored, kind === KIND_F16 ? decodeF16 : decodeBf16);
+  return Array.from(stored, type === "f16" ? decodeF16 : decodeBf16);
 }
 
-for (const { name, kind, store } of FLOAT_KINDS) {
-  kernelTest(`packScales() widens ${name}, cuts groups and counts what is not finite`, (bench) => {
+for (const { type, store } of FLOATS) {
+  kernelTest(`packScales() widens ${type}, cuts groups and counts what is not finite`, (bench) => {
     const { arena, kernels, random } = bench;
     const outputs = 11, storedGroups = 3, groups = 5;
     const stored = store(Array.from({ length: storedGroups * outputs }, () => random.between(-0.1, 0.1)));
     const scales = arena.reserve(2 * groups * 32);
-    kernels.packScales(arena.place(stored), kind, scales, outputs, groups, 2);
-    const values = valuesOf(stored, kind), panels = kernels.heap.floatsAt(scales, 2 * groups * 8);
+    kernels.packScales({ source: arena.place(stored), sourceType: type, outputs, groups, split: 2, scales });
+    const values = valuesOf(stored, type), panels = kernels.memory.floatsAt(scales, 2 * groups * 8);
     for (let g = 0; g < groups; g++) {
       for (let n = 0; n < outputs; n++) {
         equal(panels[panelPlace(groups, g, n)], values[Math.floor(g / 2) * outputs + n]);
@@ -202,22 +283,25 @@ for (const { name, kind, store } of FLOAT_KINDS) {
     equal(kernels.takeNonFiniteCount(), 0);
 
     const spoilt = store([...values.slice(0, -3), NaN, Infinity, -Infinity]);
-    kernels.packScales(arena.place(spoilt), kind, scales, outputs, storedGroups, 1);
+    const source = arena.place(spoilt);
+    kernels.packScales({ source, sourceType: type, outputs, groups: storedGroups, split: 1, scales });
     equal(kernels.takeNonFiniteCount(), 3);
     equal(kernels.takeNonFiniteCount(), 0, "the count was taken");
   });
 
-  kernelTest(`packDense() lays ${name} rows in panels from any panel on`, (bench) => {
+  kernelTest(`packDense() lays ${type} rows in panels from any panel on`, (bench) => {
     const { arena, kernels, random } = bench;
     const outputs = 19, inputs = 13;
     const stored = store(Array.from({ length: outputs * inputs }, () => random.between(-2, 2)));
     const bytes = stored.BYTES_PER_ELEMENT;
     const weights = arena.reserve(24 * inputs * bytes);
-    kernels.packDense(arena.place(stored.slice(0, 8 * inputs)), kind, weights, 8, inputs, 0);
-    kernels.packDense(arena.place(stored.slice(8 * inputs)), kind, weights, outputs - 8, inputs, 1);
+    const pack = (source: number, rowCount: number, inputs: number, panelBegin: number, weights: number) =>
+      kernels.packDense({ source, sourceType: type, rowCount, inputs, panelBegin, weights });
+    pack(arena.place(stored.slice(0, 8 * inputs)), 8, inputs, 0, weights);
+    pack(arena.place(stored.slice(8 * inputs)), outputs - 8, inputs, 1, weights);
     const panels = stored instanceof Float32Array
-      ? new Float32Array(kernels.heap.memory.buffer, weights, 24 * inputs)
-      : new Uint16Array(kernels.heap.memory.buffer, weights, 24 * inputs);
+      ? new Float32Array(kernels.memory.wasm.buffer, weights, 24 * inputs)
+      : new Uint16Array(kernels.memory.wasm.buffer, weights, 24 * inputs);
     for (let n = 0; n < 24; n++) {
       for (let k = 0; k < inputs; k++) {
         equal(panels[panelPlace(inputs, k, n)], n < outputs ? stored[n * inputs + k] : 0);
@@ -225,11 +309,11 @@ for (const { name, kind, store } of FLOAT_KINDS) {
     }
     equal(kernels.takeNonFiniteCount(), 0);
     const spoilt = arena.place(store([1, NaN, -Infinity, 2]));
-    kernels.packDense(spoilt, kind, arena.reserve(8 * 2 * bytes), 2, 2, 0);
+    pack(spoilt, 2, 2, 0, arena.reserve(8 * 2 * bytes));
     equal(kernels.takeNonFiniteCount(), 2);
-    // In whole blocks of eight rows and inputs too, and behind them.
+    // In whole blocks of eight rows and inputs too, and after them.
     const block = Array.from({ length: 8 * 20 }, (_, i) => i === 13 ? NaN : i === 79 ? Infinity : i);
-    kernels.packDense(arena.place(store(block)), kind, arena.reserve(8 * 20 * bytes), 8, 20, 0);
+    pack(arena.place(store(block)), 8, 20, 0, arena.reserve(8 * 20 * bytes));
     equal(kernels.takeNonFiniteCount(), 2);
   });
 
@@ -241,9 +325,9 @@ for (const { name, kind, store } of FLOAT_KINDS) {
       { inputs: 45, group: 16, bits: 7 },
     ] as const
   ) {
-    const codeKind = bits === 8 ? KIND_INT8 : KIND_INT7;
+    const codeType = bits === 8 ? "int8" : "int7";
     kernelTest(
-      `packDenseCodes() of ${name} to ${bits} bits, K = ${inputs}, group ${group}, is the documented rounding`,
+      `packDenseCodes() of ${type} to ${bits} bits, K = ${inputs}, group ${group}, is the documented rounding`,
       (bench) => {
         const { arena, kernels, random } = bench;
         const outputs = 11, groups = Math.ceil(inputs / group), blocks = Math.ceil(inputs / 8);
@@ -252,23 +336,14 @@ for (const { name, kind, store } of FLOAT_KINDS) {
           (_, i) => Math.floor(i / inputs) === 4 ? 0 : random.between(-0.5, 0.5),
         ));
         const weights = arena.reserve(3 * blocks * 64), scales = arena.reserve(3 * groups * 32);
-        kernels.packDenseCodes(
-          arena.place(stored.slice(0, 8 * inputs)),
-          kind,
-          codeKind,
-          weights,
-          scales,
-          8,
-          inputs,
-          group,
-          0,
-        );
-        const rest = arena.place(stored.slice(8 * inputs));
-        kernels.packDenseCodes(rest, kind, codeKind, weights, scales, outputs - 8, inputs, group, 1);
+        const call = { sourceType: type, codeType, inputs, group, weights, scales } as const;
+        const source = arena.place(stored.slice(0, 8 * inputs)), rest = arena.place(stored.slice(8 * inputs));
+        kernels.packDenseCodes({ ...call, source, rowCount: 8, panelBegin: 0 });
+        kernels.packDenseCodes({ ...call, source: rest, rowCount: outputs - 8, panelBegin: 1 });
         equal(kernels.takeNonFiniteCount(), 0);
         const codes = readPanels8(bench, weights, inputs, 16, bits);
-        const panelScales = kernels.heap.floatsAt(scales, 16 * groups);
-        rowsOf(Float32Array.from(valuesOf(stored, kind)), inputs).forEach((row, n) => {
+        const panelScales = kernels.memory.floatsAt(scales, 16 * groups);
+        rowsOf(Float32Array.from(valuesOf(stored, type)), inputs).forEach((row, n) => {
           for (let g = 0; g < groups; g++) {
             const run = row.slice(g * group, (g + 1) * group);
             const expected = quantiseWeights(run, bits);
@@ -283,7 +358,16 @@ for (const { name, kind, store } of FLOAT_KINDS) {
           }
         }
         const spoilt = arena.place(store([1, NaN, 2, Infinity, 3, 4, 5, 6, 7, 8]));
-        kernels.packDenseCodes(spoilt, kind, codeKind, arena.reserve(128), arena.reserve(64), 1, 10, 8, 0);
+        kernels.packDenseCodes({
+          ...call,
+          source: spoilt,
+          rowCount: 1,
+          inputs: 10,
+          group: 8,
+          panelBegin: 0,
+          weights: arena.reserve(128),
+          scales: arena.reserve(64),
+        });
         equal(kernels.takeNonFiniteCount(), 2);
       },
     );
@@ -305,16 +389,18 @@ const F16_VALUES: [number, number][] = [
 kernelTest("widen() decodes the known f16 values", ({ arena, kernels }) => {
   const source = arena.place(Uint16Array.from(F16_VALUES, ([bits]) => bits));
   const target = arena.result(F16_VALUES.length);
-  kernels.widen(source, KIND_F16, target.address, F16_VALUES.length, 0);
+  const count = F16_VALUES.length;
+  kernels.widen({ source, sourceType: "f16", count, offset: 0, target: target.address });
   // Adding the offset 0 turns −0 into +0; both are zero to a norm.
   deepEqual(Array.from(target.read(), (x) => x + 0), F16_VALUES.map(([, value]) => value + 0));
 });
 
-for (const [kind, name, decode] of [[KIND_F16, "f16", decodeF16], [KIND_BF16, "bf16", decodeBf16]] as const) {
-  kernelTest(`widen() decodes every finite ${name} pattern and counts the others`, ({ arena, kernels }) => {
+for (const [type, decode] of [["f16", decodeF16], ["bf16", decodeBf16]] as const) {
+  kernelTest(`widen() decodes every finite ${type} pattern and counts the others`, ({ arena, kernels }) => {
     const patterns = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
     const target = arena.result(patterns.length);
-    kernels.widen(arena.place(patterns), kind, target.address, patterns.length, 0);
+    const source = arena.place(patterns), count = patterns.length;
+    kernels.widen({ source, sourceType: type, count, offset: 0, target: target.address });
     const values = target.read();
     let nonFinite = 0;
     for (const bits of patterns) {
@@ -330,13 +416,15 @@ for (const count of [1, 2, 7, 33]) {
   kernelTest(`widen() adds the offset to ${count} values`, ({ arena, kernels, random }) => {
     const values = random.activations(count);
     const target = arena.result(count);
-    kernels.widen(arena.place(values), KIND_F32, target.address, count, 1);
+    const source = arena.place(values);
+    kernels.widen({ source, sourceType: "f32", count, offset: 1, target: target.address });
     assertSameBits(target.read(), values.map((x) => x + 1), "w + 1");
   }, { threads: 3 });
 }
 
 kernelTest("non-finite values are counted over all threads", ({ arena, kernels }) => {
   const values = Float32Array.from({ length: 100 }, (_, i) => i % 3 === 0 ? NaN : i);
-  kernels.widen(arena.place(values), KIND_F32, arena.result(100).address, 100, 0);
+  const source = arena.place(values), target = arena.result(100).address;
+  kernels.widen({ source, sourceType: "f32", count: 100, offset: 0, target });
   equal(kernels.takeNonFiniteCount(), 34);
 }, { threads: 3 });

@@ -3,12 +3,28 @@
  *
  * @module
  */
-import type { CodeActivations, CodeMatrix } from "../../kernels/host/kernels.ts";
-import { FORM_BYTE, KIND_F32 } from "../../kernels/shared/layout.ts";
+import type { ActivationForm } from "../../kernels/host/types.ts";
 import type { CodedWeights } from "../reference/matrix_product.ts";
-import type { Bench } from "./harness.ts";
+import { type Bench, strided } from "./harness.ts";
 import type { Random } from "./random.ts";
 import { panelPlace, storeCodes, storeZeros } from "./stored_formats.ts";
+
+/** Codes with their scales, as the products take them. `zeros` 0: every zero point is `zero`. */
+export interface CodeMatrix {
+  weights: number;
+  scales: number;
+  zeros: number;
+  zero: number;
+  group: number;
+}
+
+/** Activations as integers, as the products take them. */
+export interface CodeActivations {
+  form: ActivationForm;
+  codes: number;
+  sums: number;
+  activationScales: number;
+}
 
 /** Zero points: one for all, each its own 0 … 15 (0 … 255), or each its own up to one more than a code can be. */
 export type ZeroPoints = "uniform" | "own" | "beyond";
@@ -44,7 +60,7 @@ export function drawWeights(random: Random, shape: MatrixShape): CodedWeights {
   };
 }
 
-/** Runs of inputs that share a step: `group` long from the first input on. */
+/** Runs of inputs that share an activation scale: `group` long from the first input on. */
 export function consecutiveRuns(inputs: number, group: number): number[] {
   return Array.from({ length: inputs }, (_, k) => Math.floor(k / group));
 }
@@ -61,13 +77,27 @@ export function packWeights(
   const stored = arena.place(storeCodes(weights, bits));
   const packed = arena.reserve(panels * blocks * 8 * bits);
   if (bits === 4) {
-    kernels.packInt4(stored, packed, outputs, blocks, 0, blocks);
+    kernels.packInt4({
+      source: stored,
+      outputs,
+      blocks,
+      blockBegin: 0,
+      blockCount: blocks,
+      weights: packed,
+    });
   } else {
     const order = Int32Array.from({ length: blocks * 8 }, (_, k) => k < inputs ? k : -1);
-    kernels.packInt8Gathered(stored, arena.place(order), packed, outputs, blocks);
+    kernels.packInt8Gathered({ source: stored, order: arena.place(order), outputs, blocks, weights: packed });
   }
   const scales = arena.reserve(panels * groups * 32);
-  kernels.packScales(arena.floats(weights.scales.flat()), KIND_F32, scales, outputs, groups, split);
+  kernels.packScales({
+    source: arena.floats(weights.scales.flat()),
+    sourceType: "f32",
+    outputs,
+    groups,
+    split,
+    scales,
+  });
   const matrix = { weights: packed, scales, zeros: 0, zero: 2 ** (bits - 1), group };
   if (zeros === "uniform") return matrix;
   // A word of zeros holds 8 (4) outputs, so other widths and a zero point of 16 exist in our layout only.
@@ -80,15 +110,16 @@ export function packWeights(
     return { ...matrix, zeros: arena.place(panelZeros) };
   }
   matrix.zeros = arena.reserve(panels * groups * 16);
-  kernels.packZeros(
-    arena.place(storeZeros(weights, bits)),
+  kernels.packZeros({
+    source: arena.place(storeZeros(weights, bits)),
     bits,
-    false,
-    matrix.zeros,
+    addOne: false,
+    interleaved: false,
     outputs,
     groups,
     split,
-  );
+    zeros: matrix.zeros,
+  });
   return matrix;
 }
 
@@ -99,15 +130,22 @@ export function quantiseRows(
   rows: number,
   inputs: number,
   group: number,
-  form: number,
+  form: ActivationForm,
 ): CodeActivations {
   const padded = Math.ceil(inputs / 8) * 8, groups = Math.ceil(inputs / group);
   const coded = {
     form,
-    codes: arena.reserve(rows * (form === FORM_BYTE ? 1 : 2) * padded),
+    codes: arena.reserve(rows * (form === "byte" ? 1 : 2) * padded),
     sums: arena.reserve(rows * groups * 4),
-    steps: arena.reserve(rows * groups * 4),
+    activationScales: arena.reserve(rows * groups * 4),
   };
-  kernels.quantize(input, inputs * 4, coded, rows, inputs, group);
+  kernels.quantize({
+    input: strided(input, inputs),
+    rows,
+    inputs,
+    group,
+    ...coded,
+    scales: coded.activationScales,
+  });
   return coded;
 }

@@ -11,10 +11,38 @@ import {
 } from "../reference/matrix_product.ts";
 import { integerMax } from "../reference/quantise.ts";
 import type { Bounded } from "../reference/rounding.ts";
-import type { CodeMatrix, ProductShape, ProductTarget } from "../../kernels/host/kernels.ts";
-import { KIND_INT4, KIND_INT8 } from "../../kernels/shared/layout.ts";
-import { type Bench, rowsOf } from "./harness.ts";
-import { quantiseRows } from "./problems.ts";
+import type { Strided } from "../../kernels/host/calls.ts";
+import type { WeightType } from "../../kernels/host/types.ts";
+import { type Bench, rowsOf, strided } from "./harness.ts";
+import { type CodeActivations, type CodeMatrix, quantiseRows } from "./problems.ts";
+
+/** The result of a product: f32 [rows, outputs], added to what is there when `accumulate`. */
+export interface ProductTarget {
+  output: Strided;
+  bias: number;
+  accumulate: boolean;
+}
+
+/** rows × inputs times inputs × outputs. */
+export interface ProductShape {
+  rows: number;
+  outputs: number;
+  inputs: number;
+}
+
+/** One product of integer activations and coded weights. */
+export function multiplyCodes(
+  { kernels }: Bench,
+  coded: CodeActivations,
+  weightType: WeightType,
+  { rows, inputs, outputs }: ProductShape,
+  matrix: CodeMatrix,
+  target: ProductTarget,
+): void {
+  const { wideDot } = kernels, { group } = matrix;
+  const products = [{ ...matrix, outputs, ...target }];
+  kernels.matmulCodes({ ...coded, weightType, rows, inputs, group, wideDot, products });
+}
 
 /** A product: how to run it on rows f32 [M, K] without gaps, and what it should give. */
 export interface Product {
@@ -31,10 +59,10 @@ function integerProduct(bits: 4 | 8, bytes: 1 | 2): Product {
     bits,
     run(bench, input, matrix, shape, target) {
       const { kernels } = bench;
-      const kind = bits === 4 ? KIND_INT4 : KIND_INT8;
-      const form = kernels.activationForm(kind, bytes);
+      const weightType = bits === 4 ? "int4" : "int8";
+      const form = kernels.activationForm(weightType, bytes);
       const coded = quantiseRows(bench, input, shape.rows, shape.inputs, matrix.group, form);
-      kernels.matmulCodes(coded, kind, shape, [{ matrix, outputs: shape.outputs, target }]);
+      multiplyCodes(bench, coded, weightType, shape, matrix, target);
     },
     reference: (rows, weights, runs, addends) =>
       productOfIntegers(rows, weights, runs, integerMax(bits, bytes), addends),
@@ -43,11 +71,17 @@ function integerProduct(bits: 4 | 8, bytes: 1 | 2): Product {
 
 function exactProduct(bits: 4 | 8): Product {
   return {
-    name: `matmulInt${bits}Exact()`,
+    name: `matmulCodesF32() of ${bits} bits`,
     bits,
     run({ kernels }, input, matrix, shape, target) {
-      const matmul = bits === 4 ? kernels.matmulInt4Exact : kernels.matmulInt8Exact;
-      matmul.call(kernels, input, shape.inputs * 4, matrix, shape, target);
+      const weightType = bits === 4 ? "int4" : "int8";
+      kernels.matmulCodesF32({
+        input: strided(input, shape.inputs),
+        weightType,
+        ...matrix,
+        ...shape,
+        ...target,
+      });
     },
     reference: (rows, weights, _runs, addends) => productOfCodes(rows, weights, addends),
   };
@@ -91,10 +125,9 @@ export function intoGaps(
 ): Float32Array {
   const width = outputs + GAP;
   const result = arena.result(rows * width);
-  before?.forEach((row, m) => kernels.heap.floatsAt(result.address + m * width * 4, outputs).set(row));
+  before?.forEach((row, m) => kernels.memory.floatsAt(result.address + m * width * 4, outputs).set(row));
   run({
-    output: result.address,
-    outputStride: width * 4,
+    output: strided(result.address, width),
     bias: bias ? arena.floats(Array.from(bias)) : 0,
     accumulate: before !== undefined,
   });

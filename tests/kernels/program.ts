@@ -1,49 +1,60 @@
 /**
- * One run of every compute kernel on fixed operands, for comparisons bit by bit.
+ * One run of every operation on fixed operands, for comparisons bit by bit. Results are named "operation() of …", so that a test
+ * can tell which operations were run.
  *
  * @module
  */
-import {
-  ACTIVATION_GELU,
-  ACTIVATION_GELU_TANH,
-  ACTIVATION_SILU,
-  KIND_BF16,
-  KIND_F16,
-  KIND_F32,
-  KIND_INT4,
-  KIND_INT7,
-  KIND_INT8,
-} from "../../kernels/shared/layout.ts";
-import { joinFloats } from "../../src/core/floats.ts";
-import type { Bench } from "./harness.ts";
+import type { Strided } from "../../kernels/host/calls.ts";
+import { keyValueBlockBytes } from "../../kernels/host/sizes.ts";
+import type { ActivationForm, ElementType, KeyValueType } from "../../kernels/host/types.ts";
+import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
+import { type Bench, rowsOf, strided } from "./harness.ts";
 import { Cache, drawSequence } from "./key_value_cache.ts";
 import { drawWeights, packWeights, quantiseRows } from "./problems.ts";
-import { PRODUCTS, runProduct } from "./products.ts";
-import { bf16Bits, f16Bits } from "./stored_formats.ts";
-import { rowsOf } from "./harness.ts";
-import { intoGaps } from "./products.ts";
+import { intoGaps, multiplyCodes, PRODUCTS, runProduct } from "./products.ts";
 import { Random } from "./random.ts";
+import { bf16Bits, f16Bits } from "./stored_formats.ts";
 
-/** Every kernel's rows, each computed from the row of the same number alone. */
-export type Results = Map<string, Float32Array[]>;
+/** Every operation's rows, each computed from the row of the same number alone. */
+export type RowResults = Map<string, Float32Array[]>;
+/** Bytes that an operation leaves behind. */
+export type WholeResults = Map<string, Uint8Array>;
 
 const INPUTS = 200, OUTPUTS = 83, GROUP = 64;
 const HEADS = 6, KV_HEADS = 2, HEAD_SIZE = 20, HALF = 9;
 /** Rows that are there to draw from. */
 export const ROWS_MAX = 17;
 
-/**
- * Runs every kernel on rows [begin, end) of the same operands, whatever the range. Attention takes the rows' tokens after
- * all those before them.
- */
-export function runEverything(bench: Bench, begin = 0, end = ROWS_MAX): Results {
-  return new Map([...runProducts(bench, begin, end), ...runRowKernels(bench, begin, end)]);
+const ELEMENTS = ["f32", "f16", "bf16"] as const;
+const KEY_VALUES = ["f32", "int16", "int8"] as const;
+const FORMS = ["byte", "planes", "ladder", "word"] as const;
+const FUNCTIONS = ["silu", "gelu", "geluTanh"] as const;
+
+/** The operation that a result belongs to. */
+export function operationOf(resultName: string): string {
+  return resultName.split("()")[0];
 }
 
-function runProducts(bench: Bench, begin: number, end: number): Results {
+function stored(values: Float32Array, type: ElementType): Float32Array | Uint16Array {
+  return type === "f32" ? values : type === "f16" ? f16Bits(values) : bf16Bits(values);
+}
+
+/**
+ * Runs every operation that works row by row on rows [begin, end) of the same operands, whatever the range. Attention takes the
+ * rows' tokens after all those before them.
+ */
+export function runByRows(bench: Bench, begin = 0, end = ROWS_MAX): RowResults {
+  return new Map([
+    ...runProducts(bench, begin, end),
+    ...runRowOperations(bench, begin, end),
+    ...runAttention(bench, begin, end),
+  ]);
+}
+
+function runProducts(bench: Bench, begin: number, end: number): RowResults {
   const { arena, kernels } = bench;
   const random = new Random(1);
-  const results: Results = new Map();
+  const results: RowResults = new Map();
   const rows = rowsOf(random.activations(ROWS_MAX * INPUTS), INPUTS).slice(begin, end);
   const before = rowsOf(random.activations(ROWS_MAX * OUTPUTS), OUTPUTS).slice(begin, end);
   const bias = random.activations(OUTPUTS);
@@ -61,185 +72,310 @@ function runProducts(bench: Bench, begin: number, end: number): Results {
   }
   const dense = random.activations(OUTPUTS * INPUTS);
   const input = arena.floats(rows.flatMap((row) => [...row]));
-  for (
-    const [name, kind, stored] of [
-      ["f32", KIND_F32, dense],
-      ["f16", KIND_F16, f16Bits(dense)],
-      ["bf16", KIND_BF16, bf16Bits(dense)],
-    ] as const
-  ) {
-    const weights = arena.reserve(Math.ceil(OUTPUTS / 8) * 8 * INPUTS * stored.BYTES_PER_ELEMENT);
-    kernels.packDense(arena.place(stored), kind, weights, OUTPUTS, INPUTS, 0);
-    const shape = { rows: rows.length, outputs: OUTPUTS, inputs: INPUTS };
-    const values = intoGaps(bench, OUTPUTS, rows.length, { bias, before }, (target) => {
-      kernels.matmulDense(kind, input, INPUTS * 4, weights, shape, target);
+  const shape = { rows: rows.length, outputs: OUTPUTS, inputs: INPUTS };
+  for (const type of ELEMENTS) {
+    const values = stored(dense, type);
+    const weights = arena.reserve(Math.ceil(OUTPUTS / 8) * 8 * INPUTS * values.BYTES_PER_ELEMENT);
+    kernels.packDense({
+      source: arena.place(values),
+      sourceType: type,
+      rowCount: OUTPUTS,
+      inputs: INPUTS,
+      panelBegin: 0,
+      weights,
     });
-    results.set(`matmulDense() of ${name}`, rowsOf(values, OUTPUTS));
+    const product = intoGaps(bench, OUTPUTS, rows.length, { bias, before }, (target) => {
+      kernels.matmulDense({ input: strided(input, INPUTS), weights, weightType: type, ...shape, ...target });
+    });
+    results.set(`matmulDense() of ${type}`, rowsOf(product, OUTPUTS));
   }
   const panels = Math.ceil(OUTPUTS / 8), groups = Math.ceil(INPUTS / GROUP);
   const weights = arena.reserve(panels * Math.ceil(INPUTS / 8) * 64),
     scales = arena.reserve(panels * groups * 32);
-  kernels.packDenseCodes(arena.place(dense), KIND_F32, KIND_INT7, weights, scales, OUTPUTS, INPUTS, GROUP, 0);
-  const coded = quantiseRows(bench, input, rows.length, INPUTS, GROUP, kernels.activationForm(KIND_INT7, 1));
+  kernels.packDenseCodes({
+    source: arena.place(dense),
+    sourceType: "f32",
+    codeType: "int7",
+    rowCount: OUTPUTS,
+    inputs: INPUTS,
+    group: GROUP,
+    panelBegin: 0,
+    weights,
+    scales,
+  });
+  const coded = quantiseRows(bench, input, rows.length, INPUTS, GROUP, kernels.activationForm("int7", 1));
   const values = intoGaps(bench, OUTPUTS, rows.length, { bias, before }, (target) => {
-    const matrix = { weights, scales, zeros: 0, zero: 64, group: GROUP };
-    const shape = { rows: rows.length, outputs: OUTPUTS, inputs: INPUTS };
-    kernels.matmulCodes(coded, KIND_INT7, shape, [{ matrix, outputs: OUTPUTS, target }]);
+    multiplyCodes(bench, coded, "int7", shape, { weights, scales, zeros: 0, zero: 64, group: GROUP }, target);
   });
   results.set("matmulCodes() of 7 bits", rowsOf(values, OUTPUTS));
+  for (const form of FORMS) {
+    const { sums, activationScales } = quantiseRows(bench, input, rows.length, INPUTS, GROUP, form);
+    const count = rows.length * groups;
+    const integers = new Int32Array(kernels.memory.wasm.buffer, sums, count);
+    results.set(`quantize() sums of ${form}`, rowsOf(Float32Array.from(integers), groups));
+    const own = kernels.memory.floatsAt(activationScales, count).slice();
+    results.set(`quantize() scales of ${form}`, rowsOf(own, groups));
+  }
   return results;
 }
 
-function runRowKernels(bench: Bench, begin: number, end: number): Results {
+function runRowOperations(bench: Bench, begin: number, end: number): RowResults {
   const { arena, kernels } = bench;
   const random = new Random(2);
-  const results: Results = new Map();
+  const results: RowResults = new Map();
   const rows = end - begin, width = HEADS * HEAD_SIZE;
   const drawRows = (length: number) => {
     const all = random.activations(ROWS_MAX * length);
-    return arena.place(all.slice(begin * length, end * length));
+    return strided(arena.place(all.slice(begin * length, end * length)), length);
   };
-  const collect = (name: string, length: number, run: (address: number) => void) => {
+  const collect = (name: string, length: number, run: (output: Strided) => void) => {
     const result = arena.result(rows * length);
-    run(result.address);
+    run(strided(result.address, length));
     results.set(name, rowsOf(result.read(), length));
   };
-  const collectInPlace = (name: string, length: number, run: (address: number) => void) => {
-    const address = drawRows(length);
-    run(address);
-    results.set(name, rowsOf(kernels.heap.floatsAt(address, rows * length).slice(), length));
+  const collectInPlace = (name: string, length: number, run: (values: Strided) => void) => {
+    const values = drawRows(length);
+    run(values);
+    results.set(name, rowsOf(kernels.memory.floatsAt(values.address, rows * length).slice(), length));
   };
 
   const ids = arena.place(Uint32Array.from({ length: rows }, (_, m) => (begin + m) * 5 % OUTPUTS));
   for (const bits of [4, 8] as const) {
     const shape = { inputs: INPUTS, outputs: OUTPUTS, group: GROUP, bits, zeros: "own" as const };
     const table = packWeights(bench, drawWeights(random, shape), shape);
-    const kind = bits === 4 ? KIND_INT4 : KIND_INT8;
-    collect(
-      `embed() of ${bits} bits`,
-      INPUTS,
-      (to) => kernels.embed(ids, kind, table, to, rows, INPUTS, 1.5),
-    );
-  }
-
-  const input = drawRows(width), weight = arena.place(random.activations(HEAD_SIZE));
-  const stride = width * 4;
-  collect("rmsNorm()", width, (to) => {
-    kernels.rmsNorm(input, stride, to, stride, weight, rows, HEADS, HEAD_SIZE, 1e-6);
-  });
-  const order = arena.place(Int32Array.from(random.permutation(width)));
-  collect("gatherColumns()", width, (to) => kernels.gatherColumns(input, stride, order, to, rows, width));
-  const up = drawRows(width);
-  for (const [name, kind] of [["SiLU", ACTIVATION_SILU], ["GELU", ACTIVATION_GELU_TANH]] as const) {
-    collect(`gatedActivation() ${name}`, width, (to) => {
-      kernels.gatedActivation(kind, input, stride, up, stride, to, stride, rows, width);
+    const weightType = bits === 4 ? "int4" : "int8";
+    collect(`embed() of ${bits} bits`, INPUTS, (output) => {
+      kernels.embed({ ids, weightType, ...table, rows, inputs: INPUTS, factor: 1.5, output });
     });
   }
-  collectInPlace("addScaled()", width, (to) => {
-    kernels.addScaled(to, stride, up, KIND_F32, stride, rows, width, 0.3);
+
+  const input = drawRows(width), up = drawRows(width);
+  const weight = arena.place(random.activations(HEAD_SIZE));
+  collect("rmsNorm()", width, (output) => {
+    kernels.rmsNorm({ input, weight, rows, segments: HEADS, width: HEAD_SIZE, epsilon: 1e-6, output });
   });
-  const bias = arena.place(random.activations(width));
-  const scale = arena.place(random.activations(width));
-  collect("layerNorm()", width, (to) => {
-    kernels.layerNorm(input, stride, to, stride, scale, bias, rows, width, 1e-5);
+  const bias = arena.place(random.activations(width)), scale = arena.place(random.activations(width));
+  collect("layerNorm()", width, (output) => {
+    kernels.layerNorm({ input, weight: scale, bias, rows, width, epsilon: 1e-5, output });
   });
-  collectInPlace("activation() GELU", width, (to) => kernels.activation(ACTIVATION_GELU, to, rows, width));
-  collect("spreadColumns()", 2 * width, (to) => {
-    kernels.spreadColumns(input, stride, to, 2 * stride, 2, rows, width);
-    kernels.spreadColumns(up, stride, to + 4, 2 * stride, 2, rows, width);
+  const order = arena.place(Int32Array.from(random.permutation(width)));
+  collect("gatherColumns()", width, (output) => {
+    kernels.gatherColumns({ input, order, rows, count: width, output });
   });
-  collectInPlace("softmax()", 83, (to) => kernels.softmax(to, rows, 83));
+  collect("spreadColumns()", 2 * width, (output) => {
+    kernels.spreadColumns({ input, step: 2, rows, width, output });
+    const next = { ...output, address: output.address + 4 };
+    kernels.spreadColumns({ input: up, step: 2, rows, width, output: next });
+  });
+  for (const name of FUNCTIONS) {
+    collect(`gatedActivation() ${name}`, width, (output) => {
+      kernels.gatedActivation({ gate: input, up, function: name, rows, width, output });
+    });
+    collectInPlace(`activation() ${name}`, width, (values) => {
+      kernels.activation({ function: name, rows, width, values });
+    });
+  }
+  collectInPlace("addScaled()", width, (target) => {
+    kernels.addScaled({ source: up, sourceType: "f32", rows, width, factor: 0.3, target });
+  });
 
   const frequencies = arena.floats(Array.from({ length: HALF }, (_, i) => 10000 ** (-i / HALF)));
   const table = arena.result(rows * 2 * HALF);
-  kernels.ropeTable(frequencies, 1000 + begin, table.address, rows, HALF, 1.1);
-  results.set("ropeTable()", rowsOf(table.read(), 2 * HALF));
-  collectInPlace("rope()", width, (to) => {
-    kernels.rope(to, stride, table.address, rows, HEADS, HEAD_SIZE, HALF);
+  kernels.ropeTable({
+    frequencies,
+    start: 1000 + begin,
+    rows,
+    half: HALF,
+    factor: 1.1,
+    table: table.address,
   });
+  results.set("ropeTable()", rowsOf(table.read(), 2 * HALF));
+  collectInPlace("rope()", width, (vectors) => {
+    kernels.rope({ table: table.address, rows, heads: HEADS, headSize: HEAD_SIZE, half: HALF, vectors });
+  });
+  return results;
+}
 
-  const past = 50;
+function runAttention(bench: Bench, begin: number, end: number): RowResults {
+  const random = new Random(3);
+  const results: RowResults = new Map();
+  const past = 50, counts = [32, 20], width = HEADS * HEAD_SIZE;
   const sequence = drawSequence(random, past + ROWS_MAX, {
     heads: HEADS,
     kvHeads: KV_HEADS,
     headSize: HEAD_SIZE,
     window: 40,
   });
-  const cache = new Cache(bench, sequence);
-  cache.append(0, past + begin);
-  results.set("attention()", rowsOf(cache.append(past + begin, past + end), width));
-  const common = new Cache(bench, sequence);
-  common.append(0, past + ROWS_MAX);
-  results.set("attention() of common keys", rowsOf(common.seeCommon(end, [32, 20]), width).slice(begin));
-  results.set("attentionWeights()", [joinFloats(common.weightsOf(0, [32, 20]))].slice(begin));
+  for (const type of KEY_VALUES) {
+    const cache = new Cache(bench, sequence, type);
+    cache.append(0, past + begin);
+    results.set(`attention() over ${type}`, rowsOf(cache.append(past + begin, past + end), width));
+    const common = new Cache(bench, sequence, type);
+    common.append(0, past + ROWS_MAX);
+    const seen = rowsOf(common.seeCommon(end, counts), width).slice(begin);
+    results.set(`attention() of common keys over ${type}`, seen);
+    const weights = seen.map((_, m) => common.weightsOf(begin + m, counts));
+    const joined = weights.map((heads) => Float32Array.from(heads.flatMap((head) => [...head])));
+    results.set(`attentionWeights() over ${type}`, joined);
+  }
   return results;
 }
 
-/** The packing kernels' outcomes, which threads share by panels or elements. */
-export function runPacking({ arena, kernels }: Bench): Map<string, Uint8Array> {
-  const random = new Random(3);
-  const results = new Map<string, Uint8Array>();
-  const outputs = 72, blocks = 5, panels = 9;
-  const words = (count: number) =>
-    arena.place(Uint32Array.from({ length: count }, () => random.below(2 ** 32)));
-  const collect = (name: string, bytes: number, run: (address: number) => void) => {
+/** Runs every operation whose results are not rows of floats: threads share their panels, elements or heads. */
+export function runWhole(bench: Bench): WholeResults {
+  return new Map([...runPacking(bench), ...runMarlin(bench), ...runMemory(bench), ...runStores(bench)]);
+}
+
+/** Lets `run` fill so many bytes and keeps them. */
+function collectBytes({ arena }: Bench, results: WholeResults) {
+  return (name: string, bytes: number, run: (address: number) => void) => {
     const address = arena.reserve(bytes);
     run(address);
     results.set(name, arena.bytes(address, bytes).slice());
   };
-  const codes = words(blocks * 2 * outputs),
-    order = arena.place(Int32Array.from(random.permutation(blocks * 8)));
-  const floats = arena.place(random.activations(outputs * 45));
-  collect("packInt4()", panels * blocks * 32, (to) => {
-    kernels.packInt4(codes, to, outputs, blocks, 0, blocks);
+}
+
+function drawWords({ arena }: Bench, random: Random, count: number): number {
+  return arena.place(Uint32Array.from({ length: count }, () => random.below(2 ** 32)));
+}
+
+function runPacking(bench: Bench): WholeResults {
+  const { arena, kernels } = bench;
+  const random = new Random(4);
+  const results: WholeResults = new Map(), collect = collectBytes(bench, results);
+  const outputs = 72, blocks = 5, panels = 9;
+  const source = drawWords(bench, random, blocks * 2 * outputs);
+  const order = arena.place(Int32Array.from(random.permutation(blocks * 8)));
+  const values = random.activations(outputs * 45);
+  const whole = { blockBegin: 0, blockCount: blocks };
+  collect("packInt4()", panels * blocks * 32, (weights) => {
+    kernels.packInt4({ source, outputs, blocks, ...whole, weights });
   });
-  collect("packInt4Gathered()", panels * blocks * 32, (to) => {
-    kernels.packInt4Gathered(codes, order, to, outputs, blocks);
+  collect("packInt4Gathered()", panels * blocks * 32, (weights) => {
+    kernels.packInt4Gathered({ source, order, outputs, blocks, weights });
   });
-  collect("packInt8Gathered()", panels * blocks * 64, (to) => {
-    kernels.packInt8Gathered(codes, order, to, outputs, blocks);
+  collect("packInt4Interleaved()", panels * blocks * 32, (weights) => {
+    kernels.packInt4Interleaved({ source, outputs, blocks, ...whole, weights });
   });
-  collect("packScales()", panels * 6 * 32, (to) => {
-    kernels.packScales(floats, KIND_F32, to, outputs, 6, 2);
-  });
-  collect("packZeros()", panels * 6 * 16, (to) => {
-    kernels.packZeros(codes, 4, true, to, outputs, 6, 2);
-  });
-  collect("packDense()", panels * 45 * 32, (to) => {
-    kernels.packDense(floats, KIND_F32, to, outputs, 45, 0);
-  });
-  for (const codeKind of [KIND_INT7, KIND_INT8]) {
-    collect(`packDenseCodes() of kind ${codeKind}`, panels * 6 * 64, (to) => {
-      const scales = arena.reserve(panels * 3 * 32);
-      kernels.packDenseCodes(floats, KIND_F32, codeKind, to, scales, outputs, 45, 16, 0);
-      results.set(
-        `packDenseCodes() scales of kind ${codeKind}`,
-        arena.bytes(scales, panels * 3 * 32).slice(),
-      );
+  for (const [name, place] of [["", 0], [", reordered", order]] as const) {
+    collect(`packInt8Gathered()${name}`, panels * blocks * 64, (weights) => {
+      kernels.packInt8Gathered({ source, order: place, outputs, blocks, weights });
     });
   }
-  const k = 80, n = 320, inputs = arena.place(Int32Array.from(random.permutation(k)));
-  for (const bits of [4, 8]) {
-    const matrix = words(k * n * bits / 32), bytes = k * n * bits / 8;
-    for (const [name, place] of [["", 0], [", reordered", inputs]] as const) {
-      const title = `of ${bits} bits${name}`;
-      collect(`gptqToMarlin() ${title}`, bytes, (to) => kernels.gptqToMarlin(matrix, place, to, k, n, bits));
-      collect(`marlinToGptq() ${title}`, bytes, (to) => kernels.marlinToGptq(matrix, place, to, k, n, bits));
-      collect(`marlinToPanels() ${title}`, bytes, (to) => {
-        kernels.marlinToPanels(matrix, place, to, k, n, bits);
+  for (const interleaved of [false, true]) {
+    collect(`packZeros() ${interleaved ? "interleaved" : "in order"}`, panels * 6 * 16, (zeros) => {
+      kernels.packZeros({
+        source,
+        bits: 4,
+        addOne: !interleaved,
+        interleaved,
+        outputs,
+        groups: 6,
+        split: 2,
+        zeros,
       });
+    });
+  }
+  for (const sourceType of ELEMENTS) {
+    const floats = arena.place(stored(values, sourceType)), elementBytes = sourceType === "f32" ? 4 : 2;
+    collect(`packScales() of ${sourceType}`, panels * 6 * 32, (scales) => {
+      kernels.packScales({ source: floats, sourceType, outputs, groups: 6, split: 2, scales });
+    });
+    const rows = { source: floats, sourceType, rowCount: outputs, inputs: 45, panelBegin: 0 };
+    collect(`packDense() of ${sourceType}`, panels * 45 * 8 * elementBytes, (weights) => {
+      kernels.packDense({ ...rows, weights });
+    });
+    for (const codeType of ["int7", "int8"] as const) {
+      const scales = arena.reserve(panels * 3 * 32), title = `of ${sourceType} to ${codeType}`;
+      collect(`packDenseCodes() ${title}`, panels * 6 * 64, (weights) => {
+        kernels.packDenseCodes({ ...rows, codeType, group: 16, weights, scales });
+      });
+      results.set(`packDenseCodes() scales ${title}`, arena.bytes(scales, panels * 3 * 32).slice());
     }
-    collect(`unpackCodes() of ${bits} bits`, k * n, (to) => kernels.unpackCodes(matrix, to, k, n, bits));
-  }
-  const scales = arena.place(f16Bits(random.activations(5 * n)));
-  for (const isSingle of [false, true]) {
-    collect(`marlinPermuteScales() ${isSingle}`, 5 * n * 2, (to) => {
-      kernels.marlinPermuteScales(scales, to, 5 * n, isSingle);
-    });
-    collect(`packMarlinScales() ${isSingle}`, 10 * n * 4, (to) => {
-      kernels.packMarlinScales(scales, KIND_F16, to, n, 10, 2, isSingle);
+    collect(`widen() of ${sourceType}`, 77 * 4, (target) => {
+      kernels.widen({ source: floats, sourceType, count: 77, offset: 1, target });
     });
   }
-  collect("widen()", 77 * 4, (to) => kernels.widen(floats, KIND_F32, to, 77, 1));
   return results;
+}
+
+function runMarlin(bench: Bench): WholeResults {
+  const { arena, kernels } = bench;
+  const random = new Random(5);
+  const results: WholeResults = new Map(), collect = collectBytes(bench, results);
+  const inputs = 80, outputs = 320, permutation = arena.place(Int32Array.from(random.permutation(inputs)));
+  for (const bits of [4, 8]) {
+    const source = drawWords(bench, random, inputs * outputs * bits / 32),
+      bytes = inputs * outputs * bits / 8;
+    for (const [name, order] of [["", 0], [", reordered", permutation]] as const) {
+      const title = `of ${bits} bits${name}`, call = { source, order, inputs, outputs, bits };
+      collect(`gptqToMarlin() ${title}`, bytes, (target) => kernels.gptqToMarlin({ ...call, target }));
+      collect(`marlinToGptq() ${title}`, bytes, (target) => kernels.marlinToGptq({ ...call, target }));
+      collect(`marlinToPanels() ${title}`, bytes, (target) => kernels.marlinToPanels({ ...call, target }));
+    }
+    collect(`unpackCodes() of ${bits} bits`, inputs * outputs, (codes) => {
+      kernels.unpackCodes({ source, inputs, outputs, bits, codes });
+    });
+  }
+  const scales = arena.place(f16Bits(random.activations(5 * outputs)));
+  for (const isSingle of [false, true]) {
+    collect(`marlinPermuteScales() ${isSingle}`, 5 * outputs * 2, (target) => {
+      kernels.marlinPermuteScales({ source: scales, count: 5 * outputs, isSingle, target });
+    });
+  }
+  return results;
+}
+
+function runMemory(bench: Bench): WholeResults {
+  const { arena, kernels } = bench;
+  const random = new Random(6);
+  const results: WholeResults = new Map(), collect = collectBytes(bench, results);
+  const bytes = 5 * 4096 + 100;
+  collect("touch()", bytes, (target) => kernels.touch({ bytes, target }));
+  const words = 16 * 301, source = drawWords(bench, random, words);
+  const sums = arena.reserve(16 * kernels.threads);
+  kernels.checksum({ source, bytes: words * 4, sums });
+  // Threads add up their own words; the sums of all must not depend on who had which.
+  const shares = new BigUint64Array(arena.bytes(sums, 16 * kernels.threads).slice().buffer);
+  const totals = new BigUint64Array(2);
+  shares.forEach((share, i) => totals[i % 2] += share);
+  results.set("checksum()", new Uint8Array(totals.buffer));
+  return results;
+}
+
+function runStores(bench: Bench): WholeResults {
+  const { arena } = bench;
+  const random = new Random(7);
+  const results: WholeResults = new Map();
+  const floats = arena.place(random.activations(ROWS_MAX * INPUTS));
+  for (const form of FORMS) {
+    const { codes } = quantiseRows(bench, floats, ROWS_MAX, INPUTS, GROUP, form);
+    results.set(`quantize() of ${form}`, arena.bytes(codes, codesBytes(form)).slice());
+  }
+  for (const keyValueType of KEY_VALUES) {
+    results.set(`storeKeysValues() of ${keyValueType}`, storedBlocks(bench, keyValueType, floats));
+  }
+  return results;
+}
+
+function codesBytes(form: ActivationForm): number {
+  return ROWS_MAX * INPUTS * (form === "byte" ? 1 : 2);
+}
+
+/** Three blocks into which tokens from the middle of the first on are stored. */
+function storedBlocks({ arena, kernels }: Bench, keyValueType: KeyValueType, floats: number): Uint8Array {
+  const shape = { kvHeads: KV_HEADS, headSize: HEAD_SIZE, keyValueType }, bytes = keyValueBlockBytes(shape);
+  const blocks = arena.place(new Uint8Array(3 * bytes));
+  const width = KV_HEADS * HEAD_SIZE, rows = 2 * KV_BLOCK_TOKENS;
+  kernels.storeKeysValues({
+    keys: strided(floats, width),
+    values: strided(floats + 4 * width, width),
+    keyValueType,
+    start: 13,
+    rows,
+    heads: KV_HEADS,
+    headSize: HEAD_SIZE,
+    table: arena.place(Uint32Array.of(blocks, blocks + bytes, blocks + 2 * bytes)),
+  });
+  return arena.bytes(blocks, 3 * bytes).slice();
 }

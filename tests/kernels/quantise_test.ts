@@ -1,13 +1,13 @@
 /**
- * Truth: integers and steps as reference/quantise.ts defines them. The integers are read back through a product with unit
+ * Truth: integers and activation scales as reference/quantise.ts defines them. The integers are read back through a product with unit
  * weights (code 1 where k = n, zero point 0, scale 1), whose single rounding is known, so no layout of codes is assumed.
  */
 import { equal, ok } from "node:assert/strict";
-import { KIND_INT4, KIND_INT8 } from "../../kernels/shared/layout.ts";
 import type { CodedWeights } from "../reference/matrix_product.ts";
 import { integerMax, quantiseRow } from "../reference/quantise.ts";
-import { assertSameBits, type Bench, kernelTest, rowsOf } from "./harness.ts";
+import { assertSameBits, type Bench, kernelTest, rowsOf, strided } from "./harness.ts";
 import { consecutiveRuns, packWeights, quantiseRows } from "./problems.ts";
+import { multiplyCodes } from "./products.ts";
 
 function unitWeights(inputs: number): CodedWeights {
   const row = () => Array<number>(inputs).fill(0);
@@ -22,34 +22,32 @@ interface Form {
   bits: 4 | 8;
 }
 
-/** Quantises, returns integer · step of every input, and checks sums and steps. */
+/** Quantises, returns integer · scale of every input, and checks sums and scales. */
 function roundTrip(bench: Bench, rows: Float32Array[], { inputs, group, bytes, bits }: Form): Float32Array {
   const { arena, kernels } = bench;
-  const kind = bits === 4 ? KIND_INT4 : KIND_INT8;
+  const weightType = bits === 4 ? "int4" : "int8";
   const coded = quantiseRows(
     bench,
     arena.floats(rows.flatMap((row) => [...row])),
     rows.length,
     inputs,
     group,
-    kernels.activationForm(kind, bytes),
+    kernels.activationForm(weightType, bytes),
   );
   const weights = packWeights(bench, unitWeights(inputs), { inputs, outputs: inputs, group, bits });
   const groups = Math.ceil(inputs / group);
   const result = arena.result(rows.length * inputs);
-  kernels.matmulCodes(coded, kind, { rows: rows.length, inputs }, [{
-    matrix: { ...weights, zero: 0 },
-    outputs: inputs,
-    target: { output: result.address, outputStride: inputs * 4, bias: 0, accumulate: false },
-  }]);
-  const steps = kernels.heap.floatsAt(coded.steps, rows.length * groups);
-  const sums = new Int32Array(kernels.heap.memory.buffer, coded.sums, rows.length * groups);
+  const shape = { rows: rows.length, inputs, outputs: inputs };
+  const target = { output: strided(result.address, inputs), bias: 0, accumulate: false };
+  multiplyCodes(bench, coded, weightType, shape, { ...weights, zero: 0 }, target);
+  const scales = kernels.memory.floatsAt(coded.activationScales, rows.length * groups);
+  const sums = new Int32Array(kernels.memory.wasm.buffer, coded.sums, rows.length * groups);
   const runs = consecutiveRuns(inputs, group);
   rows.forEach((row, m) => {
     const expected = quantiseRow(row, runs, groups, integerMax(bits, bytes));
     for (let g = 0; g < groups; g++) {
-      equal(steps[m * groups + g], expected.steps[g], `step ${g} of row ${m}`);
-      if (Number.isNaN(expected.steps[g])) continue;
+      equal(scales[m * groups + g], expected.scales[g], `scale ${g} of row ${m}`);
+      if (Number.isNaN(expected.scales[g])) continue;
       const own = expected.integers.filter((_, k) => runs[k] === g);
       equal(sums[m * groups + g], own.reduce((sum, x) => sum + x, 0), `sum ${g} of row ${m}`);
     }
@@ -57,12 +55,12 @@ function roundTrip(bench: Bench, rows: Float32Array[], { inputs, group, bytes, b
   return result.read();
 }
 
-/** What integer · step must be, rounded once. */
+/** What integer · scale must be, rounded once. */
 function expectedOf(rows: Float32Array[], { inputs, group, bytes, bits }: Form): Float32Array {
   const runs = consecutiveRuns(inputs, group);
   return Float32Array.from(rows.flatMap((row) => {
-    const { integers, steps } = quantiseRow(row, runs, Math.ceil(inputs / group), integerMax(bits, bytes));
-    return Array.from(integers, (x, k) => x * steps[runs[k]] + 0);
+    const { integers, scales } = quantiseRow(row, runs, Math.ceil(inputs / group), integerMax(bits, bytes));
+    return Array.from(integers, (x, k) => x * scales[runs[k]] + 0);
   }));
 }
 
@@ -88,16 +86,16 @@ for (const form of FORMS) {
     }
   });
 
-  kernelTest(`quantize() is within half a step, ${title}`, (bench) => {
+  kernelTest(`quantize() is within half a scale, ${title}`, (bench) => {
     const rows = rowsOf(bench.random.activations(5 * inputs), inputs);
     const values = rowsOf(roundTrip(bench, rows, form), inputs);
     const most = integerMax(bits, bytes);
-    // The quotient, the product and the step are rounded: 3 · 2^-24 of up to 32,639 steps is below a hundredth.
+    // The quotient, the product and the scale are rounded: 3 · 2^-24 of up to 32,639 scales is below a hundredth.
     rows.forEach((row, m) =>
       row.forEach((x, k) => {
         const begin = k - k % group;
-        const step = Math.max(...row.slice(begin, begin + group).map(Math.abs)) / most;
-        ok(Math.abs(values[m][k] - x) <= 0.51 * step, `row ${m}, input ${k}: ${values[m][k]} for ${x}`);
+        const scale = Math.max(...row.slice(begin, begin + group).map(Math.abs)) / most;
+        ok(Math.abs(values[m][k] - x) <= 0.51 * scale, `row ${m}, input ${k}: ${values[m][k]} for ${x}`);
       })
     );
   });
@@ -127,7 +125,7 @@ for (const form of FORMS) {
 }
 
 kernelTest("quantize() rounds ties to even", (bench) => {
-  // The largest is 127, so a step is 1 and the halves are exact ties.
+  // The largest is 127, so a scale is 1 and the halves are exact ties.
   const row = Float32Array.of(127, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 3.5);
   const values = roundTrip(bench, [row], { inputs: 8, group: 8, bytes: 1, bits: 4 });
   assertSameBits(values, Float32Array.of(127, 0, 2, 2, 0, -2, -2, 4), "ties");
@@ -139,7 +137,7 @@ for (const bytes of [1, 2] as const) {
     kernelTest(`quantize() keeps every integer of ${bytes} bytes, K = ${inputs}`, (bench) => {
       const bits = inputs === 8 ? 4 : 8, most = integerMax(bits, bytes);
       const rows: Float32Array[] = [];
-      // The largest comes first in each row, so a step is 1.
+      // The largest comes first in each row, so a scale is 1.
       for (let first = -most; first <= most; first += inputs - 1) {
         const rest = Array.from({ length: inputs - 1 }, (_, i) => Math.min(first + i, most));
         rows.push(Float32Array.of(most, ...rest));

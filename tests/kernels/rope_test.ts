@@ -3,7 +3,7 @@
  */
 import { AssertionError, equal, ok, throws } from "node:assert/strict";
 import { angleOf, rotateHead } from "../reference/rotation.ts";
-import { assertWithin, joined, kernelTest, rowsOf, ulpsFrom } from "./harness.ts";
+import { assertWithin, joined, kernelTest, rowsOf, strided, ulpsFrom } from "./harness.ts";
 
 /** 1, θ^-1/half … of a model with θ = 10,000, and a stretched one. */
 function frequenciesOf(half: number): Float32Array {
@@ -17,7 +17,7 @@ for (const [half, factor] of [[32, 1], [5, 1.1902380228042603]]) {
     const table = arena.result(rows * 2 * half);
     let worst = 0;
     for (const start of [0, 1, 355, 4096, 32768, 65500, 103993, 131072 - rows]) {
-      kernels.ropeTable(address, start, table.address, rows, half, factor);
+      kernels.ropeTable({ frequencies: address, start, rows, half, factor, table: table.address });
       rowsOf(table.read(), 2 * half).forEach((row, m) =>
         frequencies.forEach((frequency, i) => {
           const angle = angleOf(frequency, start + m);
@@ -38,7 +38,14 @@ kernelTest(
     // Positions near multiples of π/2: 11, 22, 33, 344, 355, 710, 51819, 103638 (continued fraction of π/2).
     for (const position of [11, 22, 33, 344, 355, 710, 51819, 103638, 103993]) {
       const table = arena.result(2);
-      kernels.ropeTable(arena.floats([1]), position, table.address, 1, 1, 1);
+      kernels.ropeTable({
+        frequencies: arena.floats([1]),
+        start: position,
+        rows: 1,
+        half: 1,
+        factor: 1,
+        table: table.address,
+      });
       const [cosine, sine] = table.read();
       ok(ulpsFrom(cosine, Math.cos(position)) <= 1, `cos ${position} = ${cosine}`);
       ok(ulpsFrom(sine, Math.sin(position)) <= 1, `sin ${position} = ${sine}`);
@@ -54,8 +61,8 @@ for (const [headSize, half] of [[64, 32], [16, 8], [80, 40], [96, 36], [10, 5], 
     const table = rowsOf(random.activations(rows * 2 * half), 2 * half);
     const address = arena.floats(vectors.flatMap((row) => [...row]));
     const tableAddress = arena.floats(table.flatMap((row) => [...row]));
-    kernels.rope(address, width * 4, tableAddress, rows, heads, headSize, half);
-    rowsOf(kernels.heap.floatsAt(address, rows * width), width).forEach((row, m) => {
+    kernels.rope({ table: tableAddress, rows, heads, headSize, half, vectors: strided(address, width) });
+    rowsOf(kernels.memory.floatsAt(address, rows * width), width).forEach((row, m) => {
       const cosines = [...table[m].subarray(0, half)], sines = [...table[m].subarray(half)];
       const rotated = Array.from(
         { length: heads },
@@ -70,12 +77,19 @@ for (const [headSize, half] of [[64, 32], [16, 8], [80, 40], [96, 36], [10, 5], 
 kernelTest("rope(): the bound has teeth: the neighbour's angle", ({ arena, kernels, random }) => {
   const head = random.activations(16), table = random.activations(16);
   const address = arena.place(head);
-  kernels.rope(address, 64, arena.place(table), 1, 1, 16, 8);
+  kernels.rope({
+    table: arena.place(table),
+    rows: 1,
+    heads: 1,
+    headSize: 16,
+    half: 8,
+    vectors: strided(address, 16),
+  });
   const cosines = [...table.subarray(0, 8)], sines = [...table.subarray(8)];
-  assertWithin(kernels.heap.floatsAt(address, 16), rotateHead(head, cosines, sines), "right");
+  assertWithin(kernels.memory.floatsAt(address, 16), rotateHead(head, cosines, sines), "right");
   [sines[2], sines[3]] = [sines[3], sines[2]];
   throws(
-    () => assertWithin(kernels.heap.floatsAt(address, 16), rotateHead(head, cosines, sines), "wrong"),
+    () => assertWithin(kernels.memory.floatsAt(address, 16), rotateHead(head, cosines, sines), "wrong"),
     AssertionError,
   );
 });

@@ -1,5 +1,5 @@
 /**
- * Logical values → what a GPTQ checkpoint stores, and back from the kernels' layouts. Written from the formats'
+ * Logical values → what GPTQ and AWQ checkpoints store, and back from the kernels' layouts. Written from the formats'
  * definitions alone; nothing here comes from the code under test.
  *
  * @module
@@ -29,6 +29,22 @@ export function storeZeros({ outputs, zeros }: CodedWeights, bits: 4 | 8, minusO
     });
   });
   return minusOne ? words.map((word) => word - ones) : words;
+}
+
+/** The column, of eight, that each nibble of an AWQ word holds, low bits first. */
+const AWQ_COLUMNS = [0, 2, 4, 6, 1, 3, 5, 7];
+
+/** Rows of 4-bit values, packed along the columns in AWQ's order ("gemm"): u32 [rows, columns / 8]. */
+export function storeInterleaved(rows: number[][]): Uint32Array {
+  return Uint32Array.from(
+    rows.flatMap((row) =>
+      Array.from(
+        { length: row.length / 8 },
+        (_, word) =>
+          AWQ_COLUMNS.reduce((bits, column, nibble) => bits + row[8 * word + column] * 16 ** nibble, 0),
+      )
+    ),
+  );
 }
 
 /** Code of one weight in 4-bit panels u32 [N/8, blocks, 8]. */

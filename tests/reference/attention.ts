@@ -31,8 +31,8 @@ export interface AttentionProblem {
  * ε = 2δ + γ(2 · range + (B + 1) · 5 + 4). Numerator and denominator suffer ε each and at most T + B additions and one
  * product; a reciprocal and a product follow: (2ε + γ(2(T + B) + 4)) · Σ p|v|. Weights below e^-87.33 may be 0.
  *
- * Integers (`limits`) are off by half a step of max |x| / limit each (and by the rounding of quotient and product, far below a
- * hundredth of it): a score by scale · Σ (|q| + e_q) e_k + e_q |k|, a value by e_v; weights times value steps are integers once
+ * Integers (`limits`) are off by half a scale, max |x| / limit, each (and by the rounding of quotient and product, far below a
+ * hundredth of it): a score by scale · Σ (|q| + e_q) e_k + e_q |k|, a value by e_v; weights times value scales are integers once
  * more, the largest 8,180 in its block, so a term is off by another 0.51 / 8,180 of the largest p · max |v|.
  */
 export function attentionRow(problem: AttentionProblem, position: number): Bounded {

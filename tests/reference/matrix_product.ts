@@ -33,10 +33,10 @@ export function weightOf(weights: CodedWeights, k: number, n: number): number {
 }
 
 /**
- * x · W with activations as integers. All inputs of a run share one scale and one step.
+ * x · W with activations as integers. All inputs of a run share one weight scale and one activation scale.
  *
- * Bound. The dot of a run is an exact integer. Each run's term then suffers 3 roundings (integer to f32, scale · step,
- * their product) and at most R additions, R the number of runs; then the addends. So
+ * Bound. The dot of a run is an exact integer. Each run's term then suffers 3 roundings (integer to f32, the product of
+ * the scales, their product) and at most R additions, R the number of runs; then the addends. So
  * γ(3 + R + 2) · (Σ_runs |term| + |bias| + |before|).
  *
  * @param runs The run of each input; a run lies within one group.
@@ -52,7 +52,7 @@ export function productOfIntegers(
   const runCount = Math.max(...runs) + 1;
   const quantised = rows.map((row) => quantiseRow(row, runs, runCount, most));
   return product(rows.length, weights.outputs, gamma(3 + runCount + ADDENDS), addends, (m, n) => {
-    const { integers, steps } = quantised[m];
+    const { integers, scales: activationScales } = quantised[m];
     const dots = new Float64Array(runCount);
     const scales = new Float64Array(runCount);
     for (let k = 0; k < weights.inputs; k++) {
@@ -60,7 +60,7 @@ export function productOfIntegers(
       dots[runs[k]] += integers[k] * (weights.codes[k][n] - weights.zeros[g][n]);
       scales[runs[k]] = weights.scales[g][n];
     }
-    return dots.map((dot, run) => dot * scales[run] * steps[run]);
+    return dots.map((dot, run) => dot * scales[run] * activationScales[run]);
   });
 }
 

@@ -17,15 +17,15 @@ export function integerMax(bits: 4 | 7 | 8, bytes: 1 | 2): number {
 /** A run whose largest magnitude is not above this counts as zero. */
 const LARGEST_ZERO = 1e-30;
 
-/** One row of activations: x[k] ≈ integers[k] · steps[runs[k]]. */
+/** One row of activations: x[k] ≈ integers[k] · scales[runs[k]]. */
 export interface QuantisedRow {
   integers: Float64Array;
-  steps: Float64Array;
+  scales: Float64Array;
 }
 
 /**
- * step = max |x| / I over the inputs of a run, integer = nearest(x · (I / max |x|)), ties to even, with I = `most`;
- * both quotients and the product in f32. A run with NaN or infinity has a NaN step.
+ * scale = max |x| / I over the inputs of a run, integer = nearest(x · (I / max |x|)), ties to even, with I = `most`;
+ * both quotients and the product in f32. A run with NaN or infinity has the scale NaN.
  *
  * @param runs The run of each input.
  * @param most The largest integer; see integerMax.
@@ -41,12 +41,12 @@ export function quantiseRow(
     const magnitude = Number.isFinite(row[k]) ? Math.abs(row[k]) : NaN;
     largest[runs[k]] = Math.max(largest[runs[k]], magnitude);
   }
-  const steps = largest.map((m) => m <= Math.fround(LARGEST_ZERO) ? 0 : Math.fround(m / most));
+  const scales = largest.map((m) => m <= Math.fround(LARGEST_ZERO) ? 0 : Math.fround(m / most));
   const integers = Float64Array.from({ length: row.length }, (_, k) => {
-    if (steps[runs[k]] === 0) return 0;
+    if (scales[runs[k]] === 0) return 0;
     return roundToEven(Math.fround(row[k] * Math.fround(most / largest[runs[k]])));
   });
-  return { integers, steps };
+  return { integers, scales };
 }
 
 /** One run of dense weights as codes 1…255 around 128: scale = max |w| / 127, code = 128 + nearest(w · (127 / max |w|)). */

@@ -1,9 +1,15 @@
 /** Stored groups in kernel memory: each of our groups takes the scale and zero point of the stored group it lies in. */
 import assert from "node:assert/strict";
 import { Kernels } from "../../kernels/host/kernels.ts";
-import { openCheckpoint } from "../../src/formats/checkpoint.ts";
-import { readQuantizationConfig } from "../../src/formats/quantization_config.ts";
+import { openCheckpoint } from "../../src/formats/containers/checkpoint.ts";
+import { readQuantizationConfig } from "../../src/formats/registry.ts";
 import { memoryModelSource } from "../../src/io/memory.ts";
+import { Matrix } from "../../src/ops/matrix.ts";
+import { Projection } from "../../src/ops/projection.ts";
+import { KernelSpace } from "../../src/ops/space.ts";
+import { Workspace } from "../../src/ops/workspace.ts";
+import { denoPlatform } from "../../src/platform/deno.ts";
+import { HostEvents } from "../../src/platform/events.ts";
 import { loadWeights } from "../../src/weights/load.ts";
 import { WeightPlan } from "../../src/weights/plan.ts";
 import { writeSafetensors } from "../formats/safetensors_writer.ts";
@@ -45,23 +51,17 @@ async function loadedWeights(shape: StoredShape): Promise<Float32Array> {
   const source = memoryModelSource(moduleFiles(shape));
   const checkpoint = await openCheckpoint(source);
   const plan = new WeightPlan(checkpoint, await readQuantizationConfig(source), "f32");
-  plan.linear("m", OUTPUTS, shape.inputs);
-  const kernels = await Kernels.start(1);
-  try {
-    const { matrix, packedInputs } = (await loadWeights(plan, checkpoint, () => kernels)).linears.get("m")!;
-    const { heap } = kernels;
-    const { inputs, bits = 4 } = shape;
-    const identity = heap.allocate(inputs * packedInputs * 4), output = heap.allocate(inputs * OUTPUTS * 4);
-    const rows = heap.floatsAt(identity, inputs * packedInputs);
-    for (let k = 0; k < inputs; k++) rows[k * packedInputs + k] = 1;
-    const size = { rows: inputs, outputs: OUTPUTS, inputs: packedInputs };
-    const target = { output, outputStride: OUTPUTS * 4, bias: 0, accumulate: false };
-    if (bits === 4) kernels.matmulInt4Exact(identity, packedInputs * 4, matrix, size, target);
-    else kernels.matmulInt8Exact(identity, packedInputs * 4, matrix, size, target);
-    return heap.floatsAt(output, inputs * OUTPUTS).slice();
-  } finally {
-    await kernels.close();
-  }
+  const { inputs } = shape;
+  const linear = plan.linear("m", OUTPUTS, inputs);
+  const kernels = Kernels.alone();
+  await loadWeights(plan, checkpoint, { kernelsOf: () => kernels, events: new HostEvents(denoPlatform) });
+  const space = new KernelSpace(kernels);
+  const projection = new Projection([linear]);
+  const workspace = Workspace.reserve(space, "f32", (workspace) => projection.reserve(workspace, inputs));
+  const identity = Matrix.reserve(space, inputs, inputs), output = Matrix.reserve(space, inputs, OUTPUTS);
+  identity.write(Float32Array.from({ length: inputs ** 2 }, (_, i) => i % (inputs + 1) === 0 ? 1 : 0));
+  projection.forward(workspace, identity, output);
+  return output.read();
 }
 
 const SHAPES: StoredShape[] = [

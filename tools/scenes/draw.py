@@ -6,7 +6,7 @@ writes `DIR/000000.png` (or `.jpg`) and so on, and `DIR/scenes.jsonl`: one line 
 `{"image", "width", "height", "tiles": [rows, columns], "questions": [...]}`. A question is
 `{"task", "question", "answer"}`; for the task "multi-turn" question and answer are lists, one
 entry per turn of the chat. With `--print`, each line also goes to standard output once its picture
-is written, so that whoever asks need not wait for the last one. Scene i of a seed never depends on
+is written, so that a reader need not wait for the last one. Scene i of a seed never depends on
 the others, so any part of a set can be drawn again.
 
 Scoring (`score`): case, surrounding space and a final full stop do not count. Every task needs the

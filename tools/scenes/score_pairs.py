@@ -11,7 +11,7 @@ import random
 
 import draw
 
-# Python's split() and lower() differ from JavaScript's \\s and toLowerCase() in some of these.
+# Python's split() and lower() differ from JavaScript's \s and toLowerCase() in some of these.
 SPACES = [" ", "  ", "\t", "\n", "\r\n", "\v", "\f", "\x1c", "\x1f", "\x85", "\xa0", "\u1680", "\u180e", "\u2003",
           "\u200b", "\u2028", "\u202f", "\u205f", "\u3000", "\ufeff"]
 PLAIN = ["", ".", "..", " . ", "red", "RED", "Red.", "red..", "red .", ".red", "r.ed", "red!", "3", "3.", "3.0", "03", "three",

@@ -22,8 +22,8 @@ const APP1 = 0xe1;
 
 /**
  * Reads the size and walks over all segments and scans up to the end-of-image marker. Decoders put grey where data
- * is missing and go on; without that marker the file was cut short. Bytes after it are nobody's business: cameras
- * append previews.
+ * is missing and go on; without that marker the file was cut short. Bytes after it are ignored: cameras append
+ * previews.
  *
  * @throws {RemoraError} BAD_IMAGE when the size is refused, there are too many scans, or the end is missing.
  */

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { crc32 } from "node:zlib";
 import { badImage, checkSize } from "../refusal.ts";
+import { crc32 } from "./crc32.ts";
 
 /** What the chunks say about the picture. */
 export interface PngHeader {

@@ -16,7 +16,7 @@ export interface WebpHeader {
 /** "RIFF", a size, "WEBP". */
 const FILE_HEADER_BYTES = 12;
 const CHUNK_HEADER_BYTES = 8;
-/** The size in a RIFF header counts from behind itself. */
+/** The size in a RIFF header counts the bytes that follow it. */
 const SIZE_ORIGIN = 8;
 const ANIMATION_FLAG = 0x02;
 

@@ -4,10 +4,11 @@
  * @module
  */
 import { CONFIG_BYTES_MAX } from "../../core/limits.ts";
-import { DEFAULT_TILE_SETTINGS, type TileSettings } from "../../image/tiles.ts";
+import { PREPROCESSOR_CONFIG_FILE, PROCESSOR_CONFIG_FILE } from "../../io/model_files.ts";
 import { readJsonObject } from "../../io/read.ts";
 import type { ModelSource } from "../../io/source.ts";
 import { ConfigReader } from "../config_reader.ts";
+import { DEFAULT_TILE_SETTINGS, type TileSettings } from "./tiles.ts";
 import { CHANNELS, type VisionConfig } from "./vision_config.ts";
 
 /** Pillow's number of the bilinear filter. */
@@ -52,8 +53,8 @@ export async function readTileSettings(source: ModelSource, vision: VisionConfig
 async function readPreprocessor(source: ModelSource): Promise<ConfigReader> {
   const files = await source.list();
   const read = (name: string) => readJsonObject(source, files, name, CONFIG_BYTES_MAX, "BAD_CONFIG");
-  const own = await read("preprocessor_config.json");
-  if (own) return new ConfigReader("preprocessor_config.json", own);
-  const shared = new ConfigReader("processor_config.json", await read("processor_config.json") ?? {});
+  const own = await read(PREPROCESSOR_CONFIG_FILE);
+  if (own) return new ConfigReader(PREPROCESSOR_CONFIG_FILE, own);
+  const shared = new ConfigReader(PROCESSOR_CONFIG_FILE, await read(PROCESSOR_CONFIG_FILE) ?? {});
   return shared.section("image_processor");
 }

@@ -11,7 +11,7 @@ import {
   VISION_IMAGE_SIZE_MAX,
   VISION_TILES_MAX,
 } from "../../core/limits.ts";
-import { supportedCanvases } from "../../image/tiles.ts";
+import { supportedCanvases } from "./tiles.ts";
 import type { ConfigReader } from "../config_reader.ts";
 
 /** Sizes of the tower. */
@@ -29,7 +29,7 @@ export interface VisionConfig {
   intermediateSize: number;
   layers: number;
   globalLayers: number;
-  /** Layers whose inputs become features beside the tower's output, in ascending order. */
+  /** Layers whose inputs become features besides the tower's output, in ascending order. */
   intermediateLayers: number[];
   /** Features of a token: the output and the intermediate states. */
   outputSize: number;
@@ -52,11 +52,6 @@ const DEFAULTS = {
 
 /** RGB. */
 export const CHANNELS = 3;
-
-/** Tokens of a picture that fills all tiles. */
-export function pictureTokens({ tilesMax, patches }: VisionConfig): number {
-  return tilesMax * (patches + 1);
-}
 
 /**
  * @param positions Rows of the position embedding in the file, from which a missing image_size is derived: its class default

@@ -12,424 +12,301 @@
  *
  * @module
  */
-import type { CommonKeys, Kernels } from "../../../kernels/host/kernels.ts";
-import { ACTIVATION_GELU, KIND_F32, KV_BLOCK_TOKENS } from "../../../kernels/shared/layout.ts";
-import { tanh } from "../../core/mathematics.ts";
-import { yieldToEvents } from "../../core/yield.ts";
 import type { PreparedImage } from "../../image/input.ts";
-import { keyValueBlockBytes, keyValueKind } from "../../ops/key_value_block.ts";
-import { ProductBuffers } from "../../ops/product_buffers.ts";
-import { project } from "../../ops/project.ts";
-import { attentionScratchBytes } from "../../ops/workspace.ts";
-import type { Linear, StoredArray } from "../../weights/linear.ts";
-import type { Precision } from "../../weights/plan.ts";
-import { sizesOf, TokenView, type TowerSizes } from "./tower_layout.ts";
+import { addScaled, spreadColumns } from "../../ops/elementwise.ts";
+import { KeyValueBlocks } from "../../ops/key_value_blocks.ts";
+import { arrayRows, Matrix } from "../../ops/matrix.ts";
+import { layerNorm, type LayerNormWeights } from "../../ops/norm.ts";
+import { Projection } from "../../ops/projection.ts";
+import { CountedSpace, type Space } from "../../ops/space.ts";
+import { Workspace } from "../../ops/workspace.ts";
+import type { StoredArray, Vector } from "../../weights/linear.ts";
+import type { Precision, WeightPlan } from "../../weights/plan.ts";
+import { sizesOf, TokenPlaces, type TowerSizes } from "./tower_layout.ts";
 import { CHANNELS, type VisionConfig } from "./vision_config.ts";
-import type { LayerNormWeights, TileEmbedding, VisionLayerWeights, VisionWeights } from "./vision_weights.ts";
+import { gateFactor, takeLayerNorm, VisionLayer } from "./vision_layer.ts";
 
 /** `nn.LayerNorm`'s own, which the reference leaves in the norms outside the layers. */
 const OUTER_EPSILON = 1e-5;
 
-/** Weights are addresses here. */
-type Weights = VisionWeights<Linear, number, StoredArray>;
-type LayerWeights = VisionLayerWeights<Linear, number>;
+const PREFIX = "vision_model";
 
-/** Where a picture's features lie; valid until the next picture. */
-export interface Features {
-  /** Address of f32 [tiles, tokens of a tile, outputSize]. */
-  address: number;
-  tiles: number;
+/** The tower and its projector lie together. */
+export const VISION_PART = "vision";
+
+/** Views of the tower's keys and values. */
+const ALL_TOKENS = 0;
+const USED_TOKENS = 1;
+
+/** An embedding for each tile of each layout, [layouts + 1, tiles · width], and its gate. */
+interface TileEmbedding {
+  gate: Vector;
+  embedding: StoredArray;
 }
 
-/** Some tokens' states for the decoder. */
-export interface States {
-  /** Address of f32 [rows, the decoder's hidden size]. */
-  address: number;
-  /** The token that row 0 is. */
-  start: number;
-  rows: number;
+/** What one memory holds of a picture. */
+interface TowerBuffers {
+  /** f32 [tokens, hiddenSize]. */
+  hidden: Matrix;
+  /** f32 [tiles · tokens of a tile, outputSize]. */
+  features: Matrix;
+  /** Of one layer at a time. */
+  keyValues: KeyValueBlocks;
+  /** Of one step: pixels of patches, and states for the decoder. */
+  patches: Matrix;
+  states: Matrix;
+  workspace: Workspace;
 }
 
-/** Owns its buffers for as long as the kernels' memory lives. */
+/** How to look. */
+export interface SeeOptions {
+  /** Keep the features of unused tiles too. */
+  allTiles: boolean;
+  /** Told after each layer how many of all are done. */
+  onLayer?(done: number, total: number): void;
+  /** Awaited before each step of a layer, which takes half a minute in a large tower on a small machine. */
+  pause(): Promise<void>;
+}
+
+/** Takes its weights when it is made, its buffers when it is placed; one picture at a time. */
 export class VisionTower {
   readonly config: VisionConfig;
-  readonly #weights: Weights;
-  readonly #precision: Precision;
-  /** How keys and values of a layer are stored. */
-  readonly #kind: number;
-  readonly #kernels: Kernels;
-  readonly #sizes: TowerSizes;
-  readonly #products: ProductBuffers;
-  /** f32 [tokens, hiddenSize] */
-  readonly #hidden: number;
-  readonly #features: number;
-  /** Keys and values of one layer: u32 [blocks], i32 [blocks] for all tokens, and for those of used tiles. */
-  readonly #table: number;
-  readonly #allCounts: number;
-  readonly #usedCounts: number;
-  /** Of one step: f32 [rows, …]. */
-  readonly #patches: number;
-  readonly #normed: number;
-  readonly #wide: number;
-  readonly #attended: number;
-  readonly #branch: number;
-  readonly #states: number;
-  readonly #scratch: number;
+  readonly sizes: TowerSizes;
+  readonly #patchEmbedding: Projection;
+  readonly #classEmbedding: StoredArray;
+  readonly #preTile: TileEmbedding;
+  readonly #postTile: TileEmbedding;
+  readonly #positionGate: Vector;
+  /** [tokens of a tile, hiddenSize]. */
+  readonly #positions: StoredArray;
+  /** [layouts + 1, tiles · tokens of a tile · hiddenSize]. */
+  readonly #tilePositions: StoredArray;
+  readonly #normBefore: LayerNormWeights;
+  readonly #normAfter: LayerNormWeights;
+  readonly #layers: readonly VisionLayer[];
+  readonly #globalLayers: readonly VisionLayer[];
+  /** From the tower's features to the decoder's width. */
+  readonly #projector: Projection;
+  #buffers?: TowerBuffers;
 
-  constructor(config: VisionConfig, weights: Weights, precision: Precision, kernels: Kernels) {
-    const { heap, team } = kernels;
-    const sizes = sizesOf(config, linearsOf(weights).map(({ packedInputs }) => packedInputs));
-    const floats = (rows: number, width: number) => heap.allocate(rows * width * 4);
+  /** @throws {RemoraError} Whatever the plan throws for a module that is missing or wrong. */
+  constructor(config: VisionConfig, decoderWidth: number, weights: WeightPlan) {
+    const { hiddenSize, patchSize, patches, tilesMax, aspectRatios, outputSize } = config;
     this.config = config;
-    this.#weights = weights;
-    this.#precision = precision;
-    this.#kernels = kernels;
-    this.#sizes = sizes;
-    this.#products = new ProductBuffers(kernels, sizes.stepRows, sizes.inputs);
-    this.#hidden = floats(sizes.tokens, config.hiddenSize);
-    this.#features = floats(config.tilesMax * sizes.tileTokens, config.outputSize);
-    this.#kind = keyValueKindOf(precision);
-    const blockBytes = towerBlockBytes(config, this.#kind);
-    const keysValues = heap.allocate(sizes.blocks * blockBytes);
-    this.#table = heap.allocate(sizes.blocks * 4);
-    heap.wordsAt(this.#table, sizes.blocks).set(
-      Uint32Array.from({ length: sizes.blocks }, (_, block) => keysValues + block * blockBytes),
-    );
-    this.#allCounts = heap.allocate(sizes.blocks * 4);
-    this.#usedCounts = heap.allocate(sizes.blocks * 4);
-    this.#patches = floats(sizes.stepRows, sizes.patchInputs);
-    this.#normed = floats(sizes.stepRows, config.hiddenSize);
-    this.#wide = floats(sizes.stepRows, sizes.wide);
-    this.#attended = floats(sizes.stepRows, config.hiddenSize);
-    this.#branch = floats(sizes.stepRows, config.hiddenSize);
-    this.#states = floats(sizes.stepRows, weights.projector.outputs);
-    this.#scratch = heap.allocate(attentionScratchBytes(sizes.headSize) * team.size);
+    this.sizes = sizesOf(config);
+    const vector = (name: string, length: number) => weights.vector(`${PREFIX}.${name}`, length);
+    const array = (name: string, ...shape: number[]) => weights.array(`${PREFIX}.${name}`, shape);
+    const layouts = aspectRatios + 1, tokens = patches + 1;
+    const tileEmbedding = (name: string): TileEmbedding => ({
+      gate: vector(`${name}.gate`, 1),
+      embedding: array(`${name}.embedding.weight`, layouts, tilesMax * hiddenSize),
+    });
+    weights.part(VISION_PART);
+    const kernel = [hiddenSize, CHANNELS, patchSize, patchSize];
+    this.#patchEmbedding = new Projection([
+      weights.linear(`${PREFIX}.patch_embedding`, hiddenSize, this.sizes.patchInputs, {
+        kernel,
+        dense: "int7",
+      }),
+    ]);
+    this.#classEmbedding = array("class_embedding", hiddenSize);
+    this.#preTile = tileEmbedding("pre_tile_positional_embedding");
+    this.#postTile = tileEmbedding("post_tile_positional_embedding");
+    this.#positionGate = vector("gated_positional_embedding.gate", 1);
+    this.#positions = array("gated_positional_embedding.embedding", tokens, hiddenSize);
+    const tilePositions = "gated_positional_embedding.tile_embedding.weight";
+    this.#tilePositions = array(tilePositions, layouts, tilesMax * tokens * hiddenSize);
+    this.#normBefore = takeLayerNorm(weights, `${PREFIX}.layernorm_pre`, hiddenSize);
+    this.#normAfter = takeLayerNorm(weights, `${PREFIX}.layernorm_post`, hiddenSize);
+    const takeLayers = (stack: string, count: number, isGated: boolean) =>
+      Array.from(
+        { length: count },
+        (_, i) => new VisionLayer(config, weights, `${PREFIX}.${stack}.layers.${i}`, isGated),
+      );
+    this.#layers = takeLayers("transformer", config.layers, false);
+    this.#globalLayers = takeLayers("global_transformer", config.globalLayers, true);
+    const projector = weights.linear("multi_modal_projector", decoderWidth, outputSize, { dense: "int7" });
+    this.#projector = new Projection([projector]);
   }
 
-  /** Bytes of a tower's buffers. */
-  static bytes(
-    config: VisionConfig,
-    precision: Precision,
-    decoderHiddenSize: number,
-    threads: number,
-  ): number {
-    const sizes = sizesOf(config);
-    const perRow = sizes.patchInputs + 3 * config.hiddenSize + sizes.wide + decoderHiddenSize;
-    const features = config.tilesMax * sizes.tileTokens * config.outputSize;
-    return 4 * (sizes.tokens * config.hiddenSize + features + sizes.stepRows * perRow) +
-      ProductBuffers.bytes(sizes.stepRows, sizes.inputs) +
-      sizes.blocks * (towerBlockBytes(config, keyValueKindOf(precision)) + 12) +
-      threads * attentionScratchBytes(sizes.headSize);
+  /** Bytes of the buffers. */
+  bufferBytes(precision: Precision, threads: number): number {
+    const space = new CountedSpace(threads);
+    this.#reserve(space, precision);
+    return space.bytes;
   }
 
-  /** Tokens of a tile, the class token included. */
-  get tileTokens(): number {
-    return this.#sizes.tileTokens;
+  /** Reserves the buffers. The weights are loaded. */
+  place(space: Space, precision: Precision): void {
+    this.#buffers = this.#reserve(space, precision);
+  }
+
+  #reserve(space: Space, precision: Precision): TowerBuffers {
+    const { hiddenSize, heads, tilesMax, outputSize } = this.config;
+    const { headSize, tokens, tileTokens, stepRows, patchInputs } = this.sizes;
+    // One byte an element, as the linear layers' activations have one, or floats.
+    const keyValueType = precision === "f32" ? "f32" : "int8";
+    return {
+      hidden: Matrix.reserve(space, tokens, hiddenSize),
+      features: Matrix.reserve(space, tilesMax * tileTokens, outputSize),
+      keyValues: new KeyValueBlocks(space, { kvHeads: heads, headSize, keyValueType }, tokens, 2),
+      patches: Matrix.reserve(space, stepRows, patchInputs),
+      states: Matrix.reserve(space, stepRows, this.#projector.outputs),
+      workspace: Workspace.reserve(space, precision, (workspace) => {
+        for (const layer of [...this.#layers, ...this.#globalLayers]) layer.reserve(workspace, stepRows);
+        this.#patchEmbedding.reserve(workspace, stepRows);
+        this.#projector.reserve(workspace, stepRows);
+      }),
+    };
+  }
+
+  get #placed(): TowerBuffers {
+    return this.#buffers!;
   }
 
   /**
-   * Computes a picture's features. One picture at a time: the caller waits for it before the next.
+   * Computes a picture's features; they are valid until the next picture.
    *
-   * @param allTiles Keep the features of unused tiles too.
-   * @param onLayer Told after each layer how many of all are done.
-   * @throws The signal's reason when it fires between two steps of a layer.
+   * @returns f32 [tiles · tokens of a tile, outputSize].
    */
-  async see(
-    picture: PreparedImage,
-    { allTiles, signal, onLayer }: {
-      allTiles: boolean;
-      signal?: AbortSignal;
-      onLayer?: (done: number, total: number) => void;
-    },
-  ): Promise<Features> {
-    const { hiddenSize, layers, globalLayers, intermediateLayers } = this.config;
-    const weights = this.#weights;
-    const view = this.#viewOf(picture.tileCount);
-    const tiles = allTiles ? this.config.tilesMax : picture.tileCount;
+  async see(picture: PreparedImage, { allTiles, onLayer, pause }: SeeOptions): Promise<Matrix> {
+    const { layers, globalLayers, intermediateLayers, tilesMax } = this.config;
+    const { hidden } = this.#placed;
+    const places = new TokenPlaces(this.sizes, picture.tileCount);
+    const tiles = allTiles ? tilesMax : picture.tileCount;
     const total = layers + globalLayers;
-    const pause = async () => {
-      await yieldToEvents();
-      signal?.throwIfAborted();
-    };
 
-    this.#embed(picture, view);
+    this.#embed(picture, places);
     onLayer?.(0, total);
-    for (const [index, layer] of weights.layers.entries()) {
+    for (const [index, layer] of this.#layers.entries()) {
       const place = intermediateLayers.indexOf(index);
-      if (place >= 0) this.#keep(view, tiles, hiddenSize + place, intermediateLayers.length);
-      await this.#layer(layer, view, pause);
+      if (place >= 0) this.#keepIntermediate(places, tiles, place);
+      await this.#run(layer, places, pause);
       onLayer?.(index + 1, total);
     }
-    const rows = this.#sizes.tokens;
-    this.#layerNorm(this.#hidden, this.#hidden, weights.normAfter, rows, OUTER_EPSILON);
-    this.#addTileEmbedding(weights.postTile, picture.aspectRatioId, view, true);
-    for (const [index, layer] of weights.globalLayers.entries()) {
-      await this.#layer(layer, view, pause);
+    layerNorm(hidden, this.#normAfter, OUTER_EPSILON, hidden);
+    this.#addTileEmbedding(this.#postTile, picture.aspectRatioId, places, true);
+    for (const [index, layer] of this.#globalLayers.entries()) {
+      await this.#run(layer, places, pause);
       onLayer?.(layers + index + 1, total);
     }
-    this.#keep(view, tiles, 0, 1);
-    return { address: this.#features, tiles };
+    return this.#keepOutput(places, tiles);
   }
 
   /** States for the decoder, in steps of at most `rowsMax` rows, each valid until the next. */
-  *project({ address, tiles }: Features, rowsMax: number): Generator<States, void, void> {
-    const { projector } = this.#weights;
-    const tokens = tiles * this.#sizes.tileTokens;
-    const step = Math.min(rowsMax, this.#sizes.stepRows);
-    for (let start = 0; start < tokens; start += step) {
-      const rows = Math.min(step, tokens - start);
-      project(this.#products, this.#precision, address + start * this.config.outputSize * 4, rows, [
-        { linear: projector, output: this.#states, outputStride: projector.outputs * 4 },
-      ]);
-      yield { address: this.#states, start, rows };
+  *project(features: Matrix, rowsMax: number): Generator<{ start: number; states: Matrix }, void, void> {
+    const { workspace, states } = this.#placed;
+    const step = Math.min(rowsMax, this.sizes.stepRows);
+    for (let start = 0; start < features.rows; start += step) {
+      const end = Math.min(start + step, features.rows);
+      const output = states.sliceRows(0, end - start);
+      this.#projector.forward(workspace, features.sliceRows(start, end), output);
+      yield { start, states: output };
     }
   }
 
-  #embed({ pixelValues, tileCount, aspectRatioId }: PreparedImage, view: TokenView): void {
-    const { heap } = this.#kernels;
-    const { hiddenSize, tilesMax, patches } = this.config;
-    const { tileTokens } = this.#sizes;
-    const weights = this.#weights;
-    const stride = hiddenSize * 4;
-    heap.bytesAt(this.#hidden, this.#sizes.tokens * stride).fill(0);
-    for (let tile = 0; tile < tileCount; tile++) this.#embedPatches(pixelValues, tile, view);
-    this.#addTileEmbedding(weights.preTile, aspectRatioId, view, false);
-    const gate = this.#gate(weights.positionGate);
-    const { positions, tilePositions } = weights;
+  #embed({ pixelValues, tileCount, aspectRatioId }: PreparedImage, places: TokenPlaces): void {
+    const { hidden } = this.#placed;
+    const { hiddenSize, tilesMax } = this.config;
+    const { tileTokens } = this.sizes;
+    hidden.clear();
+    for (let tile = 0; tile < tileCount; tile++) {
+      this.#embedPatches(pixelValues, tile, places.rowOf(tile) + 1);
+    }
+    this.#addTileEmbedding(this.#preTile, aspectRatioId, places, false);
+    const gate = gateFactor(this.#positionGate);
+    const rowsOf = (array: StoredArray, begin: number, rows: number) =>
+      arrayRows(hidden.space, array, begin, rows, hiddenSize);
     for (let tile = 0; tile < tilesMax; tile++) {
-      const first = this.#hidden + view.rowOf(tile) * stride;
-      this.#add(first, weights.classEmbedding, 0, 0, 1, 1);
-      this.#add(first, positions, 0, stride, tileTokens, 1 - gate);
-      const place = (aspectRatioId * tilesMax + tile) * tileTokens * hiddenSize;
-      this.#add(first, tilePositions, place, stride, tileTokens, gate);
-      this.#layerNorm(first, first, weights.normBefore, patches + 1, OUTER_EPSILON);
+      const first = places.rowOf(tile);
+      const tokens = hidden.sliceRows(first, first + tileTokens);
+      addScaled(tokens.sliceRows(0, 1), rowsOf(this.#classEmbedding, 0, 1));
+      addScaled(tokens, rowsOf(this.#positions, 0, tileTokens), 1 - gate);
+      const begin = (aspectRatioId * tilesMax + tile) * tileTokens * hiddenSize;
+      addScaled(tokens, rowsOf(this.#tilePositions, begin, tileTokens), gate);
+      layerNorm(tokens, this.#normBefore, OUTER_EPSILON, tokens);
     }
   }
 
-  /** hidden of a used tile's patches = the patches' pixels through the convolution. */
-  #embedPatches(pixels: Float32Array, tile: number, view: TokenView): void {
-    const { hiddenSize, patches } = this.config;
-    const { patchInputs, stepRows } = this.#sizes;
-    const first = this.#hidden + (view.rowOf(tile) + 1) * hiddenSize * 4;
+  /** Writes the patches of a used tile, their pixels through the convolution, into rows from `first` on. */
+  #embedPatches(pixels: Float32Array, tile: number, first: number): void {
+    const { hidden, patches: buffer, workspace } = this.#placed;
+    const { patches } = this.config;
+    const { patchInputs, stepRows } = this.sizes;
+    const values = new Float32Array(Math.min(stepRows, patches) * patchInputs);
     for (let begin = 0; begin < patches; begin += stepRows) {
       const rows = Math.min(stepRows, patches - begin);
-      const target = this.#kernels.heap.floatsAt(this.#patches, rows * patchInputs);
       for (let row = 0; row < rows; row++) {
-        copyPatch(this.config, pixels, tile, begin + row, target.subarray(row * patchInputs));
+        copyPatch(this.config, pixels, tile, begin + row, values.subarray(row * patchInputs));
       }
-      project(this.#products, this.#precision, this.#patches, rows, [{
-        linear: this.#weights.patchEmbedding,
-        output: first + begin * hiddenSize * 4,
-        outputStride: hiddenSize * 4,
-      }]);
+      const input = buffer.sliceRows(0, rows);
+      input.write(values.subarray(0, rows * patchInputs));
+      this.#patchEmbedding.forward(workspace, input, hidden.sliceRows(first + begin, first + begin + rows));
     }
   }
 
   /** Adds each tile's embedding to its patches, or to all of its tokens, the class token and padding included. */
   #addTileEmbedding(
-    { gate, embedding }: TileEmbedding<number, StoredArray>,
+    { gate, embedding }: TileEmbedding,
     aspectRatioId: number,
-    view: TokenView,
+    places: TokenPlaces,
     toAllTokens: boolean,
   ): void {
-    const { hiddenSize, tilesMax, patches } = this.config;
-    const stride = hiddenSize * 4;
-    const factor = this.#gate(gate);
+    const { hidden } = this.#placed;
+    const { hiddenSize, tilesMax } = this.config;
+    const { tileTokens } = this.sizes;
+    const factor = gateFactor(gate);
+    const add = (tile: number, first: number, rows: number) => {
+      const begin = (aspectRatioId * tilesMax + tile) * hiddenSize;
+      const one = arrayRows(hidden.space, embedding, begin, rows, hiddenSize, true);
+      addScaled(hidden.sliceRows(first, first + rows), one, factor);
+    };
     for (let tile = 0; tile < tilesMax; tile++) {
-      const place = (aspectRatioId * tilesMax + tile) * hiddenSize;
-      const first = this.#hidden + view.rowOf(tile) * stride;
+      const first = places.rowOf(tile);
       if (toAllTokens) {
-        this.#add(first, embedding, place, 0, patches + 1, factor);
-        this.#add(this.#hidden + view.paddingOf(tile) * stride, embedding, place, 0, view.padding, factor);
-      } else {
-        this.#add(first + stride, embedding, place, 0, patches, factor);
-      }
+        add(tile, first, tileTokens);
+        add(tile, places.paddingOf(tile), places.padding);
+      } else add(tile, first + 1, tileTokens - 1);
     }
   }
 
-  /** @param pause Awaited before each step: a layer of a large tower takes half a minute on a small machine. */
-  async #layer(layer: LayerWeights, view: TokenView, pause: () => Promise<void>): Promise<void> {
-    const { hiddenSize, heads, epsilon } = this.config;
-    const { tokens, stepRows } = this.#sizes;
-    const stride = hiddenSize * 4;
-    // All keys first: every row sees tokens behind it.
+  async #run(layer: VisionLayer, places: TokenPlaces, pause: () => Promise<void>): Promise<void> {
+    const { hidden, keyValues, workspace } = this.#placed;
+    const { tokens, stepRows } = this.sizes;
+    // All keys first: every row sees tokens that follow it.
     for (let first = 0; first < tokens; first += stepRows) {
       await pause();
-      const rows = Math.min(stepRows, tokens - first);
-      this.#layerNorm(this.#hidden + first * stride, this.#normed, layer.inputNorm, rows, epsilon);
-      const keys = this.#wide, values = keys + stride;
-      project(this.#products, this.#precision, this.#normed, rows, [
-        { linear: layer.key, output: keys, outputStride: 2 * stride },
-        { linear: layer.value, output: values, outputStride: 2 * stride },
-      ]);
-      this.#kernels.storeKeysValues(
-        this.#kind,
-        keys,
-        2 * stride,
-        values,
-        2 * stride,
-        this.#table,
-        first,
-        rows,
-        heads,
-        this.#sizes.headSize,
-      );
+      const rows = hidden.sliceRows(first, Math.min(first + stepRows, tokens));
+      layer.storeKeysValues(workspace, rows, first, keyValues);
     }
-    for (const { first, rows, visible } of view.steps(stepRows)) {
+    const all = keyValues.view(ALL_TOKENS, tokens), used = keyValues.view(USED_TOKENS, places.used);
+    for (const { first, end, isUsed } of places.steps(stepRows)) {
       await pause();
-      this.#attendAndFeed(layer, first, rows, visible);
+      layer.forward(workspace, hidden.sliceRows(first, end), isUsed ? all : used);
     }
   }
 
-  /** The rest of a layer for rows that see the same. */
-  #attendAndFeed(layer: LayerWeights, first: number, rows: number, visible: CommonKeys): void {
-    const { hiddenSize, heads, intermediateSize, epsilon } = this.config;
-    const { headSize } = this.#sizes;
-    const stride = hiddenSize * 4;
-    const hidden = this.#hidden + first * stride;
-    const projectTo = (input: number, linear: Linear, output: number) =>
-      project(this.#products, this.#precision, input, rows, [
-        { linear, output, outputStride: linear.outputs * 4 },
-      ]);
-    const addBranch = (gate: number | undefined) =>
-      this.#kernels.addScaled(
-        hidden,
-        stride,
-        this.#branch,
-        KIND_F32,
-        stride,
-        rows,
-        hiddenSize,
-        gate === undefined ? 1 : this.#gate(gate),
-      );
-
-    this.#layerNorm(hidden, this.#normed, layer.inputNorm, rows, epsilon);
-    projectTo(this.#normed, layer.query, this.#wide);
-    this.#kernels.attention({
-      kind: this.#kind,
-      queries: this.#wide,
-      queryStride: stride,
-      table: this.#table,
-      visible,
-      rows,
-      heads,
-      kvHeads: heads,
-      headSize,
-      scale: 1 / Math.sqrt(headSize),
-      output: this.#attended,
-      outputStride: stride,
-      scratch: this.#scratch,
-      scratchBytes: attentionScratchBytes(headSize),
-    });
-    projectTo(this.#attended, layer.attentionOutput, this.#branch);
-    addBranch(layer.attentionGate);
-
-    this.#layerNorm(hidden, this.#normed, layer.feedForwardNorm, rows, epsilon);
-    projectTo(this.#normed, layer.feedForwardInput, this.#wide);
-    this.#kernels.activation(ACTIVATION_GELU, this.#wide, rows, intermediateSize);
-    projectTo(this.#wide, layer.feedForwardOutput, this.#branch);
-    addBranch(layer.feedForwardGate);
+  /** Keeps the hidden state of the tiles' tokens as the features of an intermediate layer, interleaved with the others'. */
+  #keepIntermediate(places: TokenPlaces, tiles: number, place: number): void {
+    const { hiddenSize, intermediateLayers } = this.config;
+    this.#keep(places, tiles, hiddenSize + place, intermediateLayers.length);
   }
 
-  /** Writes the hidden state of the tiles' tokens into every `step`-th feature from `column` on. */
-  #keep(view: TokenView, tiles: number, column: number, step: number): void {
-    const { hiddenSize, outputSize } = this.config;
-    const { tileTokens } = this.#sizes;
+  /** Keeps the tower's output as the first features, and returns all. */
+  #keepOutput(places: TokenPlaces, tiles: number): Matrix {
+    this.#keep(places, tiles, 0, 1);
+    return this.#placed.features.sliceRows(0, tiles * this.sizes.tileTokens);
+  }
+
+  #keep(places: TokenPlaces, tiles: number, column: number, step: number): void {
+    const { hidden, features } = this.#placed;
+    const { tileTokens } = this.sizes;
     for (let tile = 0; tile < tiles; tile++) {
-      this.#kernels.spreadColumns(
-        this.#hidden + view.rowOf(tile) * hiddenSize * 4,
-        hiddenSize * 4,
-        this.#features + (tile * tileTokens * outputSize + column) * 4,
-        outputSize * 4,
-        step,
-        tileTokens,
-        hiddenSize,
-      );
+      const first = places.rowOf(tile);
+      const target = features.sliceRows(tile * tileTokens, (tile + 1) * tileTokens).sliceColumns(column);
+      spreadColumns(hidden.sliceRows(first, first + tileTokens), target, step);
     }
   }
-
-  #layerNorm(
-    input: number,
-    output: number,
-    { weight, bias }: LayerNormWeights<number>,
-    rows: number,
-    epsilon: number,
-  ): void {
-    const { hiddenSize } = this.config;
-    const stride = hiddenSize * 4;
-    this.#kernels.layerNorm(input, stride, output, stride, weight, bias, rows, hiddenSize, epsilon);
-  }
-
-  /** Rows at `target` += factor · rows of `array` from element `place` on; `stride` 0 adds one row to all. */
-  #add(
-    target: number,
-    array: StoredArray,
-    place: number,
-    stride: number,
-    rows: number,
-    factor: number,
-  ): void {
-    const { hiddenSize } = this.config;
-    const elementBytes = array.kind === KIND_F32 ? 4 : 2;
-    this.#kernels.addScaled(
-      target,
-      hiddenSize * 4,
-      array.address + place * elementBytes,
-      array.kind,
-      stride * elementBytes / 4,
-      rows,
-      hiddenSize,
-      factor,
-    );
-  }
-
-  #gate(address: number): number {
-    return tanh(this.#kernels.heap.floatsAt(address, 1)[0]);
-  }
-
-  #viewOf(tileCount: number): TokenView {
-    const { tokens, tileTokens, blocks } = this.#sizes;
-    const fill = (counts: number, seen: number): CommonKeys => {
-      const used = Math.ceil(seen / KV_BLOCK_TOKENS);
-      const values = Uint32Array.from(
-        { length: used },
-        (_, block) => Math.min(KV_BLOCK_TOKENS, seen - block * KV_BLOCK_TOKENS),
-      );
-      this.#kernels.heap.wordsAt(counts, blocks).set(values);
-      return { counts, blocks: used };
-    };
-    const inUse = tileCount * tileTokens;
-    return new TokenView(
-      this.#sizes,
-      tileCount,
-      fill(this.#allCounts, tokens),
-      fill(this.#usedCounts, inUse),
-    );
-  }
-}
-
-/** Integers of two bytes as the linears' activations are integers, or floats. */
-function keyValueKindOf(precision: Precision): number {
-  return keyValueKind(precision === "f32" ? "f32" : "int8");
-}
-
-function towerBlockBytes({ hiddenSize, heads }: VisionConfig, kind: number): number {
-  return keyValueBlockBytes({ kvHeads: heads, headSize: hiddenSize / heads, kind });
-}
-
-function linearsOf({ patchEmbedding, projector, layers, globalLayers }: Weights): Linear[] {
-  return [
-    patchEmbedding,
-    projector,
-    ...[...layers, ...globalLayers].flatMap((layer) => [
-      layer.query,
-      layer.key,
-      layer.value,
-      layer.attentionOutput,
-      layer.feedForwardInput,
-      layer.feedForwardOutput,
-    ]),
-  ];
 }
 
 /** Copies one patch of a tile, f32 [3, imageSize, imageSize], as [3, patchSize, patchSize]. */

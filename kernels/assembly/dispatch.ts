@@ -1,0 +1,173 @@
+/**
+ * Which kernel runs a command.
+ *
+ * Made by kernels/build.ts from kernels/shared/operations.ts; change that and run `deno task kernels`.
+ */
+import { address, count, real } from "./command";
+import { packInt4, packInt4Gathered, packInt4Interleaved, packInt8Gathered } from "./pack/codes";
+import { packScales, packZeros } from "./pack/scales";
+import { packDense, packDenseCodes, widen } from "./pack/dense";
+import { touch } from "./memory/touch";
+import { checksum } from "./memory/checksum";
+import { embed } from "./rows/embed";
+import { rmsNorm, layerNorm } from "./rows/norms";
+import { gatherColumns, spreadColumns } from "./rows/columns";
+import { quantize } from "./rows/quantize";
+import { activation, gatedActivation } from "./rows/activations";
+import { addScaled } from "./rows/add";
+import { matmulCodes } from "./matmul/codes";
+import { matmulCodesF32, matmulDense } from "./matmul/f32";
+import { ropeTable, rope } from "./attention/rope";
+import { storeKeysValues } from "./attention/store";
+import { attention } from "./attention/attention";
+import { attentionWeights } from "./attention/weights";
+import { gptqToMarlin, marlinToGptq, marlinToPanels, marlinPermuteScales, unpackCodes } from "./pack/marlin";
+
+/** Operations of the lockstep itself. */
+export const OPERATION_EXIT = 0;
+export const OPERATION_MOVE = 1;
+
+/** One thread's share of the operation in the command. */
+export function execute(rank: i32, size: i32): void {
+  switch (count(0)) {
+    case 2:
+      packInt4(address(1), count(2), count(3), count(4), count(5), address(6), rank, size);
+      break;
+    case 3:
+      packInt4Gathered(address(1), address(2), count(3), count(4), address(5), rank, size);
+      break;
+    case 4:
+      packInt4Interleaved(address(1), count(2), count(3), count(4), count(5), address(6), rank, size);
+      break;
+    case 5:
+      packInt8Gathered(address(1), address(2), count(3), count(4), address(5), rank, size);
+      break;
+    case 6:
+      packScales(address(1), count(2), count(3), count(4), count(5), address(6), rank, size);
+      break;
+    case 7:
+      packZeros(address(1), count(2), count(3), count(4), count(5), count(6), count(7), address(8), rank, size);
+      break;
+    case 8:
+      packDense(address(1), count(2), count(3), count(4), count(5), address(6), rank, size);
+      break;
+    case 9:
+      packDenseCodes(
+        address(1), count(2), count(3), count(4), count(5), count(6), count(7), address(8), address(9), rank, size,
+      );
+      break;
+    case 10:
+      widen(address(1), count(2), count(3), real(4), address(5), rank, size);
+      break;
+    case 11:
+      touch(address(1), address(2), rank, size);
+      break;
+    case 12:
+      checksum(address(1), address(2), address(3), rank, size);
+      break;
+    case 13:
+      embed(
+        address(1), address(2), count(3), address(4), address(5), real(6), count(7), count(8), count(9), real(10),
+        address(11), address(12), rank, size,
+      );
+      break;
+    case 14:
+      rmsNorm(
+        address(1), address(2), address(3), count(4), count(5), count(6), real(7), address(8), address(9), rank, size,
+      );
+      break;
+    case 15:
+      layerNorm(
+        address(1), address(2), address(3), address(4), count(5), count(6), real(7), address(8), address(9), rank,
+        size,
+      );
+      break;
+    case 16:
+      gatherColumns(address(1), address(2), address(3), count(4), count(5), address(6), address(7), rank, size);
+      break;
+    case 17:
+      spreadColumns(address(1), address(2), count(3), count(4), count(5), address(6), address(7), rank, size);
+      break;
+    case 18:
+      quantize(
+        address(1), address(2), count(3), count(4), count(5), count(6), address(7), address(8), address(9), rank,
+        size,
+      );
+      break;
+    case 19:
+      activation(count(1), count(2), count(3), address(4), address(5), rank, size);
+      break;
+    case 20:
+      gatedActivation(
+        address(1), address(2), address(3), address(4), count(5), count(6), count(7), address(8), address(9), rank,
+        size,
+      );
+      break;
+    case 21:
+      addScaled(address(1), address(2), count(3), count(4), count(5), real(6), address(7), address(8), rank, size);
+      break;
+    case 22:
+      for (let item = 0, at: usize = 11; item < count(10); item++) {
+        matmulCodes(
+          count(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), count(9), address(at),
+          address(at + 1), address(at + 2), count(at + 3), address(at + 4), count(at + 5), count(at + 6),
+          address(at + 7), address(at + 8), rank, size,
+        );
+        at += 9;
+      }
+      break;
+    case 23:
+      matmulCodesF32(
+        address(1), address(2), address(3), count(4), address(5), address(6), real(7), address(8), count(9),
+        count(10), count(11), count(12), count(13), address(14), address(15), rank, size,
+      );
+      break;
+    case 24:
+      matmulDense(
+        address(1), address(2), address(3), count(4), address(5), count(6), count(7), count(8), count(9), address(10),
+        address(11), rank, size,
+      );
+      break;
+    case 25:
+      ropeTable(address(1), count(2), count(3), count(4), real(5), address(6), rank, size);
+      break;
+    case 26:
+      rope(address(1), count(2), count(3), count(4), count(5), address(6), address(7), rank, size);
+      break;
+    case 27:
+      storeKeysValues(
+        address(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), count(9), address(10),
+        rank, size,
+      );
+      break;
+    case 28:
+      attention(
+        address(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), count(9), count(10),
+        count(11), count(12), real(13), address(14), address(15), address(16), address(17), rank, size,
+      );
+      break;
+    case 29:
+      attentionWeights(
+        address(1), address(2), address(3), count(4), count(5), count(6), count(7), count(8), real(9), address(10),
+        rank, size,
+      );
+      break;
+    case 30:
+      gptqToMarlin(address(1), address(2), count(3), count(4), count(5), address(6), rank, size);
+      break;
+    case 31:
+      marlinToGptq(address(1), address(2), count(3), count(4), count(5), address(6), rank, size);
+      break;
+    case 32:
+      marlinToPanels(address(1), address(2), count(3), count(4), count(5), address(6), rank, size);
+      break;
+    case 33:
+      marlinPermuteScales(address(1), count(2), count(3), address(4), rank, size);
+      break;
+    case 34:
+      unpackCodes(address(1), count(2), count(3), count(4), address(5), rank, size);
+      break;
+    default:
+      unreachable();
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Floats as files store them, in 16 or 32 bits. `type` is KIND_F32, KIND_F16 or KIND_BF16.
+ */
+import { KIND_BF16, KIND_F16, KIND_F32 } from "../shared/layout";
+
+/** 2^112: what the bits of an f16, shifted to where f32 has its exponent, lack. */
+const F16_FACTOR: u32 = 0x77800000;
+
+// @ts-ignore: decorator
+@inline
+export function bytesOf(type: i32): usize {
+  return type == KIND_F32 ? 4 : 2;
+}
+
+/**
+ * Four f16 bit patterns in 32-bit lanes → f32. Shifting the exponent and mantissa into place gives the value
+ * times 2^-112, subnormals included; infinities and NaN do not survive, so loaders refuse them first.
+ */
+// @ts-ignore: decorator
+@inline
+function widenF16(h: v128): v128 {
+  const magnitude = i32x4.shl(v128.and(h, i32x4.splat(0x7fff)), 13);
+  const sign = i32x4.shl(v128.and(h, i32x4.splat(0x8000)), 16);
+  return v128.or(f32x4.mul(magnitude, f32x4.splat(reinterpret<f32>(F16_FACTOR))), sign);
+}
+
+/** Four neighbouring floats → f32. */
+// @ts-ignore: decorator
+@inline
+export function load4(pointer: usize, type: i32): v128 {
+  if (type == KIND_F32) return v128.load(pointer);
+  const raw = v128.load64_zero(pointer);
+  if (type == KIND_BF16) return i32x4.shl(i32x4.extend_low_i16x8_u(raw), 16);
+  return widenF16(i32x4.extend_low_i16x8_u(raw));
+}
+
+/** One float → f32, by the same arithmetic as `load4`. */
+// @ts-ignore: decorator
+@inline
+export function load1(pointer: usize, type: i32): f32 {
+  if (type == KIND_F32) return load<f32>(pointer);
+  const raw = <u32>load<u16>(pointer);
+  if (type == KIND_BF16) return reinterpret<f32>(raw << 16);
+  const magnitude = reinterpret<f32>((raw & 0x7fff) << 13) * reinterpret<f32>(F16_FACTOR);
+  return reinterpret<f32>(reinterpret<u32>(magnitude) | ((raw & 0x8000) << 16));
+}
+
+/** Whether the stored bit pattern is an infinity or NaN. */
+// @ts-ignore: decorator
+@inline
+export function isNonFinite(pointer: usize, type: i32): bool {
+  if (type == KIND_F32) return (load<u32>(pointer) & 0x7f800000) == 0x7f800000;
+  const raw = <u32>load<u16>(pointer);
+  if (type == KIND_F16) return (raw & 0x7c00) == 0x7c00;
+  return (raw & 0x7f80) == 0x7f80;
+}
+
+/**
+ * Stored bit patterns of four floats, those of 16 bits (`T` u16 instead of f32) shifted to the top. With the sign masked away they
+ * are ordered like the magnitudes of the floats, with infinity and NaN on top.
+ */
+// @ts-ignore: decorator
+@inline
+function pattern4<T>(pointer: usize): v128 {
+  return isFloat<T>() ? v128.load(pointer) : i32x4.shl(i32x4.extend_low_i16x8_u(v128.load64_zero(pointer)), 16);
+}
+
+// @ts-ignore: decorator
+@inline
+function pattern1<T>(pointer: usize): i32 {
+  return isFloat<T>() ? load<i32>(pointer) : <i32>load<u16>(pointer) << 16;
+}
+
+/** The largest pattern of elements [begin, end), their signs masked away. */
+// @ts-ignore: decorator
+@inline
+export function largestPattern<T>(vector: usize, begin: i32, end: i32): i32 {
+  const magnitude = i32x4.splat(0x7fffffff);
+  let largest = i32x4.splat(0), k = begin;
+  for (; k + 4 <= end; k += 4) {
+    largest = i32x4.max_s(largest, v128.and(pattern4<T>(vector + <usize>k * sizeof<T>()), magnitude));
+  }
+  let bits = max(
+    max(i32x4.extract_lane(largest, 0), i32x4.extract_lane(largest, 1)),
+    max(i32x4.extract_lane(largest, 2), i32x4.extract_lane(largest, 3)),
+  );
+  for (; k < end; k++) bits = max(bits, pattern1<T>(vector + <usize>k * sizeof<T>()) & 0x7fffffff);
+  return bits;
+}
+
+/** The value that a pattern of `largestPattern` stands for. */
+// @ts-ignore: decorator
+@inline
+export function magnitudeOf(pattern: i32, type: i32): f32 {
+  if (type != KIND_F16) return reinterpret<f32>(pattern);
+  return reinterpret<f32>(pattern >> 3) * reinterpret<f32>(F16_FACTOR);
+}
+
+/** The pattern of infinity. */
+// @ts-ignore: decorator
+@inline
+export function infinityPattern(type: i32): i32 {
+  return type == KIND_F16 ? 0x7c000000 : 0x7f800000;
+}
+
+/** All ones in the lanes of those of four stored floats that are an infinity or NaN. */
+// @ts-ignore: decorator
+@inline
+export function nonFinite4(pointer: usize, type: i32): v128 {
+  const infinity = i32x4.splat(infinityPattern(type));
+  const patterns = type == KIND_F32 ? pattern4<f32>(pointer) : pattern4<u16>(pointer);
+  return i32x4.eq(v128.and(patterns, infinity), infinity);
+}

@@ -1,0 +1,61 @@
+/**
+ * What the templates of tiles.ts ask of a kernel of coded weights. A kernel is a class without data: the templates are
+ * instantiated with it, and its methods are inlined. It has
+ *
+ *   mask(count)             what unpacking needs in a register; see masks.ts for `count`
+ *   unpack0(stored, mask)   of a vector of codes, what its first step multiplies
+ *   unpack1, 2, 3           as many of these as a vector has steps
+ *   add(sums, activations, codes, ones)
+ *                           adds the products of a step to four sums (i32 [4]) or eight (i16 [8]); `ones` is 1 in every 16-bit
+ *                           lane
+ *
+ * and what this class says of it.
+ */
+
+/**
+ * The shape of a block of eight inputs × eight outputs. Type parameters are as wide as there are
+ *   V  vectors of codes for four outputs, u8 or u16: the block has 32 bytes or 64
+ *   S  steps in which a vector is multiplied, each with as many activations of a row: u8, u16 or u32
+ *   P  planes of bytes that activations have, 256 · high + low: u8 (whole activations) or u16
+ * and `F` is the lane that a step adds to, i32, or i16: these are widened after every chunk of blocks (see dot.ts).
+ */
+@unmanaged
+export class CodedKernel<V, S, P, F> {
+  // @ts-ignore: decorator
+  @inline
+  get vectors(): usize {
+    return sizeof<V>();
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  get steps(): usize {
+    return sizeof<S>();
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  get isPlanes(): bool {
+    return sizeof<P>() == 2;
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  get isChunked(): bool {
+    return sizeof<F>() == 2;
+  }
+
+  /** Whether a block has four steps; else it has two. */
+  // @ts-ignore: decorator
+  @inline
+  get hasFourSteps(): bool {
+    return sizeof<V>() * sizeof<S>() == 4;
+  }
+
+  /** Bytes of a row's activations of a block: four for each step and plane. */
+  // @ts-ignore: decorator
+  @inline
+  get activationBytes(): usize {
+    return 4 * sizeof<V>() * sizeof<S>() * sizeof<P>();
+  }
+}

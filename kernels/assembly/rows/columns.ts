@@ -1,0 +1,40 @@
+/**
+ * Columns in other places.
+ */
+import { shareBegin } from "../share";
+
+/**
+ * output[m, i] = input[m, order[i]], 0 where order[i] is −1: activations in the order of weights that are grouped by activation
+ * (act-order).
+ *   input   f32 [M, any]
+ *   order   i32 [count]
+ *   output  f32 [M, count]
+ */
+export function gatherColumns(
+  input: usize, inputStride: usize, order: usize, rows: i32, count: i32, output: usize, outputStride: usize, rank: i32,
+  size: i32,
+): void {
+  const end = shareBegin(rows, rank + 1, size);
+  for (let row = shareBegin(rows, rank, size); row < end; row++) {
+    const from = input + <usize>row * inputStride, to = output + <usize>row * outputStride;
+    for (let i = 0; i < count; i++) {
+      const column = load<i32>(order + <usize>i * 4);
+      store<f32>(to + <usize>i * 4, column < 0 ? 0 : load<f32>(from + <usize>column * 4));
+    }
+  }
+}
+
+/**
+ * output[m, i · step] = input[m, i]: several matrices interleaved into one, a call for each.
+ *   input   f32 [M, width]
+ *   output  f32 [M, (width − 1) · step + 1]; what lies between stays
+ */
+export function spreadColumns(
+  input: usize, inputStride: usize, step: i32, rows: i32, width: i32, output: usize, outputStride: usize, rank: i32, size: i32,
+): void {
+  const end = shareBegin(rows, rank + 1, size);
+  for (let row = shareBegin(rows, rank, size); row < end; row++) {
+    const from = input + <usize>row * inputStride, to = output + <usize>row * outputStride;
+    for (let i = 0; i < width; i++) store<f32>(to + <usize>(i * step) * 4, load<f32>(from + <usize>i * 4));
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * One WebAssembly memory and what lies where in it.
+ *
+ * @module
+ */
+import { RemoraError } from "../../src/core/errors.ts";
+import { HEAP_ADDRESS } from "../shared/layout.ts";
+
+const PAGE_BYTES = 65536;
+/** A 32-bit memory ends at 4 GiB. */
+const PAGES_MAX = 65536;
+/** Cache line; also keeps every vector load aligned. */
+const ALIGNMENT = 64;
+/** Grown in steps of at least this much, so that many small allocations do not grow page by page. */
+const GROWTH_BYTES_MIN = 1 << 20;
+
+/**
+ * Hands out 64-byte aligned pieces of a memory, zeroed. Pieces that are given back are kept by size and handed out again: the
+ * key/value cache allocates blocks of one size, so nothing fragments. Addresses are plain numbers up to 2^32.
+ */
+export class KernelMemory {
+  readonly wasm: WebAssembly.Memory;
+  #end = HEAP_ADDRESS;
+  readonly #free = new Map<number, number[]>();
+
+  constructor(shared: boolean) {
+    this.wasm = new WebAssembly.Memory({ initial: 1, maximum: PAGES_MAX, shared });
+  }
+
+  /** Bytes of the memory in use or set aside. */
+  get bytes(): number {
+    return this.wasm.buffer.byteLength;
+  }
+
+  /**
+   * @param bytes Size of the piece; 0 gives address 0, "nothing there".
+   * @param isZeroed Whether a reused piece is zeroed: not for one that may never be used, as writing takes real memory.
+   * @throws {RemoraError} OUT_OF_MEMORY when the memory cannot grow.
+   */
+  allocate(bytes: number, isZeroed = true): number {
+    if (bytes === 0) return 0;
+    const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    const reused = this.#free.get(size)?.pop();
+    if (reused !== undefined) {
+      if (isZeroed) this.bytesAt(reused, size).fill(0);
+      return reused;
+    }
+    const begin = this.#end;
+    this.#growTo(begin + size);
+    this.#end = begin + size;
+    return begin;
+  }
+
+  /** Gives back a piece allocated with the same number of bytes. */
+  free(address: number, bytes: number): void {
+    if (bytes === 0) return;
+    const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    const pieces = this.#free.get(size);
+    if (pieces) pieces.push(address);
+    else this.#free.set(size, [address]);
+  }
+
+  /** The bytes at an address; a view that ends when the memory grows. */
+  bytesAt(address: number, length: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.wasm.buffer as ArrayBuffer, address, length);
+  }
+
+  /** The 32-bit words at an address; as `bytesAt`. */
+  wordsAt(address: number, length: number): Uint32Array<ArrayBuffer> {
+    return new Uint32Array(this.wasm.buffer as ArrayBuffer, address, length);
+  }
+
+  /** The f32 at an address; as `bytesAt`. */
+  floatsAt(address: number, length: number): Float32Array<ArrayBuffer> {
+    return new Float32Array(this.wasm.buffer as ArrayBuffer, address, length);
+  }
+
+  #growTo(end: number): void {
+    const missing = end - this.wasm.buffer.byteLength;
+    if (missing <= 0) return;
+    const room = PAGES_MAX - this.wasm.buffer.byteLength / PAGE_BYTES;
+    const pages = Math.ceil(missing / PAGE_BYTES);
+    const generous = Math.min(room, Math.ceil(Math.max(missing, GROWTH_BYTES_MIN) / PAGE_BYTES));
+    try {
+      this.wasm.grow(Math.max(pages, generous));
+    } catch (cause) {
+      throw new RemoraError("OUT_OF_MEMORY", "Cannot grow the kernels' memory", {
+        expected: `${end} bytes`,
+        found: `${this.wasm.buffer.byteLength} bytes and no more to be had (one memory ends at 4 GiB)`,
+        cause,
+      });
+    }
+  }
+}

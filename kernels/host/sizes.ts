@@ -1,0 +1,81 @@
+/**
+ * Sizes that follow from the kernels' layouts.
+ *
+ * @module
+ */
+import {
+  ATTENTION_ROWS,
+  ATTENTION_TILES,
+  BLOCK_INPUTS,
+  KV_BLOCK_TOKENS,
+  PANEL_OUTPUTS,
+} from "../shared/layout.ts";
+import { elementBytes, type ElementType, isCoded, type KeyValueType, type WeightType } from "./types.ts";
+
+/** Rounds a row's columns up to whole blocks of codes. */
+export function wholeBlocks(columns: number): number {
+  return Math.ceil(columns / BLOCK_INPUTS) * BLOCK_INPUTS;
+}
+
+/** What the arrays of a linear layer hold. */
+export interface LinearForm {
+  readonly type: WeightType;
+  readonly outputs: number;
+  /** Inputs as packed: with the padding of inputs that lie in an order of their own. */
+  readonly packedInputs: number;
+  /** Inputs that share one scale. */
+  readonly group: number;
+  readonly hasZeros: boolean;
+  readonly hasBias: boolean;
+  /** Whether the inputs lie in an order of their own. */
+  readonly hasOrder: boolean;
+}
+
+/** Bytes of each array of a linear layer, in the order in which they are reserved and stored; 0 for arrays that are not there. */
+export interface LinearBytes {
+  bias: number;
+  order: number;
+  weights: number;
+  scales: number;
+  zeros: number;
+}
+
+/** See kernels/assembly/matmul for the layouts. */
+export function linearBytes(form: LinearForm): LinearBytes {
+  const { type, outputs, packedInputs, group } = form;
+  const rows = Math.ceil(outputs / PANEL_OUTPUTS) * PANEL_OUTPUTS;
+  const groups = Math.ceil(packedInputs / group);
+  const rowBytes = isCoded(type)
+    ? wholeBlocks(packedInputs) * (type === "int4" ? 0.5 : 1)
+    : packedInputs * elementBytes(type as ElementType);
+  return {
+    bias: form.hasBias ? outputs * 4 : 0,
+    order: form.hasOrder ? packedInputs * 4 : 0,
+    weights: rows * rowBytes,
+    scales: isCoded(type) ? rows * groups * 4 : 0,
+    zeros: form.hasZeros ? rows * groups * 2 : 0,
+  };
+}
+
+/** Heads of keys and values, and how these are stored. */
+export interface KeyValueForm {
+  readonly kvHeads: number;
+  readonly headSize: number;
+  readonly keyValueType: KeyValueType;
+}
+
+/** Bytes of a block of KV_BLOCK_TOKENS tokens in one layer; see kernels/assembly/attention. */
+export function keyValueBlockBytes({ kvHeads, headSize, keyValueType }: KeyValueForm): number {
+  if (keyValueType === "f32") return kvHeads * headSize * KV_BLOCK_TOKENS * 2 * 4;
+  const elements = wholeBlocks(headSize) * KV_BLOCK_TOKENS * 2;
+  return kvHeads * (elements * (keyValueType === "int8" ? 1 : 2) + 2 * KV_BLOCK_TOKENS * 4);
+}
+
+/**
+ * Bytes that one thread needs for attention with heads of this size: of each tile its queries, scores, weights, totals and a few
+ * numbers, as kernels/assembly/attention/tiles.ts lays them out. Attention over f32 needs the most.
+ */
+export function attentionScratchBytes(headSize: number): number {
+  const perRow = 4 * (headSize + KV_BLOCK_TOKENS + KV_BLOCK_TOKENS + headSize + 5);
+  return ATTENTION_TILES * ATTENTION_ROWS * perRow;
+}

@@ -1,0 +1,63 @@
+/**
+ * The names that the host has for how values are stored and computed, and the constants that kernels have for them.
+ *
+ * @module
+ */
+import {
+  ACTIVATION_GELU,
+  ACTIVATION_GELU_TANH,
+  ACTIVATION_SILU,
+  FORM_BYTE,
+  FORM_LADDER,
+  FORM_PLANES,
+  FORM_WORD,
+  KIND_BF16,
+  KIND_F16,
+  KIND_F32,
+  KIND_INT16,
+  KIND_INT4,
+  KIND_INT7,
+  KIND_INT8,
+} from "../shared/layout.ts";
+
+/** Elements of arrays that lie in memory as a file stores them. */
+export const ELEMENT_TYPES = { f32: KIND_F32, f16: KIND_F16, bf16: KIND_BF16 } as const;
+export type ElementType = keyof typeof ELEMENT_TYPES;
+
+/** Weights of linear layers: values, or codes of 4, 7 or 8 bits with scales. */
+export const WEIGHT_TYPES = { ...ELEMENT_TYPES, int8: KIND_INT8, int4: KIND_INT4, int7: KIND_INT7 } as const;
+export type WeightType = keyof typeof WEIGHT_TYPES;
+
+/** Elements of the key/value cache: floats, or integers of two bytes or one with a scale for each token. */
+export const KEY_VALUE_TYPES = { f32: KIND_F32, int16: KIND_INT16, int8: KIND_INT8 } as const;
+export type KeyValueType = keyof typeof KEY_VALUE_TYPES;
+
+/**
+ * Activations as integers: of one byte, of 12 bits as two planes of bytes or as a ladder (kernels/assembly/matmul/w4a12.ts), or
+ * of 16 bits.
+ */
+export const ACTIVATION_FORMS = {
+  byte: FORM_BYTE,
+  planes: FORM_PLANES,
+  word: FORM_WORD,
+  ladder: FORM_LADDER,
+} as const;
+export type ActivationForm = keyof typeof ACTIVATION_FORMS;
+
+/** Activation functions of feed-forward networks; `gelu` is the exact form, with the error function. */
+export const ACTIVATION_FUNCTIONS = {
+  silu: ACTIVATION_SILU,
+  geluTanh: ACTIVATION_GELU_TANH,
+  gelu: ACTIVATION_GELU,
+} as const;
+export type ActivationFunction = keyof typeof ACTIVATION_FUNCTIONS;
+
+/** Bytes of one element. */
+export function elementBytes(type: ElementType): number {
+  return type === "f32" ? 4 : 2;
+}
+
+/** Whether weights are codes with scales. */
+export function isCoded(type: WeightType): boolean {
+  return type === "int4" || type === "int7" || type === "int8";
+}

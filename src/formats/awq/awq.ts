@@ -1,0 +1,188 @@
+/**
+ * AutoAWQ's "gemm" layout. W[k, n] = scales[g, n] · (code[k, n] − zero[g, n]), with g = ⌊k / groupSize⌋.
+ *
+ * K = inputs, N = outputs, G = groups of inputs.
+ *
+ * | tensor    | dtype          | shape      | packing                                                    |
+ * | --------- | -------------- | ---------- | ---------------------------------------------------------- |
+ * | `qweight` | I32            | [K, N / 8] | 8 codes per word along N, outputs 0 2 4 6 1 3 5 7 low first |
+ * | `qzeros`  | I32            | [G, N / 8] | as `qweight`                                               |
+ * | `scales`  | F16, BF16, F32 | [G, N]     | none                                                       |
+ * | `bias`    | F16, BF16, F32 | [N]        | none                                                       |
+ *
+ * @see {@link https://github.com/casper-hansen/AutoAWQ/blob/88e4c76/awq/modules/linear/gemm.py | gemm.py}
+ *
+ * @module
+ */
+import { BLOCK_INPUTS } from "../../../kernels/shared/layout.ts";
+import { RemoraError } from "../../core/errors.ts";
+import type { TensorEntry } from "../containers/safetensors.ts";
+import type { Fields } from "../fields.ts";
+import {
+  type ModuleQuantization,
+  type QuantizationConfig,
+  type QuantizationMethod,
+  readModuleQuantization,
+} from "../quantization.ts";
+import type { LinearShape, PackedLayout, PackingStep, StoredLinear, StoredModule } from "../stored_linear.ts";
+import {
+  badTensor,
+  checkTensor,
+  elementTypeOf,
+  FLOAT_DTYPES,
+  groupInMemory,
+  requirePart,
+  takeBias,
+  WORD_DTYPES,
+} from "../tensor_checks.ts";
+
+const BITS = 4;
+/** Outputs whose codes share a word. */
+const CODES_PER_WORD = 8;
+
+export const awqMethod: QuantizationMethod = {
+  names: ["awq"],
+  // Configs older than the key `quant_method`.
+  recognises: (fields) => ["zero_point", "w_bit", "q_group_size"].some((key) => fields.has(key)),
+  readConfig,
+};
+
+function readConfig(fields: Fields): QuantizationConfig {
+  const version = (fields.string("version") ?? "gemm").toLowerCase();
+  if (version !== "gemm") throw fields.refusal("UNSUPPORTED", "version", "gemm", version);
+  const hasZeros = fields.boolean("zero_point");
+  return {
+    file: fields.file,
+    layout: awqLayout,
+    ...readModuleQuantization(fields),
+    symmetric: hasZeros === undefined ? undefined : !hasZeros,
+    actOrder: false,
+    rules: fields.strings("modules_to_not_convert").map((part) => ({
+      pattern: part,
+      matches: (name) => name.includes(part),
+      change: "dense",
+    })),
+  };
+}
+
+const awqLayout: PackedLayout = { format: "awq", readLinear };
+
+/** The checked tensors of a module. */
+interface AwqLinear {
+  readonly outputs: number;
+  readonly inputs: number;
+  readonly groupSize: number;
+  readonly groups: number;
+  readonly codes: TensorEntry;
+  readonly scales: TensorEntry;
+  readonly zeros: TensorEntry | undefined;
+}
+
+function readLinear(
+  module: StoredModule,
+  shape: LinearShape,
+  quantization: ModuleQuantization,
+): StoredLinear {
+  const linear = checkLinear(module, shape, quantization);
+  const { outputs, inputs, groupSize, groups, codes, scales, zeros } = linear;
+  const bias = takeBias(module, outputs);
+  const group = groupInMemory(groups, groupSize, codes);
+  const split = groups === 1 ? Math.ceil(inputs / group) : groupSize / group;
+  const inMemory = { outputs, groups: Math.ceil(inputs / group), split };
+  const steps = [
+    codesStep(linear),
+    scalesStep(scales, inMemory),
+    ...(zeros ? [zerosStep(zeros, inMemory)] : []),
+  ];
+  return {
+    format: "awq",
+    bits: BITS,
+    groupSize,
+    settings: {},
+    form: {
+      type: "int4",
+      outputs,
+      packedInputs: inputs,
+      group,
+      hasZeros: zeros !== undefined,
+      hasBias: bias !== undefined,
+      hasOrder: false,
+    },
+    zeroPoint: 2 ** (BITS - 1),
+    tensors: [bias, codes, scales, zeros].filter((entry) => entry !== undefined),
+    ...(bias && { bias }),
+    steps: () => steps,
+  };
+}
+
+function checkLinear(
+  module: StoredModule,
+  { outputs, inputs }: LinearShape,
+  { bits, groupSize: written, symmetric }: ModuleQuantization,
+): AwqLinear {
+  const neighbour = ["qweight", "scales", "qzeros"].map(module.find).find(Boolean)!;
+  const codes = requirePart(module, "qweight", neighbour);
+  const scales = requirePart(module, "scales", neighbour);
+  if (bits !== BITS) {
+    throw new RemoraError("UNSUPPORTED", "Cannot load from", {
+      file: codes.file,
+      tensor: codes.name,
+      expected: `bits to be ${BITS}`,
+      found: `${bits}`,
+    });
+  }
+  if (outputs % CODES_PER_WORD !== 0 || inputs % BLOCK_INPUTS !== 0) {
+    throw badTensor(
+      codes,
+      `inputs in multiples of ${BLOCK_INPUTS} and outputs of ${CODES_PER_WORD}`,
+      `${inputs} and ${outputs}`,
+    );
+  }
+  const groupSize = written === -1 ? inputs : written;
+  const groups = Math.ceil(inputs / groupSize), words = outputs / CODES_PER_WORD;
+  checkTensor(codes, WORD_DTYPES, [inputs, words]);
+  checkTensor(scales, FLOAT_DTYPES, [groups, outputs]);
+  // AutoAWQ's kernels subtract them whatever the config says, so they count when they are there.
+  const zeros = symmetric === false ? requirePart(module, "qzeros", neighbour) : module.find("qzeros");
+  if (zeros !== undefined) checkTensor(zeros, WORD_DTYPES, [groups, words]);
+  return { outputs, inputs, groupSize, groups, codes, scales, zeros };
+}
+
+/** A row of the file holds one input of all outputs, so whole blocks of inputs are packed at a time. */
+function codesStep({ outputs, inputs, codes: tensor }: AwqLinear): PackingStep {
+  return {
+    tensor,
+    windows: { rowBytes: outputs / CODES_PER_WORD * 4, multiple: BLOCK_INPUTS },
+    pack(kernels, { address: source, begin, count }, { arrays: { weights } }) {
+      const blocks = inputs / BLOCK_INPUTS,
+        blockBegin = begin / BLOCK_INPUTS,
+        blockCount = count / BLOCK_INPUTS;
+      kernels.packInt4Interleaved({ source, outputs, blocks, blockBegin, blockCount, weights });
+    },
+  };
+}
+
+/** Groups as they lie in memory: each stored one is cut into `split`. */
+interface GroupsInMemory {
+  readonly outputs: number;
+  readonly groups: number;
+  readonly split: number;
+}
+
+function scalesStep(tensor: TensorEntry, inMemory: GroupsInMemory): PackingStep {
+  return {
+    tensor,
+    pack(kernels, { address: source }, { arrays: { scales } }) {
+      kernels.packScales({ source, sourceType: elementTypeOf(tensor), ...inMemory, scales });
+    },
+  };
+}
+
+function zerosStep(tensor: TensorEntry, inMemory: GroupsInMemory): PackingStep {
+  return {
+    tensor,
+    pack(kernels, { address: source }, { arrays: { zeros } }) {
+      kernels.packZeros({ source, bits: BITS, addOne: false, interleaved: true, ...inMemory, zeros });
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * Linear modules that a file holds in full precision: `weight` [outputs, inputs] in f16, bf16 or f32.
+ *
+ * @module
+ */
+import { PANEL_OUTPUTS } from "../../kernels/shared/layout.ts";
+import { elementBytes } from "../../kernels/host/types.ts";
+import type { TensorEntry } from "./containers/safetensors.ts";
+import type { DenseForm, LinearShape, PackingStep, StoredLinear, StoredModule } from "./stored_linear.ts";
+import { checkTensor, elementTypeOf, FLOAT_DTYPES, takeBias } from "./tensor_checks.ts";
+
+/**
+ * Inputs that share a scale when a dense matrix is coded in 8 or 7 bits: one f32 scale adds 6 % to its bytes. docs/numerics.md has
+ * the perplexity with it.
+ */
+const GROUP_INPUTS = 64;
+
+/** What a dense module becomes in memory. */
+export function readDense(
+  module: StoredModule,
+  weight: TensorEntry,
+  { outputs, inputs, kernel }: LinearShape,
+  dense: DenseForm,
+): StoredLinear {
+  checkTensor(weight, FLOAT_DTYPES, kernel ?? [outputs, inputs]);
+  const bias = takeBias(module, outputs);
+  const sourceType = elementTypeOf(weight);
+  const type = dense === "asStored" ? sourceType : dense;
+  const step: PackingStep = {
+    tensor: weight,
+    windows: { rowBytes: inputs * elementBytes(sourceType), multiple: PANEL_OUTPUTS },
+    pack(kernels, { address: source, begin, count: rowCount }, { arrays: { weights, scales } }) {
+      const rows = { source, sourceType, rowCount, inputs, panelBegin: begin / PANEL_OUTPUTS, weights };
+      if (dense === "asStored") kernels.packDense(rows);
+      else kernels.packDenseCodes({ ...rows, codeType: dense, group: GROUP_INPUTS, scales });
+    },
+  };
+  return {
+    format: sourceType,
+    bits: elementBytes(sourceType) * 8,
+    groupSize: 0,
+    settings: { dense },
+    form: {
+      type,
+      outputs,
+      packedInputs: inputs,
+      group: dense === "asStored" ? inputs : GROUP_INPUTS,
+      hasZeros: false,
+      hasBias: bias !== undefined,
+      hasOrder: false,
+    },
+    zeroPoint: dense === "int7" ? 64 : 128,
+    tensors: [...(bias ? [bias] : []), weight],
+    ...(bias && { bias }),
+    steps: () => [step],
+  };
+}

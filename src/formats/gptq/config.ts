@@ -1,0 +1,62 @@
+/**
+ * The quantisation configs of AutoGPTQ and GPTQModel.
+ *
+ * @module
+ */
+import type { Fields } from "../fields.ts";
+import {
+  type ModuleRule,
+  type QuantizationConfig,
+  type QuantizationMethod,
+  readModuleChange,
+  readModuleQuantization,
+} from "../quantization.ts";
+import { gptqLayout } from "./linear.ts";
+
+export const gptqMethod: QuantizationMethod = {
+  names: ["gptq"],
+  // Configs older than the key; AutoAWQ's are told apart by keys that only it writes, and come first.
+  recognises: () => true,
+  readConfig,
+};
+
+function readConfig(fields: Fields): QuantizationConfig {
+  const format = fields.boolean("is_marlin_format")
+    ? "marlin (is_marlin_format)"
+    : fields.string("checkpoint_format", "format") ?? "gptq";
+  if (format !== "gptq" && format !== "gptq_v2") {
+    throw fields.refusal("UNSUPPORTED", "checkpoint_format", "gptq or gptq_v2", format);
+  }
+  requireWords(fields);
+  return {
+    file: fields.file,
+    layout: gptqLayout(format === "gptq"),
+    ...readModuleQuantization(fields),
+    rules: readDynamic(fields, format),
+  };
+}
+
+/** Codes are packed into words of 32 bits. */
+export function requireWords(fields: Fields): void {
+  const dtype = fields.string("pack_dtype") ?? "int32";
+  if (dtype !== "int32") throw fields.refusal("UNSUPPORTED", "pack_dtype", "int32", dtype);
+}
+
+/**
+ * GPTQModel's exceptions, in the order of the file: key `-:regex` leaves modules dense, `+:regex` or `regex`
+ * changes what its value names. Python's `re.match`: anchored at the start of the name, not at its end.
+ *
+ * @see {@link https://github.com/HabanaAI/vllm-fork/blob/95af700/vllm/model_executor/layers/quantization/utils/gptq_utils.py
+ * | gptq_utils.py}
+ */
+function readDynamic(fields: Fields, format: string): ModuleRule[] {
+  const compile = fields.patternCompiler("dynamic");
+  return fields.entries("dynamic").map(([key, value]) => {
+    const isDense = key.startsWith("-:");
+    const pattern = compile(key.replace(/^[-+]:/, ""), { anywhere: false });
+    requireWords(value);
+    const ownFormat = value.string("checkpoint_format", "format") ?? format;
+    if (ownFormat !== format) throw value.refusal("UNSUPPORTED", "checkpoint_format", format, ownFormat);
+    return { pattern: key, matches: pattern.matches, change: isDense ? "dense" : readModuleChange(value) };
+  });
+}

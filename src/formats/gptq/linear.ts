@@ -1,0 +1,204 @@
+/**
+ * GPTQ's packed linear modules. W[k, n] = scales[g, n] · (code[k, n] − zero[g, n]), with g = g_idx[k] or ⌊k / groupSize⌋.
+ *
+ * K = inputs, N = outputs, G = groups of inputs.
+ *
+ * | tensor    | dtype          | shape            | packing                                      |
+ * | --------- | -------------- | ---------------- | -------------------------------------------- |
+ * | `qweight` | I32            | [K·bits / 32, N] | 32 / bits codes per word along K, low first  |
+ * | `scales`  | F16, BF16, F32 | [G, N]           | none                                         |
+ * | `qzeros`  | I32            | [G, N·bits / 32] | 32 / bits zeros per word along N, low first  |
+ * | `g_idx`   | I32            | [K]              | none                                         |
+ * | `bias`    | F16, BF16, F32 | [N]              | none                                         |
+ *
+ * Tools write placeholders of size zero and leave out what is the default: without `qzeros` every zero point is the middle code,
+ * without `g_idx` inputs lie in their own order.
+ *
+ * @module
+ */
+import { BLOCK_INPUTS } from "../../../kernels/shared/layout.ts";
+import { RemoraError } from "../../core/errors.ts";
+import type { TensorEntry } from "../containers/safetensors.ts";
+import { orderByGroup } from "../input_order.ts";
+import type { ModuleQuantization } from "../quantization.ts";
+import type {
+  InputOrder,
+  LinearShape,
+  PackedLayout,
+  PackingStep,
+  StoredLinear,
+  StoredModule,
+} from "../stored_linear.ts";
+import {
+  badTensor,
+  checkTensor,
+  elementTypeOf,
+  FLOAT_DTYPES,
+  groupInMemory,
+  requirePart,
+  takeBias,
+  WORD_DTYPES,
+} from "../tensor_checks.ts";
+
+const WORD_BITS = 32;
+
+/** A module whose tensors have passed their checks. */
+interface GptqLinear extends LinearShape {
+  readonly bits: 4 | 8;
+  /** Input channels per group, K where the config says −1. The last group may be shorter. */
+  readonly groupSize: number;
+  readonly groups: number;
+  readonly codes: TensorEntry;
+  readonly scales: TensorEntry;
+  /** Absent: every zero point is the middle code. */
+  readonly zeros?: TensorEntry;
+  readonly index?: TensorEntry;
+}
+
+/** @param zerosStoredMinusOne Format v1 stores each zero point less one; v2 stores it as it is. */
+export function gptqLayout(zerosStoredMinusOne: boolean): PackedLayout {
+  return {
+    format: "gptq",
+    readLinear(module, shape, quantization) {
+      const linear = checkLinear(module, shape, quantization);
+      return storedLinear(module, linear, zerosStoredMinusOne);
+    },
+  };
+}
+
+function checkLinear(
+  module: StoredModule,
+  { outputs, inputs }: LinearShape,
+  quantization: ModuleQuantization,
+): GptqLinear {
+  const neighbour = ["qweight", "scales", "qzeros", "g_idx"].map(module.find).find(Boolean)!;
+  const codes = requirePart(module, "qweight", neighbour);
+  const scales = requirePart(module, "scales", neighbour);
+  const bits = requireBits(quantization.bits, codes);
+
+  const codesPerWord = WORD_BITS / bits;
+  // Every published model fulfils this, and the kernels' layouts rely on it, for words of four 8-bit codes too.
+  if (outputs % codesPerWord !== 0 || inputs % BLOCK_INPUTS !== 0) {
+    throw badTensor(
+      codes,
+      `inputs in multiples of ${BLOCK_INPUTS} and outputs of ${codesPerWord}`,
+      `${inputs} and ${outputs}`,
+    );
+  }
+  checkTensor(codes, WORD_DTYPES, [inputs / codesPerWord, outputs]);
+
+  const index = module.find("g_idx");
+  if (index !== undefined) checkTensor(index, WORD_DTYPES, [inputs]);
+  const { groupSize: written, symmetric, actOrder } = quantization;
+  const groupSize = written === -1 ? inputs : written;
+  const isReordered = actOrder && written !== -1 && index !== undefined;
+  const groups = isReordered && scales.shape.length === 2 ? scales.shape[0] : Math.ceil(inputs / groupSize);
+  checkTensor(scales, FLOAT_DTYPES, [groups, outputs]);
+
+  const zeros = symmetric === true ? undefined : module.find("qzeros");
+  if (zeros !== undefined) checkTensor(zeros, WORD_DTYPES, [groups, outputs / codesPerWord]);
+  else if (symmetric === false) requirePart(module, "qzeros", neighbour);
+  return { outputs, inputs, bits, groupSize, groups, codes, scales, zeros, index };
+}
+
+function requireBits(bits: number, { file, name }: TensorEntry): 4 | 8 {
+  if (bits === 4 || bits === 8) return bits;
+  throw new RemoraError("UNSUPPORTED", "Cannot load from", {
+    file,
+    tensor: name,
+    expected: "bits to be 4 or 8",
+    found: `${bits}`,
+  });
+}
+
+function storedLinear(module: StoredModule, linear: GptqLinear, addOne: boolean): StoredLinear {
+  const { outputs, inputs, bits, groupSize, groups, codes, scales, zeros, index } = linear;
+  const bias = takeBias(module, outputs);
+  const group = groupInMemory(groups, groupSize, codes);
+  const tensors = [bias, codes, scales, zeros, index].filter((entry) => entry !== undefined);
+  return {
+    format: "gptq",
+    bits,
+    groupSize,
+    settings: { addOne },
+    form: {
+      type: bits === 4 ? "int4" : "int8",
+      outputs,
+      packedInputs: inputs,
+      group,
+      hasZeros: zeros !== undefined,
+      hasBias: bias !== undefined,
+      hasOrder: false,
+    },
+    zeroPoint: 2 ** (bits - 1),
+    tensors,
+    ...(index && {
+      order: { tensor: index, read: (values) => orderByGroup(values, groups, groupSize, index) },
+    }),
+    ...(bias && { bias }),
+    steps: (order) => [
+      codesStep(linear, order),
+      scalesStep(linear, group, order),
+      ...(zeros ? [zerosStep(linear, zeros, group, addOne, order)] : []),
+    ],
+  };
+}
+
+/** Words of 4-bit codes keep their bits and only change their place, so they are packed window by window. */
+function codesStep({ bits, outputs, codes }: GptqLinear, order: InputOrder | undefined): PackingStep {
+  if (bits === 4 && !order) {
+    return {
+      tensor: codes,
+      windows: { rowBytes: outputs * 4, multiple: 1 },
+      pack(kernels, { address: source, begin, count }, { form, arrays: { weights } }) {
+        const blocks = form.packedInputs / BLOCK_INPUTS;
+        kernels.packInt4({ source, outputs, blocks, blockBegin: begin, blockCount: count, weights });
+      },
+    };
+  }
+  return {
+    tensor: codes,
+    pack(kernels, { address: source }, { form, arrays: { order, weights } }) {
+      const call = { source, order, outputs, blocks: form.packedInputs / BLOCK_INPUTS, weights };
+      if (bits === 4) kernels.packInt4Gathered(call);
+      else kernels.packInt8Gathered(call);
+    },
+  };
+}
+
+/**
+ * Into how many groups in memory a stored one was cut. The last stored group may be shorter, so the number of both does not tell.
+ */
+function splitOf({ groups, groupSize, inputs }: GptqLinear, group: number, order?: InputOrder): number {
+  return order?.split ?? (groups === 1 ? Math.ceil(inputs / group) : groupSize / group);
+}
+
+function scalesStep(linear: GptqLinear, group: number, order: InputOrder | undefined): PackingStep {
+  const { outputs, scales: tensor } = linear;
+  return {
+    tensor,
+    pack(kernels, { address: source }, { form, arrays: { scales } }) {
+      const groups = Math.ceil(form.packedInputs / form.group);
+      const split = splitOf(linear, group, order);
+      kernels.packScales({ source, sourceType: elementTypeOf(tensor), outputs, groups, split, scales });
+    },
+  };
+}
+
+function zerosStep(
+  linear: GptqLinear,
+  tensor: TensorEntry,
+  group: number,
+  addOne: boolean,
+  order: InputOrder | undefined,
+): PackingStep {
+  const { bits, outputs } = linear;
+  return {
+    tensor,
+    pack(kernels, { address: source }, { form, arrays: { zeros } }) {
+      const groups = Math.ceil(form.packedInputs / form.group);
+      const split = splitOf(linear, group, order);
+      kernels.packZeros({ source, bits, addOne, interleaved: false, outputs, groups, split, zeros });
+    },
+  };
+}

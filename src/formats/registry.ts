@@ -1,0 +1,134 @@
+/**
+ * Which stored formats load: one line each, and what a linear module is by the tensors that are there.
+ *
+ * Tools write placeholders of size zero, leave out what is the default and quantise some modules only. So neither names nor the
+ * config decide, but presence with at least one element; and half a module is an error that names the missing half, never a
+ * guess.
+ *
+ * @module
+ */
+import { RemoraError } from "../core/errors.ts";
+import type { ModelSource } from "../io/source.ts";
+import { awqMethod } from "./awq/awq.ts";
+import type { Checkpoint } from "./containers/checkpoint.ts";
+import { elementCount, type TensorEntry } from "./containers/safetensors.ts";
+import { readDense } from "./dense.ts";
+import { autoRoundMethod } from "./gptq/auto_round.ts";
+import { gptqMethod } from "./gptq/config.ts";
+import {
+  findQuantizationConfig,
+  moduleQuantization,
+  type QuantizationConfig,
+  type QuantizationMethod,
+} from "./quantization.ts";
+import type { DenseForm, LinearShape, StoredLinear, StoredModule } from "./stored_linear.ts";
+import { badTensor } from "./tensor_checks.ts";
+
+/** A config without `quant_method` belongs to the first that recognises it. */
+const METHODS: readonly QuantizationMethod[] = [awqMethod, gptqMethod, autoRoundMethod];
+
+/** Tensors that only a quantised module has. */
+const PACKED_PARTS = ["qweight", "qzeros", "scales", "g_idx"];
+/** Those of layouts that we know and do not read. */
+const FOREIGN_PARTS = ["weight_packed", "B"];
+
+/**
+ * Reads the quantisation config of a model.
+ *
+ * @returns `undefined` if it has none.
+ * @throws {RemoraError} `BAD_CONFIG` for values that cannot be, `UNSUPPORTED` for formats we do not read; both name the file, the
+ * key and the value.
+ */
+export async function readQuantizationConfig(source: ModelSource): Promise<QuantizationConfig | undefined> {
+  const fields = await findQuantizationConfig(source);
+  if (fields === undefined) return undefined;
+  const name = fields.string("quant_method", "method");
+  const method = METHODS.find(({ names, recognises }) =>
+    name === undefined ? recognises?.(fields) : names.includes(name)
+  );
+  if (method !== undefined) return method.readConfig(fields);
+  const known = METHODS.flatMap(({ names }) => names[0]);
+  throw fields.refusal("UNSUPPORTED", "quant_method", known.join(" or "), name!);
+}
+
+/**
+ * Decides what a linear module is and checks dtypes and shapes. No tensor data are read.
+ *
+ * Where the config calls a module dense but packed tensors are there, the tensors win and the config's general
+ * values apply: a wrong bit width or group size cannot pass the shape checks.
+ *
+ * @param name Full name in the file, without a trailing dot.
+ * @param shape What the model's config demands of it.
+ * @param config `undefined` if the checkpoint has none; then packed tensors are refused.
+ * @param dense What becomes of the module if it is dense.
+ * @returns `undefined` if no tensor of the module has elements.
+ * @throws {RemoraError} `BAD_TENSOR`, `MISSING_TENSOR` (half a module), `BAD_CONFIG` or `UNSUPPORTED`, naming file and
+ * tensor.
+ */
+export function readLinear(
+  checkpoint: Checkpoint,
+  name: string,
+  shape: LinearShape,
+  config: QuantizationConfig | undefined,
+  dense: DenseForm,
+): StoredLinear | undefined {
+  const module: StoredModule = { name, find: (part) => nonEmpty(checkpoint, `${name}.${part}`) };
+  const weight = module.find("weight");
+  const foreign = FOREIGN_PARTS.map(module.find).find((entry) => entry !== undefined);
+  const packed = PACKED_PARTS.map(module.find).find((entry) => entry !== undefined) ?? foreign;
+  if (weight !== undefined && packed !== undefined) {
+    throw badTensor(weight, "a dense weight or quantised tensors", `both it and "${packed.name}"`);
+  }
+  if (weight !== undefined) return readDense(module, weight, shape, dense);
+  if (packed === undefined) return undefined;
+  if (foreign !== undefined) throw foreignLayout(foreign);
+  if (config === undefined) throw withoutConfig(packed);
+  const settings = moduleQuantization(config, name);
+  return config.layout.readLinear(module, shape, settings === "dense" ? config : settings);
+}
+
+/**
+ * {@linkcode readLinear} for a module that the model cannot do without.
+ *
+ * @throws {RemoraError} Also `MISSING_TENSOR`, naming the module, if it is absent.
+ */
+export function requireLinear(
+  checkpoint: Checkpoint,
+  name: string,
+  shape: LinearShape,
+  config: QuantizationConfig | undefined,
+  dense: DenseForm,
+): StoredLinear {
+  const linear = readLinear(checkpoint, name, shape, config, dense);
+  if (linear !== undefined) return linear;
+  throw new RemoraError("MISSING_TENSOR", `Cannot find the module "${name}" in`, {
+    file: checkpoint.source.label ?? "the model",
+    expected: "a weight or quantised tensors with elements",
+    found: [...checkpoint.tensors.keys()].some((tensor) => tensor.startsWith(name + "."))
+      ? "tensors without elements only"
+      : "none",
+  });
+}
+
+function nonEmpty(checkpoint: Checkpoint, name: string): TensorEntry | undefined {
+  const entry = checkpoint.tensors.get(name);
+  return entry !== undefined && elementCount(entry.shape) > 0 ? entry : undefined;
+}
+
+function foreignLayout({ file, name }: TensorEntry): RemoraError {
+  return new RemoraError("UNSUPPORTED", "Cannot load from", {
+    file,
+    tensor: name,
+    expected: "GPTQ's or AWQ's tensors",
+    found: "another INT4 layout",
+  });
+}
+
+function withoutConfig({ file, name }: TensorEntry): RemoraError {
+  return new RemoraError("BAD_CONFIG", "Cannot load from", {
+    file,
+    tensor: name,
+    expected: "a quantization_config in config.json, or quantize_config.json",
+    found: "neither",
+  });
+}

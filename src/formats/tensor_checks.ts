@@ -1,0 +1,87 @@
+/**
+ * What the formats demand of the tensors that they find.
+ *
+ * @module
+ */
+import { BLOCK_INPUTS, GROUP_INPUTS_MAX } from "../../kernels/shared/layout.ts";
+import type { ElementType } from "../../kernels/host/types.ts";
+import { RemoraError } from "../core/errors.ts";
+import type { Dtype, TensorEntry } from "./containers/safetensors.ts";
+import type { StoredModule } from "./stored_linear.ts";
+
+/** Dtypes of values that we widen. */
+export const FLOAT_DTYPES: readonly Dtype[] = ["F16", "BF16", "F32"];
+/** Dtypes of packed words. */
+export const WORD_DTYPES: readonly Dtype[] = ["I32"];
+
+/** @throws {RemoraError} `BAD_TENSOR`, with both dtypes and shapes. */
+export function checkTensor(entry: TensorEntry, dtypes: readonly Dtype[], shape: readonly number[]): void {
+  const fits = dtypes.includes(entry.dtype) && entry.shape.length === shape.length &&
+    shape.every((size, axis) => entry.shape[axis] === size);
+  if (fits) return;
+  throw badTensor(
+    entry,
+    `${dtypes.join(" or ")} [${shape.join(", ")}]`,
+    `${entry.dtype} [${entry.shape.join(", ")}]`,
+  );
+}
+
+/** The bias of a module, checked. */
+export function takeBias(module: StoredModule, outputs: number): TensorEntry | undefined {
+  const bias = module.find("bias");
+  if (bias !== undefined) checkTensor(bias, FLOAT_DTYPES, [outputs]);
+  return bias;
+}
+
+/**
+ * A tensor that a quantised module cannot do without.
+ *
+ * @param neighbour A tensor of the module that is there.
+ * @throws {RemoraError} `MISSING_TENSOR`, naming it.
+ */
+export function requirePart(module: StoredModule, part: string, neighbour: TensorEntry): TensorEntry {
+  const entry = module.find(part);
+  if (entry !== undefined) return entry;
+  throw new RemoraError("MISSING_TENSOR", "Cannot load from", {
+    file: neighbour.file,
+    // As the file spells its neighbour: the module's name may be ours.
+    tensor: neighbour.name.slice(0, neighbour.name.lastIndexOf(".") + 1) + part,
+    expected: "elements",
+    found: "none, in a quantised module",
+  });
+}
+
+/** The longest run of at most GROUP_INPUTS_MAX inputs into which stored groups can be cut evenly. */
+export function groupInMemory(groups: number, groupSize: number, { file, name }: TensorEntry): number {
+  if (groups === 1) return GROUP_INPUTS_MAX;
+  for (let run = GROUP_INPUTS_MAX; run > 0; run -= BLOCK_INPUTS) if (groupSize % run === 0) return run;
+  throw new RemoraError("UNSUPPORTED", "Cannot load", {
+    file,
+    tensor: name,
+    expected: `group_size in multiples of ${BLOCK_INPUTS}`,
+    found: `${groupSize}`,
+  });
+}
+
+/** The element type of a tensor of FLOAT_DTYPES. */
+export function elementTypeOf({ dtype }: TensorEntry): ElementType {
+  return dtype === "F16" ? "f16" : dtype === "BF16" ? "bf16" : "f32";
+}
+
+export function badTensor({ file, name }: TensorEntry, expected: string, found: string): RemoraError {
+  return new RemoraError("BAD_TENSOR", "Cannot load from", { file, tensor: name, expected, found });
+}
+
+/**
+ * Checks that values are finite, in pieces of any size.
+ *
+ * @param values Raw bits for F16 and BF16, numbers for F32.
+ * @throws {RemoraError} `BAD_TENSOR`, naming the tensor.
+ */
+export function checkFinite(values: Uint16Array | Float32Array, entry: TensorEntry): void {
+  const exponent = entry.dtype === "BF16" ? 0x7f80 : 0x7c00;
+  const isFinite = values instanceof Float32Array
+    ? values.every(Number.isFinite)
+    : values.every((bits) => (bits & exponent) !== exponent);
+  if (!isFinite) throw badTensor(entry, "finite values", "NaN or infinity");
+}

@@ -1,0 +1,44 @@
+/**
+ * Which files make a model. Everything that reads, looks for or lists them takes their names from here.
+ *
+ * @module
+ */
+
+/** What the model is: architecture and sizes, often its quantisation too. */
+export const CONFIG_FILE = "config.json";
+/** Settings of generation and the ids that end an answer. */
+export const GENERATION_CONFIG_FILE = "generation_config.json";
+
+/** Quantisation settings of tools that keep them apart from config.json, in the order in which they are looked for. */
+export const QUANTIZATION_CONFIG_FILES = ["quantize_config.json", "quant_config.json"] as const;
+
+/** Weights in one file, and the index of weights in several. */
+export const WEIGHTS_FILE = "model.safetensors";
+export const WEIGHTS_SUFFIX = ".safetensors";
+export const INDEX_SUFFIX = ".safetensors.index.json";
+export const INDEX_FILE = `model${INDEX_SUFFIX}`;
+
+export const TOKENIZER_FILE = "tokenizer.json";
+export const TOKENIZER_CONFIG_FILE = "tokenizer_config.json";
+export const CHAT_TEMPLATE_FILES = ["chat_template.jinja", "chat_template.json"] as const;
+
+/** How pictures are prepared; transformers 5 writes the second. */
+export const PREPROCESSOR_CONFIG_FILE = "preprocessor_config.json";
+export const PROCESSOR_CONFIG_FILE = "processor_config.json";
+
+/** Weights as they lie in memory, written into the same folder on request. */
+export const REPACKED_FILE = "repacked.remora";
+
+/** Names to look for where there is no listing; shards come from the index. */
+export const KNOWN_FILES: readonly string[] = [
+  CONFIG_FILE,
+  GENERATION_CONFIG_FILE,
+  ...QUANTIZATION_CONFIG_FILES,
+  WEIGHTS_FILE,
+  INDEX_FILE,
+  TOKENIZER_FILE,
+  TOKENIZER_CONFIG_FILE,
+  ...CHAT_TEMPLATE_FILES,
+  PREPROCESSOR_CONFIG_FILE,
+  PROCESSOR_CONFIG_FILE,
+];

@@ -1,0 +1,104 @@
+/**
+ * What a model is, from its headers alone: configs are read and checked, and every tensor that will be needed is found.
+ *
+ * @module
+ */
+import { RemoraError } from "../core/errors.ts";
+import { CONFIG_BYTES_MAX } from "../core/limits.ts";
+import { type Checkpoint, openCheckpoint } from "../formats/containers/checkpoint.ts";
+import { respellRules, respellTensors } from "../formats/names.ts";
+import { readQuantizationConfig } from "../formats/registry.ts";
+import type { GenerationDefaults } from "../generation/model.ts";
+import type { ModelInfo } from "../generation/model_info.ts";
+import { CONFIG_FILE } from "../io/model_files.ts";
+import { openSource } from "../io/open.ts";
+import { readJsonObject } from "../io/read.ts";
+import type { ModelSource } from "../io/source.ts";
+import { architectureOf, type Architectures } from "../models/architecture.ts";
+import { ConfigReader } from "../models/config_reader.ts";
+import { Decoder } from "../models/decoder.ts";
+import type { HostEvents } from "../platform/events.ts";
+import { memoryLimit } from "../platform/memory_limit.ts";
+import type { Platform } from "../platform/platform.ts";
+import { WeightPlan } from "../weights/plan.ts";
+import { type DescribedModel, describeModel } from "./describe_model.ts";
+import { type MemoryPlan, planMemory } from "./memory_plan.ts";
+import { chooseOptions, type ChosenOptions, type LoadOptions } from "./options.ts";
+import { readGenerationDefaults } from "./text_files.ts";
+
+/** What loading needs of its surroundings. */
+export interface Surroundings {
+  platform: Platform;
+  /** The architectures that there are. */
+  architectures: Architectures;
+  events: HostEvents;
+}
+
+/** A model as its headers describe it, and how it will be loaded. Its source is open. */
+export interface InspectedModel extends DescribedModel {
+  source: ModelSource;
+  checkpoint: Checkpoint;
+  options: ChosenOptions;
+  memory: MemoryPlan;
+  info: ModelInfo;
+  defaults: GenerationDefaults;
+  /** The parsed config.json. */
+  config: unknown;
+}
+
+/** @throws {RemoraError} As `loadModel`; the source is closed then. */
+export async function inspect(
+  where: string | URL | ModelSource,
+  options: LoadOptions,
+  surroundings: Surroundings,
+): Promise<InspectedModel> {
+  const { platform } = surroundings;
+  const { signal, offline } = options;
+  const chosen = chooseOptions(options, platform);
+  signal?.throwIfAborted();
+  const source = await openSource(platform, where, { offline, signal });
+  try {
+    const model = await readModel(source, chosen, surroundings);
+    const { memoryBytes } = options;
+    const limit = memoryBytes === undefined
+      ? memoryLimit(platform.memory)
+      : { bytes: memoryBytes, source: "memoryBytes" };
+    const memory = planMemory(model, { ...options, ...chosen }, limit);
+    return { ...model, source, options: chosen, memory, info: describeModel(model, memory) };
+  } catch (error) {
+    source.close?.();
+    throw error;
+  }
+}
+
+async function readModel(
+  source: ModelSource,
+  { precision, dense, crossAttentionRows }: ChosenOptions,
+  { architectures, events }: Surroundings,
+): Promise<DescribedModel & Pick<InspectedModel, "checkpoint" | "defaults" | "config">> {
+  const json = await readConfig(source);
+  const config = new ConfigReader(CONFIG_FILE, json);
+  const architecture = architectureOf(architectures, config);
+  const spellings = architecture.spellings ?? [];
+  const checkpoint = respellTensors(await openCheckpoint(source), spellings);
+  const { decoder: decoderConfig, vision: takeVision } = architecture.read(
+    config,
+    (tensor) => checkpoint.tensors.get(tensor)?.shape,
+  );
+  const defaults = await readGenerationDefaults(source, config);
+  const quantization = await readQuantizationConfig(source);
+  const rules = quantization && respellRules(quantization, spellings);
+  const plan = new WeightPlan(checkpoint, rules, precision, dense);
+  const decoder = new Decoder(decoderConfig, plan, architecture.decoderPrefix);
+  const vision = await takeVision?.({ weights: plan, source, crossAttentionRows, events });
+  return { name: config.string("model_type"), decoder, vision, plan, checkpoint, defaults, config: json };
+}
+
+async function readConfig(source: ModelSource): Promise<Record<string, unknown>> {
+  const json = await readJsonObject(source, await source.list(), CONFIG_FILE, CONFIG_BYTES_MAX, "BAD_CONFIG");
+  if (json) return json;
+  throw new RemoraError("FILE_NOT_FOUND", "Cannot find", {
+    file: CONFIG_FILE,
+    found: `none in ${source.label ?? "the model"}`,
+  });
+}

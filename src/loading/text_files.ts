@@ -1,0 +1,111 @@
+/**
+ * The files that turn text into tokens and back: tokenizer, chat template, end-of-text ids.
+ *
+ * @module
+ */
+import { RemoraError } from "../core/errors.ts";
+import { CHAT_TEMPLATE_BYTES_MAX, CONFIG_BYTES_MAX, TOKENIZER_BYTES_MAX } from "../core/limits.ts";
+import type { GenerationDefaults, ModelText } from "../generation/model.ts";
+import {
+  CHAT_TEMPLATE_FILES,
+  GENERATION_CONFIG_FILE,
+  TOKENIZER_CONFIG_FILE,
+  TOKENIZER_FILE,
+} from "../io/model_files.ts";
+import { readBytes, readJsonObject } from "../io/read.ts";
+import type { ModelSource } from "../io/source.ts";
+import { ConfigReader } from "../models/config_reader.ts";
+import type { SamplingOptions } from "../sampling/sampler.ts";
+import { ChatTemplate } from "../text/chat_template.ts";
+import { type ChatTemplateFiles, findChatTemplate, findSpecialTokens } from "../text/chat_template_source.ts";
+import { Tokenizer } from "../text/tokenizer.ts";
+
+/**
+ * The contents of the text files. The tokenizer is parsed at once: done before the weights are read, its garbage does not
+ * add to the peak of memory (10 MB for a vocabulary of 49,152). The template waits until it is needed.
+ */
+export class TextFiles implements ModelText {
+  readonly #label: string;
+  readonly #contents: ReadonlyMap<string, Uint8Array>;
+  readonly #tokenizer?: Tokenizer;
+  #template?: ChatTemplate;
+
+  private constructor(label: string, contents: Map<string, Uint8Array>) {
+    this.#label = label;
+    this.#contents = contents;
+    const json = contents.get(TOKENIZER_FILE);
+    if (!json) return;
+    const files = { tokenizer: TOKENIZER_FILE, config: TOKENIZER_CONFIG_FILE };
+    this.#tokenizer = Tokenizer.parse(json, contents.get(TOKENIZER_CONFIG_FILE), files);
+    contents.delete(TOKENIZER_FILE);
+  }
+
+  /** @throws {RemoraError} BAD_TOKENIZER for a damaged one, BAD_TEMPLATE for a file above its limit. */
+  static async read(source: ModelSource): Promise<TextFiles> {
+    const files = await source.list();
+    const contents = new Map<string, Uint8Array>();
+    for (const name of [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, ...CHAT_TEMPLATE_FILES]) {
+      const limit = name === TOKENIZER_FILE ? TOKENIZER_BYTES_MAX : CHAT_TEMPLATE_BYTES_MAX;
+      const size = files.get(name);
+      if (size === undefined) continue;
+      if (size > limit) {
+        throw new RemoraError(name === TOKENIZER_FILE ? "BAD_TOKENIZER" : "BAD_TEMPLATE", "Cannot read", {
+          file: name,
+          expected: `at most ${limit} bytes`,
+          found: `${size}`,
+        });
+      }
+      contents.set(name, await readBytes(source, name, 0, size));
+    }
+    return new TextFiles(source.label ?? "the model", contents);
+  }
+
+  /** @throws {RemoraError} FILE_NOT_FOUND where the model has none. */
+  get tokenizer(): Tokenizer {
+    if (!this.#tokenizer) throw this.#missing(TOKENIZER_FILE);
+    return this.#tokenizer;
+  }
+
+  /** @throws {RemoraError} FILE_NOT_FOUND where the model has none, BAD_TEMPLATE */
+  get template(): ChatTemplate {
+    if (this.#template) return this.#template;
+    const found = findChatTemplate(Object.fromEntries(this.#contents) as ChatTemplateFiles);
+    if (!found) throw this.#missing("chat_template");
+    const config = this.#contents.get(TOKENIZER_CONFIG_FILE);
+    this.#template = new ChatTemplate(found.source, config ? findSpecialTokens(config) : {}, found.label);
+    return this.#template;
+  }
+
+  #missing(file: string): RemoraError {
+    return new RemoraError("FILE_NOT_FOUND", "Cannot find", { file, found: `none in ${this.#label}` });
+  }
+}
+
+/**
+ * config.json and generation_config.json. A model that does not ask for sampling is greedy, as in transformers.
+ *
+ * @throws {RemoraError} BAD_CONFIG
+ */
+export async function readGenerationDefaults(
+  source: ModelSource,
+  config: ConfigReader,
+): Promise<GenerationDefaults> {
+  const files = await source.list();
+  const json = await readJsonObject(source, files, GENERATION_CONFIG_FILE, CONFIG_BYTES_MAX, "BAD_CONFIG");
+  const generation = new ConfigReader(GENERATION_CONFIG_FILE, json ?? {});
+  // Models of several parts keep the ids with their decoder.
+  const text = config.section("text_config");
+  const idsOf = (key: string) => [config, text, generation].flatMap((file) => file.integers(key));
+  const endIds = new Set(idsOf("eos_token_id"));
+  const [beginId] = idsOf("bos_token_id");
+  if (!generation.boolean("do_sample", false)) return { endIds, beginId, sampling: { temperature: 0 } };
+  const sampling: SamplingOptions = { temperature: generation.numberAbove("temperature", 0, 1) };
+  if (generation.has("top_k")) sampling.topK = generation.integer("top_k", 0, Number.MAX_SAFE_INTEGER);
+  if (generation.has("top_p")) sampling.topP = generation.numberAbove("top_p", 0);
+  if (generation.has("min_p")) sampling.minP = generation.numberAbove("min_p", -1);
+  if (generation.has("typical_p")) sampling.typicalP = generation.numberAbove("typical_p", 0);
+  if (generation.has("repetition_penalty")) {
+    sampling.repeatPenalty = generation.numberAbove("repetition_penalty", 0);
+  }
+  return { endIds, beginId, sampling };
+}

@@ -1,0 +1,29 @@
+/**
+ * SmolLM3: Llama in which some layers (every fourth) have no rotary positions.
+ *
+ * transformers models/smollm3.
+ *
+ * @module
+ */
+import { LAYER_COUNT_MAX } from "../core/limits.ts";
+import type { ConfigReader } from "./config_reader.ts";
+import type { DecoderConfig } from "./decoder_config.ts";
+import { readLayerCount, readLlamaFamily, readWindow, slidingLayers } from "./llama_family.ts";
+
+export function readSmolLm3(config: ConfigReader): DecoderConfig {
+  const count = readLayerCount(config);
+  const interval = config.integer("no_rope_layer_interval", 1, LAYER_COUNT_MAX, 4);
+  const isFlag = (value: unknown): value is number => value === 0 || value === 1;
+  // The list's name says the opposite of its meaning: 1 is a layer with rotary positions.
+  const rotated = config.has("no_rope_layers")
+    ? config.list("no_rope_layers", count, "of 0 or 1", isFlag)
+    : Array.from({ length: count }, (_, layer) => (layer + 1) % interval === 0 ? 0 : 1);
+  const window = config.boolean("use_sliding_window", false) ? readWindow(config) : 0;
+  const sliding = slidingLayers(config, count, (layer) => rotated[layer] === 1);
+  return readLlamaFamily(config, {
+    positionsOf: (layer) => ({
+      window: sliding[layer] ? window : 0,
+      rotary: rotated[layer] === 1 ? 0 : undefined,
+    }),
+  });
+}

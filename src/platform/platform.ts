@@ -1,0 +1,86 @@
+/**
+ * What the library asks of the runtime that it runs on. The entry point (mod.ts for Deno) hands in an implementation; no other
+ * code looks for one.
+ *
+ * @module
+ */
+import type { StartWorker } from "../../kernels/host/worker_pool.ts";
+import type { MemoryReadings } from "./memory_limit.ts";
+
+/** SHA-256 of bytes that come piece by piece. */
+export interface Hash {
+  update(bytes: Uint8Array): Hash;
+  digest(): Uint8Array;
+}
+
+/** A file that is open for reading. */
+export interface ReadableFile extends Disposable {
+  /** Bytes at the time it was opened. */
+  readonly size: number;
+  /** Whether it is a file at all, not a device or a pipe. */
+  readonly isFile: boolean;
+  /**
+   * Fills `target`, shared memory included, with the bytes from `position` on.
+   *
+   * @returns Bytes that were there.
+   */
+  readInto(position: number, target: Uint8Array): number;
+}
+
+/** A file that is open for writing. */
+export interface WritableFile {
+  /** Appends all of the bytes. */
+  write(bytes: Uint8Array): void;
+}
+
+/** An entry of a directory. */
+export interface DirectoryEntry {
+  readonly name: string;
+  /** Bytes; of files only, links followed. */
+  readonly size: number;
+}
+
+/** The file system, within the permissions that were granted; nothing here asks for one. */
+export interface FileSystem {
+  /**
+   * Whether a path is a directory; `undefined` where that may not be known without asking.
+   */
+  isDirectory(path: string): boolean | undefined;
+  /**
+   * The files of a directory. Links are followed; what is neither a file nor leads to one is left out.
+   *
+   * @throws {RemoraError} FILE_NOT_FOUND when it is not there or may not be read, BAD_ARGUMENT when it is a file.
+   */
+  listFiles(directory: string): DirectoryEntry[];
+  /**
+   * @param allow What to name as the permission that is missing; default: the path itself.
+   * @throws {RemoraError} FILE_NOT_FOUND when it is not there or may not be read.
+   */
+  open(path: string, allow?: string): ReadableFile;
+  /**
+   * Writes a file so that at any time it is the old one or the new one: it is written as `PATH.partial` and renamed, where that
+   * path may be written and read. Elsewhere it is written in place, and its reader must notice one that was not finished.
+   *
+   * @throws {RemoraError} BAD_FILE when it cannot be written. What `write` throws itself.
+   */
+  replace(path: string, write: (file: WritableFile) => Promise<void>): Promise<void>;
+  /** Whether a path may be read or written without asking for a permission. */
+  isPermitted(access: "read" | "write", path: string): boolean;
+}
+
+/** A runtime. */
+export interface Platform {
+  readonly files: FileSystem;
+  startWorker: StartWorker;
+  createHash(): Hash;
+  /** Whether a host may be reached without asking for a permission. */
+  mayReach(host: string): boolean;
+  /** Processors that this process may use: physical cores where they are known. */
+  processors(): number;
+  memory: MemoryReadings;
+  /**
+   * Resolves when the host has handled events that were pending: a short pause handles those of the event loop, a long one
+   * signals and sockets too.
+   */
+  pause(kind: "short" | "long"): Promise<void>;
+}

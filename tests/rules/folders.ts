@@ -1,0 +1,25 @@
+/**
+ * The folders of the library in the order in which data flow through them. A file imports from its own folder and from those before
+ * it, and from nowhere else.
+ *
+ * @module
+ */
+export const FOLDERS: readonly string[] = [
+  "src/core",
+  "kernels/shared",
+  "kernels/host",
+  "src/platform",
+  "src/io",
+  "src/formats",
+  "src/weights",
+  "src/ops",
+  "src/layers",
+  "src/image",
+  "src/text",
+  "src/vision",
+  "src/models",
+  "src/sequence",
+  "src/sampling",
+  "src/generation",
+  "src/loading",
+];

@@ -1,0 +1,32 @@
+/**
+ * The library's sources, for tests that hold rules over all of them.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** A source file. */
+export interface Source {
+  /** From the repository's root, such as `src/core/errors.ts`. */
+  path: string;
+  text: string;
+}
+
+/** The TypeScript and JavaScript files of a folder, those below it included. */
+export function sourcesIn(folder: string): Source[] {
+  return [...Deno.readDirSync(ROOT + folder)].flatMap(({ name, isDirectory }) => {
+    const path = `${folder}/${name}`;
+    if (isDirectory) return sourcesIn(path);
+    return /\.(ts|js)$/.test(name) ? [{ path, text: Deno.readTextFileSync(ROOT + path) }] : [];
+  });
+}
+
+/** What a file imports and re-exports, as paths from the root; packages and runtime modules as they are written. */
+export function importsOf({ path, text }: Source): string[] {
+  const pattern = /\b(?:import|export)\b[^"';]*?from\s+"([^"]+)"|\bimport\s*\(?\s*"([^"]+)"/g;
+  return [...text.matchAll(pattern)].map(([, from, alone]) => from ?? alone).map((name) =>
+    name.startsWith(".") ? new URL(name, `file:///${path}`).pathname.slice(1) : name
+  );
+}

@@ -1,0 +1,106 @@
+/**
+ * Rules that keep the structure: where imports may go, and which words belong to which folders.
+ */
+import { deepEqual, ok } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { codeFigures, withoutComments } from "../../tools/code_figures.ts";
+import { FOLDERS } from "./folders.ts";
+import { importsOf, sourcesIn } from "./sources.ts";
+
+const LIBRARY = FOLDERS.flatMap(sourcesIn);
+const folderOf = (path: string) => FOLDERS.findIndex((folder) => path.startsWith(`${folder}/`));
+
+/** Lines of code, not comments, that match, with their places. */
+function linesWith(pattern: RegExp, isIn: (path: string) => boolean): string[] {
+  return LIBRARY.filter(({ path }) => isIn(path)).flatMap(({ path, text }) =>
+    withoutComments(text).split("\n").flatMap((line, i) =>
+      pattern.test(line) ? [`${path}:${i + 1} ${line.trim()}`] : []
+    )
+  );
+}
+
+Deno.test("imports are found in every form", () => {
+  const text = `import a from "./a.ts";
+import { b,
+  c } from "../b.ts";
+export * from "../../kernels/host/c.ts";
+const d = await import("./d.ts");
+import "e";`;
+  deepEqual(importsOf({ path: "src/x/y.ts", text }), [
+    "src/x/a.ts",
+    "src/b.ts",
+    "kernels/host/c.ts",
+    "src/x/d.ts",
+    "e",
+  ]);
+});
+
+Deno.test("every folder of the library is in the list", () => {
+  const folders = [...Deno.readDirSync(fileURLToPath(new URL("../../src", import.meta.url)))].map((
+    { name },
+  ) => `src/${name}`);
+  deepEqual(folders.filter((folder) => !FOLDERS.includes(folder)), []);
+  ok(LIBRARY.length > 100);
+});
+
+Deno.test("imports go one way: from each folder to itself and those before it", () => {
+  const wrong = LIBRARY.flatMap((source) =>
+    importsOf(source).filter((name) => /^(src|kernels|cli|tools|bench|tests)\/.*\.[tj]s$/.test(name)).flatMap(
+      (name) => {
+        const to = folderOf(name);
+        return to >= 0 && to <= folderOf(source.path) ? [] : [`${source.path} → ${name}`];
+      },
+    )
+  );
+  deepEqual(wrong, []);
+});
+
+Deno.test("layers and models import nothing from the kernels", () => {
+  const wrong = LIBRARY.filter(({ path }) => /^src\/(layers|models)\//.test(path)).flatMap((source) =>
+    importsOf(source).filter((name) => name.startsWith("kernels/")).map((name) => `${source.path} → ${name}`)
+  );
+  deepEqual(wrong, []);
+});
+
+Deno.test("layers and models compute no addresses", () => {
+  const { addressArithmetic } = codeFigures(fileURLToPath(new URL("../..", import.meta.url)).slice(0, -1));
+  deepEqual(addressArithmetic.map(({ place }) => place), []);
+});
+
+Deno.test("no word of a stored format after formats", () => {
+  const pattern = /\b\w*(gptq|awq|marlin|auto_?round|gguf|qweight|qzeros|g_idx|compressed_?tensors)\w*\b/i;
+  deepEqual(linesWith(pattern, (path) => folderOf(path) > FOLDERS.indexOf("src/formats")), []);
+});
+
+Deno.test("no word of an architecture outside models", () => {
+  // "llama3" is the name of a way to stretch rotary positions.
+  const pattern = /\b(mllama|llama(?!3")|mistral|phi3|qwen\d|gemma\d?|smollm\d?)/i;
+  deepEqual(
+    linesWith(
+      pattern,
+      (path) => !path.startsWith("src/models/") && !path.startsWith("src/formats/synthetic"),
+    ),
+    [],
+  );
+});
+
+Deno.test("no name of a runtime outside of platform", () => {
+  const pattern = /\bDeno\b|"node:|\bprocess\.(?!\d)|\bnavigator\b|\bglobalThis\.(Deno|process|navigator)\b/;
+  deepEqual(linesWith(pattern, (path) => !path.startsWith("src/platform/")), []);
+});
+
+Deno.test("the command line, tools and benchmarks use the library through mod.ts alone", () => {
+  const wrong = ["cli", "tools", "bench"].flatMap(sourcesIn).flatMap((source) =>
+    importsOf(source).filter((name) => name.startsWith("src/") || name.startsWith("kernels/"))
+      .filter((name) => !name.startsWith("kernels/bench/")).map((name) => `${source.path} → ${name}`)
+  );
+  deepEqual(wrong, []);
+});
+
+Deno.test("no file of the library has more than 500 lines, no function more than 80", () => {
+  const { longestFile, longestFunction } = codeFigures(
+    fileURLToPath(new URL("../..", import.meta.url)).slice(0, -1),
+  );
+  ok(longestFile.lines <= 500, JSON.stringify(longestFile));
+  ok(longestFunction.lines <= 80, JSON.stringify(longestFunction));
+});

@@ -1,0 +1,116 @@
+/**
+ * Sequences that run at the same time, against the same sequences one after the other: every bit must be equal.
+ */
+import assert from "node:assert/strict";
+import { loadModel, type LoadOptions, type Model } from "../../mod.ts";
+import { denoPlatform } from "../../src/platform/deno.ts";
+import { HostEvents } from "../../src/platform/events.ts";
+import { Scheduler } from "../../src/sequence/scheduler.ts";
+import type { Decoder, Step } from "../../src/models/decoder.ts";
+import { goldenPath, goldenTest } from "../shared.ts";
+
+const SCENES = "models/scenes-mllama-int4";
+
+/** Prompts of different lengths, so that the sequences are at different positions. */
+const PROMPTS = [[1], [5, 6, 7], [9, 8], [3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1], [8], [2, 8, 1, 8], [
+  4,
+  4,
+  4,
+  4,
+  4,
+]];
+
+/** Logits of a prompt and of `count` greedy tokens behind it. */
+async function follow(model: Model, prompt: readonly number[], count: number): Promise<Float32Array[]> {
+  using sequence = model.createSequence();
+  const rows: Float32Array[] = [];
+  let ids = [...prompt];
+  for (let i = 0; i <= count; i++) {
+    const { data } = await sequence.forward(ids);
+    rows.push(data);
+    ids = [data.indexOf(data.reduce((most, x) => Math.max(most, x)))];
+  }
+  return rows;
+}
+
+async function assertSameTogether(model: Model, count: number): Promise<void> {
+  const alone: Float32Array[][] = [];
+  for (const prompt of PROMPTS) alone.push(await follow(model, prompt, count));
+  for (const size of [2, 3, PROMPTS.length]) {
+    const together = await Promise.all(PROMPTS.slice(0, size).map((prompt) => follow(model, prompt, count)));
+    assert.deepEqual(together, alone.slice(0, size), `${size} sequences`);
+  }
+}
+
+const CASES: [string, LoadOptions][] = [
+  ["gptq-v1-sym-g32", { threads: 1 }],
+  ["gptq-desc-act", { threads: 2, kvCache: "int8" }],
+  ["arch-gemma3-text", { threads: 2, bankBytes: 7 * 2 ** 20 }],
+  ["arch-mistral", { threads: 1, precision: "f32" }],
+  ["arch-phi3-longrope", { threads: 1, kernels: "strict" }],
+];
+
+for (const [name, options] of CASES) {
+  goldenTest(name, `sequences in one pass get the bits that each gets alone`, async () => {
+    await using model = await loadModel(goldenPath(name), options);
+    await assertSameTogether(model, 12);
+  });
+}
+
+Deno.test("answers about pictures at the same time are those of one after the other", async () => {
+  await using model = await loadModel(SCENES, { threads: 2 });
+  const pictures = ["one-tile", "wide", "two-by-two"].map((name) =>
+    Deno.readFileSync(`${SCENES}/reference/${name}.png`)
+  );
+  const ask = (image: Uint8Array | undefined, content: string) =>
+    model.complete({
+      messages: [{ role: "user", content }],
+      ...(image && { images: [image] }),
+      maxTokens: 12,
+      temperature: 0.8,
+      seed: 5,
+    });
+  const requests = [...pictures, undefined].map((image) => () => ask(image, "Describe the picture."));
+  const alone = [];
+  for (const request of requests) alone.push(await request());
+  const together = await Promise.all(requests.map((request) => request()));
+  assert.deepEqual(together.map(({ tokenIds }) => tokenIds), alone.map(({ tokenIds }) => tokenIds));
+});
+
+Deno.test("a sequence that is stopped while others advance stops alone", async () => {
+  await using model = await loadModel(SCENES, { threads: 1 });
+  const expected = await follow(model, [5, 6, 7], 20);
+  const controller = new AbortController();
+  const stopped = model.complete({ prompt: [1, 2], maxTokens: 200, stop: [], signal: controller.signal });
+  const going = follow(model, [5, 6, 7], 20);
+  setTimeout(() => controller.abort(new Error("enough")), 1);
+  await assert.rejects(stopped, /enough/);
+  assert.deepEqual(await going, expected);
+});
+
+Deno.test("sequences that keep coming share every pass", async () => {
+  const sizes: number[] = [];
+  const decoder = {
+    rows: 8,
+    config: { vocabularySize: 1 },
+    *forward(steps: readonly Step[]) {
+      sizes.push(steps.length);
+      yield 1;
+    },
+    logits() {},
+  } as unknown as Decoder;
+  const scheduler = new Scheduler(decoder, new HostEvents(denoPlatform));
+  const run = async (tokens: number) => {
+    // As the token loop does between two tokens.
+    for (let i = 0; i < tokens; i++) {
+      await scheduler.run({ segments: [{ ids: [1] }], rows: 1, start: i, cache: undefined!, results: 0 });
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+  };
+  await run(3);
+  assert.deepEqual(sizes.splice(0), [1, 1, 1]);
+  await Promise.all(Array.from({ length: 11 }, () => run(5)));
+  assert.equal(sizes.reduce((sum, size) => sum + size), 55);
+  assert.equal(Math.max(...sizes), 8, "no more than a pass holds");
+  assert.ok(sizes.length <= 20, `${sizes}`);
+});
