@@ -224,7 +224,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "SIGINT and SIGTERM end a run with status 130 and 143 in time",
+  name: "SIGINT and SIGTERM end a run with status 130 and 143 in time (needs ../shared)",
+  ignore: !hasShared,
   async fn() {
     await endsBy("SIGINT", 130);
     await endsBy("SIGTERM", 143);
