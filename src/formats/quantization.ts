@@ -9,19 +9,7 @@ import { CONFIG_FILE, QUANTIZATION_CONFIG_FILES } from "../io/model_files.ts";
 import { isObject, readJsonObject } from "../io/read.ts";
 import type { ModelSource } from "../io/source.ts";
 import { Fields } from "./fields.ts";
-import type { PackedLayout } from "./stored_linear.ts";
-
-/** How one module's packed tensors are to be understood. */
-export interface ModuleQuantization {
-  /** Bits per code; which of them we can run is decided where packed tensors are met. */
-  readonly bits: number;
-  /** Input channels that share a scale; −1 for all of them. */
-  readonly groupSize: number;
-  /** Whether the zero point is the middle code; `undefined` if the config does not say. */
-  readonly symmetric: boolean | undefined;
-  /** Whether the channels were visited in another order. A claim only: the group index tensor has the truth. */
-  readonly actOrder: boolean;
-}
+import type { ModuleQuantization, PackedLayout } from "./stored_linear.ts";
 
 /** An exception for modules whose names match. */
 export interface ModuleRule {

@@ -7,7 +7,18 @@
 import type { Kernels } from "../../kernels/host/kernels.ts";
 import type { LinearForm } from "../../kernels/host/sizes.ts";
 import type { TensorEntry } from "./containers/safetensors.ts";
-import type { ModuleQuantization } from "./quantization.ts";
+
+/** How one module's packed tensors are to be understood. */
+export interface ModuleQuantization {
+  /** Bits per code; which of them we can run is decided where packed tensors are met. */
+  readonly bits: number;
+  /** Input channels that share a scale; −1 for all of them. */
+  readonly groupSize: number;
+  /** Whether the zero point is the middle code; `undefined` if the config does not say. */
+  readonly symmetric: boolean | undefined;
+  /** Whether the channels were visited in another order. A claim only: the group index tensor has the truth. */
+  readonly actOrder: boolean;
+}
 
 /** Expected size of a linear module. */
 export interface LinearShape {

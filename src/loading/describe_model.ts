@@ -9,7 +9,6 @@ import type { Decoder } from "../models/decoder.ts";
 import type { VisionModel } from "../vision/vision_model.ts";
 import type { Linear } from "../weights/linear.ts";
 import type { WeightPlan } from "../weights/plan.ts";
-import type { MemoryPlan } from "./memory_plan.ts";
 
 /** A model as its headers describe it. */
 export interface DescribedModel {
@@ -22,7 +21,7 @@ export interface DescribedModel {
 
 export function describeModel(
   { name: architecture, decoder: { config }, vision, plan }: DescribedModel,
-  { contextSize, memory }: MemoryPlan,
+  { contextSize, memory }: Pick<ModelInfo, "contextSize" | "memory">,
 ): ModelInfo {
   const modules = [...plan.linearLayers()];
   // A tied head is in both lists, once in memory for each form, once among the parameters.

@@ -4,6 +4,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { withoutComments } from "../../tools/code_figures.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -23,10 +24,11 @@ export function sourcesIn(folder: string): Source[] {
   });
 }
 
-/** What a file imports and re-exports, as paths from the root; packages and runtime modules as they are written. */
+/** What a file imports and re-exports, as paths from the root; packages and runtime modules as they are written. Not the
+ * examples in comments. */
 export function importsOf({ path, text }: Source): string[] {
   const pattern = /\b(?:import|export)\b[^"';]*?from\s+"([^"]+)"|\bimport\s*\(?\s*"([^"]+)"/g;
-  return [...text.matchAll(pattern)].map(([, from, alone]) => from ?? alone).map((name) =>
+  return [...withoutComments(text).matchAll(pattern)].map(([, from, alone]) => from ?? alone).map((name) =>
     name.startsWith(".") ? new URL(name, `file:///${path}`).pathname.slice(1) : name
   );
 }

@@ -55,6 +55,20 @@ Deno.test("imports go one way: from each folder to itself and those before it", 
   deepEqual(wrong, []);
 });
 
+Deno.test("no files import each other in a circle", () => {
+  const imports = new Map(LIBRARY.map((source) => [source.path, importsOf(source)]));
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (path: string, way: readonly string[]) => {
+    if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(" → "));
+    if (done.has(path) || way.includes(path)) return;
+    for (const name of imports.get(path) ?? []) visit(name, [...way, path]);
+    done.add(path);
+  };
+  for (const path of imports.keys()) visit(path, []);
+  deepEqual(circles, []);
+});
+
 Deno.test("layers and models import nothing from the kernels", () => {
   const wrong = LIBRARY.filter(({ path }) => /^src\/(layers|models)\//.test(path)).flatMap((source) =>
     importsOf(source).filter((name) => name.startsWith("kernels/")).map((name) => `${source.path} → ${name}`)

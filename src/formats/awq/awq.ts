@@ -18,13 +18,15 @@ import { BLOCK_INPUTS } from "../../../kernels/shared/layout.ts";
 import { RemoraError } from "../../core/errors.ts";
 import type { TensorEntry } from "../containers/safetensors.ts";
 import type { Fields } from "../fields.ts";
-import {
-  type ModuleQuantization,
-  type QuantizationConfig,
-  type QuantizationMethod,
-  readModuleQuantization,
-} from "../quantization.ts";
-import type { LinearShape, PackedLayout, PackingStep, StoredLinear, StoredModule } from "../stored_linear.ts";
+import { type QuantizationConfig, type QuantizationMethod, readModuleQuantization } from "../quantization.ts";
+import type {
+  LinearShape,
+  ModuleQuantization,
+  PackedLayout,
+  PackingStep,
+  StoredLinear,
+  StoredModule,
+} from "../stored_linear.ts";
 import {
   badTensor,
   checkTensor,

@@ -20,10 +20,10 @@ import { BLOCK_INPUTS } from "../../../kernels/shared/layout.ts";
 import { RemoraError } from "../../core/errors.ts";
 import type { TensorEntry } from "../containers/safetensors.ts";
 import { orderByGroup } from "../input_order.ts";
-import type { ModuleQuantization } from "../quantization.ts";
 import type {
   InputOrder,
   LinearShape,
+  ModuleQuantization,
   PackedLayout,
   PackingStep,
   StoredLinear,

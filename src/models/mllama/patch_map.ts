@@ -4,7 +4,7 @@
  * @module
  */
 import type { PatchMap } from "../../vision/vision_model.ts";
-import type { TileLayout } from "./vision_model.ts";
+import type { TileLayout } from "./tiles.ts";
 
 /**
  * Weights of a picture's tokens as a map of its patches. The tokens come tile by tile; the first of each tile is its class token,

@@ -7,6 +7,17 @@
 import type { PreparedImage } from "../../image/input.ts";
 import type { Pixels } from "../../image/pixels.ts";
 import { resizeBilinear } from "../../image/resize.ts";
+import type { PictureLayout } from "../../vision/vision_model.ts";
+
+/** How a picture lies on its tiles. */
+export interface TileLayout extends PictureLayout {
+  /** Tiles from top to bottom and from left to right. */
+  readonly rows: number;
+  readonly columns: number;
+  /** Share of the tiles' width and height that the picture covers, from the top left; the rest is padding. */
+  readonly width: number;
+  readonly height: number;
+}
 
 /** The numbers of preprocessor_config.json. */
 export interface TileSettings {

@@ -21,19 +21,9 @@ import type {
 } from "../../vision/vision_model.ts";
 import type { Precision, WeightPlan } from "../../weights/plan.ts";
 import { patchMapOf } from "./patch_map.ts";
-import { supportedCanvases, tileImage, type TileSettings } from "./tiles.ts";
+import { supportedCanvases, tileImage, type TileLayout, type TileSettings } from "./tiles.ts";
 import { CHANNELS, type VisionConfig } from "./vision_config.ts";
 import { VISION_PART, VisionTower } from "./vision_tower.ts";
-
-/** How a picture lies on its tiles. */
-export interface TileLayout extends PictureLayout {
-  /** Tiles from top to bottom and from left to right. */
-  readonly rows: number;
-  readonly columns: number;
-  /** Share of the tiles' width and height that the picture covers, from the top left; the rest is padding. */
-  readonly width: number;
-  readonly height: number;
-}
 
 /** A picture cut into tiles. */
 interface TiledPicture extends PreparedPicture {
