@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers";
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -40,4 +41,9 @@ export class Interruption implements Disposable {
   [Symbol.dispose](): void {
     for (const [name, listener] of this.#listeners) Deno.removeSignalListener(name, listener);
   }
+}
+
+/** Resolves after the host has handled events that were pending, as between two tokens of an answer. */
+export function letEventsIn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Model, Sequence } from "../mod.ts";
+import { letEventsIn } from "./interruption.ts";
 
 /** What to measure. */
 export interface SpeedPlan {
@@ -72,6 +73,7 @@ export async function measureSpeed(
       const run = async (count: number) => {
         sequence.truncate(depth);
         for (let done = 0; done < count; done += step) {
+          await letEventsIn();
           await feed(step);
         }
       };

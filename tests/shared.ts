@@ -50,12 +50,12 @@ function isCommitted(name: string): boolean {
 }
 
 /**
- * What a folder of `../shared/goldens` says about its cases. The repository has a copy (tests/cases), so that each is a test by name
+ * What a folder of `../shared` says about its cases. The repository has a copy (tests/cases), so that each is a test by name
  * where the folder itself is absent; where it is there, the copy must be equal.
  */
 // deno-lint-ignore no-explicit-any -- of another shape for each folder
 export function caseList(copy: string, ...original: string[]): any {
   const list = JSON.parse(Deno.readTextFileSync(new URL(`cases/${copy}.json`, import.meta.url)));
-  if (hasShared) deepEqual(JSON.parse(Deno.readTextFileSync(sharedPath("goldens", ...original))), list);
+  if (hasShared) deepEqual(JSON.parse(Deno.readTextFileSync(sharedPath(...original))), list);
   return list;
 }

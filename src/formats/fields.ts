@@ -49,7 +49,7 @@ export class Fields {
     const members = this.#get([key], "an object", isObject) as Record<string, unknown> | undefined;
     return Object.entries(members ?? {}).map((
       [name, value],
-    ) => [name, new Fields(this.file, this.#pathOf(`${key}["${name}"]`), value)]);
+    ) => [name, new Fields(this.file, this.#pathOf(`${key}["${name}"]`), value ?? {})]);
   }
 
   refusal(code: ErrorCode, key: string, expected: string, found: string): RemoraError {
@@ -57,17 +57,23 @@ export class Fields {
     return new RemoraError(code, "Cannot use the quantisation config in", details);
   }
 
-  /** Compiles the patterns of one key, whose steps are limited together. */
-  patternCompiler(key: string): (pattern: string, where: { anywhere: boolean }) => ModulePattern {
+  /**
+   * Compiles the patterns of one key, whose steps are limited together. One that is outside of the subset and only `excludes` modules
+   * matches nothing: the tensors say anyway which modules are dense.
+   */
+  patternCompiler(
+    key: string,
+  ): (pattern: string, how: { anywhere: boolean; excludes?: boolean }) => ModulePattern {
     let steps = 0;
-    return (pattern, where) => {
+    return (pattern, { anywhere, excludes = false }) => {
       try {
-        const compiled = compileModulePattern(pattern, where);
+        const compiled = compileModulePattern(pattern, { anywhere });
         steps += compiled.steps;
         if (steps > PATTERN_STEPS_MAX) throw new SyntaxError("patterns that are too large together");
         return compiled;
       } catch (cause) {
         if (!(cause instanceof SyntaxError)) throw cause;
+        if (excludes) return { steps: 0, matches: () => false };
         throw this.refusal("UNSUPPORTED", key, "simple regular expressions", cause.message);
       }
     };

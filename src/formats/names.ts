@@ -12,6 +12,24 @@ import type { TensorEntry } from "./containers/safetensors.ts";
 /** Pairs of prefixes that mean the same: another spelling, and the one that model code uses. */
 export type Spellings = readonly (readonly [other: string, ours: string])[];
 
+const EMBEDDING = "embed_tokens.";
+
+/**
+ * How a file spells a text model: names may begin without `model.` (a model saved without its head) or with the name of a wrapper
+ * (`language_model.model.`). Told by where its embedding is.
+ */
+export function textModelSpellings(tensors: Iterable<string>): Spellings {
+  const prefixes = new Set<string>();
+  for (const name of tensors) {
+    const at = name.indexOf(EMBEDDING);
+    if (at >= 0 && !name.slice(at + EMBEDDING.length).includes(".")) prefixes.add(name.slice(0, at));
+  }
+  const [prefix] = prefixes;
+  if (prefixes.size !== 1 || prefix === "model.") return [];
+  const wrapper = prefix.replace(/model\.$/, "");
+  return [[`${wrapper}lm_head.`, "lm_head."], [prefix, "model."]];
+}
+
 /**
  * The checkpoint with its tensors under our names. The entries keep the names of the file, for messages.
  *

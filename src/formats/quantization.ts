@@ -8,6 +8,7 @@ import { CONFIG_BYTES_MAX, GROUP_SIZE_MAX } from "../core/limits.ts";
 import { CONFIG_FILE, QUANTIZATION_CONFIG_FILES } from "../io/model_files.ts";
 import { isObject, readJsonObject } from "../io/read.ts";
 import type { ModelSource } from "../io/source.ts";
+import type { Checkpoint } from "./containers/checkpoint.ts";
 import { Fields } from "./fields.ts";
 import type { ModuleQuantization, PackedLayout } from "./stored_linear.ts";
 
@@ -28,6 +29,12 @@ export interface QuantizationConfig extends ModuleQuantization {
   readonly layout: PackedLayout;
   /** In the order in which they are tried; the first that matches counts. */
   readonly rules: readonly ModuleRule[];
+  /** The config without claims that the tensors contradict; `onNotice` is told which. */
+  readonly check?: (
+    checkpoint: Checkpoint,
+    config: QuantizationConfig,
+    onNotice?: (text: string) => void,
+  ) => Promise<QuantizationConfig>;
 }
 
 /** A family of quantisation configs: what one method's tools write. */

@@ -92,7 +92,11 @@ export interface StoredLinear {
   /** All that loading reads. */
   readonly tensors: readonly TensorEntry[];
   /** The tensor that says in which order the inputs lie, and what its values mean; `undefined`: in their own. */
-  readonly order?: { readonly tensor: TensorEntry; read(index: Int32Array): InputOrder | undefined };
+  readonly order?: {
+    readonly tensor: TensorEntry;
+    /** @param index Of I32 or I64, as the tensor has them; `onNotice` is told of values that cannot be meant. */
+    read(index: ArrayLike<number>, onNotice?: (text: string) => void): InputOrder | undefined;
+  };
   readonly bias?: TensorEntry;
   /** The recipe for inputs in this order, or in their own. */
   steps(order: InputOrder | undefined): readonly PackingStep[];

@@ -12,7 +12,9 @@ import type { StoredModule } from "./stored_linear.ts";
 /** Dtypes of values that we widen. */
 export const FLOAT_DTYPES: readonly Dtype[] = ["F16", "BF16", "F32"];
 /** Dtypes of packed words. */
-export const WORD_DTYPES: readonly Dtype[] = ["I32"];
+export const WORD_DTYPES: readonly Dtype[] = ["I32", "U32"];
+/** Dtypes of indices. */
+export const INDEX_DTYPES: readonly Dtype[] = ["I32", "I64"];
 
 /** @throws {RemoraError} `BAD_TENSOR`, with both dtypes and shapes. */
 export function checkTensor(entry: TensorEntry, dtypes: readonly Dtype[], shape: readonly number[]): void {

@@ -122,7 +122,13 @@ export class TokenFeed implements Disposable {
     this.#guess = undefined;
     if (this.#draftMax === 0) return [];
     const { contextSize, pictureToken } = this.#options;
-    const room = Math.min(this.#draftMax, wanted - 1, contextSize - this.#sequence.length - 1);
+    const sequence = this.#sequence;
+    const room = Math.min(
+      this.#draftMax,
+      wanted - 1,
+      contextSize - sequence.length - 1,
+      sequence.roomOfPositions - 1,
+    );
     const continuation = lookUpContinuation(history, Math.max(1, room));
     if (!continuation) return [];
     const { tokens, matched } = continuation;

@@ -6,7 +6,7 @@
  */
 
 import { type ErrorCode, RemoraError } from "../core/errors.ts";
-import { parseJson } from "../core/json.ts";
+import { parseJson, type ParseJsonOptions } from "../core/json.ts";
 import { COPY_WINDOW_BYTES } from "../core/limits.ts";
 import type { ModelSource } from "./source.ts";
 
@@ -61,6 +61,7 @@ export async function readJsonObject(
   name: string,
   maxBytes: number,
   code: ErrorCode,
+  { asPython = true }: Pick<ParseJsonOptions, "asPython"> = {},
 ): Promise<Record<string, unknown> | undefined> {
   const size = files.get(name);
   if (size === undefined) return undefined;
@@ -71,7 +72,7 @@ export async function readJsonObject(
       found: `${size}`,
     });
   }
-  const value = parseJson(await readBytes(source, name, 0, size), name, { code });
+  const value = parseJson(await readBytes(source, name, 0, size), name, { code, asPython });
   if (!isObject(value)) {
     throw new RemoraError(code, "Cannot read", {
       file: name,

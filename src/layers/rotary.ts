@@ -43,10 +43,17 @@ export interface RotaryFrequencies {
 }
 
 /**
+ * Whether a sequence of that many tokens has LongRoPE's long factors: all of it has them as soon as it passes the original context.
+ * Keys that were rotated with the others fit none of its queries (transformers computes the cache anew then).
+ */
+export function usesLongFactors(config: RotaryConfig, length: number): boolean {
+  return config.type === "longrope" && length > config.originalContext;
+}
+
+/**
  * Frequencies as transformers computes them (modeling_rope_utils.py), rounded to f32 where it rounds.
  *
- * @param length Tokens of the sequence after this step; only `longrope` depends on it: its long factors apply beyond the
- * original context.
+ * @param length Tokens of the sequence; only `longrope` depends on it: see `usesLongFactors`.
  */
 export function rotaryFrequencies(config: RotaryConfig, length: number): RotaryFrequencies {
   const half = config.rotarySize / 2;
@@ -86,7 +93,7 @@ export function rotaryFrequencies(config: RotaryConfig, length: number): RotaryF
       return { frequencies, factor: config.attentionFactor };
     }
     case "longrope": {
-      const factors = length > config.originalContext ? config.longFactors : config.shortFactors;
+      const factors = usesLongFactors(config, length) ? config.longFactors : config.shortFactors;
       const frequencies = Float32Array.from(
         { length: half },
         (_, i) =>

@@ -6,13 +6,15 @@
 import { Matrix } from "../ops/matrix.ts";
 import { fillRotaryTable } from "../ops/rope.ts";
 import type { Space } from "../ops/space.ts";
-import { type RotaryConfig, rotaryFrequencies } from "./rotary.ts";
+import { type RotaryConfig, rotaryFrequencies, usesLongFactors } from "./rotary.ts";
 
 /** Neighbouring rows of one sequence. */
 interface PositionedRows {
   readonly first: number;
   readonly rows: number;
   readonly start: number;
+  /** Tokens of the sequence that they are part of. */
+  readonly length: number;
 }
 
 /** One table for each way in which a model's layers rotate, in one memory. */
@@ -34,18 +36,17 @@ export class RotaryTables {
 
   /** Writes the rows of all sequences of a pass. */
   fill(sequences: readonly PositionedRows[]): void {
-    for (const { first, rows, start } of sequences) {
+    for (const { first, rows, start, length } of sequences) {
       this.#configs.forEach((config, index) => {
-        this.#setFrequencies(config, index, start + rows);
+        this.#setFrequencies(config, index, length);
         const table = this.tables[index].sliceRows(first, first + rows);
         fillRotaryTable(this.#frequencies[index], start, this.#factors[index], table);
       });
     }
   }
 
-  /** Only LongRoPE's frequencies change with the length, and only when it passes the original context. */
   #setFrequencies(config: RotaryConfig, index: number, length: number): void {
-    const isLong = config.type === "longrope" && length > config.originalContext;
+    const isLong = usesLongFactors(config, length);
     if (this.#isLong[index] === isLong) return;
     this.#isLong[index] = isLong;
     const { frequencies, factor } = rotaryFrequencies(config, length);

@@ -6,7 +6,8 @@
 import { RemoraError } from "../core/errors.ts";
 import { CONFIG_BYTES_MAX } from "../core/limits.ts";
 import { type Checkpoint, openCheckpoint } from "../formats/containers/checkpoint.ts";
-import { respellRules, respellTensors } from "../formats/names.ts";
+import { respellRules, respellTensors, textModelSpellings } from "../formats/names.ts";
+import { findQuantizationConfig } from "../formats/quantization.ts";
 import { readQuantizationConfig } from "../formats/registry.ts";
 import type { GenerationDefaults } from "../generation/model.ts";
 import type { ModelInfo } from "../generation/model_info.ts";
@@ -17,6 +18,7 @@ import type { ModelSource } from "../io/source.ts";
 import { architectureOf, type Architectures } from "../models/architecture.ts";
 import { ConfigReader } from "../models/config_reader.ts";
 import { Decoder } from "../models/decoder.ts";
+import { checkUnreadKeys } from "../models/known_keys.ts";
 import type { HostEvents } from "../platform/events.ts";
 import { memoryLimit } from "../platform/memory_limit.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -58,7 +60,7 @@ export async function inspect(
   signal?.throwIfAborted();
   const source = await openSource(platform, where, { offline, signal });
   try {
-    const model = await readModel(source, chosen, surroundings);
+    const model = await readModel(source, chosen, surroundings, options.onNotice);
     const { memoryBytes } = options;
     const limit = memoryBytes === undefined
       ? memoryLimit(platform.memory)
@@ -75,18 +77,23 @@ async function readModel(
   source: ModelSource,
   { precision, dense, crossAttentionRows }: ChosenOptions,
   { architectures, events }: Surroundings,
+  onNotice: LoadOptions["onNotice"],
 ): Promise<DescribedModel & Pick<InspectedModel, "checkpoint" | "defaults" | "config">> {
   const json = await readConfig(source);
   const config = new ConfigReader(CONFIG_FILE, json);
   const architecture = architectureOf(architectures, config);
-  const spellings = architecture.spellings ?? [];
-  const checkpoint = respellTensors(await openCheckpoint(source), spellings);
+  const baseName = (await findQuantizationConfig(source))?.string("model_file_base_name");
+  const opened = await openCheckpoint(source, { baseName, onNotice });
+  const spellings = architecture.spellings ?? textModelSpellings(opened.tensors.keys());
+  const checkpoint = respellTensors(opened, spellings);
   const { decoder: decoderConfig, vision: takeVision } = architecture.read(
     config,
     (tensor) => checkpoint.tensors.get(tensor)?.shape,
   );
-  const defaults = await readGenerationDefaults(source, config);
-  const quantization = await readQuantizationConfig(source);
+  checkUnreadKeys(config, onNotice);
+  const defaults = await readGenerationDefaults(source, config, onNotice);
+  const claimed = await readQuantizationConfig(source);
+  const quantization = await claimed?.check?.(checkpoint, claimed, onNotice) ?? claimed;
   const rules = quantization && respellRules(quantization, spellings);
   const plan = new WeightPlan(checkpoint, rules, precision, dense);
   const decoder = new Decoder(decoderConfig, plan, architecture.decoderPrefix);

@@ -41,8 +41,7 @@ export class ModelLoader {
   async load(source: string | URL | ModelSource, options: LoadOptions = {}): Promise<Model> {
     const surroundings = this.#surroundings();
     const inspected = await inspect(source, options, surroundings);
-    const { checkpoint: { unlisted }, source: { label = "the model" } } = inspected;
-    if (unlisted.length > 0) options.onNotice?.(noticeOfUnlisted(label, unlisted));
+    const { source: { label = "the model" } } = inspected;
     let banks: Kernels[] = [];
     try {
       refuseUnlessFits(label, inspected.memory);
@@ -189,12 +188,6 @@ async function loadInto(
 function chooseDotForm([first, ...others]: readonly Kernels[]): void {
   first.chooseDotForm();
   for (const kernels of others) kernels.wideDot = first.wideDot;
-}
-
-function noticeOfUnlisted(label: string, unlisted: readonly string[]): string {
-  const [first] = unlisted;
-  const more = unlisted.length > 1 ? ` and ${unlisted.length - 1} more` : "";
-  return `${label}: not used, since the index does not list it: "${first}"${more}`;
 }
 
 function withoutFolder(label = "the model"): RemoraError {

@@ -81,31 +81,57 @@ export class TextFiles implements ModelText {
   }
 }
 
+/** Settings of generation_config.json: their names here, and which values they may have. */
+const SAMPLING_SETTINGS: readonly [string, keyof SamplingOptions, (value: number) => boolean][] = [
+  ["temperature", "temperature", (value) => value >= 0],
+  ["top_k", "topK", Number.isSafeInteger],
+  ["top_p", "topP", (value) => value > 0],
+  ["min_p", "minP", (value) => value > -1],
+  ["typical_p", "typicalP", (value) => value > 0],
+  ["repetition_penalty", "repeatPenalty", (value) => value > 0],
+];
+
 /**
  * config.json and generation_config.json. A model that does not ask for sampling is greedy, as in transformers.
  *
- * @throws {RemoraError} BAD_CONFIG
+ * No setting keeps a model from loading: one that cannot be is not used, and a notice says so.
+ *
+ * @throws {RemoraError} BAD_CONFIG for a file that is no JSON object.
  */
 export async function readGenerationDefaults(
   source: ModelSource,
   config: ConfigReader,
+  onNotice?: (text: string) => void,
 ): Promise<GenerationDefaults> {
   const files = await source.list();
   const json = await readJsonObject(source, files, GENERATION_CONFIG_FILE, CONFIG_BYTES_MAX, "BAD_CONFIG");
   const generation = new ConfigReader(GENERATION_CONFIG_FILE, json ?? {});
+  const used = <T>(read: () => T, otherwise: T): T => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof RemoraError)) throw error;
+      onNotice?.(`${error.message}; it is not used`);
+      return otherwise;
+    }
+  };
   // Models of several parts keep the ids with their decoder.
   const text = config.section("text_config");
-  const idsOf = (key: string) => [config, text, generation].flatMap((file) => file.integers(key));
+  const idsOf = (key: string) =>
+    [config, text, generation].flatMap((file) => used(() => file.integers(key), []));
   const endIds = new Set(idsOf("eos_token_id"));
   const [beginId] = idsOf("bos_token_id");
-  if (!generation.boolean("do_sample", false)) return { endIds, beginId, sampling: { temperature: 0 } };
-  const sampling: SamplingOptions = { temperature: generation.numberAbove("temperature", 0, 1) };
-  if (generation.has("top_k")) sampling.topK = generation.integer("top_k", 0, Number.MAX_SAFE_INTEGER);
-  if (generation.has("top_p")) sampling.topP = generation.numberAbove("top_p", 0);
-  if (generation.has("min_p")) sampling.minP = generation.numberAbove("min_p", -1);
-  if (generation.has("typical_p")) sampling.typicalP = generation.numberAbove("typical_p", 0);
-  if (generation.has("repetition_penalty")) {
-    sampling.repeatPenalty = generation.numberAbove("repetition_penalty", 0);
+  if (!used(() => generation.boolean("do_sample", false), false)) {
+    return { endIds, beginId, sampling: { temperature: 0 } };
+  }
+  const sampling: SamplingOptions = { temperature: 1 };
+  for (const [key, name, isPossible] of SAMPLING_SETTINGS) {
+    if (!generation.has(key)) continue;
+    const value = used(() => generation.number(key, isPossible), undefined);
+    // Some engines write −1 where others write 0: every token stays.
+    if (value !== undefined) {
+      Object.assign(sampling, { [name]: key === "top_k" ? Math.max(0, value) : value });
+    }
   }
   return { endIds, beginId, sampling };
 }

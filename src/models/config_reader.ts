@@ -6,16 +6,26 @@
 import { RemoraError } from "../core/errors.ts";
 import { describeJson, isObject } from "../io/read.ts";
 
+/** What is shared by readers of one object. */
+interface Written {
+  readonly values: Record<string, unknown>;
+  readonly asked: Set<string>;
+  readonly sections: Map<string, ConfigReader>;
+}
+
 /** A JSON object with the file and path it came from. A key whose value is null counts as absent. */
 export class ConfigReader {
   readonly file: string;
   readonly #path: string;
   readonly #values: Record<string, unknown>;
+  /** What the file itself says, keys that were asked for, and objects in it. */
+  readonly #written: Written;
 
-  constructor(file: string, values: Record<string, unknown>, path = "") {
+  constructor(file: string, values: Record<string, unknown>, path = "", written?: Written) {
     this.file = file;
     this.#path = path;
     this.#values = values;
+    this.#written = written ?? { values, asked: new Set(), sections: new Map() };
   }
 
   has(key: string): boolean {
@@ -34,6 +44,13 @@ export class ConfigReader {
     const value = this.#get(key) ?? fallback;
     if (typeof value === "number" && Number.isFinite(value) && value > min) return value;
     throw this.wrong(key, `a number above ${min}`, value);
+  }
+
+  /** A finite number that passes `isPossible`. */
+  number(key: string, isPossible: (value: number) => boolean): number {
+    const value = this.#get(key);
+    if (typeof value === "number" && Number.isFinite(value) && isPossible(value)) return value;
+    throw this.wrong(key, "a number that it can be", value);
   }
 
   boolean(key: string, fallback: boolean): boolean {
@@ -60,18 +77,39 @@ export class ConfigReader {
     const value = this.#get(key);
     if (value === undefined) return undefined;
     if (!isObject(value)) throw this.wrong(key, "an object", value);
-    return new ConfigReader(this.file, value, this.#name(key));
+    const { sections } = this.#written;
+    let section = sections.get(key);
+    if (!section) sections.set(key, section = new ConfigReader(this.file, value, this.nameOf(key)));
+    return section;
+  }
+
+  /** Keys of the file that have a value and that nobody asked for, those of objects in it that were asked for included. */
+  *unread(): Generator<{ reader: ConfigReader; key: string }, void, void> {
+    const { values, asked, sections } = this.#written;
+    for (const [key, value] of Object.entries(values)) {
+      if (value !== null && !asked.has(key)) yield { reader: this, key };
+    }
+    for (const section of sections.values()) yield* section.unread();
+  }
+
+  /** Whether a key has one of these values. */
+  isOneOf(key: string, values: readonly unknown[]): boolean {
+    return values.includes(this.#get(key));
+  }
+
+  /** The refusal of a key that changes what would be computed. */
+  unsupportedKey(key: string): RemoraError {
+    return this.unsupported(key, "a model without it", describeJson(this.#get(key)));
   }
 
   /** The object under a key; empty where there is none. */
   section(key: string): ConfigReader {
-    return this.object(key) ?? new ConfigReader(this.file, {}, this.#name(key));
+    return this.object(key) ?? new ConfigReader(this.file, {}, this.nameOf(key));
   }
 
-  /** The same with values for keys that are absent. */
+  /** The same with values for keys that are not there: what a tool leaves out is the reference's default; a null says "none". */
   withDefaults(defaults: Record<string, unknown>): ConfigReader {
-    const given = Object.fromEntries(Object.entries(this.#values).filter(([, value]) => value !== null));
-    return new ConfigReader(this.file, { ...defaults, ...given }, this.#path);
+    return new ConfigReader(this.file, { ...defaults, ...this.#values }, this.#path, this.#written);
   }
 
   /** An integer or a list of integers, as `eos_token_id` is written. */
@@ -85,7 +123,7 @@ export class ConfigReader {
 
   wrong(key: string, expected: string, found: unknown): RemoraError {
     const text = typeof found === "string" ? found : describeJson(found);
-    return new RemoraError("BAD_CONFIG", `Cannot use ${this.#name(key)} in`, {
+    return new RemoraError("BAD_CONFIG", `Cannot use ${this.nameOf(key)} in`, {
       file: this.file,
       expected,
       found: found === undefined ? "nothing" : text,
@@ -94,7 +132,7 @@ export class ConfigReader {
 
   /** A well-formed value that names something we cannot run. */
   unsupported(key: string, expected: string, found: string): RemoraError {
-    return new RemoraError("UNSUPPORTED", `Cannot run ${this.#name(key)} of`, {
+    return new RemoraError("UNSUPPORTED", `Cannot run ${this.nameOf(key)} of`, {
       file: this.file,
       expected,
       found,
@@ -102,11 +140,13 @@ export class ConfigReader {
   }
 
   #get(key: string): unknown {
+    this.#written.asked.add(key);
     const value = Object.hasOwn(this.#values, key) ? this.#values[key] : undefined;
     return value === null ? undefined : value;
   }
 
-  #name(key: string): string {
+  /** The key with the path to it. */
+  nameOf(key: string): string {
     return this.#path ? `${this.#path}.${key}` : key;
   }
 }

@@ -12,6 +12,7 @@ import type {
   SequenceRows,
 } from "../layers/block.ts";
 import type { Layer } from "../layers/layer.ts";
+import { usesLongFactors } from "../layers/rotary.ts";
 import { RotaryTables } from "../layers/rotary_tables.ts";
 import type { KeyValueView } from "../ops/attention.ts";
 import { embed, TokenIds } from "../ops/embed.ts";
@@ -56,6 +57,8 @@ export interface Step {
   readonly rows: number;
   /** Position of the first. */
   readonly start: number;
+  /** Tokens that the sequence will have: what positions depend on, for all of its tokens alike. */
+  readonly length: number;
   readonly cache: LayeredKeyValues;
   /** Rows at the end whose result is read. Of the others the last layer computes keys and values only. */
   readonly results: number;
@@ -110,20 +113,22 @@ export class Decoder {
     const { hiddenSize, vocabularySize, embeddingRows, normOffset } = config;
     this.config = config;
     weights.part(EMBEDDING_PART);
-    const table = `${prefix}model.embed_tokens`;
+    const head = `${prefix}lm_head`, embedding = `${prefix}model.embed_tokens`;
+    // Tools write the matrix of a tied model under either name, or both.
+    const table = config.tied && !weights.has(embedding) && weights.has(head) ? head : embedding;
     this.#embedding = weights.table(table, embeddingRows, hiddenSize);
     this.#layers = config.layers.map((take, index) => {
       weights.part(layerPart(index));
       return take(weights, `${prefix}model.layers.${index}`);
     });
-    // A head in the file wins over tying: tools write both spellings of a tied model, and some untie without saying so.
-    const isTied = config.tied && !weights.has(`${prefix}lm_head`);
+    // A head of its own wins over tying: some tools untie without saying so.
+    const isTied = config.tied && (table === head || !weights.has(head));
     // A tied head is the table where both have the same form, so it lies where the table lies.
     this.#headPart = isTied ? EMBEDDING_PART : HEAD_PART;
     weights.part(this.#headPart);
     this.#norm = weights.vector(`${prefix}model.norm.weight`, hiddenSize, normOffset);
     this.#head = new Projection([
-      weights.linear(isTied ? table : `${prefix}lm_head`, vocabularySize, hiddenSize),
+      weights.linear(isTied ? table : head, vocabularySize, hiddenSize),
     ]);
   }
 
@@ -132,6 +137,22 @@ export class Decoder {
     return this.#layers.map((layer) =>
       layer.map(({ block }) => block.keyValues).find((kept) => kept !== undefined)
     );
+  }
+
+  /**
+   * Which positions a sequence of that many tokens has: keys and values of another number are of no use to it. Only LongRoPE has more
+   * than one.
+   */
+  positionsOf(length: number): number {
+    return this.config.rotaries.filter((rotary) => usesLongFactors(rotary, length)).length;
+  }
+
+  /** The longest sequence that has the positions of one of `length` tokens. */
+  positionsEnd(length: number): number {
+    const ends = this.config.rotaries.map((rotary) =>
+      rotary.type === "longrope" ? rotary.originalContext : 0
+    );
+    return Math.min(Infinity, ...ends.filter((end) => end >= length && end > 0));
   }
 
   /** The rows that one pass may have. */

@@ -14,25 +14,42 @@ import { readHeadSize, readLayerCount, readLlamaFamily, readWindow, slidingLayer
 import { readRotary } from "./rotary_config.ts";
 
 /** transformers, Gemma3TextConfig. */
-const HEAD_SIZE = 256;
+const DEFAULTS = {
+  vocab_size: 262208,
+  hidden_size: 2304,
+  intermediate_size: 9216,
+  num_hidden_layers: 26,
+  num_attention_heads: 8,
+  num_key_value_heads: 4,
+  head_dim: 256,
+  hidden_activation: "gelu_pytorch_tanh",
+  max_position_embeddings: 131072,
+  rms_norm_eps: 1e-6,
+  tie_word_embeddings: true,
+  query_pre_attn_scalar: 256,
+  sliding_window: 4096,
+  sliding_window_pattern: 6,
+  rope_theta: 1e6,
+  rope_local_base_freq: 10000,
+};
 
-export function readGemma3(config: ConfigReader): DecoderConfig {
+export function readGemma3(given: ConfigReader): DecoderConfig {
+  const config = given.withDefaults(DEFAULTS);
   for (const key of ["attn_logit_softcapping", "final_logit_softcapping"]) {
     if (config.has(key)) throw config.unsupported(key, "none", "a softcap");
   }
-  const scalar = config.numberAbove("query_pre_attn_scalar", 0, 256);
-  const interval = config.integer("sliding_window_pattern", 1, LAYER_COUNT_MAX, 6);
+  const scalar = config.numberAbove("query_pre_attn_scalar", 0);
+  const interval = config.integer("sliding_window_pattern", 1, LAYER_COUNT_MAX);
   const sliding = slidingLayers(config, readLayerCount(config), (layer) => (layer + 1) % interval !== 0);
   const window = readWindow(config);
   return readLlamaFamily(config, {
-    headSize: HEAD_SIZE,
     normOffset: 1,
     embeddingFactor: Math.sqrt(config.integer("hidden_size", 1, HIDDEN_SIZE_MAX)),
-    tied: config.boolean("tie_word_embeddings", true),
+    tied: config.boolean("tie_word_embeddings", false),
     attentionScale: 1 / Math.sqrt(scalar),
     headNorms: true,
     outputNorms: true,
-    rotaries: readRotaries(config, readHeadSize(config, HEAD_SIZE)),
+    rotaries: readRotaries(config, readHeadSize(config)),
     positionsOf: (layer) => sliding[layer] ? { window, rotary: 1 } : { window: 0, rotary: 0 },
   });
 }
@@ -45,7 +62,7 @@ function readRotaries(config: ConfigReader, headSize: number): RotaryConfig[] {
       readRotary(config, headSize, { parameters: parameters.object(key) })
     );
   }
-  const local = config.numberAbove("rope_local_base_freq", 0, 10000);
-  const full = readRotary(config, headSize, { defaultTheta: 1e6 });
+  const local = config.numberAbove("rope_local_base_freq", 0);
+  const full = readRotary(config, headSize);
   return [full, { type: "default" as const, theta: local, rotarySize: full.rotarySize }];
 }

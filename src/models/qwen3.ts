@@ -7,8 +7,8 @@
  */
 import type { ConfigReader } from "./config_reader.ts";
 import type { DecoderConfig } from "./decoder_config.ts";
-import { readQwen2 } from "./qwen2.ts";
+import { QWEN_DEFAULTS, readQwenFamily } from "./qwen2.ts";
 
 export function readQwen3(config: ConfigReader): DecoderConfig {
-  return readQwen2(config, { headNorms: true });
+  return readQwenFamily(config.withDefaults({ ...QWEN_DEFAULTS, head_dim: 128 }), { headNorms: true });
 }

@@ -10,6 +10,8 @@ import { CONTEXT_SIZE_MAX } from "../core/limits.ts";
 import type { RotaryConfig } from "../layers/rotary.ts";
 import type { ConfigReader } from "./config_reader.ts";
 
+const ORIGINAL_CONTEXT = "original_max_position_embeddings";
+
 /**
  * @param headSize Floats of a head; `partial_rotary_factor` of them are rotated.
  * @param parameters Where the parameters stand if not in the usual place (models with two tables).
@@ -17,12 +19,11 @@ import type { ConfigReader } from "./config_reader.ts";
 export function readRotary(
   config: ConfigReader,
   headSize: number,
-  { defaultTheta = 10000, parameters }: { defaultTheta?: number; parameters?: ConfigReader } = {},
+  { parameters }: { parameters?: ConfigReader } = {},
 ): RotaryConfig {
-  const scaling = parameters ?? config.object("rope_parameters") ?? config.object("rope_scaling");
-  const theta = scaling?.has("rope_theta")
-    ? scaling.numberAbove("rope_theta", 0)
-    : config.numberAbove("rope_theta", 0, defaultTheta);
+  // The older spelling wins where both are written, as in the reference.
+  const scaling = parameters ?? config.object("rope_scaling") ?? config.object("rope_parameters");
+  const theta = (scaling?.has("rope_theta") ? scaling : config).numberAbove("rope_theta", 0);
   const partial = (scaling?.has("partial_rotary_factor") ? scaling : config)
     .numberAbove("partial_rotary_factor", 0, 1);
   const rotarySize = Math.floor(headSize * partial);
@@ -33,6 +34,10 @@ export function readRotary(
 
   const type = scaling.string("rope_type", scaling.string("type", "default"));
   const context = () => config.integer("max_position_embeddings", 1, Number.MAX_SAFE_INTEGER);
+  /** Beside the parameters it counts more than among them (transformers, `standardize_rope_params`). */
+  const originalContext = () =>
+    [config, scaling].find((reader) => reader.has(ORIGINAL_CONTEXT))
+      ?.integer(ORIGINAL_CONTEXT, 1, CONTEXT_SIZE_MAX) ?? context();
   const factor = () => scaling.numberAbove("factor", 0);
   switch (type) {
     case "default":
@@ -48,7 +53,7 @@ export function readRotary(
         factor: factor(),
         lowFrequencyFactor: scaling.numberAbove("low_freq_factor", 0),
         highFrequencyFactor: scaling.numberAbove("high_freq_factor", 0),
-        originalContext: scaling.integer("original_max_position_embeddings", 1, CONTEXT_SIZE_MAX),
+        originalContext: originalContext(),
       };
     case "yarn":
       return {
@@ -56,9 +61,7 @@ export function readRotary(
         theta,
         rotarySize,
         factor: factor(),
-        originalContext: scaling.has("original_max_position_embeddings")
-          ? scaling.integer("original_max_position_embeddings", 1, CONTEXT_SIZE_MAX)
-          : context(),
+        originalContext: originalContext(),
         betaFast: scaling.numberAbove("beta_fast", 0, 32),
         betaSlow: scaling.numberAbove("beta_slow", 0, 1),
         truncate: scaling.boolean("truncate", true),
@@ -68,18 +71,17 @@ export function readRotary(
     case "su": {
       const isFactor = (value: unknown): value is number =>
         typeof value === "number" && Number.isFinite(value) && value > 0;
-      const originalContext = (scaling.has("original_max_position_embeddings") ? scaling : config)
-        .integer("original_max_position_embeddings", 1, CONTEXT_SIZE_MAX);
+      const original = originalContext();
       return {
         type: "longrope",
         theta,
         rotarySize,
         shortFactors: scaling.list("short_factor", rotarySize / 2, "positive numbers", isFactor),
         longFactors: scaling.list("long_factor", rotarySize / 2, "positive numbers", isFactor),
-        originalContext,
+        originalContext: original,
         attentionFactor: scaling.has("attention_factor")
           ? scaling.numberAbove("attention_factor", 0)
-          : longropeAttentionFactor(context() / originalContext, originalContext),
+          : longropeAttentionFactor(context() / original, original),
       };
     }
     default:

@@ -68,6 +68,8 @@ export class Sequence implements Disposable {
   readonly #contents: Contents;
   /** Of models whose pictures join "across". */
   readonly #sight?: Sight;
+  /** Which positions the tokens in the cache have; see `Decoder.positionsOf`. */
+  #positions = 0;
   #isBusy = false;
   #isDisposed = false;
 
@@ -156,10 +158,17 @@ export class Sequence implements Disposable {
       const whole = this.#contents.withWholePictures(begin, end);
       this.#release(this.#contents.dropPictures(whole.begin, whole.end));
       const kept = this.#contents.tokens.toSpliced(whole.begin, whole.end - whole.begin);
-      // What is in front is computed again too: where rotary frequencies depend on the length, it changes with it.
       this.#contents.tokens = [];
       if (kept.length > 0) await this.#append(kept, { ...options, logits: "none" });
     });
+  }
+
+  /**
+   * How many tokens can be appended in one call without changing what the first of them would be alone: positions of LongRoPE depend
+   * on the length of the whole.
+   */
+  get roomOfPositions(): number {
+    return this.#engine.decoder.positionsEnd(this.length + 1) - this.length;
   }
 
   /**
@@ -219,7 +228,7 @@ export class Sequence implements Disposable {
    */
   async snapshot(): Promise<Uint8Array> {
     return await this.#exclusively(() => {
-      return Promise.resolve(writeSnapshot(this.#engine, this.#contents, this.#cache));
+      return Promise.resolve(writeSnapshot(this.#engine, this.#contents, this.#cache, this.#positions));
     });
   }
 
@@ -232,7 +241,7 @@ export class Sequence implements Disposable {
    */
   async restore(bytes: Uint8Array, file = "the snapshot"): Promise<void> {
     await this.#exclusively(async () => {
-      const { tokens, pictures, fill } = readSnapshot(this.#engine, bytes, file);
+      const { tokens, positions, pictures, fill } = readSnapshot(this.#engine, bytes, file);
       const adopted: SeenPicture[] = [];
       try {
         this.#cache.reserve(tokens.length);
@@ -250,6 +259,7 @@ export class Sequence implements Disposable {
       this.#cache.use(tokens.length);
       fill(this.#cache);
       this.#contents.tokens = tokens;
+      this.#positions = positions;
     });
   }
 
@@ -301,14 +311,29 @@ export class Sequence implements Disposable {
 
   /** Appends tokens whose pictures are in place; pictures whose token was not reached are given back. */
   async #append(tokenIds: ArrayLike<number>, options: ForwardOptions): Promise<ForwardResult> {
+    const { tokens } = this.#contents;
+    const positions = this.#engine.decoder.positionsOf(this.length + tokenIds.length);
+    const isAnew = tokens.length > 0 && positions !== this.#positions;
+    // Every token of a sequence has the same positions: when they change, all of it is computed anew.
+    if (isAnew) this.#contents.tokens = [];
+    this.#positions = positions;
     try {
-      return await this.#appendSteps(tokenIds, options);
+      const { signal } = options;
+      if (isAnew) {
+        await this.#appendSteps(tokens, { signal, logits: "none" }, tokens.length + tokenIds.length);
+      }
+      return await this.#appendSteps(tokenIds, options, this.length + tokenIds.length);
     } finally {
       this.#release(this.#contents.settle());
     }
   }
 
-  async #appendSteps(tokenIds: ArrayLike<number>, options: ForwardOptions): Promise<ForwardResult> {
+  /** @param length Tokens that the sequence will have when all that is known of is appended. */
+  async #appendSteps(
+    tokenIds: ArrayLike<number>,
+    options: ForwardOptions,
+    length: number,
+  ): Promise<ForwardResult> {
     const { logits = "last", signal, trace, onPromptProgress } = options;
     const { decoder, scheduler } = this.#engine;
     const { vocabularySize: vocabSize, heads, layers } = decoder.config;
@@ -326,6 +351,7 @@ export class Sequence implements Disposable {
         segments: this.#contents.segments(ids, start),
         rows: ids.length,
         start,
+        length,
         cache: this.#cache,
         results,
         seeing: this.#sight?.seeing(this.#contents.placed, start, ids.length),

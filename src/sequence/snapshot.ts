@@ -28,6 +28,8 @@ interface StoredPicture extends Omit<SeenPicture, "memory" | "embeddings"> {
 interface Description {
   origin: SnapshotOrigin;
   blockTokens: number;
+  /** See `Decoder.positionsOf`; absent where it follows from the number of tokens. */
+  positions?: number;
   tokenIds: number[];
   pictures: StoredPicture[];
 }
@@ -35,19 +37,23 @@ interface Description {
 /** A snapshot that has passed every check. */
 export interface Snapshot {
   tokens: number[];
+  positions: number;
   /** With the function that writes its keys and values into a cache that has room. */
   pictures: { stored: StoredPicture; fill(memory: KeyValueCache): void }[];
   fill(cache: KeyValueCache): void;
 }
 
 export function writeSnapshot(
-  { cache: place, pictures, origin, createHash }: Engine,
+  { cache: place, decoder, pictures, origin, createHash }: Engine,
   { tokens, placed }: Contents,
   cache: KeyValueCache,
+  positions: number,
 ): Uint8Array {
   const description: Description = {
     origin,
     blockTokens: KV_BLOCK_TOKENS,
+    // A sequence that was cut back keeps the positions of its former length until it is computed anew.
+    ...(positions !== decoder.positionsOf(tokens.length) && { positions }),
     tokenIds: tokens,
     pictures: placed.map(({ position, picture: { key, layout, tokens, visibleTokens } }) => ({
       position,
@@ -94,6 +100,7 @@ export function readSnapshot(engine: Engine, bytes: Uint8Array, file: string): S
   if (at !== contents.length) throw refuse(`${at} bytes of keys and values`, `${contents.length}`);
   return {
     tokens: tokenIds,
+    positions: description.positions ?? engine.decoder.positionsOf(tokenIds.length),
     pictures: pictures.map((stored) => ({
       stored,
       fill: (memory) => fillBlocks(memory, stored.tokens, parts.get(stored.key)!),
@@ -128,6 +135,7 @@ function isDescription(value: unknown, engine: Engine): value is Description {
   const { decoder } = engine, model = engine.pictures?.model;
   if (!isObject(value) || value.blockTokens !== KV_BLOCK_TOKENS) return false;
   const { tokenIds, pictures } = value;
+  if (!isCount(value.positions ?? 0, 0, decoder.config.rotaries.length)) return false;
   if (!Array.isArray(tokenIds) || !Array.isArray(pictures) || pictures.length > PICTURE_COUNT_MAX) {
     return false;
   }

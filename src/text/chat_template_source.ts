@@ -45,7 +45,7 @@ export function findSpecialTokens(
   tokenizerConfig: Uint8Array,
   file = "tokenizer_config.json",
 ): Record<string, string> {
-  const config = parseJson(tokenizerConfig, file, { code: "BAD_TOKENIZER" });
+  const config = parseJson(tokenizerConfig, file, { code: "BAD_TOKENIZER", asPython: true });
   const specials: Record<string, string> = {};
   for (const [name, value] of Object.entries(config ?? {})) {
     const content = typeof value === "object" && value !== null ? value.content : value;
@@ -55,7 +55,9 @@ export function findSpecialTokens(
 }
 
 function fromJson(bytes: Uint8Array, label: string): string | undefined {
-  const json = parseJson(bytes, label, { code: "BAD_TEMPLATE" }) as { chat_template?: unknown } | null;
+  const json = parseJson(bytes, label, { code: "BAD_TEMPLATE", asPython: true }) as {
+    chat_template?: unknown;
+  } | null;
   const template = json?.chat_template ?? undefined;
   if (template === undefined || typeof template === "string") return template;
   const named = Array.isArray(template)

@@ -31,6 +31,8 @@ export interface WeightLoadOptions {
   kernelsOf(part: string): Kernels;
   events: HostEvents;
   onProgress?(progress: LoadProgress): void;
+  /** Told of tensors that cannot be meant and are not used. */
+  onNotice?(text: string): void;
   signal?: AbortSignal;
 }
 
@@ -136,10 +138,13 @@ class Loader {
   async #readOrder({ order }: StoredLinear): Promise<InputOrder | undefined> {
     if (!order) return undefined;
     const { tensor } = order;
-    const index = new Int32Array((tensor.end - tensor.begin) / 4);
-    await this.#checkpoint.readTensorInto(tensor, 0, new Uint8Array(index.buffer));
-    this.#advance(index.byteLength);
-    return order.read(index);
+    const bytes = new Uint8Array(tensor.end - tensor.begin);
+    await this.#checkpoint.readTensorInto(tensor, 0, bytes);
+    this.#advance(bytes.length);
+    const index = tensor.dtype === "I64"
+      ? Array.from(new BigInt64Array(bytes.buffer), Number)
+      : new Int32Array(bytes.buffer);
+    return order.read(index, this.#options.onNotice);
   }
 
   async #widen(tensor: TensorEntry, target: number, count: number, offset: number): Promise<void> {

@@ -15,7 +15,7 @@ interface Case {
 }
 
 const FOLDER = hasShared ? sharedPath("goldens", "hostile") : "";
-const CASES: Case[] = caseList("hostile", "hostile", "manifest.json").cases;
+const CASES: Case[] = caseList("hostile", "goldens", "hostile", "manifest.json").cases;
 /** Memory of a process that does nothing. */
 const IDLE_MEGABYTES = hasShared ? (await remora(["--version"])).peakMegabytes : 0;
 

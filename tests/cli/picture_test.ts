@@ -149,6 +149,6 @@ Deno.test("Ctrl-C while looking ends the program with 130", async () => {
 
 function hostileImages(): { id: string; path: string }[] {
   const rows: { id: string; kind: string; path: string }[] =
-    caseList("hostile", "hostile", "manifest.json").cases;
+    caseList("hostile", "goldens", "hostile", "manifest.json").cases;
   return rows.filter(({ kind }) => kind === "image");
 }

@@ -28,7 +28,20 @@ Deno.test("parseJson() takes equal keys of different objects and equal values", 
     ["a", "a"],
     { b: { b: "b" }, c: "b" },
   ]);
-  deepStrictEqual(parse('{"a":1,"a":2}', { rejectDuplicateKeys: false }), { a: 2 });
+  deepStrictEqual(parse('{"a":1,"a":2}', { asPython: true }), { a: 2 });
+});
+
+Deno.test("parseJson() takes what Python's json takes, when asked to", async () => {
+  const asPython = { asPython: true };
+  deepStrictEqual(parse('{"a":NaN,"b":-Infinity,"c":[Infinity, 1],"d":"NaN"}', asPython), {
+    a: "NaN",
+    b: "-Infinity",
+    c: ["Infinity", 1],
+    d: "NaN",
+  });
+  for (const wrong of ["[-NaN]", "[NaNN]", "[1NaN]", "[--Infinity]", "Nope", "[Infinity2]", "{NaN: 1}"]) {
+    await assertRefused(() => parse(wrong, asPython), "BAD_FILE", "some.json");
+  }
 });
 
 Deno.test("parseJson() refuses what Python writes for numbers that are not finite", async () => {

@@ -1,5 +1,9 @@
-import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { type Checkpoint, openCheckpoint } from "../../src/formats/containers/checkpoint.ts";
+import { deepStrictEqual, fail, strictEqual } from "node:assert/strict";
+import {
+  type Checkpoint,
+  openCheckpoint,
+  type OpenCheckpointOptions,
+} from "../../src/formats/containers/checkpoint.ts";
 import { directorySource } from "../../src/io/directory.ts";
 import { memoryModelSource } from "../../src/io/memory.ts";
 import { assertRefused } from "../errors.ts";
@@ -11,12 +15,15 @@ const A = zeros("a", "F32", [2], 4);
 const B: WrittenTensor = { name: "b", dtype: "U8", shape: [4], data: new Uint8Array([1, 2, 3, 4]) };
 const C = zeros("c", "I32", [0], 4);
 
-function open(files: Record<string, Uint8Array | object>): Promise<Checkpoint> {
+function open(
+  files: Record<string, Uint8Array | object>,
+  options?: OpenCheckpointOptions,
+): Promise<Checkpoint> {
   const bytes = Object.entries(files).map(([name, content]): [string, Uint8Array] => [
     name,
     content instanceof Uint8Array ? content : new TextEncoder().encode(JSON.stringify(content)),
   ]);
-  return openCheckpoint(memoryModelSource(new Map(bytes)));
+  return openCheckpoint(memoryModelSource(new Map(bytes)), options);
 }
 
 Deno.test("openCheckpoint() reads one file", async () => {
@@ -26,7 +33,6 @@ Deno.test("openCheckpoint() reads one file", async () => {
   });
   deepStrictEqual([...checkpoint.tensors.keys()], ["a", "b", "c"]);
   strictEqual(checkpoint.bytes, 12);
-  deepStrictEqual(checkpoint.unlisted, []);
   const b = checkpoint.tensors.get("b")!;
   deepStrictEqual([...await checkpoint.readTensor(b)], [1, 2, 3, 4]);
   const target = new Uint8Array(new SharedArrayBuffer(2));
@@ -48,17 +54,18 @@ Deno.test("openCheckpoint() says what it found instead of weights", async () => 
   await assertRefused(() => open({ "m.gguf": {} }), "UNSUPPORTED", "m.gguf");
 });
 
-Deno.test("openCheckpoint() joins shards and reports tensors that the index does not list", async () => {
+Deno.test("openCheckpoint() joins shards and tells of tensors that the index does not list", async () => {
+  const notices: string[] = [];
   const checkpoint = await open({
     "model.safetensors.index.json": { weight_map: { a: "1.safetensors", b: "2.safetensors" } },
     "1.safetensors": writeSafetensors([A, C]),
     "2.safetensors": writeSafetensors([B]),
-  });
+  }, { onNotice: (text) => notices.push(text) });
   deepStrictEqual([...checkpoint.tensors].map(([name, { file }]) => [name, file]), [
     ["a", "1.safetensors"],
     ["b", "2.safetensors"],
   ]);
-  deepStrictEqual(checkpoint.unlisted, ["c"]);
+  deepStrictEqual(notices, ['"c" in 1.safetensors not used: model.safetensors.index.json does not list it']);
   deepStrictEqual([...await checkpoint.readTensor(checkpoint.tensors.get("b")!)], [1, 2, 3, 4]);
 });
 
@@ -101,12 +108,44 @@ Deno.test("openCheckpoint() refuses an index and shards that disagree", async ()
     "2.safetensors": writeSafetensors([B]),
   };
   await assertRefused(() => open(elsewhere), "MISSING_TENSOR", "2.safetensors", '"a"', "1.safetensors");
-  const twice = {
-    [name]: index,
-    "1.safetensors": writeSafetensors([A, B]),
-    "2.safetensors": writeSafetensors([B]),
+});
+
+Deno.test("openCheckpoint() takes a tensor from the shard that the index names, where several hold it", async () => {
+  const other = { ...B, data: new Uint8Array([9, 9, 9, 9]) };
+  for (const stray of ["1.safetensors", "2.safetensors"]) {
+    const home = stray === "1.safetensors" ? "2.safetensors" : "1.safetensors";
+    const checkpoint = await open({
+      "model.safetensors.index.json": { weight_map: { a: stray, b: home } },
+      [stray]: writeSafetensors([A, other]),
+      [home]: writeSafetensors([B]),
+    }, { onNotice: (text) => fail(text) });
+    deepStrictEqual([...await checkpoint.readTensor(checkpoint.tensors.get("b")!)], [...B.data]);
+  }
+});
+
+Deno.test("openCheckpoint() takes complete shards, and a single file where they are not", async () => {
+  const notices: string[] = [];
+  const options = { onNotice: (text: string) => notices.push(text) };
+  const index = { weight_map: { a: "1.safetensors" } };
+  const both = { "model.safetensors": writeSafetensors([B]), "model.safetensors.index.json": index };
+  const whole = await open({ ...both, "1.safetensors": writeSafetensors([A]) }, options);
+  deepStrictEqual([...whole.tensors.keys()], ["a"]);
+  deepStrictEqual([...(await open(both, options)).tensors.keys()], ["b"]);
+  deepStrictEqual(notices.map((text) => /^\S+/.exec(text)![0]), [
+    "model.safetensors",
+    "model.safetensors.index.json",
+  ]);
+});
+
+Deno.test("openCheckpoint() passes over adapters, and takes the name that a config says", async () => {
+  const files = {
+    "adapter_model.safetensors": writeSafetensors([B]),
+    "other.safetensors": writeSafetensors([A]),
   };
-  await assertRefused(() => open(twice), "BAD_FILE", '"b"', "1.safetensors", "2.safetensors");
+  deepStrictEqual([...(await open(files)).tensors.keys()], ["a"]);
+  const several = { "x.safetensors": writeSafetensors([A]), "y.safetensors": writeSafetensors([B]) };
+  await assertRefused(() => open(several), "BAD_FILE", "x.safetensors, y.safetensors");
+  deepStrictEqual([...(await open(several, { baseName: "y" })).tensors.keys()], ["b"]);
 });
 
 Deno.test("openCheckpoint() refuses an index that is none", async () => {
@@ -124,10 +163,9 @@ Deno.test({
     for (const { name } of Deno.readDirSync(sharedPath("goldens"))) {
       if (!/^(gptq|arch|mllama|awq|ct|marlin|bf16|f16)-/.test(name) || name === "mllama-inputs") continue;
       const source = directorySource(denoPlatform.files, sharedPath("goldens", name));
-      const checkpoint = await openCheckpoint(source);
+      const checkpoint = await openCheckpoint(source, { onNotice: (text) => fail(text) });
       const files = new Set([...checkpoint.tensors.values()].map(({ file }) => file));
       strictEqual(files.has("expected.safetensors"), false, name);
-      strictEqual(checkpoint.unlisted.length, 0, name);
       for (const entry of checkpoint.tensors.values()) {
         strictEqual((await checkpoint.readTensor(entry)).length, entry.end - entry.begin);
       }

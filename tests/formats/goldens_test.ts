@@ -174,7 +174,7 @@ for (const name of ["mllama-partial-empty", "mllama-both"]) {
 /** Cases of the manifest that need a model, a tokenizer or GGUF to be noticed. */
 const NOT_OURS = /^(cfg-(hidden|layers|heads|position|model-type)|tok-|template-|valid$)|\.(gguf|png|jpg)$/;
 
-const manifest: HostileCase[] = caseList("hostile", "hostile", "manifest.json").cases;
+const manifest: HostileCase[] = caseList("hostile", "goldens", "hostile", "manifest.json").cases;
 
 Deno.test({
   name: "the hostile manifest has the cases meant for formats",

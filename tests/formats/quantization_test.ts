@@ -39,7 +39,7 @@ function addsOne({ layout }: QuantizationConfig): unknown {
 
 Deno.test("readQuantizationConfig() normalises GPTQ v1", async () => {
   const config = await read({ ...GPTQ, damp_percent: 0.01, meta: { quantizer: ["x"] }, dynamic: null });
-  const { layout, ...rest } = config;
+  const { layout, check: _, ...rest } = config;
   deepStrictEqual(rest, {
     file: "config.json",
     bits: 4,
@@ -206,7 +206,7 @@ Deno.test("moduleQuantization() takes the first rule in the order of the file", 
 });
 
 Deno.test("readQuantizationConfig() refuses patterns it cannot match, naming dynamic", async () => {
-  for (const pattern of ["-:(?!a)", "(", "a{9999}a{9999}a{9999}a{9999}", "x".repeat(1001)]) {
+  for (const pattern of ["(?!a)", "+:(?!a)", "(", "a{9999}a{9999}a{9999}a{9999}", "x".repeat(1001)]) {
     await assertRefused(
       () => read({ ...GPTQ, dynamic: { [pattern]: {} } }),
       "UNSUPPORTED",
@@ -216,6 +216,17 @@ Deno.test("readQuantizationConfig() refuses patterns it cannot match, naming dyn
   }
   const many = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`a{1,400}b{${i}}`, {}]));
   await assertRefused(() => read({ ...GPTQ, dynamic: many }), "UNSUPPORTED", "dynamic", "too large together");
+});
+
+Deno.test("a pattern outside of the subset that only excludes modules matches none: the tensors decide", async () => {
+  const dynamic = { "-:^(?!model\\.layers\\.0).*": null, "+:layers\\.1": { bits: 8 } };
+  const config = await read({ ...GPTQ, dynamic });
+  deepStrictEqual(
+    ["model.layers.0.mlp.up_proj", "model.layers.1.mlp.up_proj"].map((name) =>
+      moduleQuantization(config, name)
+    ),
+    [4, 4].map((bits) => ({ bits, groupSize: 128, symmetric: true, actOrder: false })),
+  );
 });
 
 Deno.test("a pattern made for catastrophic backtracking costs no time", async () => {

@@ -26,7 +26,8 @@ interface GoldenPicture {
   small: { side: number; aspect_ratio_id: number; tiles_h_w: number[] };
 }
 
-const pictures: GoldenPicture[] = caseList("image-preprocess", "image-preprocess", "expected.json").images;
+const pictures: GoldenPicture[] =
+  caseList("image-preprocess", "goldens", "image-preprocess", "expected.json").images;
 
 for (const picture of pictures) {
   const name = `${picture.file} becomes what the reference processor makes of it (needs ../shared)`;

@@ -103,7 +103,14 @@ Deno.test("sequences that keep coming share every pass", async () => {
   const run = async (tokens: number) => {
     // As the token loop does between two tokens.
     for (let i = 0; i < tokens; i++) {
-      await scheduler.run({ segments: [{ ids: [1] }], rows: 1, start: i, cache: undefined!, results: 0 });
+      await scheduler.run({
+        segments: [{ ids: [1] }],
+        rows: 1,
+        start: i,
+        length: i + 1,
+        cache: undefined!,
+        results: 0,
+      });
       await new Promise((resolve) => setTimeout(resolve));
     }
   };

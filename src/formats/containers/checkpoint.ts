@@ -5,7 +5,7 @@
  */
 
 import { mapBounded } from "../../core/concurrency.ts";
-import { RemoraError } from "../../core/errors.ts";
+import { printable, RemoraError } from "../../core/errors.ts";
 import {
   CONCURRENT_READS_MAX,
   INDEX_BYTES_MAX,
@@ -13,10 +13,11 @@ import {
   TENSOR_COUNT_MAX,
 } from "../../core/limits.ts";
 import { isSafeFileName } from "../../io/file_name.ts";
-import { INDEX_FILE, INDEX_SUFFIX, WEIGHTS_FILE, WEIGHTS_SUFFIX } from "../../io/model_files.ts";
+import { INDEX_FILE, INDEX_SUFFIX, WEIGHTS_FILE } from "../../io/model_files.ts";
 import { describeJson, isObject, readBytes, readBytesInto, readJsonObject } from "../../io/read.ts";
 import type { ModelSource } from "../../io/source.ts";
 import { readSafetensorsHeader, type TensorEntry } from "./safetensors.ts";
+import { findWeightsFile } from "./weights_file.ts";
 
 /** The tensors of a model and the way to their bytes. */
 export interface Checkpoint {
@@ -25,8 +26,6 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   /** Of all tensors together. */
   readonly bytes: number;
-  /** Tensors that lie in the shards but not in the index. They are not in `tensors`: worth a notice, not a guess. */
-  readonly unlisted: readonly string[];
   /** The whole tensor. The view may begin at any offset of its buffer, aligned or not. */
   readTensor(entry: TensorEntry): Promise<Uint8Array>;
   /** Fills `target` from byte `offset` of the tensor on, straight into place where the source can. */
@@ -39,32 +38,40 @@ interface ShardIndex {
   readonly shardOf: ReadonlyMap<string, string>;
 }
 
+/** How to open a checkpoint. */
+export interface OpenCheckpointOptions {
+  /** What the weights are called without their ending, where a config says so. */
+  baseName?: string;
+  /** Told of files and tensors that are there and not used. */
+  onNotice?(text: string): void;
+}
+
 /**
- * Finds the safetensors files of a model and reads their headers: `model.safetensors`, else the shards of
- * `model.safetensors.index.json`, else the only index or the only safetensors file of another name.
+ * Finds the safetensors files of a model and reads their headers: `model.safetensors`, or the shards of
+ * `model.safetensors.index.json` where all of them are there, else the only index or safetensors file of another name. What the
+ * index says counts: a tensor that a shard holds besides those that it is listed for is not used.
  *
  * @throws {RemoraError} `FILE_NOT_FOUND`, `MISSING_TENSOR`, `BAD_FILE` or `UNSUPPORTED`, naming the file at fault.
  */
-export async function openCheckpoint(source: ModelSource): Promise<Checkpoint> {
+export async function openCheckpoint(
+  source: ModelSource,
+  { baseName, onNotice }: OpenCheckpointOptions = {},
+): Promise<Checkpoint> {
   const files = await source.list();
-  const name = findEntryFile(files, source.label);
-  const index = name.endsWith(INDEX_SUFFIX) ? await readIndex(source, files, name) : undefined;
-  const shards = index === undefined ? [name] : [...new Set(index.shardOf.values())];
+  const index = await chooseIndex(source, files, baseName, onNotice);
+  const shards = index instanceof Object ? [...new Set(index.shardOf.values())] : [index];
   const headers = await mapBounded(
     shards,
     CONCURRENT_READS_MAX,
     (shard) => readSafetensorsHeader(source, shard, files.get(shard)!),
   );
-
-  const found = mergeHeaders(headers);
-  if (index !== undefined) requireListed(index, found);
-  const isListed = (tensor: string) => index === undefined || index.shardOf.has(tensor);
-  const tensors = new Map([...found].filter(([tensor]) => isListed(tensor)));
+  const tensors = index instanceof Object
+    ? listedTensors(index, headers.flat(), onNotice)
+    : new Map(headers.flat().map((entry) => [entry.name, entry]));
   return {
     source,
     tensors,
     bytes: [...tensors.values()].reduce((sum, { begin, end }) => sum + end - begin, 0),
-    unlisted: [...found.keys()].filter((tensor) => !isListed(tensor)),
     readTensor: ({ file, begin, end }) => readBytes(source, file, begin, end),
     readTensorInto: (entry, offset, target) => {
       requireWithin(entry, offset, target.byteLength);
@@ -73,28 +80,29 @@ export async function openCheckpoint(source: ModelSource): Promise<Checkpoint> {
   };
 }
 
-/** The single file or the index that stands for the checkpoint. */
-function findEntryFile(files: ReadonlyMap<string, number>, label = "the model"): string {
-  if (files.has(WEIGHTS_FILE)) return WEIGHTS_FILE;
-  if (files.has(INDEX_FILE)) return INDEX_FILE;
-  const names = [...files.keys()];
-  for (const suffix of [INDEX_SUFFIX, WEIGHTS_SUFFIX]) {
-    const candidates = names.filter((name) => name.endsWith(suffix));
-    if (candidates.length === 1) return candidates[0];
-    if (candidates.length > 1) {
-      throw new RemoraError("BAD_FILE", "Cannot choose among the files of", {
-        file: label,
-        expected: `${WEIGHTS_FILE} or ${INDEX_FILE}`,
-        found: candidates.slice(0, 4).join(", "),
-      });
-    }
+/** The index of the shards, or the name of the only file. */
+async function chooseIndex(
+  source: ModelSource,
+  files: ReadonlyMap<string, number>,
+  baseName: string | undefined,
+  onNotice: OpenCheckpointOptions["onNotice"],
+): Promise<ShardIndex | string> {
+  if (!files.has(WEIGHTS_FILE) || !files.has(INDEX_FILE)) {
+    const name = findWeightsFile(files, baseName, source.label);
+    return name.endsWith(INDEX_SUFFIX) ? await readIndex(source, files, name) : name;
   }
-  const gguf = names.find((name) => name.endsWith(".gguf"));
-  throw new RemoraError(gguf === undefined ? "FILE_NOT_FOUND" : "UNSUPPORTED", "Cannot find the weights in", {
-    file: label,
-    expected: `${WEIGHTS_FILE} or ${INDEX_FILE}`,
-    found: gguf ?? (names.slice(0, 4).join(", ") || "no files"),
-  });
+  try {
+    const index = await readIndex(source, files, INDEX_FILE);
+    const isUsed = [...index.shardOf.values()].includes(WEIGHTS_FILE);
+    if (!isUsed) {
+      onNotice?.(`${WEIGHTS_FILE} is not used: ${INDEX_FILE} names other files, and all of them are there`);
+    }
+    return index;
+  } catch (error) {
+    if (!(error instanceof RemoraError) || error.code !== "FILE_NOT_FOUND") throw error;
+    onNotice?.(`${INDEX_FILE} is not used, but ${WEIGHTS_FILE}: ${error.message}`);
+    return WEIGHTS_FILE;
+  }
 }
 
 async function readIndex(
@@ -102,7 +110,7 @@ async function readIndex(
   files: ReadonlyMap<string, number>,
   file: string,
 ): Promise<ShardIndex> {
-  const index = await readJsonObject(source, files, file, INDEX_BYTES_MAX, "BAD_FILE");
+  const index = await readJsonObject(source, files, file, INDEX_BYTES_MAX, "BAD_FILE", { asPython: false });
   const map = index?.weight_map;
   const refuse = (expected: string, found: string, tensor?: string) =>
     new RemoraError("BAD_FILE", "Cannot read", { file, tensor, expected, found });
@@ -128,34 +136,35 @@ async function readIndex(
   return { file, shardOf };
 }
 
-function mergeHeaders(headers: readonly TensorEntry[][]): Map<string, TensorEntry> {
-  const merged = new Map<string, TensorEntry>();
-  for (const entry of headers.flat()) {
-    const twin = merged.get(entry.name);
-    if (twin !== undefined) {
-      throw new RemoraError("BAD_FILE", "Cannot read", {
-        file: entry.file,
-        tensor: entry.name,
-        expected: "every tensor in one shard",
-        found: `it in ${twin.file} too`,
-      });
-    }
-    merged.set(entry.name, entry);
-  }
-  return merged;
-}
-
-function requireListed(index: ShardIndex, found: ReadonlyMap<string, TensorEntry>): void {
+/** The tensors from the shards that the index names for them. */
+function listedTensors(
+  index: ShardIndex,
+  found: readonly TensorEntry[],
+  onNotice: OpenCheckpointOptions["onNotice"],
+): Map<string, TensorEntry> {
+  const tensors = new Map(
+    found.filter(({ name, file }) => index.shardOf.get(name) === file).map((entry) => [entry.name, entry]),
+  );
   for (const [tensor, shard] of index.shardOf) {
-    const file = found.get(tensor)?.file;
-    if (file === shard) continue;
+    if (tensors.has(tensor)) continue;
+    const elsewhere = found.find(({ name }) => name === tensor)?.file;
     throw new RemoraError("MISSING_TENSOR", "Cannot find in", {
       file: shard,
       tensor,
       expected: `it there, as ${index.file} says`,
-      found: file === undefined ? "no such tensor" : `it in ${file}`,
+      found: elsewhere === undefined ? "no such tensor" : `it in ${elsewhere}`,
     });
   }
+  const [first, ...others] = found.filter(({ name }) => !index.shardOf.has(name));
+  const more = others.length > 0 ? ` and ${others.length} more` : "";
+  if (first) {
+    onNotice?.(
+      `"${printable(first.name)}"${more} in ${
+        printable(first.file)
+      } not used: ${index.file} does not list it`,
+    );
+  }
+  return tensors;
 }
 
 function requireWithin({ file, name, begin, end }: TensorEntry, offset: number, length: number): void {

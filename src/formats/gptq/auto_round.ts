@@ -13,6 +13,7 @@ import {
 } from "../quantization.ts";
 import { requireWords } from "./config.ts";
 import { gptqLayout } from "./linear.ts";
+import { checkSymmetry } from "./symmetry.ts";
 
 export const autoRoundMethod: QuantizationMethod = { names: ["auto-round", "intel/auto-round"], readConfig };
 
@@ -35,6 +36,7 @@ function readConfig(fields: Fields): QuantizationConfig {
     layout: gptqLayout(!isPlain && !format.includes("gptqmodel")),
     ...readModuleQuantization(fields),
     rules: readExtraConfig(fields),
+    check: checkSymmetry,
   };
 }
 

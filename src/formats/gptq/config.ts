@@ -12,9 +12,11 @@ import {
   readModuleQuantization,
 } from "../quantization.ts";
 import { gptqLayout } from "./linear.ts";
+import { checkSymmetry } from "./symmetry.ts";
 
 export const gptqMethod: QuantizationMethod = {
-  names: ["gptq"],
+  // vLLM writes the name of the kernel that it chose.
+  names: ["gptq", "gptq_marlin", "gptq_bitblas"],
   // Configs older than the key; AutoAWQ's are told apart by keys that only it writes, and come first.
   recognises: () => true,
   readConfig,
@@ -33,6 +35,7 @@ function readConfig(fields: Fields): QuantizationConfig {
     layout: gptqLayout(format === "gptq"),
     ...readModuleQuantization(fields),
     rules: readDynamic(fields, format),
+    check: checkSymmetry,
   };
 }
 
@@ -53,7 +56,7 @@ function readDynamic(fields: Fields, format: string): ModuleRule[] {
   const compile = fields.patternCompiler("dynamic");
   return fields.entries("dynamic").map(([key, value]) => {
     const isDense = key.startsWith("-:");
-    const pattern = compile(key.replace(/^[-+]:/, ""), { anywhere: false });
+    const pattern = compile(key.replace(/^[-+]:/, ""), { anywhere: false, excludes: isDense });
     requireWords(value);
     const ownFormat = value.string("checkpoint_format", "format") ?? format;
     if (ownFormat !== format) throw value.refusal("UNSUPPORTED", "checkpoint_format", format, ownFormat);

@@ -35,6 +35,7 @@ import {
   elementTypeOf,
   FLOAT_DTYPES,
   groupInMemory,
+  INDEX_DTYPES,
   requirePart,
   takeBias,
   WORD_DTYPES,
@@ -88,7 +89,7 @@ function checkLinear(
   checkTensor(codes, WORD_DTYPES, [inputs / codesPerWord, outputs]);
 
   const index = module.find("g_idx");
-  if (index !== undefined) checkTensor(index, WORD_DTYPES, [inputs]);
+  if (index !== undefined) checkTensor(index, INDEX_DTYPES, [inputs]);
   const { groupSize: written, symmetric, actOrder } = quantization;
   const groupSize = written === -1 ? inputs : written;
   const isReordered = actOrder && written !== -1 && index !== undefined;
@@ -133,7 +134,10 @@ function storedLinear(module: StoredModule, linear: GptqLinear, addOne: boolean)
     zeroPoint: 2 ** (bits - 1),
     tensors,
     ...(index && {
-      order: { tensor: index, read: (values) => orderByGroup(values, groups, groupSize, index) },
+      order: {
+        tensor: index,
+        read: (values, onNotice) => orderByGroup(values, { groups, groupSize, entry: index, onNotice }),
+      },
     }),
     ...(bias && { bias }),
     steps: (order) => [
