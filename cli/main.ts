@@ -8,7 +8,7 @@
  */
 import configuration from "../deno.json" with { type: "json" };
 import { bench } from "./bench.ts";
-import { nearestName } from "./nearest.ts";
+import { nearestName } from "../mod.ts";
 import { perplexity } from "./perplexity.ts";
 import { repack } from "./repack.ts";
 import { report } from "./report.ts";

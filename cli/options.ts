@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { nearestName } from "./nearest.ts";
+import { nearestName } from "../mod.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** One option. */

@@ -39,14 +39,30 @@ import { PromptBars } from "./prompt_bars.ts";
 import { note, print, ProgressBar, readStdin } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
+/** Small models that choose the likeliest token may repeat themselves for ever; longer answers are asked for by name. */
+const MAX_TOKENS_DEFAULT = 4096;
+
 export const RUN_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
-  prompt: { short: "p", value: "TEXT", help: "the prompt; - reads it from stdin" },
+  prompt: {
+    short: "p",
+    value: "TEXT",
+    help: "the prompt; - reads it from stdin; other input is appended to it",
+  },
   system: { value: "TEXT", help: "a system message" },
   image: { value: "FILE", isRepeatable: true, help: "a picture to look at (repeatable)" },
   "show-attention": { value: "FILE", help: "write a PNG of where in the picture the answer looked" },
   raw: { help: "no chat template: continue the text" },
-  "max-tokens": { short: "n", value: "N", help: "tokens to generate at most" },
+  "template-var": {
+    value: "NAME=VALUE",
+    isRepeatable: true,
+    help: "a variable of the chat template; JSON, or text (repeatable)",
+  },
+  "max-tokens": {
+    short: "n",
+    value: "N",
+    help: `tokens to generate at most; default ${MAX_TOKENS_DEFAULT}, or what the context holds`,
+  },
   "context-shift": { help: "go on when the context is full: forget the middle" },
   "load-state": { value: "FILE", help: "go on with a conversation that was saved" },
   "save-state": { value: "FILE", help: "save the conversation at the end" },
@@ -190,13 +206,16 @@ async function readPrompt(options: Options, rest: readonly string[], signal: Abo
   if (surplus !== undefined) {
     throw new UsageError(`unexpected argument "${surplus}"; a prompt of several words is written in quotes`);
   }
-  const isFromStdin = given === "-" || (given === undefined && !Deno.stdin.isTerminal());
-  return isFromStdin ? await readStdin(signal) : given;
+  if (given === undefined && Deno.stdin.isTerminal()) return undefined;
+  if (given === undefined || given === "-") return await readStdin(signal);
+  // What is piped in besides a prompt belongs to it: the text to summarise, say.
+  const input = Deno.stdin.isTerminal() ? "" : await readStdin(signal);
+  return input.trim() === "" ? given : `${given}\n\n${input}`;
 }
 
 function readRequest(options: Options): GenerateRequest {
   return {
-    maxTokens: options.integer("max-tokens", { from: 0 }),
+    maxTokens: options.integer("max-tokens", { from: 0 }) ?? MAX_TOKENS_DEFAULT,
     contextShift: options.flag("context-shift"),
     temperature: options.number("temperature", { from: 0 }),
     topK: options.integer("top-k", { from: 0 }),
@@ -210,7 +229,24 @@ function readRequest(options: Options): GenerateRequest {
     promptLookup: options.integer("prompt-lookup", { from: 0 }),
     logprobs: options.integer("logprobs", { from: 0 }),
     stop: options.list("stop"),
+    variables: readVariables(options.list("template-var")),
   };
+}
+
+/** `NAME=VALUE`, each value as JSON where it is JSON; `undefined` where there are none. */
+function readVariables(written: readonly string[] | undefined): Record<string, unknown> | undefined {
+  if (!written || written.length === 0) return undefined;
+  return Object.fromEntries(written.map((text) => {
+    const [, name, value] = /^([A-Za-z_]\w*)=([^]*)$/.exec(text) ?? [];
+    if (name === undefined) {
+      throw new UsageError(`Cannot use --template-var: expected NAME=VALUE, found "${text}"`);
+    }
+    try {
+      return [name, JSON.parse(value)];
+    } catch {
+      return [name, value];
+    }
+  }));
 }
 
 async function load({ model: source, load: options, isVerbose }: RunSettings, signal: AbortSignal) {
@@ -264,6 +300,9 @@ async function runOnce(
   const { seed } = request;
   const result = { model: settings.model, ...completion, ...(seed !== undefined && { seed }), timing };
   await print(isJson ? JSON.stringify(result) + "\n" : "\n");
+  if (completion.tokenIds.length === MAX_TOKENS_DEFAULT && completion.finishReason === "length") {
+    note(`the answer was cut after ${MAX_TOKENS_DEFAULT} tokens; --max-tokens N allows more\n`);
+  }
   await writeAttention(settings, looked);
   if (savePath !== undefined) await save(savePath, sequence, request.messages, timed);
   if (isVerbose) note(`${describeAnswer(timed)}; memory ${describeBytes(Deno.memoryUsage().rss)}\n`);

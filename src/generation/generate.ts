@@ -11,6 +11,7 @@ import type { Sequence } from "../sequence/sequence.ts";
 import { StopStrings } from "../text/stop_strings.ts";
 import { StreamDecoder } from "../text/stream_decoder.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { stopTexts } from "./check_request.ts";
 import type { FinishReason, GenerateChunk, GenerateRequest, TokenLogprobs } from "./requests.ts";
 import { type NextToken, TokenFeed } from "./token_feed.ts";
 
@@ -57,7 +58,7 @@ export async function* generate(
   checkMaxTokens(maxTokens);
   const sampler = new Sampler(request, vocabularySize);
   const decoder = new StreamDecoder(tokenizer, { skipSpecialTokens: true, beginsText: false });
-  const stops = new StopStrings(request.stop ?? []);
+  const stops = new StopStrings(stopTexts(request.stop));
   const shift = contextShift ? shiftOf(context) : undefined;
   const { promptIds, images } = shift ? shortened(context, shift) : context;
   const history = [...promptIds];

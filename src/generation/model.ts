@@ -13,6 +13,7 @@ import { Sequence } from "../sequence/sequence.ts";
 import type { ChatTemplate, RenderOptions } from "../text/chat_template.ts";
 import type { Message } from "../text/messages.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { checkRequest } from "./check_request.ts";
 import { generate, type PromptImage } from "./generate.ts";
 import type { ModelInfo } from "./model_info.ts";
 import { placeImages } from "./placed_images.ts";
@@ -117,7 +118,7 @@ export class Model implements AsyncDisposable {
    */
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateChunk, void, void> {
     const { pictures, contextSize, decoder } = this.#engine;
-    refuseUnsupported(request);
+    checkRequest(request);
     const placed = placeImages(request);
     if (placed.images.length > 0 && !pictures) throw cannotSee();
     const images = await this.#keyed(placed.images);
@@ -198,12 +199,24 @@ export class Model implements AsyncDisposable {
    */
   #encode(prompt: string): number[] {
     const { pictures } = this.#engine;
-    if (!pictures) return this.tokenizer.encode(prompt, { addSpecialTokens: true });
+    if (!pictures) return this.#encodeText(prompt);
     const ids = this.tokenizer.encode(prompt);
     const { beginId } = this.#defaults;
     if (beginId === undefined || ids.includes(beginId)) return ids;
     const leading = ids.findIndex((id) => id !== pictures.model.pictureToken);
     return ids.toSpliced(leading < 0 ? ids.length : leading, 0, beginId);
+  }
+
+  /** What the tokenizer makes of a text, without a second begin token where the text has one, as chat templates write it. */
+  #encodeText(prompt: string): number[] {
+    const [first, second, ...others] = this.tokenizer.encode(prompt, { addSpecialTokens: true });
+    const isTwice = first === second && this.tokenizer.isSpecial(first) &&
+      this.tokenizer.encode(prompt)[0] === first;
+    return [
+      ...(first === undefined || isTwice ? [] : [first]),
+      ...(second === undefined ? [] : [second]),
+      ...others,
+    ];
   }
 
   /** The ids with as many picture tokens as each picture takes in place of its one. */
@@ -217,7 +230,10 @@ export class Model implements AsyncDisposable {
     });
   }
 
-  #promptIds({ prompt, messages }: GenerateRequest, images: readonly PromptImage[]): number[] {
+  #promptIds(
+    { prompt, messages, tools, variables }: GenerateRequest,
+    images: readonly PromptImage[],
+  ): number[] {
     if ((prompt === undefined) === (messages === undefined)) {
       throw new RemoraError("BAD_ARGUMENT", "Cannot generate", {
         expected: "one of prompt and messages",
@@ -227,7 +243,7 @@ export class Model implements AsyncDisposable {
     const ids = (prompt ?? messages)!.length === 0
       ? []
       : messages !== undefined
-      ? this.tokenizer.encode(this.chatPrompt(messages))
+      ? this.tokenizer.encode(this.chatPrompt(messages, { tools, variables }))
       : typeof prompt === "string"
       ? this.#encode(prompt)
       : Array.from(prompt!);
@@ -247,14 +263,4 @@ function isText(prompt: GenerateRequest["prompt"], messages: Message[] | undefin
 /** The options that are there; `undefined` must not hide a default. */
 function given(request: GenerateRequest): GenerateRequest {
   return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
-}
-
-function refuseUnsupported(request: GenerateRequest): void {
-  for (const name of ["jsonSchema", "regex", "choice"] as const) {
-    if (request[name] !== undefined) {
-      throw new RemoraError("UNSUPPORTED", `Cannot generate with ${name}`, {
-        found: "constrained answers, not built yet",
-      });
-    }
-  }
 }

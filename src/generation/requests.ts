@@ -5,7 +5,7 @@
  */
 import type { ImageInput } from "../image/input.ts";
 import type { SamplingOptions } from "../sampling/sampler.ts";
-import type { PictureAttention } from "../sequence/picture_attention.ts";
+import type { PictureAttention } from "../sequence/attention_map.ts";
 import type { Sequence } from "../sequence/sequence.ts";
 import type { Message } from "../text/messages.ts";
 
@@ -15,6 +15,10 @@ export interface GenerateRequest extends SamplingOptions {
   prompt?: string | ArrayLike<number>;
   /** A conversation, put into the model's chat template. */
   messages?: Message[];
+  /** Descriptions of tools for the chat template, in the form it expects (usually OpenAI's); only with `messages`. */
+  tools?: unknown[];
+  /** Variables of the chat template, such as `enable_thinking`; only with `messages`. */
+  variables?: Record<string, unknown>;
   /**
    * Pictures, for models that see: for the places in the prompt, or for the parts of messages that say `image` and hold none.
    * When no message has a place, they stand at the beginning of the first message of the user.
@@ -43,8 +47,8 @@ export interface GenerateRequest extends SamplingOptions {
    * longer prompt is refused, and a full context ends the answer.
    */
   contextShift?: boolean;
-  /** The answer ends before the first of these; no part of one is ever emitted. */
-  stop?: string[];
+  /** The answer ends before this text, or the first of these; no part of one is ever emitted. */
+  stop?: string | string[];
   signal?: AbortSignal;
   /**
    * The sequence to use. What it shares with the start of the prompt is not computed again; it is left holding prompt and

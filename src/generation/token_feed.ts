@@ -5,7 +5,7 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import { DRAFT_TOKENS_MAX } from "../core/limits.ts";
-import type { PictureAttention } from "../sequence/picture_attention.ts";
+import type { PictureAttention } from "../sequence/attention_map.ts";
 import type { Sequence } from "../sequence/sequence.ts";
 import { lookUpContinuation, MATCH_MAX } from "./prompt_lookup.ts";
 

@@ -5,7 +5,7 @@
  */
 import { Kernels } from "../../kernels/host/kernels.ts";
 import { RemoraError } from "../core/errors.ts";
-import { Model } from "../generation/model.ts";
+import { type GenerationDefaults, Model } from "../generation/model.ts";
 import type { ModelInfo } from "../generation/model_info.ts";
 import type { ModelSource } from "../io/source.ts";
 import { layerPart, PASS_ROWS_MAX } from "../models/decoder.ts";
@@ -67,7 +67,7 @@ export class ModelLoader {
           close: () => kernels.close(),
         },
         text: read.value,
-        defaults: inspected.defaults,
+        defaults: withEndId(inspected.defaults, read.value.endId),
         events: surroundings.events,
       });
     } catch (error) {
@@ -182,6 +182,11 @@ async function loadInto(
   if (cache && folder !== undefined) return await loadThroughCache(cachePathIn(folder), false, load);
   if (cache) onNotice?.(withoutFolder(label).message);
   await loadWeights(load.plan, load.digest.checkpoint, load);
+}
+
+/** The ids that end an answer, with one more. */
+function withEndId(defaults: GenerationDefaults, endId: number | undefined): GenerationDefaults {
+  return endId === undefined ? defaults : { ...defaults, endIds: new Set([...defaults.endIds, endId]) };
 }
 
 /** All memories of a model compute in the same form. */

@@ -76,6 +76,13 @@ export class TextFiles implements ModelText {
     return this.#template;
   }
 
+  /** The id of the tokenizer's own end token, where it has one: chat templates may end turns with it, whatever config.json says. */
+  get endId(): number | undefined {
+    const config = this.#contents.get(TOKENIZER_CONFIG_FILE);
+    const token = config && findSpecialTokens(config).eos_token;
+    return token === undefined ? undefined : this.#tokenizer?.idOf(token);
+  }
+
   #missing(file: string): RemoraError {
     return new RemoraError("FILE_NOT_FOUND", "Cannot find", { file, found: `none in ${this.#label}` });
   }

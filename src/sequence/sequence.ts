@@ -12,7 +12,7 @@ import type { VisionTrace } from "../vision/vision_model.ts";
 import { Contents } from "./contents.ts";
 import type { Engine } from "./engine.ts";
 import { KeyValueCache } from "./key_value_cache.ts";
-import { AttentionMean, type PictureAttention } from "./picture_attention.ts";
+import { AttentionMean, type PictureAttention } from "./attention_map.ts";
 import { type KeyedImage, keyImages, type SeenPicture } from "./pictures.ts";
 import { Sight, visibleAt } from "./sight.ts";
 import { readSnapshot, writeSnapshot } from "./snapshot.ts";

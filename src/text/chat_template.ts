@@ -23,6 +23,8 @@ export interface RenderOptions {
   addGenerationPrompt?: boolean;
   /** Descriptions of tools, in the form the template expects (usually OpenAI's). */
   tools?: unknown[];
+  /** Variables of the template by name, such as `enable_thinking`. */
+  variables?: Record<string, unknown>;
   /** What `strftime_now` writes; default the present. */
   now?: Date;
 }

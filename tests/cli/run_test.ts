@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { MessageLines } from "../../cli/message_lines.ts";
 import { describeLayers } from "../../cli/module_table.ts";
-import { nearestName } from "../../cli/nearest.ts";
+import { nearestName } from "../../src/core/nearest.ts";
 import { goldenPath, hasShared, sharedPath } from "../shared.ts";
 import { remora, spawnRemora } from "./remora.ts";
 
@@ -68,6 +68,29 @@ Deno.test({
     assert.equal(first.usage.completionTokens, first.tokenIds.length);
     for (const other of others) assert.deepEqual(other.tokenIds, first.tokenIds);
   },
+});
+
+Deno.test("run: what is piped in besides a prompt is appended to it", async () => {
+  const flags = ["run", MODEL, "-n", "4", "--temperature", "0", "--json"];
+  const answer = async (prompt: string, stdin?: string) =>
+    JSON.parse((await remora([...flags, "-p", prompt], { allowRead: MODEL, stdin })).stdout);
+  const { tokenIds, usage } = await answer("Count:\n\none two");
+  const piped = await answer("Count:", "one two");
+  assert.deepEqual([piped.tokenIds, piped.usage], [tokenIds, usage]);
+  const { usage: alone } = await answer("Count:", " \n");
+  assert.deepEqual(alone, (await answer("Count:")).usage);
+});
+
+Deno.test("run: variables of the chat template are NAME=VALUE", async () => {
+  await refuses(
+    ["run", MODEL, "hi", "--template-var", "thinking"],
+    MODEL,
+    2,
+    "--template-var",
+    "NAME=VALUE",
+    "thinking",
+  );
+  await refuses(["run", MODEL, "hi", "--raw", "--template-var", "a=1"], MODEL, 2, "variables", "messages");
 });
 
 Deno.test({

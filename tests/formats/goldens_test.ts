@@ -11,7 +11,7 @@ import { readLinear, readQuantizationConfig, requireLinear } from "../../src/for
 import { checkFinite } from "../../src/formats/tensor_checks.ts";
 import { directorySource } from "../../src/io/directory.ts";
 import { refusalOf } from "../errors.ts";
-import { caseList, hasShared, sharedPath } from "../shared.ts";
+import { caseList, goldenPath, goldenTest, hasShared, sharedPath } from "../shared.ts";
 import { denoPlatform } from "../../src/platform/deno.ts";
 
 interface HostileCase {
@@ -48,12 +48,16 @@ interface Opened {
   config: Record<string, number>;
 }
 
+const pathOf = (path: readonly string[]) =>
+  path.length === 1 ? goldenPath(path[0]) : sharedPath("goldens", ...path);
+
 async function open(...path: string[]): Promise<Opened> {
-  const source = directorySource(denoPlatform.files, sharedPath("goldens", ...path));
+  const folder = pathOf(path);
+  const source = directorySource(denoPlatform.files, folder);
   try {
     const checkpoint = await openCheckpoint(source);
     const quantization = await readQuantizationConfig(source);
-    const config = JSON.parse(Deno.readTextFileSync(sharedPath("goldens", ...path, "config.json")));
+    const config = JSON.parse(Deno.readTextFileSync(`${folder}/config.json`));
     return { checkpoint, quantization, config };
   } finally {
     source.close?.();
@@ -109,10 +113,8 @@ const EXPECTED: Record<string, string[]> = {
 };
 
 for (const [name, kinds] of Object.entries(EXPECTED)) {
-  Deno.test({
-    name: `modules of ${name} are what its README says (needs ../shared)`,
-    ignore: !hasShared,
-    fn: async () => deepStrictEqual([...new Set(await classifyAll(name))].sort(), kinds),
+  goldenTest(name, "modules are what its README says", async () => {
+    deepStrictEqual([...new Set(await classifyAll(name))].sort(), kinds);
   });
 }
 

@@ -17,7 +17,9 @@ const SETUPS: KernelSetup[] = [1, 2, 3].flatMap((threads) => [
 
 Deno.test("every operation of the table is run", async () => {
   const names = await withBench((bench) => [...runByRows(bench).keys(), ...runWhole(bench).keys()], BASE);
-  deepEqual(new Set(names.map(operationOf)), new Set(OPERATIONS.map(({ name }) => name)));
+  const run = new Set(names.map(operationOf)), known = new Set<string>(OPERATIONS.map(({ name }) => name));
+  deepEqual([...known.difference(run)], [], "each needs a case in tests/kernels/program.ts");
+  deepEqual([...run.difference(known)], [], "these are no operations");
 });
 
 function assertSameRows(actual: RowResults, expected: RowResults): void {

@@ -107,5 +107,6 @@ Deno.test("rotary parameters that cannot be are refused by name", () => {
   refuses({ rope_type: "dynamic", factor: 2 }, /rope_type/);
   refuses({ rope_type: "linear", factor: 0 }, /factor/);
   refuses({ rope_type: "linear" }, /factor/);
-  refuses({ rope_type: "longrope", short_factor: [1], long_factor: [1] }, /original_max_position_embeddings/);
+  refuses({ rope_type: "longrope", short_factor: [1], long_factor: [1] }, /short_factor/);
+  refuses({ rope_type: "longrope", original_max_position_embeddings: 0 }, /original_max_position_embeddings/);
 });

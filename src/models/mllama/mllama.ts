@@ -13,7 +13,7 @@ import { Residual } from "../../layers/residual.ts";
 import type { Architecture, ArchitectureConfig, ShapeOf } from "../architecture.ts";
 import type { ConfigReader } from "../config_reader.ts";
 import { type FamilyLayers, readLayerCount, readLlamaFamily, takeFeedForward } from "../llama_family.ts";
-import { readTileSettings } from "./preprocessor.ts";
+import { readTileSettings } from "./tile_settings.ts";
 import { readVisionConfig } from "./vision_config.ts";
 import { MllamaVision } from "./vision_model.ts";
 

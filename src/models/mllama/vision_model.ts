@@ -20,7 +20,7 @@ import type {
   VisionModel,
 } from "../../vision/vision_model.ts";
 import type { Precision, WeightPlan } from "../../weights/plan.ts";
-import { patchMapOf } from "./patch_map.ts";
+import { patchMapOf } from "./attention_map.ts";
 import { supportedCanvases, tileImage, type TileLayout, type TileSettings } from "./tiles.ts";
 import { CHANNELS, type VisionConfig } from "./vision_config.ts";
 import { VISION_PART, VisionTower } from "./vision_tower.ts";

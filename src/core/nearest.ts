@@ -4,8 +4,17 @@
  * @module
  */
 
-/** The known name nearest to `name`, or `undefined` when none is near: a beginning of it, or up to two slips away. */
+/**
+ * A name as this library writes names: `top_p` and `top-p` are `topP`.
+ */
+function camelCased(name: string): string {
+  return name.replace(/[_-]+([a-z])/g, (_, letter) => letter.toUpperCase());
+}
+
+/** The known name nearest to `name`, or `undefined` when none is near: in another spelling, a beginning of it, or
+ * up to two slips away. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
+  if (known.includes(camelCased(name))) return camelCased(name);
   const completed = name.length >= 2 ? known.filter((candidate) => candidate.startsWith(name)) : [];
   if (completed.length === 1) return completed[0];
   const slipsMax = name.length > 4 ? 2 : 1;

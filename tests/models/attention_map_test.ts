@@ -3,7 +3,7 @@
  * are found there say which place each token of a tile is.
  */
 import assert from "node:assert/strict";
-import { patchMapOf } from "../../src/models/mllama/patch_map.ts";
+import { patchMapOf } from "../../src/models/mllama/attention_map.ts";
 import { DEFAULT_TILE_SETTINGS, tileImage } from "../../src/models/mllama/tiles.ts";
 
 const PATCH = 4, PER_SIDE = 3, TILE = PATCH * PER_SIDE;

@@ -1,0 +1,83 @@
+/**
+ * Whether a request can be meant, before anything is computed.
+ *
+ * @module
+ */
+import { RemoraError } from "../core/errors.ts";
+import { nearestName } from "../core/nearest.ts";
+import type { GenerateRequest } from "./requests.ts";
+
+/** Every key of a request. */
+const KEYS: Readonly<Record<keyof GenerateRequest, true>> = {
+  attention: true,
+  choice: true,
+  contextShift: true,
+  frequencyPenalty: true,
+  images: true,
+  jsonSchema: true,
+  logitBias: true,
+  logprobs: true,
+  maxTokens: true,
+  messages: true,
+  minP: true,
+  onPictureProgress: true,
+  onPromptProgress: true,
+  presencePenalty: true,
+  prompt: true,
+  promptLookup: true,
+  regex: true,
+  repeatPenalty: true,
+  seed: true,
+  sequence: true,
+  signal: true,
+  stop: true,
+  temperature: true,
+  tools: true,
+  topK: true,
+  topP: true,
+  typicalP: true,
+  variables: true,
+};
+
+/**
+ * @throws {RemoraError} BAD_ARGUMENT for a key that is not known and holds a value, naming the nearest one; for what has no meaning
+ * without messages. UNSUPPORTED for constrained answers.
+ */
+export function checkRequest(request: GenerateRequest): void {
+  for (const [key, value] of Object.entries(request)) {
+    if (value === undefined || Object.hasOwn(KEYS, key)) continue;
+    const nearest = nearestName(key, Object.keys(KEYS));
+    throw new RemoraError("BAD_ARGUMENT", `Cannot generate with ${key}`, {
+      expected: nearest === undefined ? "a key of a request" : `${nearest}, the nearest known key`,
+      found: "a key that is not known",
+    });
+  }
+  for (const name of ["jsonSchema", "regex", "choice"] as const) {
+    if (request[name] === undefined) continue;
+    throw new RemoraError("UNSUPPORTED", `Cannot generate with ${name}`, {
+      found: "constrained answers, not built yet",
+    });
+  }
+  for (const name of ["tools", "variables"] as const) {
+    if (request[name] === undefined || request.messages !== undefined) continue;
+    throw new RemoraError("BAD_ARGUMENT", `Cannot generate with ${name}`, {
+      expected: "messages, whose chat template takes them",
+      found: "a prompt",
+    });
+  }
+}
+
+/**
+ * The texts that end an answer, one or several.
+ *
+ * @throws {RemoraError} BAD_ARGUMENT when it is anything else.
+ */
+export function stopTexts(stop: GenerateRequest["stop"]): readonly string[] {
+  if (stop === undefined) return [];
+  if (typeof stop === "string") return [stop];
+  if (Array.isArray(stop)) return stop;
+  throw new RemoraError("BAD_ARGUMENT", "Cannot use stop", {
+    expected: "a text, or an array of texts",
+    found: typeof stop,
+  });
+}
