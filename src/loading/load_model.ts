@@ -39,6 +39,10 @@ export class ModelLoader {
 
   /** See `loadModel`. */
   async load(source: string | URL | ModelSource, options: LoadOptions = {}): Promise<Model> {
+    return await orReason(options.signal, () => this.#load(source, options));
+  }
+
+  async #load(source: string | URL | ModelSource, options: LoadOptions): Promise<Model> {
     const surroundings = this.#surroundings();
     const inspected = await inspect(source, options, surroundings);
     const { source: { label = "the model" } } = inspected;
@@ -83,6 +87,13 @@ export class ModelLoader {
     source: string | URL | ModelSource,
     options: LoadOptions & { file?: string } = {},
   ): Promise<{ file: string; bytes: number }> {
+    return await orReason(options.signal, () => this.#repack(source, options));
+  }
+
+  async #repack(
+    source: string | URL | ModelSource,
+    options: LoadOptions & { file?: string },
+  ): Promise<{ file: string; bytes: number }> {
     const surroundings = this.#surroundings();
     const inspected = await inspect(source, options, surroundings);
     const { source: { folder, label } } = inspected;
@@ -92,9 +103,8 @@ export class ModelLoader {
       const file = options.file ?? (folder === undefined ? undefined : cachePathIn(folder));
       if (file === undefined) throw withoutFolder(label);
       banks = await this.#startKernels(inspected);
-      await repackInto(file, this.#cachedLoad(inspected, banks, options, surroundings));
-      using written = this.#platform.files.open(file);
-      return { file, bytes: written.size };
+      const bytes = await repackInto(file, this.#cachedLoad(inspected, banks, options, surroundings));
+      return { file, bytes };
     } finally {
       await banks[0]?.close();
       inspected.source.close?.();
@@ -103,9 +113,11 @@ export class ModelLoader {
 
   /** See `inspectModel`. */
   async inspect(source: string | URL | ModelSource, options: LoadOptions = {}): Promise<ModelInfo> {
-    const inspected = await inspect(source, options, this.#surroundings());
-    inspected.source.close?.();
-    return inspected.info;
+    return await orReason(options.signal, async () => {
+      const inspected = await inspect(source, options, this.#surroundings());
+      inspected.source.close?.();
+      return inspected.info;
+    });
   }
 
   #surroundings(): Surroundings {
@@ -169,6 +181,16 @@ export class ModelLoader {
       origin: { model, precision, dense, kvCache, ...(vision && { crossAttentionRows }) },
       createHash: () => platform.createHash(),
     };
+  }
+}
+
+/** Fails with the signal's reason when it has fired: sources fail in whatever way when they are stopped. */
+async function orReason<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   }
 }
 

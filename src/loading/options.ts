@@ -84,10 +84,17 @@ export function chooseOptions(options: LoadOptions, platform: Pick<Platform, "pr
   refuseUnknown("dense", dense, ["int8", "f16"]);
   refuseUnknown("kernels", kernels, ["auto", "relaxed", "strict"]);
   refuseUnknown("kvCache", kvCache, ["f32", "f16", "int8"]);
-  if (memoryBytes !== undefined && !(memoryBytes >= 0)) {
-    throw new RemoraError("BAD_ARGUMENT", "Cannot use memoryBytes", {
+  for (const [name, bytes] of Object.entries({ memoryBytes, bankBytes: options.bankBytes })) {
+    if (bytes === undefined || bytes >= 0) continue;
+    throw new RemoraError("BAD_ARGUMENT", `Cannot use ${name}`, {
       expected: "a number from 0 on",
-      found: `${memoryBytes}`,
+      found: `${bytes}`,
+    });
+  }
+  if (options.cache === "") {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot use cache", {
+      expected: "true, false or the name of a file",
+      found: "an empty name",
     });
   }
   refuseUnknown("crossAttentionRows", crossAttentionRows, ["meta", "transformers"]);

@@ -137,6 +137,9 @@ export class Pictures {
         signal?.throwIfAborted();
         if (this.#isWhole(key)) taken.set(i, this.#use(key));
         const isKnown = taken.has(i) || keys.indexOf(key) < i;
+        if (trace && images[i].image === undefined) {
+          throw withoutPicture(key, "the picture itself, to trace its encoding");
+        }
         if (!isKnown || trace) reserved.set(i, await this.#reserve(images[i]));
       }
       for (const [i, key] of keys.entries()) {
@@ -192,10 +195,7 @@ export class Pictures {
     const prepared = this.#prepared.get(key);
     if (prepared) return prepared;
     if (image !== undefined) return await this.model.prepare(image);
-    throw new RemoraError("BAD_IMAGE", "Cannot look at the picture again", {
-      expected: "one that is in memory",
-      found: `"${key}", which is not`,
-    });
+    throw withoutPicture(key, "one that is in memory");
   }
 
   #reserveMemory(tokens: number): KeyValueCache | undefined {
@@ -232,6 +232,13 @@ export class Pictures {
   #bytesOf({ memory, tokens, embeddings }: SeenPicture): number {
     return (memory ? keyValueBytes(this.#parts.place, tokens) : 0) + (embeddings?.byteLength ?? 0);
   }
+}
+
+function withoutPicture(key: string, expected: string): RemoraError {
+  return new RemoraError("BAD_IMAGE", "Cannot look at the picture again", {
+    expected,
+    found: `"${key}", only a name`,
+  });
 }
 
 /** Names the contents of pictures; each is hashed once, here. */

@@ -63,10 +63,20 @@ export class Scheduler {
       await this.#turns.take(() => this.#pass([{ step, options }]), options.signal);
       return;
     }
+    const { signal } = options;
     const { promise, resolve: done, reject: failed } = Promise.withResolvers<void>();
-    this.#waiting.push({ step, options, done, failed });
+    const waiting = { step, options, done, failed };
+    /** A step that is in a pass goes on: others wait for the same pass. */
+    const leave = () => {
+      if (!this.#waiting.includes(waiting)) return;
+      this.#waiting = this.#waiting.filter((other) => other !== waiting);
+      failed(signal!.reason);
+    };
+    signal?.throwIfAborted();
+    signal?.addEventListener("abort", leave);
+    this.#waiting.push(waiting);
     this.#callForPass();
-    await promise;
+    await promise.finally(() => signal?.removeEventListener("abort", leave));
   }
 
   /** Stores keys and values of a picture's states. */
@@ -85,13 +95,9 @@ export class Scheduler {
     // After a pass each sequence samples, and comes back within a turn of the host's events.
     if (this.#waiting.length < this.#expected) await this.#events.pause();
     this.#isCalled = false;
-    const isAborted = ({ options: { signal } }: Waiting) => signal?.aborted ?? false;
-    for (const { failed, options } of this.#waiting.filter(isAborted)) failed(options.signal!.reason);
-    const wanted = this.#waiting.filter((waiting) => !isAborted(waiting));
-    const batch = wanted.splice(0, Math.min(BATCH_MAX, this.#decoder.rows));
-    this.#waiting = wanted;
-    this.#expected = batch.length;
-    if (wanted.length > 0) this.#callForPass();
+    const batch = this.#waiting.splice(0, Math.min(BATCH_MAX, this.#decoder.rows));
+    this.#expected = Math.max(1, batch.length);
+    if (this.#waiting.length > 0) this.#callForPass();
     try {
       if (batch.length > 0) await this.#pass(batch);
       for (const { done } of batch) done();

@@ -188,11 +188,17 @@ export class Sequence implements Disposable {
    * Makes sure that there is memory for `length` tokens, so that none is found missing later. It stays reserved until `truncate`,
    * or until what is returned is disposed: memory that no token uses by then is given back.
    *
-   * @throws {RemoraError} CONTEXT_OVERFLOW, OUT_OF_MEMORY; then nothing changed.
+   * @throws {RemoraError} BAD_ARGUMENT, CONTEXT_OVERFLOW, OUT_OF_MEMORY; then nothing changed.
    */
   reserve(length: number): Disposable {
     this.#refuseWhenBusy();
     const { contextSize } = this.#engine;
+    if (!Number.isInteger(length) || length < 0) {
+      throw new RemoraError("BAD_ARGUMENT", "Cannot reserve memory", {
+        expected: "a number of tokens from 0 on",
+        found: `${length}`,
+      });
+    }
     if (length > contextSize) {
       throw new RemoraError("CONTEXT_OVERFLOW", "Cannot reserve memory", {
         expected: `at most ${contextSize} tokens of context`,

@@ -19,8 +19,8 @@ export interface BytePairOptions {
   unknownId?: number;
   /** One unknown token for a run of unknown characters. */
   fuseUnknown: boolean;
-  /** Ids of the 256 `<0xNN>` tokens that spell characters outside of the vocabulary. */
-  byteIds?: Int32Array;
+  /** Ids of the `<0xNN>` tokens that spell characters outside of the vocabulary, as far as they are there. */
+  byteIds?: readonly (number | undefined)[];
   /** A word that is a token is that token, whatever the merges say. */
   ignoreMerges: boolean;
 }
@@ -80,23 +80,36 @@ export class BytePairEncoder {
     return this.#merge(this.#characters(word));
   }
 
-  /** The ids that a word starts from, one or more per character. */
+  /**
+   * The ids that a word starts from, one or more per character. A character outside of the vocabulary falls back to its bytes only if
+   * all of them have ids. An unknown token waits for the next character that is no fallback, so bytes that follow come before it: the
+   * reference has it so (tokenizers, models/bpe/model.rs, `merge_word`).
+   */
   #characters(word: string): number[] {
-    const { unknownId, fuseUnknown, byteIds } = this.#options;
+    const { unknownId, fuseUnknown } = this.#options;
     const symbols: number[] = [];
-    let afterUnknown = false;
+    let isUnknownPending = false;
     for (const character of word) {
       const id = this.#idOf(character);
-      if (id !== undefined) {
-        symbols.push(id);
-      } else if (byteIds !== undefined) {
-        for (const byte of new TextEncoder().encode(character)) symbols.push(byteIds[byte]);
-      } else if (unknownId !== undefined && !(fuseUnknown && afterUnknown)) {
-        symbols.push(unknownId);
+      const bytes = id === undefined ? this.#bytesOf(character) : undefined;
+      if (bytes) {
+        symbols.push(...bytes);
+        continue;
       }
-      afterUnknown = id === undefined && byteIds === undefined;
+      if (id === undefined && unknownId === undefined) continue;
+      if (isUnknownPending && !(id === undefined && fuseUnknown)) symbols.push(unknownId!);
+      isUnknownPending = id === undefined;
+      if (id !== undefined) symbols.push(id);
     }
+    if (isUnknownPending) symbols.push(unknownId!);
     return symbols;
+  }
+
+  #bytesOf(character: string): number[] | undefined {
+    const { byteIds } = this.#options;
+    if (!byteIds) return undefined;
+    const ids = Array.from(new TextEncoder().encode(character), (byte) => byteIds[byte]);
+    return ids.every((id) => id !== undefined) ? ids : undefined;
   }
 
   /** Merges in place over a linked list of the symbols still standing. */

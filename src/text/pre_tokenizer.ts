@@ -8,9 +8,9 @@
  * @module
  */
 
-import { SplitPreTokenizer } from "@huggingface/tokenizers";
 import { RemoraError } from "../core/errors.ts";
 import { toByteAlphabet } from "./byte_alphabet.ts";
+import { translateRegex } from "./regex.ts";
 
 /** Cuts one stretch of text; `isFirst` says whether it begins the whole input. */
 export type PreTokenizer = (text: string, isFirst: boolean) => string[];
@@ -102,16 +102,11 @@ function joinWhere(spans: Span[], belongs: (left: Span, right: Span) => boolean)
   return pieces;
 }
 
-function translatePattern(step: Record<string, unknown>, file: string): RegExp {
-  let pattern: RegExp | null;
-  try {
-    pattern =
-      new SplitPreTokenizer(step as unknown as ConstructorParameters<typeof SplitPreTokenizer>[0]).pattern;
-  } catch (cause) {
-    throw unsupported(`split pattern: ${cause instanceof Error ? cause.message : cause}`, file, cause);
-  }
-  if (pattern === null) throw unsupported("split pattern that is neither String nor Regex", file);
-  return pattern;
+function translatePattern({ pattern }: Record<string, unknown>, file: string): RegExp {
+  const { String: literal, Regex: regex } = (pattern ?? {}) as Record<string, unknown>;
+  if (typeof regex === "string") return translateRegex(regex, file);
+  if (typeof literal === "string") return new RegExp(literal.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), "gu");
+  throw unsupported("split pattern that is neither String nor Regex", file);
 }
 
 function compileMetaspace(step: Record<string, unknown>): PreTokenizer {

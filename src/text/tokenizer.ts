@@ -10,6 +10,7 @@ import { parseJson } from "../core/json.ts";
 import { VOCABULARY_SIZE_MAX } from "../core/limits.ts";
 import { type AddedToken, AddedTokenSplitter } from "./added_tokens.ts";
 import { BytePairEncoder, MERGES_MAX } from "./byte_pair_encoder.ts";
+import { compileNormalizer } from "./normalizer.ts";
 import { compilePreTokenizer, type PreTokenizer } from "./pre_tokenizer.ts";
 import { compileSpelling, type TokenSpelling } from "./token_spelling.ts";
 
@@ -220,7 +221,17 @@ function assemble(json: Json, config: Json, files: TokenizerFiles): Parts {
   });
   const preTokenize = compilePreTokenizer(json.pre_tokenizer, file);
   const spelling = compileSpelling(json.decoder, file);
-  return { ids, texts, added, encoder, preTokenize, spelling, ...readLibraryParts(json, ids, file) };
+  const normalize = compileNormalizer(json.normalizer, file);
+  return {
+    ids,
+    texts,
+    added,
+    encoder,
+    normalize,
+    preTokenize,
+    spelling,
+    ...readSurroundings(json, ids, file),
+  };
 }
 
 function readVocabulary(model: Json, file: string): { ids: Map<string, number>; texts: string[] } {
@@ -316,15 +327,12 @@ function idInMerge(token: unknown, ids: Map<string, number>, file: string): numb
   return id;
 }
 
-/** Ids of `<0x00>` … `<0xFF>`, or undefined when one is missing: then there is nothing to fall back on. */
-function byteIds(ids: Map<string, number>): Int32Array | undefined {
-  const found = new Int32Array(256);
-  for (let byte = 0; byte < 256; byte++) {
-    const id = ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
-    if (id === undefined) return undefined;
-    found[byte] = id;
-  }
-  return found;
+/** Ids of `<0x00>` … `<0xFF>`; `undefined` for those that are missing. */
+function byteIds(ids: Map<string, number>): (number | undefined)[] {
+  return Array.from(
+    { length: 256 },
+    (_, byte) => ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),
+  );
 }
 
 function refuseWordAffixes(model: Json, file: string): void {
@@ -338,16 +346,16 @@ function refuseWordAffixes(model: Json, file: string): void {
   }
 }
 
-/** Normalisation and the tokens round a text come from the library, given an empty model. */
-function readLibraryParts(
+/** The tokens round a text come from the library, given an empty model. */
+function readSurroundings(
   json: Json,
   ids: Map<string, number>,
   file: string,
-): Pick<Parts, "normalize" | "prefix" | "suffix"> {
+): Pick<Parts, "prefix" | "suffix"> {
   const textMark = "\0text";
   try {
-    const { normalizer, post_processor: postProcessor } = new TokenizerParts({
-      normalizer: json.normalizer ?? null,
+    const { post_processor: postProcessor } = new TokenizerParts({
+      normalizer: null,
       post_processor: json.post_processor ?? null,
       pre_tokenizer: null,
       decoder: null,
@@ -361,14 +369,10 @@ function readLibraryParts(
       return id;
     });
     const at = surrounding.indexOf(-1);
-    return {
-      normalize: (text) => normalizer === null ? text : normalizer.normalize(text),
-      prefix: surrounding.slice(0, at),
-      suffix: surrounding.slice(at + 1),
-    };
+    return { prefix: surrounding.slice(0, at), suffix: surrounding.slice(at + 1) };
   } catch (cause) {
     throw damaged(
-      "a known normalizer and post_processor",
+      "a known post_processor",
       cause instanceof Error ? cause.message : String(cause),
       file,
     );

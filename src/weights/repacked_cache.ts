@@ -74,11 +74,11 @@ export async function loadThroughCache(path: string, isNamed: boolean, load: Cac
  *
  * @throws {RemoraError} As `loadWeights`; BAD_FILE or FILE_NOT_FOUND when the file cannot or may not be written.
  */
-export async function repackInto(path: string, load: CachedLoad): Promise<void> {
+export async function repackInto(path: string, load: CachedLoad): Promise<number> {
   const missing = missingPermission(load, path, "write");
   if (missing) throw missing;
   await loadWeights(load.plan, load.digest.checkpoint, load);
-  await writeRepacked(fileAt(path, load), { ...load, onProgress: undefined });
+  return await writeRepacked(fileAt(path, load), { ...load, onProgress: undefined });
 }
 
 /** To be called when the digest has seen all tensors. */

@@ -70,22 +70,26 @@ interface Reordered {
 /**
  * Writes loaded weights.
  *
+ * @returns The file's bytes.
  * @throws {RemoraError} BAD_FILE when it cannot be written. The signal's reason when it fires; the old file stays then.
  */
 export async function writeRepacked(
   { platform, path, name, plan }: RepackedFile,
   options: RepackedOptions,
-): Promise<void> {
+): Promise<number> {
   const reordered = [...plan.linearLayers()].filter(({ form }) => form.hasOrder)
     .map(({ name, form: { packedInputs, group } }) => [name, { packedInputs, group }]);
   const head = headOf(name, new TextEncoder().encode(JSON.stringify(Object.fromEntries(reordered))));
   const pieces = [...piecesOf(plan)];
+  let bytes = head.length + pieces.reduce((sum, piece) => sum + aligned(piece.bytes), 0) + SEAL_BYTES;
   await platform.files.replace(path, async (file) => {
     file.write(head);
     const checksums = await passWindows(pieces, options, (window) => file.write(bytesOf(window)));
     file.write(checksums);
     file.write(sealOf(platform, head, checksums));
+    bytes += checksums.length;
   });
+  return bytes;
 }
 
 /**

@@ -171,3 +171,30 @@ function abortAfter(ticks: number, reason: Error): { signal: AbortSignal; tick: 
   };
   return { signal: controller.signal, tick };
 }
+
+Deno.test("a source that fails because it was stopped ends loading with the signal's reason", async () => {
+  for (const reason of [new Error("enough"), "enough"]) {
+    for (const reads of [1, 3, 8]) {
+      const controller = new AbortController();
+      let count = 0;
+      const source: ModelSource = {
+        list: () =>
+          Promise.resolve(
+            new Map(
+              [...Deno.readDirSync(GOLDEN)].map((
+                { name },
+              ) => [name, Deno.statSync(`${GOLDEN}/${name}`).size]),
+            ),
+          ),
+        read(name, begin, end) {
+          if (++count === reads) controller.abort(reason);
+          if (controller.signal.aborted) return Promise.reject(new DOMException("stopped", "AbortError"));
+          return Promise.resolve(Deno.readFileSync(`${GOLDEN}/${name}`).subarray(begin, end));
+        },
+      };
+      const { signal } = controller;
+      const error = await loadModel(source, { threads: 2, signal }).then(() => undefined, (error) => error);
+      assert.equal(error, reason, `stopped at read ${reads}`);
+    }
+  }
+});

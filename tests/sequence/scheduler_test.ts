@@ -121,3 +121,37 @@ Deno.test("sequences that keep coming share every pass", async () => {
   assert.equal(Math.max(...sizes), 8, "no more than a pass holds");
   assert.ok(sizes.length <= 20, `${sizes}`);
 });
+
+Deno.test("a step that waits for others hears its signal at once, and they go on", async () => {
+  const passes: number[] = [];
+  const decoder = {
+    rows: 8,
+    config: { vocabularySize: 1 },
+    *forward(steps: readonly Step[]) {
+      passes.push(steps.length);
+      // Long enough for events to be let in on the way.
+      for (const until = performance.now() + 400; performance.now() < until;) yield 1;
+    },
+    logits() {},
+  } as unknown as Decoder;
+  const scheduler = new Scheduler(decoder, new HostEvents(denoPlatform));
+  const step = (rows: number): Step => ({
+    segments: [],
+    rows,
+    start: 0,
+    length: rows,
+    cache: undefined!,
+    results: 0,
+  });
+  const long = scheduler.run(step(2));
+  const controller = new AbortController();
+  const { signal } = controller;
+  const waiting = scheduler.run(step(1), { signal });
+  setTimeout(() => controller.abort(new Error("enough")), 10);
+  await assert.rejects(waiting, /enough/);
+  assert.deepEqual(passes, [2], "the other pass still runs");
+  await assert.rejects(scheduler.run(step(1), { signal }), /enough/);
+  await long;
+  await scheduler.run(step(1));
+  assert.deepEqual(passes, [2, 1]);
+});

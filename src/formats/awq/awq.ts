@@ -52,12 +52,13 @@ export const awqMethod: QuantizationMethod = {
 function readConfig(fields: Fields): QuantizationConfig {
   const version = (fields.string("version") ?? "gemm").toLowerCase();
   if (version !== "gemm") throw fields.refusal("UNSUPPORTED", "version", "gemm", version);
-  const hasZeros = fields.boolean("zero_point");
+  // Files have zero points unless their config says otherwise (transformers, AwqConfig).
+  const hasZeros = fields.boolean("zero_point") ?? true;
   return {
     file: fields.file,
     layout: awqLayout,
     ...readModuleQuantization(fields),
-    symmetric: hasZeros === undefined ? undefined : !hasZeros,
+    symmetric: !hasZeros,
     actOrder: false,
     rules: fields.strings("modules_to_not_convert").map((part) => ({
       pattern: part,

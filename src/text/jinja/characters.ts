@@ -62,7 +62,8 @@ export function splitLines(text: string, keepEnds = false): string[] {
 }
 
 /** What `repr` writes as it is. */
-export const isPrintable = (character: string): boolean => character === " " || !/[\p{C}\p{Z}]/u.test(character);
+export const isPrintable = (character: string): boolean =>
+  character === " " || !/[\p{C}\p{Z}]/u.test(character);
 
 /** Characters whose title case is not their upper case. */
 const TITLE: Record<string, string> = {
@@ -131,7 +132,11 @@ export function swapCase(text: string): string {
   let out = "";
   for (const character of text) {
     const upper = /\p{Uppercase}/u.test(character);
-    out += upper ? character.toLowerCase() : /\p{Lowercase}/u.test(character) ? character.toUpperCase() : character;
+    out += upper
+      ? character.toLowerCase()
+      : /\p{Lowercase}/u.test(character)
+      ? character.toUpperCase()
+      : character;
   }
   return out;
 }

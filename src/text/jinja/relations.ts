@@ -107,7 +107,13 @@ export function isOrdered(a: Value, operator: string, b: Value, meter: Meter): b
 }
 
 function holds(order: number, operator: string): boolean {
-  return operator === "<" ? order < 0 : operator === "<=" ? order <= 0 : operator === ">" ? order > 0 : order >= 0;
+  return operator === "<"
+    ? order < 0
+    : operator === "<="
+    ? order <= 0
+    : operator === ">"
+    ? order > 0
+    : order >= 0;
 }
 
 /** Python's `item in container`. */
@@ -123,7 +129,9 @@ export function isIn(item: Value, container: Value, meter: Meter): boolean {
     return text.includes(part);
   }
   if (container instanceof Dict) return container.get(item) !== undefined;
-  if (container instanceof DictView && container.kind === "keys") return container.dict.get(item) !== undefined;
+  if (container instanceof DictView && container.kind === "keys") {
+    return container.dict.get(item) !== undefined;
+  }
   if (container instanceof Range) {
     meter.size(container.length);
     if (!isNumber(item)) return false;
@@ -176,7 +184,8 @@ export function* iterate(value: Value, meter: Meter): Generator<Value, void, und
 
 export function isIterable(value: Value): boolean {
   return textOf(value) !== undefined || value instanceof Sequence || value instanceof Dict ||
-    value instanceof DictView || value instanceof Range || value instanceof Iter || value instanceof Undefined;
+    value instanceof DictView || value instanceof Range || value instanceof Iter ||
+    value instanceof Undefined;
 }
 
 /** All items as an array, within the limits. */
