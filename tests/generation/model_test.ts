@@ -1,6 +1,6 @@
 /** What a model promises beyond its logits: options, refusals, reuse of a prefix, streams, snapshots, disposal. */
 import assert from "node:assert/strict";
-import { loadModel, memoryModelSource, type RemoraError } from "../../mod.ts";
+import { loadModel, memoryModelSource, type ModelSource, type RemoraError } from "../../mod.ts";
 import { goldenPath } from "../shared.ts";
 
 const GOLDEN = goldenPath("gptq-v1-sym-g32");
