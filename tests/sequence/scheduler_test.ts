@@ -128,7 +128,7 @@ Deno.test("a step that waits for others hears its signal at once, and they go on
     rows: 8,
     config: { vocabularySize: 1 },
     *forward(steps: readonly Step[]) {
-      passes.push(steps.length);
+      passes.push(steps.reduce((sum, { rows }) => sum + rows, 0));
       // Long enough for events to be let in on the way.
       for (const until = performance.now() + 400; performance.now() < until;) yield 1;
     },

@@ -4,21 +4,21 @@
  * @module
  */
 import { JPEG_SCANS_MAX } from "../../core/limits.ts";
+import type { PictureNotes } from "../orientation.ts";
 import { badImage, checkSize } from "../refusal.ts";
 
 /** What the markers say about the picture. */
-export interface JpegHeader {
+export interface JpegHeader extends PictureNotes {
   width: number;
   height: number;
   /** Colour components: 1 grey, 3 YCbCr or RGB, 4 CMYK or YCCK. */
   components: number;
-  /** Payload of the first APP1 segment that is EXIF. */
-  exif?: Uint8Array;
 }
 
 const END_OF_IMAGE = 0xd9;
 const START_OF_SCAN = 0xda;
 const APP1 = 0xe1;
+const XMP = "http://ns.adobe.com/xap/1.0/\0";
 
 /**
  * Reads the size and walks over all segments and scans up to the end-of-image marker. Decoders put grey where data
@@ -30,13 +30,13 @@ const APP1 = 0xe1;
 export function readJpegHeader(bytes: Uint8Array): JpegHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let header: JpegHeader | undefined;
-  let exif: Uint8Array | undefined;
+  const notes: PictureNotes = {};
   let scans = 0;
   for (let offset = nextMarker(bytes, 2); offset < bytes.length;) {
     const marker = bytes[offset++];
     if (marker === END_OF_IMAGE) {
       if (header === undefined || scans === 0) throw badImage("a JPEG file with a picture", "none");
-      return { ...header, exif };
+      return { ...header, ...notes };
     }
     if (!hasLength(marker)) {
       offset = nextMarker(bytes, offset);
@@ -52,7 +52,8 @@ export function readJpegHeader(bytes: Uint8Array): JpegHeader {
     if (marker === START_OF_SCAN && ++scans > JPEG_SCANS_MAX) {
       throw badImage(`at most ${JPEG_SCANS_MAX} JPEG scans`, "more");
     }
-    if (marker === APP1) exif ??= readExif(segment);
+    if (marker === APP1 && beginsWith(segment, "Exif\0\0")) notes.exif ??= segment;
+    if (marker === APP1 && beginsWith(segment, XMP)) notes.xmp ??= segment;
     offset = nextMarker(bytes, offset + length);
   }
   throw badImage("a JPEG file up to its end-of-image marker", `the end after ${bytes.length} bytes`);
@@ -92,7 +93,6 @@ function readFrame(segment: Uint8Array): JpegHeader {
   return { width, height, components };
 }
 
-function readExif(segment: Uint8Array): Uint8Array | undefined {
-  const isExif = [0x45, 0x78, 0x69, 0x66, 0, 0].every((byte, i) => segment[i] === byte);
-  return isExif ? segment : undefined;
+function beginsWith(segment: Uint8Array, text: string): boolean {
+  return Array.from(text).every((character, i) => segment[i] === character.charCodeAt(0));
 }

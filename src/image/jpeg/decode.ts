@@ -4,7 +4,7 @@
  * @module
  */
 import { runDecoder } from "../emscripten.ts";
-import { applyOrientation, readOrientation } from "../exif.ts";
+import { applyOrientation, readOrientation } from "../orientation.ts";
 import { overWhite, type Pixels } from "../pixels.ts";
 import { badImage } from "../refusal.ts";
 import { type JpegHeader, readJpegHeader } from "./container.ts";
@@ -24,7 +24,7 @@ export async function decodeJpeg(bytes: Uint8Array): Promise<Pixels> {
   const header = readJpegHeader(bytes);
   const data = await (header.components === 4 ? decodeFourColours(bytes, header) : decodeRgb(bytes, header));
   const pixels = { width: header.width, height: header.height, data };
-  return applyOrientation(pixels, header.exif === undefined ? 1 : readOrientation(header.exif));
+  return applyOrientation(pixels, readOrientation(header));
 }
 
 /** Grey, YCbCr and RGB; the decoder is told to leave orientation alone. */

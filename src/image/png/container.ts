@@ -3,15 +3,14 @@
  *
  * @module
  */
+import type { PictureNotes } from "../orientation.ts";
 import { badImage, checkSize } from "../refusal.ts";
 import { crc32 } from "./crc32.ts";
 
 /** What the chunks say about the picture. */
-export interface PngHeader {
+export interface PngHeader extends PictureNotes {
   width: number;
   height: number;
-  /** Payload of the eXIf chunk. */
-  exif?: Uint8Array;
   /**
    * The file without what does not make the picture: profiles and texts, which may be compressed and are a way to ask
    * for much memory, and the frames of an animation.
@@ -61,6 +60,7 @@ export function readPngHeader(bytes: Uint8Array): PngHeader {
       throw badImage(`at most ${room + payload.length} more bytes of pixel data`, `${payload.length}`);
     }
     if (type === "eXIf") header.exif = payload;
+    if (type === "iTXt" && isXmp(payload)) header.xmp ??= payload;
     if (ESSENTIAL.includes(type)) header.parts.push(bytes.subarray(offset, end));
     if (type === "IEND") return header;
     offset = end;
@@ -75,6 +75,12 @@ export function readPngHeader(bytes: Uint8Array): PngHeader {
 function mostDataBytes({ width, height }: PngHeader, payload: Uint8Array): number {
   const depth = payload[8], samples = SAMPLES[payload[9]] ?? 4;
   return 2 * height * (1 + Math.ceil(width * samples * depth / 8)) + DEFLATE_FRAME_BYTES;
+}
+
+/** A text of this keyword that is not compressed: what it could unpack to is not worth a limit of its own. */
+function isXmp(payload: Uint8Array): boolean {
+  const keyword = "XML:com.adobe.xmp\0\0";
+  return Array.from(keyword).every((character, i) => payload[i] === character.charCodeAt(0));
 }
 
 function readHeader(type: string, payload: Uint8Array, earlier: PngHeader | undefined): PngHeader {

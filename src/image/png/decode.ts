@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { applyOrientation, readOrientation } from "../exif.ts";
+import { applyOrientation, readOrientation } from "../orientation.ts";
 import { overWhite, type Pixels } from "../pixels.ts";
 import { badImage } from "../refusal.ts";
 import { pngBinary } from "./binary.js";
@@ -26,9 +26,9 @@ interface PngExports {
  * @throws {RemoraError} BAD_IMAGE when the file is damaged, incomplete or too large.
  */
 export function decodePng(bytes: Uint8Array): Pixels {
-  const { width, height, exif, parts } = readPngHeader(bytes);
+  const { width, height, parts, ...notes } = readPngHeader(bytes);
   const pixels = { width, height, data: overWhite(decodeRgba(parts, width, height)) };
-  return applyOrientation(pixels, exif === undefined ? 1 : readOrientation(exif));
+  return applyOrientation(pixels, readOrientation(notes));
 }
 
 /** Runs the decoder in an instance of its own; the result is a view of that instance's memory. */

@@ -3,14 +3,13 @@
  *
  * @module
  */
+import type { PictureNotes } from "../orientation.ts";
 import { badImage, checkSize } from "../refusal.ts";
 
 /** What the chunks say about the picture. */
-export interface WebpHeader {
+export interface WebpHeader extends PictureNotes {
   width: number;
   height: number;
-  /** Payload of the EXIF chunk. */
-  exif?: Uint8Array;
 }
 
 /** "RIFF", a size, "WEBP". */
@@ -32,7 +31,7 @@ export function readWebpHeader(bytes: Uint8Array): WebpHeader {
   if (fileEnd > bytes.length) throw badImage(`a WebP file of ${fileEnd} bytes`, `${bytes.length}`);
   let canvas: { width: number; height: number } | undefined;
   let frame: { width: number; height: number } | undefined;
-  let exif: Uint8Array | undefined;
+  let exif: Uint8Array | undefined, xmp: Uint8Array | undefined;
   for (let offset = FILE_HEADER_BYTES; offset + CHUNK_HEADER_BYTES <= fileEnd;) {
     const type = String.fromCharCode(...bytes.subarray(offset, offset + 4));
     const begin = offset + CHUNK_HEADER_BYTES;
@@ -45,11 +44,12 @@ export function readWebpHeader(bytes: Uint8Array): WebpHeader {
     if (type === "VP8 ") frame ??= readLossySize(payload);
     if (type === "VP8L") frame ??= readLosslessSize(payload);
     if (type === "EXIF") exif ??= payload;
+    if (type === "XMP ") xmp ??= payload;
     offset = end + (end & 1);
   }
   if (frame === undefined) throw badImage("a WebP file with a picture", "none");
   for (const size of [canvas, frame]) if (size !== undefined) checkSize(size.width, size.height);
-  return { ...frame, exif };
+  return { ...frame, exif, xmp };
 }
 
 /** VP8X: a byte of flags, three reserved, width - 1 and height - 1 in 24 bits each. */

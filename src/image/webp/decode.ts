@@ -4,7 +4,7 @@
  * @module
  */
 import { runDecoder } from "../emscripten.ts";
-import { applyOrientation, readOrientation } from "../exif.ts";
+import { applyOrientation, readOrientation } from "../orientation.ts";
 import { overWhite, type Pixels } from "../pixels.ts";
 import { readWebpHeader } from "./container.ts";
 import { webpBinary, webpFactory } from "./libwebp.js";
@@ -24,5 +24,5 @@ export async function decodeWebp(bytes: Uint8Array): Promise<Pixels> {
     header,
   );
   const pixels = { width: rgba.width, height: rgba.height, data: overWhite(rgba.data) };
-  return applyOrientation(pixels, header.exif === undefined ? 1 : readOrientation(header.exif));
+  return applyOrientation(pixels, readOrientation(header));
 }

@@ -1,5 +1,5 @@
 /**
- * Orientation: how a camera was held, as EXIF tells it (CIPA DC-008-2023, 4.6.5.1, tag 274).
+ * Orientation: how a camera was held, as EXIF tells it (CIPA DC-008-2023, 4.6.5.1, tag 274), or XMP (ISO 16684-1, tiff:Orientation).
  *
  * @module
  */
@@ -7,36 +7,54 @@ import type { Pixels } from "./pixels.ts";
 
 const ORIENTATION_TAG = 0x0112;
 const SHORT = 3;
+const LONG = 4;
 const ENTRY_BYTES = 12;
 
+/** What a file says about the picture besides its pixels. */
+export interface PictureNotes {
+  /** A TIFF header and its directories: the payload of PNG's eXIf chunk, of WebP's EXIF chunk, or of JPEG's APP1 segment. */
+  exif?: Uint8Array;
+  /** The XML of an XMP packet. */
+  xmp?: Uint8Array;
+}
+
 /**
- * The orientation that an EXIF block states, 1 to 8. Damage means 1, upright, as in every reader: the picture itself
- * is not concerned.
- *
- * @param exif A TIFF header and its directories: the payload of PNG's eXIf chunk, of WebP's EXIF chunk, or of JPEG's
- * APP1 segment; `Exif\0\0` may precede it.
+ * The orientation that a file states, 1 to 8: EXIF's, or XMP's where EXIF has none, as in Pillow. Damage means 1, upright, as in every
+ * reader: the picture itself is not concerned.
  */
-export function readOrientation(exif: Uint8Array): number {
+export function readOrientation({ exif, xmp }: PictureNotes): number {
+  const value = (exif && readExif(exif)) ?? (xmp && readXmp(xmp)) ?? 1;
+  return value >= 1 && value <= 8 ? value : 1;
+}
+
+/** The value of EXIF's tag, whatever it is; `undefined` where there is none. `Exif\0\0` may precede the block. */
+function readExif(exif: Uint8Array): number | undefined {
   const tiff = exif.subarray(hasPrefix(exif) ? 6 : 0);
-  if (tiff.length < 8) return 1;
+  if (tiff.length < 8) return undefined;
   const view = new DataView(tiff.buffer, tiff.byteOffset, tiff.length);
   const byteOrder = view.getUint16(0);
-  if (byteOrder !== 0x4949 && byteOrder !== 0x4d4d) return 1;
+  if (byteOrder !== 0x4949 && byteOrder !== 0x4d4d) return undefined;
   const littleEndian = byteOrder === 0x4949;
-  if (view.getUint16(2, littleEndian) !== 42) return 1;
+  if (view.getUint16(2, littleEndian) !== 42) return undefined;
 
   const directory = view.getUint32(4, littleEndian);
-  if (directory + 2 > tiff.length) return 1;
+  if (directory + 2 > tiff.length) return undefined;
   const entries = view.getUint16(directory, littleEndian);
   for (let i = 0; i < entries; i++) {
     const entry = directory + 2 + i * ENTRY_BYTES;
-    if (entry + ENTRY_BYTES > tiff.length) return 1;
+    if (entry + ENTRY_BYTES > tiff.length) return undefined;
     if (view.getUint16(entry, littleEndian) !== ORIENTATION_TAG) continue;
-    const value = view.getUint16(entry + 8, littleEndian);
-    const isValid = view.getUint16(entry + 2, littleEndian) === SHORT && value >= 1 && value <= 8;
-    return isValid ? value : 1;
+    const type = view.getUint16(entry + 2, littleEndian);
+    if (type === LONG) return view.getUint32(entry + 8, littleEndian);
+    return type === SHORT ? view.getUint16(entry + 8, littleEndian) : 1;
   }
-  return 1;
+  return undefined;
+}
+
+/** The first value of `tiff:Orientation`, as an attribute or an element. */
+function readXmp(xmp: Uint8Array): number | undefined {
+  const digit = /tiff:Orientation(?:="|>)([0-9])/.exec(new TextDecoder("latin1").decode(xmp))?.[1];
+  return digit === undefined ? undefined : Number(digit);
 }
 
 function hasPrefix(exif: Uint8Array): boolean {

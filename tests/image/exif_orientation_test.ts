@@ -5,7 +5,9 @@
  * @module
  */
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { applyOrientation, readOrientation } from "../../src/image/exif.ts";
+import { applyOrientation, readOrientation } from "../../src/image/orientation.ts";
+
+const orientationOf = (exif: Uint8Array) => readOrientation({ exif });
 
 /** Visual edges of row 0 and of column 0, in the words of the standard. */
 const EDGES: [number, string, string][] = [
@@ -78,8 +80,8 @@ for (const littleEndian of [true, false]) {
   Deno.test(`an orientation is found in ${littleEndian ? "little" : "big"}-endian EXIF, with and without prefix`, () => {
     for (let orientation = 1; orientation <= 8; orientation++) {
       const tiff = exifBlock(littleEndian, [[0x010f, 2, 0], [0x0112, 3, orientation], [0x011a, 5, 3]]);
-      strictEqual(readOrientation(tiff), orientation);
-      strictEqual(readOrientation(withPrefix(tiff)), orientation);
+      strictEqual(orientationOf(tiff), orientation);
+      strictEqual(orientationOf(withPrefix(tiff)), orientation);
     }
   });
 }
@@ -87,16 +89,16 @@ for (const littleEndian of [true, false]) {
 Deno.test("damaged EXIF means upright", () => {
   const good = withPrefix(exifBlock(true, [[0x0112, 3, 6]]));
   const entryEnd = 6 + 10 + 12;
-  for (let length = 0; length < entryEnd; length++) strictEqual(readOrientation(good.subarray(0, length)), 1);
-  strictEqual(readOrientation(good.subarray(0, entryEnd)), 6);
-  for (const value of [0, 9, 0xffff]) strictEqual(readOrientation(exifBlock(true, [[0x0112, 3, value]])), 1);
-  strictEqual(readOrientation(exifBlock(true, [[0x0112, 7, 6]])), 1, "not a SHORT");
-  strictEqual(readOrientation(exifBlock(true, [])), 1);
+  for (let length = 0; length < entryEnd; length++) strictEqual(orientationOf(good.subarray(0, length)), 1);
+  strictEqual(orientationOf(good.subarray(0, entryEnd)), 6);
+  for (const value of [0, 9, 0xffff]) strictEqual(orientationOf(exifBlock(true, [[0x0112, 3, value]])), 1);
+  strictEqual(orientationOf(exifBlock(true, [[0x0112, 7, 6]])), 1, "neither SHORT nor LONG");
+  strictEqual(orientationOf(exifBlock(true, [])), 1);
   for (let i = 0; i < good.length; i++) {
     for (const byte of [0x00, 0x7f, 0xff]) {
       const damaged = good.slice();
       damaged[i] = byte;
-      const orientation = readOrientation(damaged);
+      const orientation = orientationOf(damaged);
       strictEqual(orientation >= 1 && orientation <= 8, true);
     }
   }
