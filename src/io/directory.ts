@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { RemoraError } from "../core/errors.ts";
 import type { FileSystem, ReadableFile } from "../platform/platform.ts";
 import { requireRange, shortRead } from "./read.ts";
 import type { ModelSource } from "./source.ts";
@@ -26,6 +27,15 @@ function pathOf(url: URL): string {
   return decodeURIComponent(url.pathname).replace(/^\/(?=[A-Za-z]:)/, "");
 }
 
+/** What a hub's cache keeps of a model: `blobs`, `refs` and `snapshots`, the model itself in one of the last. */
+function cacheRoot(path: string): RemoraError {
+  return new RemoraError("FILE_NOT_FOUND", "Cannot find a model in", {
+    file: path,
+    expected: "its files",
+    found: "a hub's cache entry (give one of the folders in its folder snapshots)",
+  });
+}
+
 class DirectorySource implements ModelSource {
   readonly label: string;
   readonly folder: string;
@@ -37,7 +47,11 @@ class DirectorySource implements ModelSource {
     this.label = path;
     this.folder = path.replace(/(?<=[^:/\\])[/\\]+$/, "");
     this.#files = files;
-    this.#sizes = new Map(files.listFiles(this.folder).map(({ name, size }) => [name, size]));
+    const entries = files.listFiles(this.folder);
+    this.#sizes = new Map(entries.map(({ name, size }) => [name, size]));
+    if (!entries.some(({ name }) => !name.includes("/")) && files.isDirectory(`${this.folder}/snapshots`)) {
+      throw cacheRoot(path);
+    }
   }
 
   list(): ReadonlyMap<string, number> {

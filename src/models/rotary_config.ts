@@ -28,6 +28,9 @@ export function readRotary(
     .numberAbove("partial_rotary_factor", 0, 1);
   const rotarySize = Math.floor(headSize * partial);
   if (partial > 1 || rotarySize < 2 || rotarySize % 2 !== 0) {
+    if (partial === 1) {
+      throw config.wrong("head_dim", "an even number, as rotary positions turn pairs", headSize);
+    }
     throw config.wrong("partial_rotary_factor", `an even part of a head of ${headSize}`, partial);
   }
   if (!scaling) return { type: "default", theta, rotarySize };

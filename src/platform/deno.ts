@@ -57,12 +57,20 @@ function listFiles(directory: string): DirectoryEntry[] {
       found: "a file (give the directory that holds it)",
     });
   }
-  const entries = typed(directory, directory, () => [...Deno.readDirSync(directory)]);
-  return entries.filter(({ isDirectory }) => !isDirectory).flatMap(({ name }) => {
+  return entriesOf(directory, "").flatMap(({ name, isDirectory }) =>
+    isDirectory ? (name.startsWith(".") ? [] : entriesOf(directory, `${name}/`)) : [{ name, isDirectory }]
+  ).filter(({ isDirectory }) => !isDirectory).flatMap(({ name }) => {
     const status = statusOf(`${directory}/${name}`, directory);
     // Not a pipe or device: opening one may never return.
     return status?.isFile ? [{ name, size: status.size }] : [];
   });
+}
+
+/** What is in a directory, or in one below it; nothing where that one may not be read. */
+function entriesOf(directory: string, below: string): { name: string; isDirectory: boolean }[] {
+  const read = () => [...Deno.readDirSync(`${directory}/${below}`)];
+  const entries = below === "" ? typed(directory, directory, read) : quietly(read) ?? [];
+  return entries.map(({ name, isDirectory }) => ({ name: below + name, isDirectory }));
 }
 
 /** Follows links; `undefined` for one that leads nowhere, which is then missing like any other file. */

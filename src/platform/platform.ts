@@ -47,7 +47,8 @@ export interface FileSystem {
    */
   isDirectory(path: string): boolean | undefined;
   /**
-   * The files of a directory. Links are followed; what is neither a file nor leads to one is left out.
+   * The files of a directory and those of the directories in it, named `directory/file`; of these, hidden ones are left out. Links are
+   * followed; what is neither a file nor leads to one is left out.
    *
    * @throws {RemoraError} FILE_NOT_FOUND when it is not there or may not be read, BAD_ARGUMENT when it is a file.
    */

@@ -15,7 +15,7 @@ async function withDirectory(run: (path: string) => Promise<void>): Promise<void
   }
 }
 
-Deno.test("directorySource(files, ) lists files and links to files, not folders or dead links", () =>
+Deno.test("directorySource() lists files and links to files, those in folders too, not dead links", () =>
   withDirectory(async (path) => {
     Deno.mkdirSync(`${path}/sub`);
     Deno.writeTextFileSync(`${path}/sub/inner.bin`, "inner");
@@ -24,12 +24,15 @@ Deno.test("directorySource(files, ) lists files and links to files, not folders 
     Deno.symlinkSync(`${path}/sub`, `${path}/folder`);
     const source = directorySource(files, path + "/");
     strictEqual(source.label, path + "/");
-    deepStrictEqual(new Map(await source.list()), new Map([["a.bin", 5], ["link.bin", 5]]));
+    deepStrictEqual(
+      new Map(await source.list()),
+      new Map([["a.bin", 5], ["link.bin", 5], ["sub/inner.bin", 5]]),
+    );
     strictEqual(new TextDecoder().decode(await source.read("link.bin", 1, 4)), "nne");
     source.close!();
   }));
 
-Deno.test("directorySource(files, ) reads ranges, also into shared memory, and again after close()", () =>
+Deno.test("directorySource() reads ranges, also into shared memory, and again after close()", () =>
   withDirectory(async (path) => {
     const source = directorySource(files, new URL(`file://${path}`));
     deepStrictEqual([...await source.read("a.bin", 1, 4)], [2, 3, 4]);
@@ -42,7 +45,7 @@ Deno.test("directorySource(files, ) reads ranges, also into shared memory, and a
     source.close!();
   }));
 
-Deno.test("directorySource(files, ) reads beyond 4 GiB", () =>
+Deno.test("directorySource() reads beyond 4 GiB", () =>
   withDirectory(async (path) => {
     const begin = 2 ** 32 + 100;
     using file = Deno.openSync(`${path}/sparse.bin`, { create: true, write: true });
@@ -54,7 +57,7 @@ Deno.test("directorySource(files, ) reads beyond 4 GiB", () =>
     source.close!();
   }));
 
-Deno.test("directorySource(files, ) refuses unlisted names, ranges outside, and files that shrink", () =>
+Deno.test("directorySource() refuses unlisted names, ranges outside, and files that shrink", () =>
   withDirectory(async (path) => {
     const source = directorySource(files, path);
     await assertRefused(() => source.read("../etc/passwd", 0, 1), "FILE_NOT_FOUND", "../etc/passwd");
@@ -64,7 +67,7 @@ Deno.test("directorySource(files, ) refuses unlisted names, ranges outside, and 
     source.close!();
   }));
 
-Deno.test("directorySource(files, ) says what is wrong with the path", () =>
+Deno.test("directorySource() says what is wrong with the path", () =>
   withDirectory(async (path) => {
     await assertRefused(
       () => directorySource(files, `${path}/none`),
@@ -82,7 +85,7 @@ Deno.test("directorySource(files, ) says what is wrong with the path", () =>
   }));
 
 Deno.test({
-  name: "directorySource(files, ) names the permission that would help",
+  name: "directorySource() names the permission that would help",
   permissions: { read: [], write: false },
   fn: async () => {
     await assertRefused(
@@ -91,4 +94,19 @@ Deno.test({
       "--allow-read=/some/model",
     );
   },
+});
+
+Deno.test("directorySource() lists the files of folders in the folder, hidden ones left out", async () => {
+  const path = await Deno.makeTempDir();
+  try {
+    for (const folder of ["shards", ".git", "snapshots"]) Deno.mkdirSync(`${path}/${folder}`);
+    await assertRefused(() => directorySource(files, path), "FILE_NOT_FOUND", path, "snapshots");
+    for (const name of ["a", "shards/b", ".git/c"]) Deno.writeTextFileSync(`${path}/${name}`, name);
+    const source = directorySource(files, path);
+    deepStrictEqual([...await source.list()].sort(), [["a", 1], ["shards/b", 8]]);
+    deepStrictEqual(new TextDecoder().decode(await source.read("shards/b", 0, 8)), "shards/b");
+    source.close?.();
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
 });

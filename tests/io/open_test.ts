@@ -22,7 +22,7 @@ function recorder(): { urls: string[]; fetch: typeof fetch } {
   };
 }
 
-Deno.test("openSource(denoPlatform, ) opens directories given as path or URL", async () => {
+Deno.test("openSource() opens directories given as path or URL", async () => {
   const path = Deno.makeTempDirSync();
   try {
     Deno.writeTextFileSync(`${path}/config.json`, "{}");
@@ -35,7 +35,7 @@ Deno.test("openSource(denoPlatform, ) opens directories given as path or URL", a
   }
 });
 
-Deno.test("openSource(denoPlatform, ) returns the caller's own source, and refuses what is none", async () => {
+Deno.test("openSource() returns the caller's own source, and refuses what is none", async () => {
   const own = memoryModelSource(new Map());
   strictEqual(await openSource(denoPlatform, own), own);
   for (const wrong of [null, 7, {}, { list: () => new Map() }]) {
@@ -47,7 +47,7 @@ Deno.test("openSource(denoPlatform, ) returns the caller's own source, and refus
   }
 });
 
-Deno.test("openSource(denoPlatform, ) resolves hub ids", async () => {
+Deno.test("openSource() resolves hub ids", async () => {
   const resolved: [string, string][] = [
     ["owner/name", "https://huggingface.co/owner/name/resolve/main/config.json"],
     ["own-er/na.me-4bit@v1.0", "https://huggingface.co/own-er/na.me-4bit/resolve/v1.0/config.json"],
@@ -63,7 +63,7 @@ Deno.test("openSource(denoPlatform, ) resolves hub ids", async () => {
   }
 });
 
-Deno.test("openSource(denoPlatform, ) prefers a directory over a hub id", async () => {
+Deno.test("openSource() prefers a directory over a hub id", async () => {
   const before = Deno.cwd();
   const path = Deno.makeTempDirSync();
   try {
@@ -82,7 +82,7 @@ Deno.test("openSource(denoPlatform, ) prefers a directory over a hub id", async 
   }
 });
 
-Deno.test("openSource(denoPlatform, ) opens http folders", async () => {
+Deno.test("openSource() opens http folders", async () => {
   for (const place of ["http://models.test/a/b", new URL("https://models.test/a/b/")]) {
     const { urls, fetch } = recorder();
     deepStrictEqual([...await (await openSource(denoPlatform, place, { fetch })).list()], [[
@@ -93,7 +93,7 @@ Deno.test("openSource(denoPlatform, ) opens http folders", async () => {
   }
 });
 
-Deno.test("openSource(denoPlatform, ) stays off the network when told to", async () => {
+Deno.test("openSource() stays off the network when told to", async () => {
   await assertRefused(
     () => openSource(denoPlatform, "owner/no-such-name", { offline: true }),
     "FILE_NOT_FOUND",
@@ -107,7 +107,7 @@ Deno.test("openSource(denoPlatform, ) stays off the network when told to", async
   );
 });
 
-Deno.test("openSource(denoPlatform, ) refuses other places", async () => {
+Deno.test("openSource() refuses other places", async () => {
   await assertRefused(() => openSource(denoPlatform, "models/x-Q4_K_M.gguf"), "UNSUPPORTED", "x-Q4_K_M.gguf");
   await assertRefused(
     () => openSource(denoPlatform, new URL("https://models.test/x.GGUF")),
@@ -123,7 +123,7 @@ Deno.test("openSource(denoPlatform, ) refuses other places", async () => {
 });
 
 Deno.test({
-  name: "openSource(denoPlatform, ) asks for no permission to tell a directory from a hub id",
+  name: "openSource() asks for no permission to tell a directory from a hub id",
   permissions: { read: false, net: false },
   fn: async () => {
     const flags = ["--allow-read=owner/name", "--allow-net=huggingface.co"];

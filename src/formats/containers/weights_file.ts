@@ -29,7 +29,8 @@ export function findWeightsFile(
   baseName: string | undefined,
   label = "the model",
 ): string {
-  const names = [...files.keys()].filter((name) => !ADAPTER.test(name));
+  // What lies in folders of its own is there only for an index that names it.
+  const names = [...files.keys()].filter((name) => !ADAPTER.test(name) && !name.includes("/"));
   const usual = [
     WEIGHTS_FILE,
     INDEX_FILE,

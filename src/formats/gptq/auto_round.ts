@@ -15,7 +15,10 @@ import { requireWords } from "./config.ts";
 import { gptqLayout } from "./linear.ts";
 import { checkSymmetry } from "./symmetry.ts";
 
-export const autoRoundMethod: QuantizationMethod = { names: ["auto-round", "intel/auto-round"], readConfig };
+export const autoRoundMethod: QuantizationMethod = {
+  names: ["auto-round", "intel/auto-round", "inc"],
+  readConfig,
+};
 
 /**
  * The layout has several names; the order of the tests is that of AutoRound's exporter.

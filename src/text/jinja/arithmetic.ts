@@ -6,13 +6,12 @@
 
 import { percentFormat } from "./percent_format.ts";
 import type { Meter } from "./meter.ts";
-import { numeric, textOf } from "./relations.ts";
+import { numeric } from "./relations.ts";
 import { strText } from "./text.ts";
 import {
   List,
   Markup,
   MissingFeature,
-  PyObject,
   PythonError,
   Sequence,
   Tuple,
@@ -242,23 +241,5 @@ export function unary(operator: "+" | "-", value: Value): Value {
 export function joinTexts(values: readonly Value[], meter: Meter): string {
   let text = "";
   for (const value of values) text = meter.text(text + strText(value, meter));
-  return text;
-}
-
-/** The int that an argument must be. */
-export function indexOf(value: Value): bigint {
-  if (typeof value === "bigint") return value;
-  if (typeof value === "boolean") return value ? 1n : 0n;
-  if (value instanceof Undefined) throw value.fail();
-  throw typeError(`'${typeName(value)}' object cannot be interpreted as an integer`);
-}
-
-/** The str that an argument must be. */
-export function requireText(value: Value, what: string): string {
-  const text = textOf(value);
-  if (value instanceof PyObject && value instanceof Undefined) {
-    throw typeError(`${what} must be str, not Undefined`);
-  }
-  if (text === undefined) throw typeError(`${what} must be str, not ${typeName(value)}`);
   return text;
 }

@@ -38,8 +38,12 @@ const COMMENT = sticky("[^]*?(?:\\+#\\}|-#\\}\\s*|#\\}\\n?)");
 const BLOCK_END = sticky("(?:\\+%\\}|-%\\}\\s*|%\\}\\n?)");
 const VARIABLE_END = sticky("(?:-\\}\\}\\s*|\\}\\})");
 const WHITE_SPACE = sticky("\\s+");
-const FLOAT = sticky("(?<!\\.)(?:\\d+_)*\\d+(?:(?:\\.(?:\\d+_)*\\d+)?[eE][+\\-]?(?:\\d+_)*\\d+|\\.(?:\\d+_)*\\d+)");
-const INTEGER = sticky("0[bB](?:_?[01])+|0[oO](?:_?[0-7])+|0[xX](?:_?[\\da-fA-F])+|[1-9](?:_?\\d)*|0(?:_?0)*");
+const FLOAT = sticky(
+  "(?<!\\.)(?:\\d+_)*\\d+(?:(?:\\.(?:\\d+_)*\\d+)?[eE][+\\-]?(?:\\d+_)*\\d+|\\.(?:\\d+_)*\\d+)",
+);
+const INTEGER = sticky(
+  "0[bB](?:_?[01])+|0[oO](?:_?[0-7])+|0[xX](?:_?[\\da-fA-F])+|[1-9](?:_?\\d)*|0(?:_?0)*",
+);
 const NAME = sticky("[\\p{ID_Continue}_]+");
 const IDENTIFIER = /^[\p{XID_Start}_]\p{XID_Continue}*$/u;
 const STRING = sticky("'[^'\\\\]*(?:\\\\[^][^'\\\\]*)*'|\"[^\"\\\\]*(?:\\\\[^][^\"\\\\]*)*\"");
@@ -85,7 +89,9 @@ class Lexer {
       return;
     }
     const kind = this.#source[begin + 1];
-    const sign = this.#source[begin + 2] === "-" || this.#source[begin + 2] === "+" ? this.#source[begin + 2] : "";
+    const sign = this.#source[begin + 2] === "-" || this.#source[begin + 2] === "+"
+      ? this.#source[begin + 2]
+      : "";
     this.#data(this.#source.slice(this.#position, begin), sign, kind === "{");
     this.#position = begin;
     if (kind === "%" && this.#match(RAW_BEGIN) !== undefined) return this.#raw();
@@ -137,8 +143,9 @@ class Lexer {
   #inner(open: string[]): void {
     let match: RegExpExecArray | undefined;
     if ((match = this.#match(FLOAT)) !== undefined) this.#push("float", match[0].replaceAll("_", ""));
-    else if ((match = this.#match(INTEGER)) !== undefined) this.#push("integer", match[0].replaceAll("_", ""));
-    else if ((match = this.#match(NAME)) !== undefined) {
+    else if ((match = this.#match(INTEGER)) !== undefined) {
+      this.#push("integer", match[0].replaceAll("_", ""));
+    } else if ((match = this.#match(NAME)) !== undefined) {
       if (!IDENTIFIER.test(match[0])) throw this.#error("Invalid character in identifier");
       this.#push("name", match[0]);
     } else if ((match = this.#match(STRING)) !== undefined) {
@@ -156,7 +163,9 @@ class Lexer {
       }
       this.#push("operator", operator);
     } else {
-      throw this.#error(`unexpected char '${String.fromCodePoint(this.#source.codePointAt(this.#position)!)}'`);
+      throw this.#error(
+        `unexpected char '${String.fromCodePoint(this.#source.codePointAt(this.#position)!)}'`,
+      );
     }
   }
 

@@ -38,7 +38,8 @@ export function unescape(literal: string, error: (message: string) => Error): st
     if (code < 0x80) return escape;
     // Jinja2 writes what is not ASCII as an escape before it reads the escapes, so the backslash escapes that backslash.
     const hex = code.toString(16);
-    return "\\" + (code < 0x100 ? `x${hex}` : code < 0x10000 ? `u${hex.padStart(4, "0")}` : `U${hex.padStart(8, "0")}`);
+    return "\\" +
+      (code < 0x100 ? `x${hex}` : code < 0x10000 ? `u${hex.padStart(4, "0")}` : `U${hex.padStart(8, "0")}`);
   });
 }
 

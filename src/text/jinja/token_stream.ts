@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Token, TemplateSyntaxError } from "./lexer.ts";
+import { TemplateSyntaxError, type Token } from "./lexer.ts";
 
 /** Nested expressions and statements: far from the end of the stack, above any real template. */
 const DEPTH_MAX = 120;

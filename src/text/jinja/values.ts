@@ -220,6 +220,8 @@ export class Namespace extends PyObject {
 /** An object with attributes that are computed when they are read: `loop`, cycler. */
 export abstract class Attributed extends PyObject {
   abstract attribute(name: string): Value | undefined;
+  /** For those that can be called. */
+  call?(args: Value[], keywords: Keywords): Value;
 }
 
 const identities = new WeakMap<PyObject, symbol>();
