@@ -16,7 +16,7 @@ import {
 import { describeBytes, describeCount, markdownTable } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
 import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readSharedLoadOptions } from "./load_options.ts";
-import { checkAccess, requireWrite, takeModel } from "./model_access.ts";
+import { checkAccess, requireWrite, takeModel, writeOutput } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { processorName } from "./processor.ts";
 import { contextFor, measureSpeed, type SpeedPlan, type SpeedResult, testName } from "./speed.ts";
@@ -87,7 +87,7 @@ export async function bench(args: string[]): Promise<void> {
   }
   const { name, isJson, plotPath } = settings;
   if (plotPath !== undefined) {
-    await Deno.writeTextFile(plotPath, drawSpeed(`${shortName(name)}, ${processor}`, results));
+    writeOutput(plotPath, drawSpeed(`${shortName(name)}, ${processor}`, results));
     note(`speed against depth and threads: ${plotPath}\n`);
   }
   await print(
@@ -117,7 +117,7 @@ function readSettings(options: Options): BenchSettings {
   }
   const threads = options.integers("threads", { from: 1 }) ?? [undefined];
   const plotPath = options.text("plot");
-  if (plotPath !== undefined) requireWrite(plotPath);
+  if (plotPath !== undefined) requireWrite(plotPath, ".svg");
   const { name, source, access } = readModel(options);
   return {
     name,

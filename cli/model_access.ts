@@ -48,17 +48,52 @@ export function requireRead(path: string): void {
 }
 
 /**
- * Makes sure that a file can be written, before anything that takes time.
+ * Makes sure that a file can be written, before anything that takes time. What is there is left as it is.
  *
- * @throws {RemoraError} FILE_NOT_FOUND when it may not be written.
+ * @param ending What its name must end with, where the content asks for one.
+ * @throws {RemoraError} FILE_NOT_FOUND when it may not be written or its folder is not there, BAD_FILE when it is no file or cannot be
+ * written.
  */
-export function requireWrite(path: string): void {
-  if (isGranted({ name: "write", path })) return;
-  throw new RemoraError("FILE_NOT_FOUND", "Cannot write", {
-    file: path,
-    expected: `the permission to write it: pass --allow-write=${path} to deno run`,
-    found: "none",
+export function requireWrite(path: string, ending?: string): void {
+  if (ending !== undefined && !path.toLowerCase().endsWith(ending)) {
+    throw new UsageError(`Cannot write "${path}": expected a name that ends with ${ending}`);
+  }
+  if (!isGranted({ name: "write", path })) {
+    throw new RemoraError("FILE_NOT_FOUND", "Cannot write", {
+      file: path,
+      expected: `the permission to write it: pass --allow-write=${path} to deno run`,
+      found: "none",
+    });
+  }
+  typedWrite(path, () => {
+    try {
+      // One that can be made is taken away again; whether one is there may not be asked without the permission to read.
+      Deno.openSync(path, { write: true, createNew: true }).close();
+      Deno.removeSync(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      Deno.openSync(path, { append: true }).close();
+    }
   });
+}
+
+/** @throws {RemoraError} BAD_FILE when it cannot be written: the disk is full, say. */
+export function writeOutput(path: string, content: Uint8Array | string): void {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  typedWrite(path, () => Deno.writeFileSync(path, bytes));
+}
+
+function typedWrite(path: string, write: () => void): void {
+  try {
+    write();
+  } catch (cause) {
+    const isMissing = cause instanceof Deno.errors.NotFound;
+    throw new RemoraError(isMissing ? "FILE_NOT_FOUND" : "BAD_FILE", "Cannot write", {
+      file: path,
+      found: isMissing ? "no such folder" : cause instanceof Error ? cause.message : `${cause}`,
+      cause,
+    });
+  }
 }
 
 /** Whether a permission is there without asking. */

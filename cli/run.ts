@@ -31,7 +31,7 @@ import {
   readCacheOptions,
   readLoadOptions,
 } from "./load_options.ts";
-import { checkAccess, requireRead, requireWrite, takeModel } from "./model_access.ts";
+import { checkAccess, requireRead, requireWrite, takeModel, writeOutput } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { AttentionSum, drawAttention } from "./attention_picture.ts";
 import { namePictures, readPicture } from "./picture.ts";
@@ -176,7 +176,7 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
       const found = settings.imagePaths.length || "none";
       throw new UsageError(`Cannot use --show-attention: expected one --image beside it, found ${found}`);
     }
-    requireWrite(settings.attentionPath);
+    requireWrite(settings.attentionPath, ".png");
     settings.request.attention = true;
   }
   settings.pictures = await Promise.all(settings.imagePaths.map(readPicture));
@@ -352,7 +352,7 @@ async function save(
 async function writeAttention({ attentionPath, pictures }: RunSettings, looked: AttentionSum): Promise<void> {
   if (attentionPath === undefined || !looked.map) return;
   const picture = await decodeImage(pictures[0]);
-  await Deno.writeFile(attentionPath, await encodePng(drawAttention(picture, looked.map)));
+  writeOutput(attentionPath, await encodePng(drawAttention(picture, looked.map)));
   note(`where the answer looked: ${attentionPath}\n`);
 }
 

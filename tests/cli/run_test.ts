@@ -81,6 +81,36 @@ Deno.test("run: what is piped in besides a prompt is appended to it", async () =
   assert.deepEqual(alone, (await answer("Count:")).usage);
 });
 
+Deno.test("outputs are refused before any work: no folder, a folder, another kind of picture, no permission", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const flags = ["run", MODEL, "hello", "-n", "1"];
+    const cases: [string[], number, ...string[]][] = [
+      [["--save-state", `${folder}/none/s`], 1, `${folder}/none/s`, "no such folder"],
+      [["--save-state", folder], 1, folder],
+      [["--save-state", "/elsewhere"], 1, "--allow-write=/elsewhere"],
+    ];
+    for (const [more, status, ...words] of cases) {
+      const { code, stdout, stderr } = await remora([...flags, ...more], {
+        allowRead: MODEL,
+        allowWrite: folder,
+      });
+      assert.deepEqual([code, stdout], [status, ""]);
+      assert.match(stderr, /^remora: [^\n]+\n$/);
+      for (const word of words) assert.ok(stderr.includes(word), `${word} in: ${stderr}`);
+    }
+    const plot = await remora(["bench", MODEL, "--plot", `${folder}/speed.png`], {
+      allowRead: MODEL,
+      allowWrite: folder,
+    });
+    assert.deepEqual([plot.code, plot.stdout], [2, ""]);
+    assert.match(plot.stderr, /speed\.png.*\.svg/);
+    assert.deepEqual([...Deno.readDirSync(folder)], [], "nothing was left");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("run: variables of the chat template are NAME=VALUE", async () => {
   await refuses(
     ["run", MODEL, "hi", "--template-var", "thinking"],
