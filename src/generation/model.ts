@@ -15,6 +15,7 @@ import type { Message } from "../text/messages.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { checkRequest } from "./check_request.ts";
 import { generate, type PromptImage } from "./generate.ts";
+import { withImageParts } from "./image_parts.ts";
 import type { ModelInfo } from "./model_info.ts";
 import { placeImages } from "./placed_images.ts";
 import type { Completion, GenerateChunk, GenerateRequest } from "./requests.ts";
@@ -87,7 +88,7 @@ export class Model implements AsyncDisposable {
    * @throws {RemoraError} BAD_TEMPLATE, BAD_ARGUMENT when the template refuses the messages.
    */
   chatPrompt(messages: Message[], options: RenderOptions = {}): string {
-    return this.#text.template.render(messages, options);
+    return this.#text.template.render(withImageParts(messages), options);
   }
 
   /** A sequence of its own; dispose it to give its memory back. */
@@ -119,7 +120,10 @@ export class Model implements AsyncDisposable {
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateChunk, void, void> {
     const { pictures, contextSize, decoder } = this.#engine;
     checkRequest(request);
-    const placed = placeImages(request);
+    const placed = placeImages({
+      ...request,
+      messages: request.messages && withImageParts(request.messages),
+    });
     if (placed.images.length > 0 && !pictures) throw cannotSee();
     const images = await this.#keyed(placed.images);
     const promptIds = this.#promptIds({ ...request, messages: placed.messages }, images);

@@ -12,7 +12,9 @@ export type ContentPart =
     type: "image";
     /** The picture; the chat template sees only that there is one. */
     image?: ImageInput;
-  };
+  }
+  /** The same in the shape of OpenAI's API, for pictures in `data:` URLs. */
+  | { type: "image_url"; image_url: { url: string } | string };
 
 /** One turn of a conversation. */
 export interface Message {

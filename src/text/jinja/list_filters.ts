@@ -102,7 +102,10 @@ const dictSort: Filter = (value, args, keywords, { meter }) => {
 };
 
 const unique: Filter = (value, args, keywords, { meter }) => {
-  const [caseSensitive = false, attribute = null] = bind("unique", args, keywords, ["case_sensitive", "attribute"]);
+  const [caseSensitive = false, attribute = null] = bind("unique", args, keywords, [
+    "case_sensitive",
+    "attribute",
+  ]);
   const key = keyGetter(attribute, isTrue(caseSensitive), meter);
   return new Iter((function* () {
     const seen = new Set<unknown>();
@@ -117,7 +120,10 @@ const unique: Filter = (value, args, keywords, { meter }) => {
 };
 
 const extreme = (name: string, operator: "<" | ">"): Filter => (value, args, keywords, { meter }) => {
-  const [caseSensitive = false, attribute = null] = bind(name, args, keywords, ["case_sensitive", "attribute"]);
+  const [caseSensitive = false, attribute = null] = bind(name, args, keywords, [
+    "case_sensitive",
+    "attribute",
+  ]);
   const key = keyGetter(attribute, isTrue(caseSensitive), meter);
   const items = listOf(value, meter);
   if (items.length === 0) return new Undefined("No aggregated item, sequence was empty.");
@@ -196,7 +202,9 @@ const reverse: Filter = (value, args, keywords, { meter }) => {
   if (text !== undefined) return text;
   if (value instanceof Undefined) throw new MissingFeature("the filter reverse of something undefined");
   const items = backwards(value, meter);
-  if (items !== undefined) return new Iter(items, value instanceof Range ? "range_iterator" : "reversed iterator");
+  if (items !== undefined) {
+    return new Iter(items, value instanceof Range ? "range_iterator" : "reversed iterator");
+  }
   if (!(value instanceof Iter)) throw filterError("argument must be iterable");
   return new List(listOf(value, meter).reverse());
 };
@@ -219,9 +227,10 @@ const batch: Filter = (value, args, keywords, { meter }) => {
   const [size, fill = null] = bind("batch", args, keywords, ["linecount", "fill_with"], 1);
   return new Iter((function* () {
     let row: Value[] = [];
-    const isFull = () => typeof size === "bigint" || typeof size === "boolean" || typeof size === "number"
-      ? row.length === Number(size)
-      : false;
+    const isFull = () =>
+      typeof size === "bigint" || typeof size === "boolean" || typeof size === "number"
+        ? row.length === Number(size)
+        : false;
     for (const item of iterate(value, meter)) {
       if (isFull()) {
         yield new List(row);
@@ -308,7 +317,6 @@ const selecting = (isWanted: boolean, byAttribute: boolean): Filter => (value, a
 const random: Filter = () => {
   throw new MissingFeature("the filter random");
 };
-
 
 /** Their filters by name. */
 export const listFilters: Record<string, Filter> = {

@@ -37,7 +37,11 @@ const alone = (name: string, test: (value: Value, runtime: Runtime) => boolean):
 };
 
 /** A test with one argument. */
-const against = (name: string, parameter: string, test: (value: Value, other: Value, runtime: Runtime) => boolean): Test => {
+const against = (
+  name: string,
+  parameter: string,
+  test: (value: Value, other: Value, runtime: Runtime) => boolean,
+): Test => {
   return (value, args, keywords, runtime) => {
     const [other] = bind(name, args, keywords, parameter === "" ? ["other", "/"] : [parameter], 1);
     return test(value, other!, runtime);
@@ -85,7 +89,11 @@ const TESTS: Record<string, Test> = {
     value instanceof Callable || value instanceof Undefined ||
     value instanceof Attributed && value.call !== undefined),
   defined: alone("defined", (value) => !(value instanceof Undefined)),
-  divisibleby: against("divisibleby", "num", (value, divisor, runtime) => remainder(value, divisor, 0n, runtime)),
+  divisibleby: against(
+    "divisibleby",
+    "num",
+    (value, divisor, runtime) => remainder(value, divisor, 0n, runtime),
+  ),
   escaped: alone("escaped", (value) => value instanceof Markup),
   even: alone("even", (value, runtime) => remainder(value, 2n, 0n, runtime)),
   false: alone("false", (value) => value === false),
@@ -100,9 +108,12 @@ const TESTS: Record<string, Test> = {
   number: alone("number", isNumber),
   odd: alone("odd", (value, runtime) => remainder(value, 2n, 1n, runtime)),
   sameas: against("sameas", "other", isSame),
-  sequence: alone("sequence", (value) =>
-    textOf(value) !== undefined || value instanceof Sequence || value instanceof Dict ||
-    value instanceof Range || value instanceof Undefined),
+  sequence: alone(
+    "sequence",
+    (value) =>
+      textOf(value) !== undefined || value instanceof Sequence || value instanceof Dict ||
+      value instanceof Range || value instanceof Undefined,
+  ),
   string: alone("string", (value) => textOf(value) !== undefined),
   test: alone("test", (value, runtime) => runtime.tests.has(nameArgument(value))),
   true: alone("true", (value) => value === true),
@@ -118,4 +129,3 @@ for (const name of ["ge", ">="]) TESTS[name] = compare(">=");
 
 /** The tests by name. */
 export const tests: ReadonlyMap<string, Test> = new Map(Object.entries(TESTS));
-

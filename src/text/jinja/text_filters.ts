@@ -44,15 +44,18 @@ function onlyText(value: Value, name: string): string {
   throw typeError(`${name} wants text, not ${typeName(value)}`);
 }
 
-const changing = (name: string, change: (text: string) => Value): Filter => (value, args, keywords, runtime) => {
-  bind(name, args, keywords, []);
-  const result = change(softText(value, runtime));
-  return typeof result === "string" ? runtime.meter.text(result) : result;
-};
+const changing =
+  (name: string, change: (text: string) => Value): Filter => (value, args, keywords, runtime) => {
+    bind(name, args, keywords, []);
+    const result = change(softText(value, runtime));
+    return typeof result === "string" ? runtime.meter.text(result) : result;
+  };
 
 /** Jinja2's own title case: after white space, hyphens and opening brackets. */
 function titleCase(text: string): string {
-  const parts = text.split(/([-\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000({[<]+)/);
+  const parts = text.split(
+    /([-\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000({[<]+)/,
+  );
   return parts.map((part) => {
     const [first = ""] = part;
     return first.toUpperCase() + part.slice(first.length).toLowerCase();
@@ -61,7 +64,12 @@ function titleCase(text: string): string {
 
 const trim: Filter = (value, args, keywords, runtime) => {
   const [characters = null] = bind("trim", args, keywords, ["chars"]);
-  return strip(softText(value, runtime), characters === null ? undefined : requireText(characters), true, true);
+  return strip(
+    softText(value, runtime),
+    characters === null ? undefined : requireText(characters),
+    true,
+    true,
+  );
 };
 
 const replace: Filter = (value, args, keywords, runtime) => {
@@ -73,7 +81,11 @@ const replace: Filter = (value, args, keywords, runtime) => {
 };
 
 const indent: Filter = (value, args, keywords, { meter }) => {
-  const [width = 4n, first = false, blank = false] = bind("indent", args, keywords, ["width", "first", "blank"]);
+  const [width = 4n, first = false, blank = false] = bind("indent", args, keywords, [
+    "width",
+    "first",
+    "blank",
+  ]);
   const spaces = textOf(width) === undefined ? Math.max(0, requireIndex(width)) : 0;
   meter.size(spaces);
   const indention = textOf(width) ?? " ".repeat(spaces);
@@ -97,7 +109,9 @@ const truncate: Filter = (value, args, keywords, { meter }) => {
     "end",
     "leeway",
   ]);
-  const ending = requireText(end), most = requireIndex(length), slack = leeway === null ? 5 : requireIndex(leeway);
+  const ending = requireText(end),
+    most = requireIndex(length),
+    slack = leeway === null ? 5 : requireIndex(leeway);
   const endLength = codePoints(ending).length;
   if (most < endLength) throw valueError(`expected length >= ${endLength}, got ${most}`);
   if (slack < 0) throw valueError(`expected leeway >= 0, got ${slack}`);

@@ -33,7 +33,9 @@ const PREFIXES: Record<string, number> = { "0x": 16, "0o": 8, "0b": 2 };
 /** Python's `int(text, base)`; undefined where it is no int. */
 function parseInteger(text: string, base: number): bigint | undefined {
   requireAsciiDigits(text);
-  const match = /^([+-]?)(0[xXoObB]_?)?([0-9a-zA-Z](?:_?[0-9a-zA-Z])*)$/.exec(strip(text, undefined, true, true));
+  const match = /^([+-]?)(0[xXoObB]_?)?([0-9a-zA-Z](?:_?[0-9a-zA-Z])*)$/.exec(
+    strip(text, undefined, true, true),
+  );
   if (match === null || base !== 0 && (base < 2 || base > 36)) return undefined;
   const [, sign, prefix = "", digits] = match;
   const prefixed = PREFIXES[prefix.slice(0, 2).toLowerCase()];
@@ -96,7 +98,9 @@ const int: Filter = (value, args, keywords) => {
   else if (value instanceof Undefined) throw value.fail();
   else if (typeof value === "number") {
     if (Number.isFinite(value)) return BigInt(Math.trunc(value));
-    if (!Number.isNaN(value)) throw new PythonError("OverflowError", "cannot convert float infinity to integer");
+    if (!Number.isNaN(value)) {
+      throw new PythonError("OverflowError", "cannot convert float infinity to integer");
+    }
   }
   const float = asFloat(value);
   return float === undefined || !Number.isFinite(float) ? byDefault : BigInt(Math.trunc(float));
@@ -132,7 +136,9 @@ const round: Filter = (value, args, keywords) => {
   }
   const scale = 10 ** requireIndex(precision);
   const scaled = toFloat(number) * scale;
-  if (!Number.isFinite(scaled)) throw new PythonError("OverflowError", "cannot convert float infinity to integer");
+  if (!Number.isFinite(scaled)) {
+    throw new PythonError("OverflowError", "cannot convert float infinity to integer");
+  }
   return (method === "ceil" ? Math.ceil(scaled) : Math.floor(scaled)) / scale + 0;
 };
 

@@ -1,0 +1,70 @@
+/**
+ * Macros and the bodies of call blocks.
+ *
+ * @module
+ */
+
+import type { Expression, MacroParts, Statement } from "./nodes.ts";
+import { Scope } from "./scope.ts";
+import { Dict, type Keywords, Macro, Tuple, typeError, Undefined, type Value } from "./values.ts";
+
+/** What a macro needs of the interpreter. */
+export interface MacroRunner {
+  evaluate(node: Expression, scope: Scope): Value;
+  run(body: readonly Statement[], scope: Scope): string;
+}
+
+/** Makes the function that a macro is. */
+export function makeMacro(parts: MacroParts, isAnonymous: boolean, scope: Scope, runner: MacroRunner): Macro {
+  const { name, parameters, special } = parts;
+  const attributes = new Map<string, Value>([
+    ["name", isAnonymous ? null : name],
+    ["arguments", new Tuple(parameters.map((parameter) => parameter.name))],
+    ["catch_kwargs", special.has("kwargs")],
+    ["catch_varargs", special.has("varargs")],
+    ["caller", special.has("caller")],
+  ]);
+  const call = (args: Value[], keywords: Keywords) => {
+    const inner = bindMacro(parts, args, keywords, scope, runner);
+    return runner.run(parts.body, inner);
+  };
+  return new Macro(name, isAnonymous, attributes, call);
+}
+
+/** The scope of a macro's body, with its parameters. */
+function bindMacro(
+  { name, parameters, special }: MacroParts,
+  args: Value[],
+  keywords: Keywords,
+  scope: Scope,
+  runner: MacroRunner,
+): Scope {
+  const inner = new Scope(scope);
+  const rest = new Map(keywords);
+  const given = parameters.map((parameter, i) => {
+    if (i < args.length) return args[i];
+    const value = rest.get(parameter.name);
+    rest.delete(parameter.name);
+    return value;
+  });
+  if (special.has("caller")) {
+    inner.set("caller", rest.get("caller") ?? new Undefined("No caller defined"));
+    rest.delete("caller");
+  }
+  if (special.has("kwargs")) inner.set("kwargs", new Dict(rest));
+  else if (rest.size > 0) throw typeError(`macro '${name}' takes no keyword argument '${[...rest.keys()][0]}'`);
+  if (special.has("varargs")) inner.set("varargs", new Tuple(args.slice(parameters.length)));
+  else if (args.length > parameters.length) {
+    throw typeError(`macro '${name}' takes not more than ${parameters.length} argument(s)`);
+  }
+  // A default may name the parameters before it; those after it are not there yet.
+  parameters.forEach((parameter, i) => {
+    inner.set(parameter.name, given[i] ?? new Undefined(`parameter '${parameter.name}' was not provided`));
+  });
+  parameters.forEach((parameter, i) => {
+    if (given[i] === undefined && parameter.byDefault !== undefined) {
+      inner.set(parameter.name, runner.evaluate(parameter.byDefault, inner));
+    }
+  });
+  return inner;
+}
