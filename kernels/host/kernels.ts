@@ -156,8 +156,11 @@ export class Kernels extends KernelCalls {
   }
 
   protected override run(): void {
-    if (this.#isBroken || this.#pool.isClosed) {
+    if (this.#isBroken) {
       throw new RemoraError("WORKER_FAILED", "Cannot compute: a thread of this model has failed");
+    }
+    if (this.#pool.isClosed) {
+      throw new RemoraError("BAD_ARGUMENT", "Cannot use the model", { found: "a disposed one" });
     }
     const { size } = this.#pool;
     if (size > 1) this.#pool.moveTo(this.#place);

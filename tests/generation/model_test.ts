@@ -1,6 +1,7 @@
 /** What a model promises beyond its logits: options, refusals, reuse of a prefix, streams, snapshots, disposal. */
 import assert from "node:assert/strict";
 import { loadModel, memoryModelSource, type ModelSource, type RemoraError } from "../../mod.ts";
+import { assertRefused } from "../errors.ts";
 import { goldenPath } from "../shared.ts";
 
 const GOLDEN = goldenPath("gptq-v1-sym-g32");
@@ -196,5 +197,18 @@ Deno.test("a source that fails because it was stopped ends loading with the sign
       const error = await loadModel(source, { threads: 2, signal }).then(() => undefined, (error) => error);
       assert.equal(error, reason, `stopped at read ${reads}`);
     }
+  }
+});
+
+Deno.test("disposing a model ends what still runs, as disposed", async () => {
+  for (const threads of [1, 2]) {
+    const model = await loadModel(GOLDEN, { threads });
+    const sequence = model.createSequence();
+    await sequence.forward([1, 2, 3]);
+    const answer = model.complete({ prompt: "hello", maxTokens: 200, temperature: 0, stop: [] });
+    setTimeout(() => model.dispose(), 5);
+    await assertRefused(() => answer, "BAD_ARGUMENT", "disposed");
+    await assertRefused(() => sequence.forward([1]), "BAD_ARGUMENT", "disposed");
+    await assertRefused(() => model.complete({ prompt: "x" }), "BAD_ARGUMENT", "disposed");
   }
 });

@@ -78,7 +78,7 @@ Deno.test("closed kernels refuse to run, and close twice", async () => {
   for (const threads of [1, 3]) {
     const [kernels] = await startKernels(threads);
     await kernels.close();
-    await assertRefused(() => double(kernels, 4096, 1), "WORKER_FAILED");
+    await assertRefused(() => double(kernels, 4096, 1), "BAD_ARGUMENT");
     await kernels.close();
   }
 });
@@ -204,7 +204,7 @@ for (const threads of [1, 2, 3]) {
     for (let i = 0; i < 600; i++) ok(addWorks(memories[(i * i) % 7 % 3], 1 + i % 20), `${i}`);
     await memories[1].close();
     for (const kernels of memories) {
-      await assertRefused(() => addWorks(kernels, 4), "WORKER_FAILED");
+      await assertRefused(() => addWorks(kernels, 4), "BAD_ARGUMENT");
     }
   });
 }
