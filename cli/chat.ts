@@ -57,7 +57,7 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
   const { state, savePath } = settings;
   if (state) await sequence.restore(state.snapshot, state.path);
   const conversation = new Conversation(model, sequence, settings);
-  const editor = new LineEditor();
+  using editor = new LineEditor();
   note("/help lists the commands.\n");
   while (true) {
     const text = (await editor.read("> ", termination.signal))?.trim();
@@ -67,12 +67,20 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
     if (text === "/help") note(CHAT_HELP);
     else if (text === "/reset") conversation.reset();
     else if (command === "system" && argument) conversation.reset(argument);
-    else if (command === "image" && argument) await conversation.showPicture(argument);
+    else if (command === "image" && argument) await conversation.showPicture(pathFrom(argument));
     // With more text after the word it may well be a message: "/tmp is full".
     else if (command && !argument) note(`unknown command ${text}; /help lists them\n`);
     else await conversation.say(text, termination.signal);
   }
   if (savePath !== undefined) await conversation.save(savePath);
+}
+
+/** A path as it was typed or dropped on the terminal: in quotes, with escaped spaces, or from the home folder. */
+function pathFrom(written: string): string {
+  const [, quoted] = /^(?:"(.*)"|'(.*)')$/.exec(written)?.filter((part) => part !== undefined) ?? [];
+  const path = quoted ?? written.replace(/\\(.)/g, "$1");
+  const mayAsk = Deno.permissions.querySync({ name: "env", variable: "HOME" }).state === "granted";
+  return path.startsWith("~/") && mayAsk ? `${Deno.env.get("HOME") ?? "~"}${path.slice(1)}` : path;
 }
 
 /** What was said, in messages and in the sequence that has seen them. */
@@ -176,6 +184,13 @@ class Conversation {
       await print("\n");
       if (this.#settings.isVerbose) note(describeAnswer(timed) + "\n");
       this.#noteFullContext();
+      if (timed.finishReason === "length" && this.#sequence.length < this.#model.info.contextSize) {
+        note(
+          `the answer was cut after ${
+            describeInteger(timed.tokenIds.length)
+          } tokens; --max-tokens N allows more\n`,
+        );
+      }
     } catch (error) {
       const isStopped = error instanceof Interrupted && error.signalName === "SIGINT";
       if (!isStopped && !(error instanceof RemoraError)) throw error;

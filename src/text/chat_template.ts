@@ -4,18 +4,21 @@
  * @module
  */
 
-import { Environment, parse, tokenize } from "@huggingface/jinja";
 import { RemoraError } from "../core/errors.ts";
-import { BoundedInterpreter, boundedRange, TemplateLimitError } from "./bounded_interpreter.ts";
-import type { ContentPart, Message } from "./messages.ts";
+import { chooseForms, type TemplateMessage } from "./jinja/content_forms.ts";
+import { countCharacters, fromJavaScript, NotPlainData } from "./jinja/from_javascript.ts";
+import { TemplateLimitError } from "./jinja/meter.ts";
+import { Template } from "./jinja/template.ts";
+import { MissingFeature, PythonError, RaisedByTemplate } from "./jinja/values.ts";
+import type { Message } from "./messages.ts";
 import { strftime } from "./strftime.ts";
 
 /** Characters of a template; the longest published ones have about 30,000. */
 const SOURCE_CHARACTERS_MAX = 1 << 17;
-/** White space in a row: the lexer's patterns take time by the square of it. Real templates indent by tens. */
+/** White space in a row. Real templates indent by tens. */
 const WHITE_SPACE_RUN_MAX = 512;
-/** A text that appears in the prompt when a template writes what it is given. */
-const PROBE = "content form probe";
+/** Variables that are not the caller's. */
+const RESERVED = ["messages", "tools", "add_generation_prompt", "documents"];
 
 /** What goes into a prompt besides the messages. */
 export interface RenderOptions {
@@ -23,38 +26,46 @@ export interface RenderOptions {
   addGenerationPrompt?: boolean;
   /** Descriptions of tools, in the form the template expects (usually OpenAI's). */
   tools?: unknown[];
-  /** Variables of the template by name, such as `enable_thinking`. */
-  variables?: Record<string, unknown>;
   /** What `strftime_now` writes; default the present. */
   now?: Date;
+  /**
+   * More variables for the template, such as `enable_thinking`. They win over special tokens of the same name; `messages`, `tools`,
+   * `add_generation_prompt` and `documents` are refused.
+   */
+  variables?: Record<string, unknown>;
 }
 
-/** A message as the template sees it. */
-type TemplateMessage = Omit<Message, "content"> & { content: string | ContentPart[] | null };
+/** Templates by name, where a checkpoint has several: `default`, `tool_use`. */
+export type NamedTemplates = Readonly<Record<string, string>>;
 
 /**
- * A checkpoint's chat template, run as transformers runs it, with limits: see {@linkcode BoundedInterpreter}.
+ * A checkpoint's chat template, computed as transformers does with Jinja2, within limits of time and memory: the same text or an
+ * error, see docs/templates.md.
  *
- * Contents are adapted to what the template can read, which is found out by rendering a probe: text parts are
- * joined by line breaks (as vLLM and llama.cpp do) for a template that wants strings, and a string becomes a
- * text part for one that wants parts.
+ * A message's content reaches the template as it was given, a string or parts. Only where the template cannot take that form of
+ * that message, but the other one, it is converted: text parts are joined by line breaks (as vLLM and llama.cpp
+ * do), a string becomes a text part.
  */
 export class ChatTemplate {
-  readonly #program: ReturnType<typeof parse>;
+  readonly #templates = new Map<string, Template>();
   readonly #specials: Record<string, string>;
   readonly #label: string;
-  #readsStrings?: boolean;
-  #readsParts?: boolean;
 
   /**
-   * @param source Jinja source.
+   * @param source Jinja source; of several templates `tool_use` is for calls with tools.
    * @param specials Special tokens by name, e.g. `bos_token`.
    * @param label File the template came from, for messages.
    * @throws {RemoraError} `BAD_TEMPLATE` when it does not parse.
    */
-  constructor(source: string, specials: Record<string, string>, label: string) {
+  constructor(source: string | NamedTemplates, specials: Record<string, string>, label: string) {
     this.#specials = { ...specials };
     this.#label = label;
+    for (const [name, text] of Object.entries(typeof source === "string" ? { default: source } : source)) {
+      this.#templates.set(name, this.#parse(text));
+    }
+  }
+
+  #parse(source: string): Template {
     if (source.length > SOURCE_CHARACTERS_MAX) {
       throw this.#bad("parse", `at most ${SOURCE_CHARACTERS_MAX} characters`, `${source.length}`);
     }
@@ -62,9 +73,9 @@ export class ChatTemplate {
       throw this.#bad("parse", `at most ${WHITE_SPACE_RUN_MAX} white-space characters in a row`, "more");
     }
     try {
-      this.#program = parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
+      return new Template(source);
     } catch (cause) {
-      throw this.#bad("parse", "a Jinja template", messageOf(cause), cause);
+      throw this.#failure("parse", "a Jinja template", cause);
     }
   }
 
@@ -72,97 +83,87 @@ export class ChatTemplate {
    * Writes the prompt. Special tokens in it come from the template and from the messages alike; pictures appear
    * as the template's image token.
    *
-   * @throws {RemoraError} `BAD_TEMPLATE` when the template fails, does not end or grows too large;
-   * `BAD_ARGUMENT` when the template refuses the messages, or they hold what it cannot write.
+   * @throws {RemoraError} `BAD_TEMPLATE` when the template fails, needs something that is not there, does not end or grows too
+   * large; `BAD_ARGUMENT` when the template refuses the messages, or they hold what it cannot write.
    */
   render(messages: Message[], options: RenderOptions = {}): string {
-    return this.#run(messages.map((message, i) => this.#adapt(message, i)), options);
-  }
-
-  #run(messages: TemplateMessage[], { addGenerationPrompt = true, tools, now }: RenderOptions): string {
-    const environment = new Environment();
-    const variables: Record<string, unknown> = {
-      ...this.#specials,
-      messages,
-      tools: tools ?? null,
-      documents: null,
-      add_generation_prompt: addGenerationPrompt,
-      true: true,
-      True: true,
-      false: false,
-      False: false,
-      none: null,
-      None: null,
-      range: boundedRange,
-      strftime_now: (format: string) => strftime(now ?? new Date(), format),
-      raise_exception: (message: unknown) => {
-        throw new RemoraError("BAD_ARGUMENT", "The chat_template refuses these messages, in", {
-          file: this.#label,
-          found: String(message),
-        });
-      },
-    };
-    for (const [name, value] of Object.entries(variables)) {
-      if (name !== "namespace") environment.set(name, value);
-    }
+    const checked = messages.map(checkMessage);
+    const variables = this.#variables(options);
+    const template = this.#choose(options.tools);
+    // Marks of a search are not the caller's data.
+    const size = countCharacters(checked) + countCharacters(variables) + 64 * checked.length;
+    const run = (given: TemplateMessage[]) =>
+      template.render(
+        { ...variables, messages: given },
+        size,
+        (format) => strftime(options.now ?? new Date(), format),
+      );
     try {
-      const size = countCharacters(messages) + countCharacters(tools);
-      return String(new BoundedInterpreter(environment, size).run(this.#program).value);
+      const { messages: chosen, refusesPicture } = chooseForms(checked, (given) => attempt(() => run(given)));
+      if (refusesPicture !== undefined) {
+        throw refuseMessage(refusesPicture, "text only, as the chat_template has no pictures", "an image");
+      }
+      return run(chosen);
     } catch (cause) {
-      if (cause instanceof RemoraError) throw cause;
-      if (cause instanceof TemplateLimitError) throw this.#bad("render", cause.message, "more", cause);
-      throw this.#bad("render", "a template that fits the messages", messageOf(cause), cause);
+      throw this.#failure("render", "a template that fits the messages", cause);
     }
   }
 
-  /** Checks a message and gives its content the form that the template reads. */
-  #adapt(message: Message, index: number): TemplateMessage {
-    const refuse = (expected: string, found: unknown) =>
-      new RemoraError("BAD_ARGUMENT", `Cannot render message ${index}`, { expected, found: String(found) });
-    if (typeof message?.role !== "string") throw refuse("a role", message?.role);
-    const { content } = message;
-    if (typeof content === "string") {
-      if (this.#canReadStrings() || !this.#canReadParts()) return message;
-      return { ...message, content: [{ type: "text", text: content }] };
-    }
-    // An assistant's turn that only calls tools has no content in OpenAI's shape.
-    if (content === undefined || content === null) {
-      if (message.tool_calls === undefined) throw refuse("content", content);
-      return { ...message, content: null };
-    }
-    if (!Array.isArray(content)) throw refuse("content that is a string or a list of parts", typeof content);
-    const parts = content.map((part) => {
-      if (part?.type === "text" && typeof part.text === "string") return part;
-      // Only the kind: templates do not read the picture itself.
-      if (part?.type === "image") return { type: "image" as const };
-      throw refuse("parts of type text or image", part?.type);
-    });
-    if (this.#canReadParts()) return { ...message, content: parts };
-    const texts = parts.map((part) => {
-      if (part.type === "image") throw refuse("text only, as the chat_template has no pictures", "an image");
-      return part.text;
-    });
-    return { ...message, content: texts.join("\n") };
+  #choose(tools: unknown[] | undefined): Template {
+    const isForTools = tools !== undefined && tools !== null && this.#templates.has("tool_use");
+    const name = isForTools ? "tool_use" : "default";
+    const template = this.#templates.get(name);
+    if (template !== undefined) return template;
+    const names = [...this.#templates.keys()].join(", ");
+    throw this.#bad("choose", "a template named default", `only ${names}`);
   }
 
-  #canReadStrings(): boolean {
-    return this.#readsStrings ??= this.#probe(PROBE);
-  }
-
-  #canReadParts(): boolean {
-    return this.#readsParts ??= this.#probe([{ type: "text", text: PROBE }]);
-  }
-
-  /** Whether the template writes the text of such a content, and not the list as JSON. */
-  #probe(content: string | ContentPart[]): boolean {
-    try {
-      const prompt = this.#run([{ role: "user", content }], { addGenerationPrompt: false });
-      return prompt.includes(PROBE) && !prompt.includes(`"${PROBE}"`);
-    } catch (error) {
-      // One that does not end would cost as much again: give up at once.
-      if (error instanceof RemoraError && error.cause instanceof TemplateLimitError) throw error;
-      return false;
+  #variables({ addGenerationPrompt = true, tools, variables = {} }: RenderOptions): Record<string, unknown> {
+    for (const name of RESERVED) {
+      if (!Object.hasOwn(variables, name)) continue;
+      throw new RemoraError("BAD_ARGUMENT", `Cannot set the template's variable ${name}`, {
+        expected: `other names than ${RESERVED.join(", ")}`,
+        found: name,
+      });
     }
+    const given = { ...this.#specials, ...variables };
+    for (const [name, value] of Object.entries({ ...given, tools })) {
+      try {
+        fromJavaScript(value);
+      } catch (cause) {
+        if (!(cause instanceof NotPlainData)) throw cause;
+        throw new RemoraError("BAD_ARGUMENT", `Cannot give ${name} to the chat_template`, {
+          expected: "plain data, as in JSON",
+          found: cause.message,
+        });
+      }
+    }
+    return { tools: tools ?? null, documents: null, add_generation_prompt: addGenerationPrompt, ...given };
+  }
+
+  /** Says who refused: the template in its own words, a limit, or this interpreter. */
+  #failure(verb: string, expected: string, cause: unknown): RemoraError {
+    if (cause instanceof RemoraError) return cause;
+    if (cause instanceof RaisedByTemplate) {
+      return new RemoraError("BAD_ARGUMENT", "The chat_template refuses these messages, in", {
+        file: this.#label,
+        found: cause.message,
+        cause,
+      });
+    }
+    if (cause instanceof NotPlainData) {
+      return new RemoraError("BAD_ARGUMENT", "Cannot render messages", {
+        expected: "plain data, as in JSON",
+        found: cause.message,
+        cause,
+      });
+    }
+    if (cause instanceof TemplateLimitError) return this.#bad(verb, cause.message, "more", cause);
+    if (cause instanceof MissingFeature) {
+      return this.#bad(verb, "what the interpreter of templates has", cause.message, cause);
+    }
+    const kind = cause instanceof PythonError ? `${cause.kind}: ` : "";
+    return this.#bad(verb, expected, kind + (cause instanceof Error ? cause.message : String(cause)), cause);
   }
 
   #bad(verb: string, expected: string, found: string, cause?: unknown): RemoraError {
@@ -175,17 +176,42 @@ export class ChatTemplate {
   }
 }
 
+/** undefined where the template fails; one that does not end would cost as much again and again. */
+function attempt(run: () => string): string | undefined {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof PythonError || error instanceof RaisedByTemplate) return undefined;
+    throw error;
+  }
+}
+
+function refuseMessage(index: number, expected: string, found: unknown): RemoraError {
+  return new RemoraError("BAD_ARGUMENT", `Cannot render message ${index}`, { expected, found: String(found) });
+}
+
+/** A message whose shape is right, without the pictures themselves. */
+function checkMessage(message: Message, index: number): TemplateMessage {
+  if (typeof message?.role !== "string") throw refuseMessage(index, "a role", message?.role);
+  const { content } = message;
+  if (typeof content === "string") return message as TemplateMessage;
+  // An assistant's turn that only calls tools has no content in OpenAI's shape.
+  if (content === undefined || content === null) {
+    if (message.tool_calls === undefined) throw refuseMessage(index, "content", content);
+    return { ...message, content: null };
+  }
+  if (!Array.isArray(content)) {
+    throw refuseMessage(index, "content that is a string or a list of parts", typeof content);
+  }
+  const parts = content.map((part) => {
+    if (part?.type === "text" && typeof part.text === "string") return part;
+    // Only the kind: templates do not read the picture itself.
+    if (part?.type === "image") return { type: "image" as const };
+    throw refuseMessage(index, "parts of type text or image", part?.type);
+  });
+  return { ...message, content: parts };
+}
+
 function longestWhiteSpace(text: string): number {
   return text.match(/\s+/g)?.reduce((longest, run) => Math.max(longest, run.length), 0) ?? 0;
-}
-
-/** Characters of all strings in a value. */
-function countCharacters(value: unknown): number {
-  if (typeof value === "string") return value.length;
-  if (typeof value !== "object" || value === null) return 1;
-  return Object.entries(value).reduce((sum, [key, inner]) => sum + key.length + countCharacters(inner), 1);
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -1,6 +1,6 @@
 /** `remora run` and `remora show` as a user meets them. */
 import assert from "node:assert/strict";
-import { MessageLines } from "../../cli/message_lines.ts";
+import { enter } from "../../cli/message_lines.ts";
 import { describeLayers } from "../../cli/module_table.ts";
 import { nearestName } from "../../src/core/nearest.ts";
 import { goldenPath, hasShared, sharedPath } from "../shared.ts";
@@ -197,19 +197,21 @@ Deno.test("nearestName() finds what was meant, and nothing where nothing is near
   assert.equal(nearestName("t", known), undefined);
 });
 
-Deno.test("MessageLines go on after a backslash and between quotes", () => {
-  const completed = (...lines: string[]) => {
-    const message = new MessageLines();
-    return lines.map((line) => {
-      message.push(line);
-      return message.complete();
-    });
+Deno.test("a message goes on after a backslash and between quotes", () => {
+  const typed = (...lines: string[]) => {
+    let text = "";
+    for (const [i, line] of lines.entries()) {
+      const entered = enter(text + line);
+      if ("message" in entered) return [entered.message, i];
+      text = entered.continued;
+    }
+    return undefined;
   };
-  assert.deepEqual(completed("one"), ["one"]);
-  assert.deepEqual(completed("one \\", "two"), [undefined, "one \ntwo"]);
-  assert.deepEqual(completed('"""one', "", 'two"""'), [undefined, undefined, "one\n\ntwo"]);
-  assert.deepEqual(completed('"""one"""'), ["one"]);
-  assert.deepEqual(completed('"""', '"""'), [undefined, ""]);
+  assert.deepEqual(typed("one"), ["one", 0]);
+  assert.deepEqual(typed("one \\", "two"), ["one \ntwo", 1]);
+  assert.deepEqual(typed('"""', "one", "two\\", 'three"""'), ["one\ntwo\\\nthree", 3]);
+  assert.deepEqual(typed('"""one"""'), ["one", 0]);
+  assert.equal(typed('"""one', "two"), undefined);
 });
 
 Deno.test({

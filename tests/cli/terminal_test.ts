@@ -171,7 +171,7 @@ Deno.test({
       ["> ", `/image ${SCENES}/config.json\r`],
       ["expected a PNG, JPEG or WebP file", ""],
       ["> ", "/reset\r"],
-      ["> ", `/image ${picture}\r`],
+      ["> ", `/image "${picture}"\r`],
       ["shown with the next message", ""],
       ["> ", `${question}\r`],
       [`${answer}`, ""],

@@ -99,8 +99,8 @@ Deno.test("a string becomes a part for a template of parts", () => {
 });
 
 Deno.test("templates see what transformers gives them", () => {
-  assert.equal(render("{{ bos_token }}{{ add_generation_prompt }}{{ tools is none }}"), "<s>truetrue");
-  assert.equal(render("{{ add_generation_prompt }}", HELLO, { addGenerationPrompt: false }), "false");
+  assert.equal(render("{{ bos_token }}{{ add_generation_prompt }}{{ tools is none }}"), "<s>TrueTrue");
+  assert.equal(render("{{ add_generation_prompt }}", HELLO, { addGenerationPrompt: false }), "False");
   const tools = [{ name: "f", parameters: { "größe": 1 } }];
   assert.equal(
     render("{% for t in tools %}{{ t | tojson }}{% endfor %}", HELLO, { tools }),
@@ -114,7 +114,7 @@ Deno.test("templates see what transformers gives them", () => {
     render(
       "{% for i in range(3) %}{% if i == 1 %}{% continue %}{% endif %}{{ i }}{% endfor %}{{ range(1, 7, 2) }}",
     ),
-    "02[1, 3, 5]",
+    "02range(1, 7, 2)",
   );
   assert.equal(
     render("{{ 'a-b'.replace('-', '+') }}{{ 'aXa' | replace('a', '.') }}{{ '  x '.strip() }}"),
@@ -136,7 +136,7 @@ Deno.test("fields beside role and content reach the template; a turn of tool cal
   }] as unknown as Message[];
   assert.equal(
     render("{% for m in messages %}{{ m.tool_calls[0].name }}{{ m.content is none }}{% endfor %}", messages),
-    "ftrue",
+    "fTrue",
   );
 });
 
@@ -206,7 +206,7 @@ const HOSTILE: Record<string, string> = {
   "an object of the same object":
     "{% set ns = namespace(a={'x': 1}) %}{% for i in range(60) %}{% set ns.a = {'x': ns.a, 'y': ns.a} %}{% endfor %}{{ ns.a | tojson }}",
   "namespaces in namespaces":
-    "{% set ns = namespace(a=1) %}{% for i in range(60) %}{% set ns = namespace(a=ns, b=ns) %}{% endfor %}{{ ns }}",
+    "{% set ns = namespace(a=1) %}{% for i in range(60) %}{% set ns.a = namespace(a=ns.a, b=ns.a) %}{% endfor %}{{ ns }}",
   "a deep list":
     "{% set ns = namespace(a=[1]) %}{% for i in range(60000) %}{% set ns.a = [ns.a] %}{% endfor %}",
   "a recursive macro": "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}",
@@ -250,7 +250,7 @@ for (const name of ["template-endless", "template-doubling", "template-syntax"])
   });
 }
 
-Deno.test("findChatTemplate() takes the files in the order of transformers, and the default of several", () => {
+Deno.test("findChatTemplate() takes the files in the order of transformers, and all of several by name", () => {
   const jinja = bytes("J");
   const json = bytes(JSON.stringify({ chat_template: "P" }));
   const list = [{ name: "tool_use", template: "T" }, { name: "default", template: "D" }];
@@ -262,7 +262,7 @@ Deno.test("findChatTemplate() takes the files in the order of transformers, and 
     label: "chat_template.json",
   });
   assert.deepEqual(findChatTemplate({ "tokenizer_config.json": config }), {
-    source: "D",
+    source: { tool_use: "T", default: "D" },
     label: "tokenizer_config.json",
   });
   assert.equal(findChatTemplate({ "tokenizer_config.json": bytes("{}") }), undefined);

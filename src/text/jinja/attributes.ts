@@ -49,7 +49,8 @@ function dictMethod(dict: Dict, name: string): Method | undefined {
     case "get":
       return (args, keywords) => {
         const [key, otherwise] = bind("get", args, keywords, ["key", "default", "/"], 1);
-        return dict.get(key!) ?? otherwise ?? null;
+        const value = dict.get(key!);
+        return value !== undefined ? value : otherwise !== undefined ? otherwise : null;
       };
     case "keys":
     case "values":
@@ -182,7 +183,8 @@ export function attributeOf(value: Value, key: Value, isAttribute: boolean, mete
     // What begins with an underscore is private, where Python has it as an attribute.
     const attribute = pythonAttribute(value, name, meter);
     if (attribute !== undefined) return name.startsWith("_") ? unsafe(value, name) : attribute;
-    return pythonItem(value, name, meter) ?? missing(value, name);
+    const item = pythonItem(value, name, meter);
+    return item !== undefined ? item : missing(value, name);
   }
   const item = pythonItem(value, key, meter);
   if (item !== undefined) return item;
@@ -195,7 +197,8 @@ export function attributeOf(value: Value, key: Value, isAttribute: boolean, mete
 
 /** The attribute alone, for the filter `attr`. */
 export function onlyAttribute(value: Value, name: string, meter: Meter): Value {
-  return pythonAttribute(value, name, meter) ?? missing(value, name);
+  const attribute = pythonAttribute(value, name, meter);
+  return attribute !== undefined ? attribute : missing(value, name);
 }
 
 /** Calls a value. */

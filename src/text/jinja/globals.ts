@@ -146,13 +146,16 @@ export function globalFunctions(meter: Meter, writeTime: (format: string) => str
       if (keywords.size > 0) throw typeError("cycler() takes no keyword arguments");
       return new Cycler(args);
     },
-    joiner: (args, keywords) => new Joiner(bind("joiner", args, keywords, ["sep"])[0] ?? ", "),
+    joiner: (args, keywords) => {
+      const [separator = ", "] = bind("joiner", args, keywords, ["sep"]);
+      return new Joiner(separator);
+    },
     lipsum: () => {
       throw new MissingFeature("the function lipsum");
     },
     raise_exception: (args, keywords) => {
       const [message] = bind("raise_exception", args, keywords, ["message"], 1);
-      throw new RaisedByTemplate(message === null ? "None" : strText(message!, meter));
+      throw new RaisedByTemplate(strText(message!, meter));
     },
     strftime_now: (args, keywords) => {
       const [format] = bind("strftime_now", args, keywords, ["format"], 1);

@@ -193,7 +193,7 @@ const last: Filter = (value, args, keywords, { meter }) => {
   if (value instanceof Undefined) throw new MissingFeature("the filter last of something undefined");
   const items = backwards(value, meter);
   if (items === undefined) throw typeError(`'${typeName(value)}' object is not reversible`);
-  return items[0] ?? new Undefined("No last item, sequence was empty.");
+  return items.length > 0 ? items[0] : new Undefined("No last item, sequence was empty.");
 };
 
 const reverse: Filter = (value, args, keywords, { meter }) => {

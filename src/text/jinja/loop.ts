@@ -107,9 +107,12 @@ export class Loop extends Attributed {
       case "depth0":
         return BigInt(this.#depth);
       case "previtem":
-        return this.#index > 0 ? this.#before : new Undefined("there is no previous item");
+        return this.#index > 0 ? this.#before! : new Undefined("there is no previous item");
       case "nextitem":
-        return this.#peek() ?? new Undefined("there is no next item");
+        {
+        const next = this.#peek();
+        return next !== undefined ? next : new Undefined("there is no next item");
+      }
       case "cycle":
         return new Callable(name, (args) => this.#cycle(args));
       case "changed":

@@ -48,7 +48,8 @@ function bindMacro(
     return value;
   });
   if (special.has("caller")) {
-    inner.set("caller", rest.get("caller") ?? new Undefined("No caller defined"));
+    const caller = rest.get("caller");
+    inner.set("caller", caller === undefined || caller === null ? new Undefined("No caller defined") : caller);
     rest.delete("caller");
   }
   if (special.has("kwargs")) inner.set("kwargs", new Dict(rest));
@@ -59,7 +60,9 @@ function bindMacro(
   }
   // A default may name the parameters before it; those after it are not there yet.
   parameters.forEach((parameter, i) => {
-    inner.set(parameter.name, given[i] ?? new Undefined(`parameter '${parameter.name}' was not provided`));
+    const value = given[i];
+    const isGiven = value !== undefined;
+    inner.set(parameter.name, isGiven ? value : new Undefined(`parameter '${parameter.name}' was not provided`));
   });
   parameters.forEach((parameter, i) => {
     if (given[i] === undefined && parameter.byDefault !== undefined) {
