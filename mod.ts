@@ -59,6 +59,7 @@ export { memoryModelSource } from "./src/io/memory.ts";
 export type { Trace } from "./src/models/decoder.ts";
 export type { MemoryLimit } from "./src/platform/memory_limit.ts";
 export type { SamplingOptions } from "./src/sampling/sampler.ts";
+export type { KeyValueStorage } from "./src/sequence/key_value_cache.ts";
 export type { PictureAttention } from "./src/sequence/attention_map.ts";
 export type { ForwardOptions, ForwardResult } from "./src/sequence/sequence.ts";
 export type { RenderOptions } from "./src/text/chat_template.ts";
@@ -66,7 +67,7 @@ export type { ContentPart, Message } from "./src/text/messages.ts";
 export type { DecodeOptions, EncodeOptions, Tokenizer } from "./src/text/tokenizer.ts";
 export type { CrossAttentionRows, VisionInfo } from "./src/vision/vision_model.ts";
 export type { LoadProgress } from "./src/weights/load.ts";
-export type { Precision } from "./src/weights/plan.ts";
+export type { DenseStorage, Precision } from "./src/weights/plan.ts";
 export type { ConversationState, LoadedConversation, LoadOptions, Model, ModelInfo, ModelSource, Sequence };
 
 const loader = new ModelLoader(denoPlatform);

@@ -23,10 +23,15 @@ export type ErrorCode =
 
 /** What an error is about; each given part appears in the message and as a field. */
 export interface ErrorDetails {
+  /** The file at fault. */
   file?: string;
+  /** The tensor at fault. */
   tensor?: string;
+  /** What would have been right. */
   expected?: string;
+  /** What is there. */
   found?: string;
+  /** The error that led to this one. */
   cause?: unknown;
 }
 
@@ -49,12 +54,18 @@ export interface ErrorDetails {
  * ```
  */
 export class RemoraError extends Error {
+  /** What `instanceof` says in other realms too. */
   override readonly name = "RemoraError";
+  /** The file at fault. */
   readonly file?: string;
+  /** The tensor at fault. */
   readonly tensor?: string;
+  /** What would have been right. */
   readonly expected?: string;
+  /** What is there. */
   readonly found?: string;
 
+  /** Of a code, what was attempted, and details. */
   constructor(readonly code: ErrorCode, attempt: string, details: ErrorDetails = {}) {
     super(describe(attempt, details), details.cause === undefined ? undefined : { cause: details.cause });
     this.file = details.file;

@@ -61,10 +61,10 @@ const SHAPES = {
     headSize: 128,
     isTied: false,
   },
-} satisfies Record<string, SyntheticShape>;
+} satisfies Record<SyntheticShapeName, SyntheticShape>;
 
 /** A shape by its usual name. */
-export type SyntheticShapeName = keyof typeof SHAPES;
+export type SyntheticShapeName = "135m" | "1b" | "3b" | "8b";
 
 /** All names. */
 export const SYNTHETIC_SHAPES = Object.keys(SHAPES) as SyntheticShapeName[];

@@ -28,6 +28,7 @@ export interface ConversationState {
 
 /** A conversation from a file that has passed its checks. */
 export interface LoadedConversation extends ConversationState {
+  /** The file that it came from. */
   path: string;
   /** For `Sequence.restore`. */
   snapshot: Uint8Array;

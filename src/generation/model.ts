@@ -70,7 +70,11 @@ export class Model implements AsyncDisposable {
     this.#events = events;
   }
 
-  /** @throws {RemoraError} FILE_NOT_FOUND when the model has no tokenizer.json. */
+  /**
+   * Text to ids and back.
+   *
+   * @throws {RemoraError} FILE_NOT_FOUND when the model has no tokenizer.json.
+   */
   get tokenizer(): Tokenizer {
     return this.#text.tokenizer;
   }
@@ -175,6 +179,7 @@ export class Model implements AsyncDisposable {
     await loaded?.kernels.close();
   }
 
+  /** The same, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }

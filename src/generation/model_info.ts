@@ -8,6 +8,7 @@ import type { VisionInfo } from "../vision/vision_model.ts";
 
 /** One linear module. */
 export interface ModuleInfo {
+  /** As the model code calls it. */
   name: string;
   /** How the file stores it: "gptq", "awq", "f16", "bf16", "f32", … */
   format: string;
@@ -23,6 +24,7 @@ export interface ModuleInfo {
 
 /** Bytes in memory. */
 export interface MemoryInfo {
+  /** Of the weights. */
   weights: number;
   /** Of the key/value cache, for each 1,024 tokens of a sequence. */
   keyValuePer1024Tokens: number;
@@ -48,17 +50,26 @@ export interface MemoryInfo {
 export interface ModelInfo {
   /** `model_type` of config.json. */
   architecture: string;
+  /** Weights that were trained, each counted once. */
   parameterCount: number;
+  /** Logits of a token. */
   vocabularySize: number;
+  /** Floats of a token between layers. */
   hiddenSize: number;
+  /** Layers of the decoder. */
   layerCount: number;
+  /** Heads of queries. */
   headCount: number;
+  /** Heads of keys and values. */
   keyValueHeadCount: number;
+  /** Floats of a head. */
   headSize: number;
   /** Tokens that a sequence may have. */
   contextSize: number;
   /** Of models that look at pictures. */
   vision?: VisionInfo;
+  /** Tables and linear layers. */
   modules: ModuleInfo[];
+  /** What the model takes. */
   memory: MemoryInfo;
 }

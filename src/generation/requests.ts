@@ -49,6 +49,7 @@ export interface GenerateRequest extends SamplingOptions {
   contextShift?: boolean;
   /** The answer ends before this text, or the first of these; no part of one is ever emitted. */
   stop?: string | string[];
+  /** Ends the answer with its reason. */
   signal?: AbortSignal;
   /**
    * The sequence to use. What it shares with the start of the prompt is not computed again; it is left holding prompt and
@@ -57,7 +58,9 @@ export interface GenerateRequest extends SamplingOptions {
   sequence?: Sequence;
   /** Constrained answers are not supported yet and refused by name. */
   jsonSchema?: unknown;
+  /** See `jsonSchema`. */
   regex?: string;
+  /** See `jsonSchema`. */
   choice?: string[];
 }
 
@@ -66,16 +69,23 @@ export type FinishReason = "stop" | "length";
 
 /** Log-probability of a generated token and of the likeliest in its place; natural logarithms of the model's own. */
 export interface TokenLogprobs {
+  /** Of the token. */
   id: number;
+  /** Its text. */
   token: string;
+  /** Natural logarithm of its probability. */
   logprob: number;
+  /** The likeliest tokens of this place, the first one first. */
   top: { id: number; token: string; logprob: number }[];
 }
 
 /** A piece of an answer. `text` may be empty while a character or a possible stop string is incomplete. */
 export interface GenerateChunk {
+  /** Characters that are whole and cannot become part of a stop string. */
   text: string;
+  /** The tokens that they come from. */
   tokenIds: number[];
+  /** With `logprobs`: one entry for each token. */
   logprobs?: TokenLogprobs[];
   /** With `attention`: a map for each visible picture. */
   attention?: PictureAttention[];
@@ -87,16 +97,24 @@ export interface GenerateChunk {
 
 /** Tokens: of the prompt as it was used, of those found in the sequence, and of the answer. */
 export interface Usage {
+  /** Of the prompt, as it was used. */
   promptTokens: number;
+  /** Of them those found in the sequence. */
   cachedTokens: number;
+  /** Of the answer. */
   completionTokens: number;
 }
 
 /** A whole answer. */
 export interface Completion {
+  /** Characters that are whole and cannot become part of a stop string. */
   text: string;
+  /** The tokens that they come from. */
   tokenIds: number[];
+  /** Why it ended. */
   finishReason: FinishReason;
+  /** Tokens that were read, known and generated. */
   usage: Usage;
+  /** With `logprobs`: one entry for each token. */
   logprobs?: TokenLogprobs[];
 }

@@ -7,8 +7,11 @@ import { RemoraError } from "../core/errors.ts";
 
 /** Pixels without gaps, row by row: RGB (3 bytes each) or RGBA (4 bytes each). */
 export interface RawImage {
+  /** Columns. */
   width: number;
+  /** Rows. */
   height: number;
+  /** u8 [height, width, 3 or 4]. */
   data: Uint8Array | Uint8ClampedArray;
 }
 
@@ -16,6 +19,7 @@ export interface RawImage {
 export interface PreparedImage {
   /** f32 [tileCount, 3, H, W], normalised; tiles row by row. */
   pixelValues: Float32Array;
+  /** Tiles in use. */
   tileCount: number;
   /** Number of the canvas among the supported ones, from 1 on; see `supportedCanvases` in src/models/mllama/tiles.ts. */
   aspectRatioId: number;

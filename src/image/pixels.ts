@@ -6,7 +6,9 @@
 
 /** A decoded picture: rows from the top, pixels from the left, red, green and blue byte of each. */
 export interface Pixels {
+  /** Columns. */
   width: number;
+  /** Rows. */
   height: number;
   /** u8 [height, width, 3]; not to be written to, it may be the caller's own memory. */
   data: Uint8Array;

@@ -13,9 +13,11 @@ export interface PictureAttention {
   picture: number;
   /** Patches from top to bottom and from left to right, padding included. */
   rows: number;
+  /** See `rows`. */
   columns: number;
   /** Share of columns and rows that the picture covers, from the top left; the rest is padding. */
   width: number;
+  /** See `width`. */
   height: number;
   /** f32 [rows, columns]; together with the class tokens of all tiles they sum to 1 over all pictures. */
   weights: Float32Array;

@@ -41,8 +41,11 @@ export interface ForwardOptions {
 
 /** Logits f32 [rows, vocabSize]. */
 export interface ForwardResult {
+  /** Rows of logits. */
   rows: number;
+  /** Logits of a row. */
   vocabSize: number;
+  /** Row by row. */
   data: Float32Array;
   /** With `attention`: one map for each picture that the last token saw. */
   attention?: PictureAttention[];
@@ -276,6 +279,7 @@ export class Sequence implements Disposable {
     if (!this.#isBusy) this.#giveBack();
   }
 
+  /** The same, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

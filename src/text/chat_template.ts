@@ -187,7 +187,10 @@ function attempt(run: () => string): string | undefined {
 }
 
 function refuseMessage(index: number, expected: string, found: unknown): RemoraError {
-  return new RemoraError("BAD_ARGUMENT", `Cannot render message ${index}`, { expected, found: String(found) });
+  return new RemoraError("BAD_ARGUMENT", `Cannot render message ${index}`, {
+    expected,
+    found: String(found),
+  });
 }
 
 /** A message whose shape is right, without the pictures themselves. */

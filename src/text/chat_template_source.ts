@@ -125,7 +125,9 @@ function collect(config: Record<string, unknown>, specials: Record<string, strin
 
 /** A token is a string, or an object with its content. */
 function contentOf(value: unknown): string | undefined {
-  const content = typeof value === "object" && value !== null ? (value as { content?: unknown }).content : value;
+  const content = typeof value === "object" && value !== null
+    ? (value as { content?: unknown }).content
+    : value;
   return typeof content === "string" ? content : undefined;
 }
 

@@ -20,7 +20,9 @@ export type ContentPart =
 export interface Message {
   /** As the chat template expects it: `system`, `user`, `assistant`, `tool`, … */
   role: string;
+  /** Text, or parts of text and pictures. */
   content: string | ContentPart[];
+  /** Who speaks, for templates that tell several of one role apart. */
   name?: string;
   /** Anything else goes to the chat template as it is, e.g. `tool_calls`. */
   [field: string]: unknown;

@@ -15,8 +15,11 @@ export type CrossAttentionRows = "meta" | "transformers";
 export interface VisionInfo {
   /** Pixels on a side of a tile, and tiles of a picture at most. */
   tileSize: number;
+  /** See `tileSize`. */
   tilesMax: number;
+  /** Layers of the tower. */
   layerCount: number;
+  /** Floats of a token in the tower. */
   hiddenSize: number;
   /** Layers of the decoder that look. */
   crossAttentionLayerCount: number;

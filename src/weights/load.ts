@@ -22,6 +22,7 @@ const WINDOW_BYTES = 4 << 20;
 export interface LoadProgress {
   /** Bytes of the checkpoint read so far, and in all. */
   loadedBytes: number;
+  /** See `loadedBytes`. */
   totalBytes: number;
 }
 

@@ -110,7 +110,9 @@ class FormSearch {
     for (const role of roles) {
       const ofRole = groups.filter((group) => group.role === role);
       const choices = [true, false]
-        .map((isString) => ofRole.filter((group) => group.isString === isString).flatMap(({ indices }) => indices))
+        .map((isString) =>
+          ofRole.filter((group) => group.isString === isString).flatMap(({ indices }) => indices)
+        )
         .filter((indices) => indices.length > 0);
       combinations = combinations.flatMap((begin) => [
         begin,

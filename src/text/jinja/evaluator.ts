@@ -50,7 +50,9 @@ export class Evaluator implements Runtime {
 
   filter(name: string, value: Value, args: Value[], keywords: Keywords): Value {
     const filter = filters.get(name);
-    if (filter === undefined) throw new PythonError("TemplateRuntimeError", `No filter named '${name}' found.`);
+    if (filter === undefined) {
+      throw new PythonError("TemplateRuntimeError", `No filter named '${name}' found.`);
+    }
     this.meter.item();
     return filter(value, args, keywords, this);
   }
@@ -81,7 +83,9 @@ export class Evaluator implements Runtime {
         return new Tuple(this.#all(node.items, scope));
       case "dict":
         return new Dict(
-          node.entries.map(([key, value]) => [this.evaluate(key, scope), this.evaluate(value, scope)] as const),
+          node.entries.map(([key, value]) =>
+            [this.evaluate(key, scope), this.evaluate(value, scope)] as const
+          ),
         );
       case "condition":
         if (isTrue(this.evaluate(node.test, scope))) return this.evaluate(node.then, scope);
@@ -116,7 +120,8 @@ export class Evaluator implements Runtime {
         return attributeOf(object, this.evaluate(node.index, scope), false, this.meter);
       }
       case "slice": {
-        const part = (bound: Expression | undefined) => bound === undefined ? null : this.evaluate(bound, scope);
+        const part = (bound: Expression | undefined) =>
+          bound === undefined ? null : this.evaluate(bound, scope);
         return new Slice(part(node.begin), part(node.end), part(node.step));
       }
       case "call": {
@@ -184,7 +189,9 @@ export class Evaluator implements Runtime {
     if (given.morePositional !== undefined) {
       args.push(...listOf(this.evaluate(given.morePositional, scope), this.meter));
     }
-    if (given.keywords.length === 0 && given.moreKeywords === undefined) return { args, keywords: NO_KEYWORDS };
+    if (given.keywords.length === 0 && given.moreKeywords === undefined) {
+      return { args, keywords: NO_KEYWORDS };
+    }
     const keywords = new Map<string, Value>();
     for (const [name, node] of given.keywords) keywords.set(name, this.evaluate(node, scope));
     if (given.moreKeywords !== undefined) {

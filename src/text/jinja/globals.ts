@@ -46,18 +46,25 @@ function makeDict(args: readonly Value[], keywords: Keywords, meter: Meter): Dic
 
 function makeRange(args: readonly Value[], keywords: Keywords): Range {
   const [first, second, third = 1n] = bind("range", args, keywords, ["start", "stop", "step", "/"], 1);
-  const [start, stop] = second === undefined ? [0n, requireInt(first!)] : [requireInt(first!), requireInt(second)];
+  const [start, stop] = second === undefined
+    ? [0n, requireInt(first!)]
+    : [requireInt(first!), requireInt(second)];
   const step = requireInt(third);
   if (step === 0n) throw valueError("range() arg 3 must not be zero");
   const range = new Range(start, stop, step);
   if (range.length > RANGE_MAX) {
-    throw new PythonError("OverflowError", `Range too big. The sandbox blocks ranges larger than ${RANGE_MAX}.`);
+    throw new PythonError(
+      "OverflowError",
+      `Range too big. The sandbox blocks ranges larger than ${RANGE_MAX}.`,
+    );
   }
   return range;
 }
 
 function requirePublic(name: string): void {
-  if (name.startsWith("_")) throw new PythonError("SecurityError", `namespaces cannot have an attribute ${name}`);
+  if (name.startsWith("_")) {
+    throw new PythonError("SecurityError", `namespaces cannot have an attribute ${name}`);
+  }
 }
 
 /** Sets an attribute of a namespace; nothing else can be changed. */

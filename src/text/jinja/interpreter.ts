@@ -11,7 +11,7 @@ import { Loop } from "./loop.ts";
 import { makeMacro } from "./macro.ts";
 import type { Meter } from "./meter.ts";
 import type { FilterExpression, ForStatement, MacroParts, Statement, Target } from "./nodes.ts";
-import { iterate, isIterable, listOf } from "./relations.ts";
+import { isIterable, iterate, listOf } from "./relations.ts";
 import { Scope } from "./scope.ts";
 import { strText } from "./text.ts";
 import { isTrue, Iter, type Macro, typeError, typeName, type Value, valueError } from "./values.ts";
@@ -199,7 +199,13 @@ class Interpreter {
       ? (inner: Value, level: number) => this.#recursiveLoop(node, inner, scope, level)
       : undefined;
     // What is selected has no length before it was looked at.
-    const loop = new Loop(node.test === undefined ? items : new Iter([]), iterator, this.#meter, depth, recurse);
+    const loop = new Loop(
+      node.test === undefined ? items : new Iter([]),
+      iterator,
+      this.#meter,
+      depth,
+      recurse,
+    );
     let isComplete = false;
     for (let item = loop.next(); item !== undefined; item = loop.next()) {
       this.#meter.item();

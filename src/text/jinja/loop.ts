@@ -11,8 +11,8 @@ import { isEqual, lengthOf } from "./relations.ts";
 import {
   Attributed,
   Callable,
-  DictView,
   Dict,
+  DictView,
   type Keywords,
   Markup,
   Range,
@@ -46,7 +46,8 @@ export class Loop extends Attributed {
   ) {
     super();
     this.#items = items;
-    const hasLength = typeof iterable === "string" || iterable instanceof Sequence || iterable instanceof Dict ||
+    const hasLength = typeof iterable === "string" || iterable instanceof Sequence ||
+      iterable instanceof Dict ||
       iterable instanceof DictView || iterable instanceof Range || iterable instanceof Undefined ||
       iterable instanceof Markup;
     this.#known = hasLength ? lengthOf(iterable) : undefined;
@@ -108,8 +109,7 @@ export class Loop extends Attributed {
         return BigInt(this.#depth);
       case "previtem":
         return this.#index > 0 ? this.#before! : new Undefined("there is no previous item");
-      case "nextitem":
-        {
+      case "nextitem": {
         const next = this.#peek();
         return next !== undefined ? next : new Undefined("there is no next item");
       }
@@ -141,4 +141,3 @@ export class Loop extends Attributed {
     return this.#recurse(items!, this.#depth + 1);
   }
 }
-

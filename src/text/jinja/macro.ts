@@ -49,11 +49,16 @@ function bindMacro(
   });
   if (special.has("caller")) {
     const caller = rest.get("caller");
-    inner.set("caller", caller === undefined || caller === null ? new Undefined("No caller defined") : caller);
+    inner.set(
+      "caller",
+      caller === undefined || caller === null ? new Undefined("No caller defined") : caller,
+    );
     rest.delete("caller");
   }
   if (special.has("kwargs")) inner.set("kwargs", new Dict(rest));
-  else if (rest.size > 0) throw typeError(`macro '${name}' takes no keyword argument '${[...rest.keys()][0]}'`);
+  else if (rest.size > 0) {
+    throw typeError(`macro '${name}' takes no keyword argument '${[...rest.keys()][0]}'`);
+  }
   if (special.has("varargs")) inner.set("varargs", new Tuple(args.slice(parameters.length)));
   else if (args.length > parameters.length) {
     throw typeError(`macro '${name}' takes not more than ${parameters.length} argument(s)`);
@@ -62,7 +67,10 @@ function bindMacro(
   parameters.forEach((parameter, i) => {
     const value = given[i];
     const isGiven = value !== undefined;
-    inner.set(parameter.name, isGiven ? value : new Undefined(`parameter '${parameter.name}' was not provided`));
+    inner.set(
+      parameter.name,
+      isGiven ? value : new Undefined(`parameter '${parameter.name}' was not provided`),
+    );
   });
   parameters.forEach((parameter, i) => {
     if (given[i] === undefined && parameter.byDefault !== undefined) {
