@@ -20,7 +20,13 @@ export const INDEX_FILE = `model${INDEX_SUFFIX}`;
 
 export const TOKENIZER_FILE = "tokenizer.json";
 export const TOKENIZER_CONFIG_FILE = "tokenizer_config.json";
-export const CHAT_TEMPLATE_FILES = ["chat_template.jinja", "chat_template.json"] as const;
+export const SPECIAL_TOKENS_MAP_FILE = "special_tokens_map.json";
+/** The folder has further templates by name; only the one for tools is ever chosen. */
+export const CHAT_TEMPLATE_FILES = [
+  "chat_template.jinja",
+  "chat_template.json",
+  "additional_chat_templates/tool_use.jinja",
+] as const;
 
 /** How pictures are prepared; transformers 5 writes the second. */
 export const PREPROCESSOR_CONFIG_FILE = "preprocessor_config.json";
@@ -38,6 +44,7 @@ export const KNOWN_FILES: readonly string[] = [
   INDEX_FILE,
   TOKENIZER_FILE,
   TOKENIZER_CONFIG_FILE,
+  SPECIAL_TOKENS_MAP_FILE,
   ...CHAT_TEMPLATE_FILES,
   PREPROCESSOR_CONFIG_FILE,
   PROCESSOR_CONFIG_FILE,

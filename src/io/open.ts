@@ -76,7 +76,9 @@ function directoryOrHub(
   const mayLook = isDirectory !== undefined;
   const found = mayLook ? "no such directory" : `no permission to look (run with --allow-read=${text})`;
   if (options.offline) {
-    const expected = "a local directory, as offline is set (download the model first, or allow the network)";
+    const expected = `a local directory, or a name on the hub with --allow-net=${
+      new URL(HUB).host
+    } and without --offline`;
     throw new RemoraError("FILE_NOT_FOUND", "Cannot open", { file: text, expected, found });
   }
   if (!mayLook && !mayReach(new URL(HUB).host)) {

@@ -9,6 +9,7 @@ import type { GenerationDefaults, ModelText } from "../generation/model.ts";
 import {
   CHAT_TEMPLATE_FILES,
   GENERATION_CONFIG_FILE,
+  SPECIAL_TOKENS_MAP_FILE,
   TOKENIZER_CONFIG_FILE,
   TOKENIZER_FILE,
 } from "../io/model_files.ts";
@@ -17,7 +18,7 @@ import type { ModelSource } from "../io/source.ts";
 import { ConfigReader } from "../models/config_reader.ts";
 import type { SamplingOptions } from "../sampling/sampler.ts";
 import { ChatTemplate } from "../text/chat_template.ts";
-import { type ChatTemplateFiles, findChatTemplate, findSpecialTokens } from "../text/chat_template_source.ts";
+import { findChatTemplate, findSpecialTokens } from "../text/chat_template_source.ts";
 import { Tokenizer } from "../text/tokenizer.ts";
 
 /**
@@ -44,7 +45,7 @@ export class TextFiles implements ModelText {
   static async read(source: ModelSource): Promise<TextFiles> {
     const files = await source.list();
     const contents = new Map<string, Uint8Array>();
-    for (const name of [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, ...CHAT_TEMPLATE_FILES]) {
+    for (const name of [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, SPECIAL_TOKENS_MAP_FILE, ...CHAT_TEMPLATE_FILES]) {
       const limit = name === TOKENIZER_FILE ? TOKENIZER_BYTES_MAX : CHAT_TEMPLATE_BYTES_MAX;
       const size = files.get(name);
       if (size === undefined) continue;
@@ -69,10 +70,13 @@ export class TextFiles implements ModelText {
   /** @throws {RemoraError} FILE_NOT_FOUND where the model has none, BAD_TEMPLATE */
   get template(): ChatTemplate {
     if (this.#template) return this.#template;
-    const found = findChatTemplate(Object.fromEntries(this.#contents) as ChatTemplateFiles);
+    const found = findChatTemplate(Object.fromEntries(this.#contents));
     if (!found) throw this.#missing("chat_template");
-    const config = this.#contents.get(TOKENIZER_CONFIG_FILE);
-    this.#template = new ChatTemplate(found.source, config ? findSpecialTokens(config) : {}, found.label);
+    const specials = findSpecialTokens(
+      this.#contents.get(TOKENIZER_CONFIG_FILE),
+      this.#contents.get(SPECIAL_TOKENS_MAP_FILE),
+    );
+    this.#template = new ChatTemplate(found.source, specials, found.label);
     return this.#template;
   }
 

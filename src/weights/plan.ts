@@ -109,7 +109,7 @@ export class WeightPlan {
    * @throws {RemoraError} As `linear`.
    */
   table(name: string, rows: number, width: number): Linear {
-    const table = this.#take(name, { outputs: rows, inputs: width }, "asStored");
+    const table = this.#takeTable(name, rows, width);
     this.tables.set(name, table);
     return table;
   }
@@ -154,6 +154,18 @@ export class WeightPlan {
     const array = new StoredArray(name, this.#part, stored, elementTypeOf(stored));
     this.arrays.set(name, array);
     return array;
+  }
+
+  /** A table of another size contradicts the config, whose keys an error names. */
+  #takeTable(name: string, rows: number, width: number): Linear {
+    try {
+      return this.#take(name, { outputs: rows, inputs: width }, "asStored");
+    } catch (error) {
+      if (!(error instanceof RemoraError) || error.code !== "BAD_TENSOR") throw error;
+      const { code, file, tensor, expected, found } = error;
+      const details = { file, tensor, expected: `${expected}, as vocab_size and hidden_size say`, found };
+      throw new RemoraError(code, "Cannot load from", { ...details, cause: error });
+    }
   }
 
   #take(name: string, shape: LinearShape, dense: DenseForm): Linear {

@@ -13,7 +13,7 @@ import type { Arguments, Expression } from "./nodes.ts";
 import { isEqual, isIn, isOrdered, listOf } from "./relations.ts";
 import type { Filter, Runtime } from "./runtime.ts";
 import type { Scope } from "./scope.ts";
-import { Slice } from "./slices.ts";
+import { requireSlice, Slice } from "./slices.ts";
 import { stringMethod } from "./string_methods.ts";
 import { tests } from "./tests.ts";
 import { textFilters } from "./text_filters.ts";
@@ -117,7 +117,8 @@ export class Evaluator implements Runtime {
         return attributeOf(this.evaluate(node.object, scope), node.name, true, this.meter);
       case "item": {
         const object = this.evaluate(node.object, scope);
-        return attributeOf(object, this.evaluate(node.index, scope), false, this.meter);
+        const index = this.evaluate(node.index, scope);
+        return index instanceof Slice ? requireSlice(object, index, this.meter) : attributeOf(object, index, false, this.meter);
       }
       case "slice": {
         const part = (bound: Expression | undefined) =>
