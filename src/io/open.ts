@@ -76,7 +76,7 @@ function directoryOrHub(
   const mayLook = isDirectory !== undefined;
   const found = mayLook ? "no such directory" : `no permission to look (run with --allow-read=${text})`;
   if (options.offline) {
-    const expected = `a local directory, or a name on the hub with --allow-net=${
+    const expected = `a local directory (download the model first), or a name on the hub with --allow-net=${
       new URL(HUB).host
     } and without --offline`;
     throw new RemoraError("FILE_NOT_FOUND", "Cannot open", { file: text, expected, found });
