@@ -37,8 +37,8 @@ export interface MemoryReadings {
   heapLimit(): number | undefined;
 }
 
-/** Above this, V8's heap has the size it has on every machine of 8 GiB or more. */
-const TELLING_HEAP_BYTES_MAX = 2 ** 32;
+/** From here on, V8's heap has the size that it has on every machine of 8 GiB or more. */
+const TELLING_HEAP_BYTES_END = 4192 * 2 ** 20;
 /** Share of the machine's memory that Deno gives to V8's heap at least. */
 const HEAP_SHARE = 0.5;
 /** An unlimited cgroup v1 reports the largest number of pages; no machine has a pebibyte. */
@@ -49,7 +49,7 @@ export function memoryLimit(readings: MemoryReadings): MemoryLimit | undefined {
   const limits = [...groupLimits(readings), ...systemLimits(readings)];
   if (limits.length > 0) return limits.reduce((least, limit) => limit.bytes < least.bytes ? limit : least);
   const heap = readings.heapLimit();
-  if (heap === undefined || heap > TELLING_HEAP_BYTES_MAX) return undefined;
+  if (heap === undefined || heap >= TELLING_HEAP_BYTES_END) return undefined;
   return { bytes: heap / HEAP_SHARE, source: "the machine has, by V8's heap limit" };
 }
 

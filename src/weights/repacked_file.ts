@@ -122,7 +122,7 @@ export async function readRepacked(
   try {
     const found = await passWindows(pieces, options, (window) => {
       const { kernels, address: target, bytes } = window;
-      // Touching fresh memory takes longest: one thread 2.6 GB/s, two 4.3; reading into it then 8. See docs/performance.md.
+      // Touching fresh memory takes longest, and several threads do it faster (docs/performance.md).
       kernels.touch({ bytes, target });
       readWhole(file, position, bytesOf(window), refuse);
       position += bytes;
