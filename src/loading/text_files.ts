@@ -45,7 +45,9 @@ export class TextFiles implements ModelText {
   static async read(source: ModelSource): Promise<TextFiles> {
     const files = await source.list();
     const contents = new Map<string, Uint8Array>();
-    for (const name of [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, SPECIAL_TOKENS_MAP_FILE, ...CHAT_TEMPLATE_FILES]) {
+    for (
+      const name of [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, SPECIAL_TOKENS_MAP_FILE, ...CHAT_TEMPLATE_FILES]
+    ) {
       const limit = name === TOKENIZER_FILE ? TOKENIZER_BYTES_MAX : CHAT_TEMPLATE_BYTES_MAX;
       const size = files.get(name);
       if (size === undefined) continue;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SplitPreTokenizer } from "@huggingface/tokenizers";
+import { SplitPreTokenizer } from "npm:@huggingface/tokenizers@0.2.0";
 import { RemoraError } from "../core/errors.ts";
 
 /** What shorthand classes are in Unicode (UTS #18, annex C); JavaScript's know other white space and ASCII digits only. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Tokenizer as TokenizerParts } from "@huggingface/tokenizers";
+import { Tokenizer as TokenizerParts } from "npm:@huggingface/tokenizers@0.2.0";
 import { RemoraError } from "../core/errors.ts";
 import { parseJson } from "../core/json.ts";
 import { VOCABULARY_SIZE_MAX } from "../core/limits.ts";

@@ -293,3 +293,88 @@ Deno.test("findSpecialTokens() reads both spellings and leaves flags alone", () 
   };
   assert.deepEqual(findSpecialTokens(bytes(JSON.stringify(config))), { bos_token: "<s>", eos_token: "</s>" });
 });
+
+Deno.test("the caller's variables reach the template and win over special tokens; four names are not theirs", () => {
+  const variables = { level: 3, share: 0.5, deep: { on: true }, bos_token: "<begin>" };
+  assert.equal(
+    render("{{ level }} {{ share }} {{ deep }} {{ bos_token }}", HELLO, { variables }),
+    "3 0.5 {'on': True} <begin>",
+  );
+  for (const name of ["messages", "tools", "add_generation_prompt", "documents"]) {
+    const error = refusal(() => render("", HELLO, { variables: { [name]: [] } }));
+    assert.equal(error.code, "BAD_ARGUMENT");
+    assert.match(error.message, new RegExp(name));
+  }
+  const error = refusal(() => render("", HELLO, { variables: { when: () => 1 } }));
+  assert.equal(error.code, "BAD_ARGUMENT");
+  assert.match(error.message, /when.*a function/);
+});
+
+Deno.test("what the interpreter does not have is refused by name", () => {
+  const missing: Record<string, RegExp> = {
+    "{{ 'a' | pprint }}": /the filter pprint/,
+    "{{ 'a'.encode() }}": /the method encode of str/,
+    "{% include 'x' %}": /the statement include/,
+    "{{ self }}": /the name self/,
+    "{{ strftime_now }}": /the text form of a function/,
+    "{{ 'x' | nope }}": /No filter named 'nope'/,
+    "{{ nope.x }}": /'nope' is undefined/,
+  };
+  for (const [source, words] of Object.entries(missing)) {
+    const error = refusal(() => render(source));
+    assert.equal(error.code, "BAD_TEMPLATE", source);
+    assert.match(error.message, words);
+  }
+});
+
+Deno.test("contents are converted where a template cannot take them as given, message by message", () => {
+  const parts = (...texts: string[]) => texts.map((text) => ({ type: "text", text }) as const);
+  const list: Message[] = [{ role: "user", content: parts("a", "b") }];
+  assert.equal(render("{{ messages[0].content }}", list), "a\nb");
+  assert.equal(render("{{ messages[0].content | tojson }}", list), '"a\\nb"');
+  assert.equal(render("{{ messages[0].content | map(attribute='text') | join('+') }}", list), "a+b");
+  // What a template drops in every form stays as it is.
+  const source = "{% for m in messages if m.role == 'user' %}{{ m.content + ';' }}{% endfor %}";
+  assert.equal(render(source, [{ role: "system", content: parts("s") }, ...list, ...HELLO]), "a\nb;hello;");
+  // A template that looks at the end of a text.
+  const end = "{{ messages[0].content if messages[0].content.endswith('o') else raise_exception('no') }}";
+  assert.equal(render(end), "hello");
+  const picture: Message[] = [{ role: "user", content: [{ type: "image" }, ...parts("a")] }];
+  assert.match(refusal(() => render("{{ messages[0].content }}", picture)).message, /message 0.*no pictures/);
+});
+
+/** What Jinja2 3.1.6 wrote, with the settings of transformers. */
+const JINJA: [string, string][] = [
+  ["{{ '1' + 2 ~ 3 }}|{{ 2 ** 3 ** 2 }}|{{ -2 ** 2 }}|{{ 1 if 0 else 3 if 0 else 5 }}", "123|64|4|5"],
+  ["{{ {1: 'a', 1.0: 'b', true: 'c'} }}|{{ (1,) }}|{{ 1e16 }}|{{ -0.0 }}", "{1: 'c'}|(1,)|1e+16|-0.0"],
+  ["{% for x in [1] %}{% continue %}{% else %}E{% endfor %}", "E"],
+  ["{% macro f() %}{{ x }}{% endmacro %}{{ f() }}{% set x = 1 %}{{ f() }}", "1"],
+  ["{% set x = 5 %}{% for i in [1, 2] %}{{ x }}{% set x = i %}{{ x }}{% endfor %}{{ x }}", "51525"],
+  [
+    "{% for x in [1, 2, 3] if x > 1 %}{{ loop.index }}/{{ loop.length }}{{ loop.last }} {% endfor %}",
+    "1/2False 2/2True ",
+  ],
+  ["{{ d.items is callable }}{{ d['items'] }}{{ d.pop }}", "True5"],
+  [
+    "{{ '%5.1f|%-4d|%+d|%x' % (2.25, 3, 4, 255) }}|{{ '{:>5}|{:,.2f}'.format('a', 1234.5) }}",
+    "  2.2|3   |+4|ff|    a|1,234.50",
+  ],
+  ["{{ 'ab' | center(5) }}|{{ 'ab'.center(5, '*') }}|{{ '-7'.zfill(4) }}", "  ab |**ab*|-007"],
+  ["{{ '<b>' | e ~ '<i>' }}|{{ ('<b>' | e) + '<i>' }}", "&lt;b&gt;<i>|&lt;b&gt;&lt;i&gt;"],
+  [
+    "{% macro f(a, b=a) %}{{ a }}{{ b }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(1, 2, 3, x=4) }}",
+    "12(3,){'x': 4}",
+  ],
+  ["  {%- set x = 1 %}  \n  {{ x }}\n", "  \n  1"],
+  ["a\n  {{ 1 }}\n  {#- x #}\n b\n  {% raw %}\n{{ g }}\n  {% endraw %}\nc", "a\n  1 b\n\n{{ g }}\nc"],
+  ["{{ 'x' if false }}|{{ missing ~ 'y' }}|{{ [missing] }}|{{ missing | default(3) }}", "|y|[Undefined]|3"],
+  [
+    "{{ 'Σας ΟΔΟΣ'.swapcase() }}|{{ 'ǆ ß'.title() }}|{{ '½'.isnumeric() }}{{ '²'.isdigit() }}",
+    "σΑΣ οδος|ǅ Ss|TrueTrue",
+  ],
+];
+for (const [source, text] of JINJA) {
+  Deno.test(`as Jinja2: ${source}`, () => {
+    assert.equal(render(source, HELLO, { variables: { d: { items: 5 } } }), text);
+  });
+}

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import jpeg from "jpeg-js";
+import jpeg from "npm:jpeg-js@0.4.4";
 import { CMYK_PIXELS_MAX } from "../../core/limits.ts";
 import { badImage } from "../refusal.ts";
 import type { JpegHeader } from "./container.ts";

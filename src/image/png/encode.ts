@@ -3,7 +3,7 @@
  *
  * @module
  */
-import encode, { init } from "@jsquash/png/encode.js";
+import encode, { init } from "npm:@jsquash/png@3.1.1/encode.js";
 import type { Pixels } from "../pixels.ts";
 import { pngBinary } from "./binary.js";
 

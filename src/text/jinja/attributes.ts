@@ -7,7 +7,7 @@
 import { bind, NO_KEYWORDS } from "./call_arguments.ts";
 import type { Meter } from "./meter.ts";
 import { isEqual } from "./relations.ts";
-import { elementOf, Slice, sliceOf } from "./slices.ts";
+import { elementOf } from "./slices.ts";
 import {
   Attributed,
   Callable,
@@ -23,7 +23,6 @@ import {
   PyObject,
   Range,
   Sequence,
-  Tuple,
   typeError,
   typeName,
   Undefined,
@@ -152,7 +151,6 @@ function unsafe(value: Value, name: string): Undefined {
 /** Python's `object[key]`: undefined where it fails with a TypeError or LookupError. */
 function pythonItem(value: Value, key: Value, meter: Meter): Value | undefined {
   if (value instanceof Undefined) throw value.fail();
-  if (key instanceof Slice) return sliceOf(value, key, meter);
   if (value instanceof Dict) {
     if (key instanceof List || key instanceof Dict) return undefined;
     return value.get(key);

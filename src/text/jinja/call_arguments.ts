@@ -32,7 +32,7 @@ export function bind(
   for (const [keyword, value] of keywords) {
     const index = names.indexOf(keyword);
     if (index < 0 || index < slash) {
-      throw typeError(`${name}() got an unexpected keyword argument '${keyword}'`);
+      throw typeError(`${name}() has no argument named '${keyword}'`);
     }
     if (bound[index] !== undefined) {
       throw typeError(`${name}() got multiple values for argument '${keyword}'`);

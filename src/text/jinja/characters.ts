@@ -47,6 +47,7 @@ export function strip(text: string, characters: string | undefined, left: boolea
   return points.slice(begin, end).join("");
 }
 
+// deno-lint-ignore no-control-regex -- separators of files and groups end lines too
 const LINE_END = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/g;
 
 /** Python's `splitlines`. */
@@ -93,6 +94,9 @@ export function titleCharacter(character: string): string {
   if (code === 0x1fb3 || code === 0x1fc3 || code === 0x1ff3) return String.fromCodePoint(code + 9);
   if (code === 0x1fbc || code === 0x1fcc || code === 0x1ffc) return character;
   const upper = Array.from(character.toUpperCase());
+  if (code >= 0x1fb2 && code <= 0x1ff7 && upper.length > 1 && upper.at(-1) === "\u0399") {
+    upper[upper.length - 1] = "\u0345";
+  }
   return upper.length === 1 ? upper[0] : upper[0] + upper.slice(1).map(lowerOfTitle).join("");
 }
 
@@ -100,22 +104,27 @@ const lowerOfTitle = (character: string) => /\p{M}/u.test(character) ? character
 
 const isCased = (character: string) => /[\p{Lowercase}\p{Uppercase}\p{Lt}]/u.test(character);
 
-/** Python's `str.title()`. */
-export function title(text: string): string {
-  let isInWord = false;
-  let out = "";
-  for (const character of text) {
-    out += isInWord ? lowerInside(out, character) : titleCharacter(character);
-    isInWord = isCased(character);
-  }
-  return finalSigmas(out);
+/**
+ * Small letters of each character, where that of a sigma depends on what is around it. No other character is written with more
+ * than one code unit in small letters than in capitals but the dotted I.
+ */
+function lowerOf(text: string): (character: string, index: number) => string {
+  const lower = text.includes("Σ") ? text.replaceAll("İ", "I").toLowerCase() : "";
+  return (character, index) => character === "Σ" ? lower[index] : character.toLowerCase();
 }
 
-const lowerInside = (_before: string, character: string) => character === "Σ" ? "σ" : character.toLowerCase();
-
-/** A sigma at the end of a word is written otherwise. */
-function finalSigmas(text: string): string {
-  return text.includes("σ") ? text.replace(/(?<=\p{L})σ(?!\p{L})/gu, "ς") : text;
+/** Python's `str.title()`. */
+export function title(text: string): string {
+  const lower = lowerOf(text);
+  let isInWord = false;
+  let out = "";
+  let index = 0;
+  for (const character of text) {
+    out += isInWord ? lower(character, index) : titleCharacter(character);
+    isInWord = isCased(character);
+    index += character.length;
+  }
+  return out;
 }
 
 /** Python's `str.capitalize()`. */
@@ -129,14 +138,13 @@ export function capitalize(text: string): string {
 
 /** Python's `str.swapcase()`. */
 export function swapCase(text: string): string {
+  const lower = lowerOf(text);
   let out = "";
+  let index = 0;
   for (const character of text) {
-    const upper = /\p{Uppercase}/u.test(character);
-    out += upper
-      ? character.toLowerCase()
-      : /\p{Lowercase}/u.test(character)
-      ? character.toUpperCase()
-      : character;
+    if (/\p{Uppercase}/u.test(character)) out += lower(character, index);
+    else out += /\p{Lowercase}/u.test(character) ? character.toUpperCase() : character;
+    index += character.length;
   }
   return out;
 }

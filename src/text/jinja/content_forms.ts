@@ -4,12 +4,13 @@
  * @module
  */
 
-import type { ContentPart } from "../messages.ts";
+/** A part as the template sees it: of a picture only that there is one. */
+export type TemplatePart = { type: "text"; text: string } | { type: "image" };
 
 /** A message as the template sees it. */
 export interface TemplateMessage {
   role: string;
-  content: string | ContentPart[] | null;
+  content: string | TemplatePart[] | null;
   [field: string]: unknown;
 }
 
@@ -73,6 +74,8 @@ class FormSearch {
     let flips = new Set<number>();
     let outcome = this.#outcome(flips);
     if (outcome.isRendered && outcome.isTaken.every(Boolean)) return { messages: this.#messages };
+    // A template may look for something at the end of a text, where the mark is.
+    if (!outcome.isRendered && this.#isPlainlyTaken()) return { messages: this.#messages };
     if (!outcome.isRendered) {
       const found = this.#firstThatRenders();
       if (found !== undefined) {
@@ -83,6 +86,20 @@ class FormSearch {
     if (outcome.isRendered) flips = this.#withDropped(flips);
     const refusesPicture = this.#refusedPicture(flips);
     return { messages: this.#flipped(flips), refusesPicture };
+  }
+
+  /** Whether the messages without marks are written as they were given. */
+  #isPlainlyTaken(): boolean {
+    const prompt = this.#render(this.#messages);
+    if (prompt === undefined) return false;
+    return this.#messages.every(({ content }) => {
+      if (content === null) return true;
+      if (typeof content === "string") return prompt.includes(content.trim());
+      return content.every((part) =>
+        part.type === "image" ||
+        prompt.includes(part.text.trim()) && !(part.text !== "" && isInList(prompt, part.text))
+      );
+    });
   }
 
   /** Messages of one role and form; the first of all, the first of a role and the last may be read in a way of their own. */
@@ -237,7 +254,32 @@ class FormSearch {
       if (part.type === "image") return !/\{(['"])type\1: ?(['"])image\2\}/.test(prompt);
       const mark = this.#partMark(i, k);
       if (!prompt.includes(mark)) return false;
-      return !new RegExp(`(['"])text\\1: ?(['"])(?:\\\\.|(?!\\2)[^\\\\])*${mark}\\2`, "s").test(prompt);
+      return !isInList(prompt, mark);
     });
   }
+}
+
+/** Whether something is at the end of the text of a part that was written as Python or JSON. */
+function isInList(prompt: string, end: string): boolean {
+  for (let at = prompt.indexOf(end); at >= 0; at = prompt.indexOf(end, at + 1)) {
+    const mark = prompt[at + end.length];
+    if (mark !== "'" && mark !== '"') continue;
+    const begins = [`'text': ${mark}`, `"text": ${mark}`, `"text":${mark}`].map((key) => {
+      const begin = prompt.lastIndexOf(key, at);
+      return begin < 0 ? begin : begin + key.length;
+    });
+    const begin = Math.max(...begins);
+    if (begin >= 0 && begin <= at && !hasBareMark(prompt.slice(begin, at), mark)) return true;
+  }
+  return false;
+}
+
+/** Whether a quotation mark is in a text without a backslash before it. */
+function hasBareMark(text: string, mark: string): boolean {
+  for (let at = text.indexOf(mark); at >= 0; at = text.indexOf(mark, at + 1)) {
+    let backslashes = 0;
+    while (text[at - 1 - backslashes] === "\\") backslashes++;
+    if (backslashes % 2 === 0) return true;
+  }
+  return false;
 }

@@ -118,7 +118,9 @@ export class Evaluator implements Runtime {
       case "item": {
         const object = this.evaluate(node.object, scope);
         const index = this.evaluate(node.index, scope);
-        return index instanceof Slice ? requireSlice(object, index, this.meter) : attributeOf(object, index, false, this.meter);
+        return index instanceof Slice
+          ? requireSlice(object, index, this.meter)
+          : attributeOf(object, index, false, this.meter);
       }
       case "slice": {
         const part = (bound: Expression | undefined) =>

@@ -193,7 +193,7 @@ export class ExpressionParser {
       });
       return { type: "dict", entries };
     }
-    throw tokens.error(`unexpected ${tokens.describe()}`);
+    throw tokens.error(`${tokens.describe()} out of place`);
   }
 
   /** Items with commas between them, up to the bracket that ends them. */

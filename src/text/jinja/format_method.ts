@@ -11,6 +11,7 @@ import type { Meter } from "./meter.ts";
 import { asciiText, reprText, strText } from "./text.ts";
 import {
   type Keywords,
+  Markup,
   MissingFeature,
   PythonError,
   typeError,
@@ -92,6 +93,7 @@ function convert(value: Value, conversion: string | undefined, meter: Meter): Va
 /** Python's `format(value, specification)`. */
 export function formatValue(value: Value, specification: string, meter: Meter): string {
   if (specification === "") return strText(value, meter);
+  if (value instanceof Markup) throw new MissingFeature("a format of text that is marked as safe");
   if (
     typeof value !== "string" && typeof value !== "number" && typeof value !== "bigint" &&
     typeof value !== "boolean"
@@ -199,11 +201,12 @@ function floatDigits(value: number, style: Style, type: string): { prefix: strin
     );
   }
   const precision = style.precision ?? 6;
+  if (letter === "%") value *= 100;
   let digits: string;
   if (!Number.isFinite(value)) digits = (Number.isNaN(value) ? "nan" : "inf") + (letter === "%" ? "%" : "");
   else if (letter === undefined) digits = shortDigits(value, style);
   else if (letter === "%") {
-    digits = fixed(value * 100, precision) + (isAlternate && precision === 0 ? ".%" : "%");
+    digits = fixed(value, precision) + (isAlternate && precision === 0 ? ".%" : "%");
   } else if (letter === "f" || letter === "F") {
     digits = fixed(value, precision) + (isAlternate && precision === 0 ? "." : "");
   } else if (letter === "e" || letter === "E") digits = scientific(value, precision, isAlternate);
@@ -222,13 +225,13 @@ function shortDigits(value: number, { precision, isAlternate }: Style): string {
   if (/[.e]/.test(text)) return text;
   // One digit more than there is room for goes to the exponent.
   return text.length >= (precision || 1)
-    ? scientific(value, Math.max(0, (precision || 1) - 1)).replace(/\.?0*e/, "e")
+    ? scientific(value, Math.max(0, (precision || 1) - 1)).replace(/(\.\d*?)0+e/, "$1e").replace(".e", "e")
     : `${text}.0`;
 }
 
 /** Puts marks between groups of digits, and zeros before them up to a width. */
 function grouped(digits: string, { group, fill }: Style, step: number, width: number): string {
-  const [, whole, rest] = /^([0-9a-fA-F]*)([^]*)$/.exec(digits)!;
+  const [, whole, rest] = (step === 4 ? /^([0-9a-fA-F]*)([^]*)$/ : /^([0-9]*)([^]*)$/).exec(digits)!;
   if (group === undefined) return fill.repeat(Math.max(0, width - digits.length)) + digits;
   const withMarks = (text: string) => text.replace(new RegExp(`\\B(?=(?:.{${step}})+$)`, "g"), group);
   if (fill !== "0") {

@@ -5,6 +5,7 @@
  */
 
 import { call } from "./attributes.ts";
+import { requireText } from "./call_arguments.ts";
 import { Evaluator } from "./evaluator.ts";
 import { setAttribute } from "./globals.ts";
 import { Loop } from "./loop.ts";
@@ -13,6 +14,7 @@ import type { Meter } from "./meter.ts";
 import type { FilterExpression, ForStatement, MacroParts, Statement, Target } from "./nodes.ts";
 import { isIterable, iterate, listOf } from "./relations.ts";
 import { Scope } from "./scope.ts";
+import type { HiddenNames } from "./symbols.ts";
 import { strText } from "./text.ts";
 import { isTrue, Iter, type Macro, typeError, typeName, type Value, valueError } from "./values.ts";
 
@@ -45,11 +47,16 @@ class Output {
  * @throws {PythonError} where it fails in Jinja2 too, {@linkcode MissingFeature}, {@linkcode TemplateLimitError} or
  * {@linkcode RaisedByTemplate}.
  */
-export function render(template: readonly Statement[], variables: Map<string, Value>, meter: Meter): string {
+export function render(
+  template: readonly Statement[],
+  hidden: HiddenNames,
+  variables: Map<string, Value>,
+  meter: Meter,
+): string {
   const context = new Scope();
   for (const [name, value] of variables) context.set(name, value);
-  const root = new Scope(context);
-  const interpreter = new Interpreter(meter, root);
+  const root = new Scope(context, hidden.get(template));
+  const interpreter = new Interpreter(meter, root, hidden);
   return interpreter.capture(template, root).text;
 }
 
@@ -57,8 +64,10 @@ class Interpreter {
   readonly #evaluator: Evaluator;
   readonly #meter: Meter;
   readonly #root: Scope;
+  readonly #hidden: HiddenNames;
 
-  constructor(meter: Meter, root: Scope) {
+  constructor(meter: Meter, root: Scope, hidden: HiddenNames) {
+    this.#hidden = hidden;
     this.#meter = meter;
     this.#root = root;
     this.#evaluator = new Evaluator(meter);
@@ -106,14 +115,14 @@ class Interpreter {
         this.#assign(node.target, evaluator.evaluate(node.value, scope), scope);
         return;
       case "setBlock": {
-        const { text, jump } = this.capture(node.body, new Scope(scope));
+        const { text, jump } = this.capture(node.body, this.#scope(node.body, scope));
         if (jump !== undefined) return jump;
         const value = node.filter === undefined ? text : this.#filterText(node.filter, text, scope);
         this.#assign(node.target, value, scope);
         return;
       }
       case "with": {
-        const inner = new Scope(scope);
+        const inner = this.#scope(node.body, scope);
         node.targets.forEach((target, i) => {
           this.#assign(target, evaluator.evaluate(node.values[i], scope), inner);
         });
@@ -131,20 +140,25 @@ class Interpreter {
         return;
       }
       case "filterBlock": {
-        const { text, jump } = this.capture(node.body, new Scope(scope));
+        const { text, jump } = this.capture(node.body, this.#scope(node.body, scope));
         if (jump !== undefined) return jump;
-        output.write(strText(this.#filterText(node.filter, text, scope), this.#meter));
+        output.write(requireText(this.#filterText(node.filter, text, scope)));
         return;
       }
       case "generation":
-        return this.#run(node.body, new Scope(scope), output);
+        return this.#run(node.body, this.#scope(node.body, scope), output);
       case "block":
         // A block knows the template's own variables, not those of a loop around it.
-        return this.#run(node.body, new Scope(this.#root), output);
+        return this.#run(node.body, this.#scope(node.body, this.#root.exported()), output);
       case "break":
       case "continue":
         return node.type;
     }
+  }
+
+  /** The scope of a body. */
+  #scope(body: readonly Statement[], parent: Scope): Scope {
+    return new Scope(parent, this.#hidden.get(body));
   }
 
   /** Filters of a block, the innermost first. */
@@ -169,7 +183,8 @@ class Interpreter {
   }
 
   #macro(parts: MacroParts, isAnonymous: boolean, scope: Scope): Macro {
-    return makeMacro(parts, isAnonymous, scope, {
+    return makeMacro(parts, isAnonymous, {
+      scope: () => this.#scope(parts.body, scope),
       evaluate: (node, inner) => this.#evaluator.evaluate(node, inner),
       run: (body, inner) => this.capture(body, inner).text,
     });
@@ -209,7 +224,7 @@ class Interpreter {
     let isComplete = false;
     for (let item = loop.next(); item !== undefined; item = loop.next()) {
       this.#meter.item();
-      const inner = new Scope(scope);
+      const inner = this.#scope(node.body, scope);
       inner.set("loop", loop);
       this.#assign(node.target, item, inner);
       const jump = this.#run(node.body, inner, output);
@@ -217,7 +232,9 @@ class Interpreter {
       // Jinja2 notes only at the end of the body that there was an item.
       if (jump === undefined) isComplete = true;
     }
-    if (!isComplete && node.otherwise.length > 0) return this.#run(node.otherwise, new Scope(scope), output);
+    if (!isComplete && node.otherwise.length > 0) {
+      return this.#run(node.otherwise, this.#scope(node.otherwise, scope), output);
+    }
   }
 
   *#selected(node: ForStatement, items: Iterable<Value>, scope: Scope): Generator<Value> {

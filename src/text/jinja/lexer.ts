@@ -134,7 +134,7 @@ class Lexer {
         this.#push(type, "");
         return;
       }
-      if (this.#position >= this.#source.length) throw this.#error("unexpected end of template");
+      if (this.#position >= this.#source.length) throw this.#error("the end of the template inside of a tag");
       if (this.#match(WHITE_SPACE) !== undefined) continue;
       this.#inner(open);
     }
@@ -157,14 +157,16 @@ class Lexer {
         const expected = open.pop();
         if (expected !== operator) {
           throw this.#error(
-            `unexpected '${operator}'` + (expected === undefined ? "" : `, expected '${expected}'`),
+            `'${operator}' out of place` + (expected === undefined ? "" : `, expected '${expected}'`),
           );
         }
       }
       this.#push("operator", operator);
     } else {
       throw this.#error(
-        `unexpected char '${String.fromCodePoint(this.#source.codePointAt(this.#position)!)}'`,
+        `a character that has no place there, '${
+          String.fromCodePoint(this.#source.codePointAt(this.#position)!)
+        }'`,
       );
     }
   }

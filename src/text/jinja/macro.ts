@@ -5,17 +5,19 @@
  */
 
 import type { Expression, MacroParts, Statement } from "./nodes.ts";
-import { Scope } from "./scope.ts";
+import type { Scope } from "./scope.ts";
 import { Dict, type Keywords, Macro, Tuple, typeError, Undefined, type Value } from "./values.ts";
 
 /** What a macro needs of the interpreter. */
 export interface MacroRunner {
+  /** Makes the scope of the body. */
+  scope(): Scope;
   evaluate(node: Expression, scope: Scope): Value;
   run(body: readonly Statement[], scope: Scope): string;
 }
 
 /** Makes the function that a macro is. */
-export function makeMacro(parts: MacroParts, isAnonymous: boolean, scope: Scope, runner: MacroRunner): Macro {
+export function makeMacro(parts: MacroParts, isAnonymous: boolean, runner: MacroRunner): Macro {
   const { name, parameters, special } = parts;
   const attributes = new Map<string, Value>([
     ["name", isAnonymous ? null : name],
@@ -25,7 +27,7 @@ export function makeMacro(parts: MacroParts, isAnonymous: boolean, scope: Scope,
     ["caller", special.has("caller")],
   ]);
   const call = (args: Value[], keywords: Keywords) => {
-    const inner = bindMacro(parts, args, keywords, scope, runner);
+    const inner = bindMacro(parts, args, keywords, runner);
     return runner.run(parts.body, inner);
   };
   return new Macro(name, isAnonymous, attributes, call);
@@ -36,10 +38,9 @@ function bindMacro(
   { name, parameters, special }: MacroParts,
   args: Value[],
   keywords: Keywords,
-  scope: Scope,
   runner: MacroRunner,
 ): Scope {
-  const inner = new Scope(scope);
+  const inner = runner.scope();
   const rest = new Map(keywords);
   const given = parameters.map((parameter, i) => {
     if (i < args.length) return args[i];

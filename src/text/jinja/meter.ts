@@ -14,7 +14,8 @@ const CHARACTERS_MAX = 1 << 20;
  * evaluations per message; long conversations earn more by their length.
  */
 const WORK_MAX = 1 << 22;
-const WORK_PER_INPUT_CHARACTER = 32;
+/** Some templates look at each character of a string, where they look for parts. */
+const WORK_PER_INPUT_CHARACTER = 128;
 /** Work of evaluating one expression or statement, and of making or visiting one item of a list. */
 export const WORK_PER_STEP = 8;
 /** Items or characters that make one unit of work where they are only copied or compared. */

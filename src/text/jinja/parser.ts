@@ -46,7 +46,7 @@ class Parser {
     const body: Statement[] = [];
     for (;;) {
       if (tokens.is("end")) {
-        if (ends.length > 0) throw tokens.error(`unexpected end of template, expected ${ends.join(" or ")}`);
+        if (ends.length > 0) throw tokens.error(`the end of the template, expected ${ends.join(" or ")}`);
         return body;
       }
       if (tokens.is("data")) {

@@ -13,6 +13,7 @@ import {
   Dict,
   List,
   MissingFeature,
+  Range,
   Tuple,
   typeError,
   typeName,
@@ -79,7 +80,8 @@ export function percentFormat(template: string, values: Value, meter: Meter): st
 }
 
 /** Objects that have items by key may be left over, strings may not. */
-const isMappingLike = (value: Value) => value instanceof Dict || value instanceof List;
+const isMappingLike = (value: Value) =>
+  value instanceof Dict || value instanceof List || value instanceof Range || value instanceof Undefined;
 
 function starred(value: Value): number {
   if (typeof value !== "bigint") throw typeError("* wants int");

@@ -15,6 +15,9 @@ import {
   Range,
   Sequence,
   Tuple,
+  typeError,
+  typeName,
+  Undefined,
   type Value,
   valueError,
 } from "./values.ts";
@@ -47,7 +50,7 @@ export class Slice extends PyObject {
 }
 
 /** `value[slice]`; undefined for what has no positions. */
-export function sliceOf(value: Value, slice: Slice, meter: Meter): Value | undefined {
+function sliceOf(value: Value, slice: Slice, meter: Meter): Value | undefined {
   if (typeof value === "string") {
     meter.size(value.length);
     const points = codePoints(value);
@@ -59,6 +62,18 @@ export function sliceOf(value: Value, slice: Slice, meter: Meter): Value | undef
   meter.size(value.items.length);
   const items = slice.indices(value.items.length).map((i) => value.items[i]);
   return value instanceof Tuple ? new Tuple(items) : new List(items);
+}
+
+/**
+ * `value[slice]`.
+ *
+ * @throws {PythonError} For what has no positions.
+ */
+export function requireSlice(value: Value, slice: Slice, meter: Meter): Value {
+  if (value instanceof Undefined) throw value.fail();
+  const part = sliceOf(value, slice, meter);
+  if (part === undefined) throw typeError(`'${typeName(value)}' object is not subscriptable`);
+  return part;
 }
 
 /** `value[index]`; undefined where there is nothing. */

@@ -178,7 +178,8 @@ const affix = (name: string, isMatch: (text: string, part: string) => boolean): 
     meter.size(text.length);
     const [inner, , exists] = between(text, begin, end);
     const parts = part instanceof Tuple ? part.items : [part!];
-    return exists && parts.some((candidate) => isMatch(inner, requireText(candidate)));
+    const texts = parts.map(requireText);
+    return exists && texts.some((candidate) => isMatch(inner, candidate));
   };
 };
 
@@ -232,7 +233,6 @@ function expandTabs(text: string, args: readonly Value[], keywords: Keywords, me
 }
 
 function caseFold(text: string): string {
-  // deno-lint-ignore no-control-regex -- all of ASCII
   if (!/^[\0-\x7f]*$/.test(text)) throw new MissingFeature("casefold() outside of ASCII");
   return text.toLowerCase();
 }

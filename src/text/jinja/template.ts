@@ -11,15 +11,18 @@ import { render } from "./interpreter.ts";
 import { Meter } from "./meter.ts";
 import type { Statement } from "./nodes.ts";
 import { parse } from "./parser.ts";
+import { findHiddenNames, type HiddenNames } from "./symbols.ts";
 import type { Value } from "./values.ts";
 
 /** A template of Jinja2, rendered as transformers renders chat templates. */
 export class Template {
   readonly #statements: Statement[];
+  readonly #hidden: HiddenNames;
 
   /** @throws {TemplateSyntaxError} or {@linkcode MissingFeature} */
   constructor(source: string) {
     this.#statements = parse(source, { filters: filterNames, tests: testNames });
+    this.#hidden = findHiddenNames(this.#statements);
   }
 
   /**
@@ -32,6 +35,6 @@ export class Template {
     const meter = new Meter(size);
     const values: Map<string, Value> = globalFunctions(meter, writeTime);
     for (const [name, value] of Object.entries(variables)) values.set(name, fromJavaScript(value));
-    return render(this.#statements, values, meter);
+    return render(this.#statements, this.#hidden, values, meter);
   }
 }

@@ -13,6 +13,7 @@ import {
   DictView,
   List,
   Macro,
+  Markup,
   MissingFeature,
   Namespace,
   Range,
@@ -120,6 +121,7 @@ function writeRepr(value: Value, writer: Writer): void {
   if (value instanceof Namespace) {
     return writeEntries("<Namespace {", value.attributes, "}>", writer);
   }
+  if (value instanceof Markup) return writer.write(`Markup(${quote(value.text)})`);
   if (value instanceof Macro) {
     return writer.write(value.isAnonymous ? "<Macro anonymous>" : `<Macro '${value.name}'>`);
   }

@@ -8,7 +8,7 @@ import { escapeHtml } from "./arithmetic.ts";
 import { bind, requireIndex, requireText } from "./call_arguments.ts";
 import { capitalize, codePoints, splitLines, strip, words } from "./characters.ts";
 import { percentFormat } from "./percent_format.ts";
-import { isIterable, listOf, textOf } from "./relations.ts";
+import { isIterable, lengthOf, listOf, textOf } from "./relations.ts";
 import type { Filter, Runtime } from "./runtime.ts";
 import { replaceText, stringMethod } from "./string_methods.ts";
 import { strText } from "./text.ts";
@@ -19,6 +19,7 @@ import {
   Markup,
   MissingFeature,
   PythonError,
+  Range,
   Sequence,
   Tuple,
   typeError,
@@ -54,6 +55,7 @@ const changing =
 /** Jinja2's own title case: after white space, hyphens and opening brackets. */
 function titleCase(text: string): string {
   const parts = text.split(
+    // deno-lint-ignore no-control-regex -- white space of Python
     /([-\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000({[<]+)/,
   );
   return parts.map((part) => {
@@ -116,7 +118,8 @@ const truncate: Filter = (value, args, keywords, { meter }) => {
   if (most < endLength) throw valueError(`expected length >= ${endLength}, got ${most}`);
   if (slack < 0) throw valueError(`expected leeway >= 0, got ${slack}`);
   if (value instanceof Undefined) return value;
-  if (value instanceof Sequence || value instanceof Dict) {
+  if (value instanceof Sequence || value instanceof Dict || value instanceof Range) {
+    if (lengthOf(value) <= most + slack) return value;
     throw new MissingFeature("the filter truncate on lists");
   }
   const text = onlyText(value, "truncate");

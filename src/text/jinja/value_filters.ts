@@ -4,7 +4,7 @@
  * @module
  */
 
-import { escapeHtml, toFloat } from "./arithmetic.ts";
+import { escapeHtml, moduloInt, toFloat } from "./arithmetic.ts";
 import { onlyAttribute } from "./attributes.ts";
 import { bind, requireIndex, requireText } from "./call_arguments.ts";
 import { strip } from "./characters.ts";
@@ -119,6 +119,16 @@ const abs: Filter = (value, args, keywords) => {
   return number < 0 || Object.is(number, -0) ? -number : number;
 };
 
+/** Rounds to tens, hundreds and so on, halves to even. */
+function roundInt(value: bigint, zeros: number): bigint {
+  if (zeros > 4300) return 0n;
+  const unit = 10n ** BigInt(zeros);
+  const rest = moduloInt(value, unit);
+  const low = value - rest;
+  const isUp = rest * 2n > unit || rest * 2n === unit && moduloInt(low / unit, 2n) === 1n;
+  return isUp ? low + unit : low;
+}
+
 const round: Filter = (value, args, keywords) => {
   const [precision = 0n, method = "common"] = bind("round", args, keywords, ["precision", "method"]);
   if (method !== "common" && method !== "ceil" && method !== "floor") {
@@ -131,8 +141,7 @@ const round: Filter = (value, args, keywords) => {
     const digits = precision === null ? 0 : requireIndex(precision);
     if (precision === null) throw new MissingFeature("round() without a precision");
     if (typeof number === "number") return roundFloat(number, digits);
-    if (digits >= 0) return number;
-    throw new MissingFeature("rounding an int to tens");
+    return digits >= 0 ? number : roundInt(number, -digits);
   }
   const scale = 10 ** requireIndex(precision);
   const scaled = toFloat(number) * scale;
@@ -225,7 +234,8 @@ const fileSize: Filter = (value, args, keywords) => {
     unit *= base;
     if (bytes < unit) break;
   }
-  return `${fixed(base * bytes / unit, 1)} ${prefix}${suffix}`;
+  const size = base * bytes / unit;
+  return `${Number.isFinite(size) ? fixed(size, 1) : "inf"} ${prefix}${suffix}`;
 };
 
 /** Their filters by name. */
