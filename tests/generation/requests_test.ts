@@ -93,3 +93,26 @@ Deno.test("the tokenizer's end token ends an answer, whatever the configs say", 
     }, { "tokenizer_config.json": { eos_token }, "generation_config.json": { eos_token_id: null } });
   }
 });
+
+Deno.test("tools and variables reach the chat template as they do through chatPrompt", async () => {
+  const tools = [{
+    type: "function",
+    function: { name: "weather", parameters: { type: "object", properties: {} } },
+  }];
+  const chat_template =
+    "{% for t in tools or [] %}{{ t | tojson }}{% endfor %}{% if deep %}{{ deep }}{% endif %}" +
+    "{% for m in messages %}{{ m.content }}{% endfor %}";
+  await withModel(async (model) => {
+    const messages = [{ role: "user", content: "Weather?" }];
+    for (const more of [{}, { tools }, { variables: { deep: "very" } }, { tools, variables: { deep: 12 } }]) {
+      const expected = model.tokenizer.encode(model.chatPrompt(messages, more)).length;
+      const { usage } = await model.complete({ messages, ...more, maxTokens: 1 });
+      assert.equal(usage.promptTokens, expected);
+    }
+    await assertRefused(
+      () => model.chatPrompt(messages, { variables: { messages: [] } }),
+      "BAD_ARGUMENT",
+      "messages",
+    );
+  }, { "tokenizer_config.json": { chat_template } });
+});
