@@ -7,7 +7,7 @@ import { BLOCK_INPUTS, GROUP_INPUTS_MAX } from "../../kernels/shared/layout.ts";
 import type { ElementType } from "../../kernels/host/types.ts";
 import { RemoraError } from "../core/errors.ts";
 import type { Dtype, TensorEntry } from "./containers/safetensors.ts";
-import type { StoredModule } from "./stored_linear.ts";
+import type { LinearShape, StoredModule } from "./stored_linear.ts";
 
 /** Dtypes of values that we widen. */
 export const FLOAT_DTYPES: readonly Dtype[] = ["F16", "BF16", "F32"];
@@ -51,6 +51,46 @@ export function requirePart(module: StoredModule, part: string, neighbour: Tenso
     expected: "elements",
     found: "none, in a quantised module",
   });
+}
+
+/**
+ * The bits of a code.
+ *
+ * @param codes The tensor that holds the codes.
+ * @throws {RemoraError} `UNSUPPORTED` when they are none of `known`.
+ */
+export function requireBits<Bits extends number>(
+  bits: number,
+  known: readonly Bits[],
+  { file, name }: TensorEntry,
+): Bits {
+  const found = known.find((candidate) => candidate === bits);
+  if (found !== undefined) return found;
+  throw new RemoraError("UNSUPPORTED", "Cannot load from", {
+    file,
+    tensor: name,
+    expected: `bits to be ${known.join(" or ")}`,
+    found: `${bits}`,
+  });
+}
+
+/**
+ * Checks that a module consists of whole blocks of inputs and whole words of outputs. Every published model does, and the kernels'
+ * layouts rely on it, for words of four 8-bit codes too.
+ *
+ * @throws {RemoraError} `BAD_TENSOR`, naming `codes`.
+ */
+export function requireMultiples(
+  codes: TensorEntry,
+  { outputs, inputs }: LinearShape,
+  codesPerWord: number,
+): void {
+  if (outputs % codesPerWord === 0 && inputs % BLOCK_INPUTS === 0) return;
+  throw badTensor(
+    codes,
+    `inputs in multiples of ${BLOCK_INPUTS} and outputs of ${codesPerWord}`,
+    `${inputs} and ${outputs}`,
+  );
 }
 
 /** The longest run of at most GROUP_INPUTS_MAX inputs into which stored groups can be cut evenly. */

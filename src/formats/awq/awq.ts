@@ -15,9 +15,9 @@
  * @module
  */
 import { BLOCK_INPUTS } from "../../../kernels/shared/layout.ts";
-import { RemoraError } from "../../core/errors.ts";
 import type { TensorEntry } from "../containers/safetensors.ts";
 import type { Fields } from "../fields.ts";
+import { scalesStep, splitOf, zerosStep } from "../group_steps.ts";
 import { type QuantizationConfig, type QuantizationMethod, readModuleQuantization } from "../quantization.ts";
 import type {
   LinearShape,
@@ -28,11 +28,11 @@ import type {
   StoredModule,
 } from "../stored_linear.ts";
 import {
-  badTensor,
   checkTensor,
-  elementTypeOf,
   FLOAT_DTYPES,
   groupInMemory,
+  requireBits,
+  requireMultiples,
   requirePart,
   takeBias,
   WORD_DTYPES,
@@ -90,12 +90,11 @@ function readLinear(
   const { outputs, inputs, groupSize, groups, codes, scales, zeros } = linear;
   const bias = takeBias(module, outputs);
   const group = groupInMemory(groups, groupSize, codes);
-  const split = groups === 1 ? Math.ceil(inputs / group) : groupSize / group;
-  const inMemory = { outputs, groups: Math.ceil(inputs / group), split };
+  const split = splitOf(linear, group);
   const steps = [
     codesStep(linear),
-    scalesStep(scales, inMemory),
-    ...(zeros ? [zerosStep(zeros, inMemory)] : []),
+    scalesStep(scales, split),
+    ...(zeros ? [zerosStep(zeros, split, { bits: BITS, addOne: false, interleaved: true })] : []),
   ];
   return {
     format: "awq",
@@ -126,21 +125,8 @@ function checkLinear(
   const neighbour = ["qweight", "scales", "qzeros"].map(module.find).find(Boolean)!;
   const codes = requirePart(module, "qweight", neighbour);
   const scales = requirePart(module, "scales", neighbour);
-  if (bits !== BITS) {
-    throw new RemoraError("UNSUPPORTED", "Cannot load from", {
-      file: codes.file,
-      tensor: codes.name,
-      expected: `bits to be ${BITS}`,
-      found: `${bits}`,
-    });
-  }
-  if (outputs % CODES_PER_WORD !== 0 || inputs % BLOCK_INPUTS !== 0) {
-    throw badTensor(
-      codes,
-      `inputs in multiples of ${BLOCK_INPUTS} and outputs of ${CODES_PER_WORD}`,
-      `${inputs} and ${outputs}`,
-    );
-  }
+  requireBits(bits, [BITS], codes);
+  requireMultiples(codes, { outputs, inputs }, CODES_PER_WORD);
   const groupSize = written === -1 ? inputs : written;
   const groups = Math.ceil(inputs / groupSize), words = outputs / CODES_PER_WORD;
   checkTensor(codes, WORD_DTYPES, [inputs, words]);
@@ -161,31 +147,6 @@ function codesStep({ outputs, inputs, codes: tensor }: AwqLinear): PackingStep {
         blockBegin = begin / BLOCK_INPUTS,
         blockCount = count / BLOCK_INPUTS;
       kernels.packInt4Interleaved({ source, outputs, blocks, blockBegin, blockCount, weights });
-    },
-  };
-}
-
-/** Groups as they lie in memory: each stored one is cut into `split`. */
-interface GroupsInMemory {
-  readonly outputs: number;
-  readonly groups: number;
-  readonly split: number;
-}
-
-function scalesStep(tensor: TensorEntry, inMemory: GroupsInMemory): PackingStep {
-  return {
-    tensor,
-    pack(kernels, { address: source }, { arrays: { scales } }) {
-      kernels.packScales({ source, sourceType: elementTypeOf(tensor), ...inMemory, scales });
-    },
-  };
-}
-
-function zerosStep(tensor: TensorEntry, inMemory: GroupsInMemory): PackingStep {
-  return {
-    tensor,
-    pack(kernels, { address: source }, { arrays: { zeros } }) {
-      kernels.packZeros({ source, bits: BITS, addOne: false, interleaved: true, ...inMemory, zeros });
     },
   };
 }

@@ -17,8 +17,8 @@
  * @module
  */
 import { BLOCK_INPUTS } from "../../../kernels/shared/layout.ts";
-import { RemoraError } from "../../core/errors.ts";
 import type { TensorEntry } from "../containers/safetensors.ts";
+import { scalesStep, splitOf, zerosStep } from "../group_steps.ts";
 import { orderByGroup } from "../input_order.ts";
 import type {
   InputOrder,
@@ -30,12 +30,12 @@ import type {
   StoredModule,
 } from "../stored_linear.ts";
 import {
-  badTensor,
   checkTensor,
-  elementTypeOf,
   FLOAT_DTYPES,
   groupInMemory,
   INDEX_DTYPES,
+  requireBits,
+  requireMultiples,
   requirePart,
   takeBias,
   WORD_DTYPES,
@@ -75,17 +75,10 @@ function checkLinear(
   const neighbour = ["qweight", "scales", "qzeros", "g_idx"].map(module.find).find(Boolean)!;
   const codes = requirePart(module, "qweight", neighbour);
   const scales = requirePart(module, "scales", neighbour);
-  const bits = requireBits(quantization.bits, codes);
+  const bits = requireBits(quantization.bits, [4, 8], codes);
 
   const codesPerWord = WORD_BITS / bits;
-  // Every published model fulfils this, and the kernels' layouts rely on it, for words of four 8-bit codes too.
-  if (outputs % codesPerWord !== 0 || inputs % BLOCK_INPUTS !== 0) {
-    throw badTensor(
-      codes,
-      `inputs in multiples of ${BLOCK_INPUTS} and outputs of ${codesPerWord}`,
-      `${inputs} and ${outputs}`,
-    );
-  }
+  requireMultiples(codes, { outputs, inputs }, codesPerWord);
   checkTensor(codes, WORD_DTYPES, [inputs / codesPerWord, outputs]);
 
   const index = module.find("g_idx");
@@ -100,16 +93,6 @@ function checkLinear(
   if (zeros !== undefined) checkTensor(zeros, WORD_DTYPES, [groups, outputs / codesPerWord]);
   else if (symmetric === false) requirePart(module, "qzeros", neighbour);
   return { outputs, inputs, bits, groupSize, groups, codes, scales, zeros, index };
-}
-
-function requireBits(bits: number, { file, name }: TensorEntry): 4 | 8 {
-  if (bits === 4 || bits === 8) return bits;
-  throw new RemoraError("UNSUPPORTED", "Cannot load from", {
-    file,
-    tensor: name,
-    expected: "bits to be 4 or 8",
-    found: `${bits}`,
-  });
 }
 
 function storedLinear(module: StoredModule, linear: GptqLinear, addOne: boolean): StoredLinear {
@@ -140,11 +123,14 @@ function storedLinear(module: StoredModule, linear: GptqLinear, addOne: boolean)
       },
     }),
     ...(bias && { bias }),
-    steps: (order) => [
-      codesStep(linear, order),
-      scalesStep(linear, group, order),
-      ...(zeros ? [zerosStep(linear, zeros, group, addOne, order)] : []),
-    ],
+    steps: (order) => {
+      const split = order?.split ?? splitOf(linear, group);
+      return [
+        codesStep(linear, order),
+        scalesStep(scales, split),
+        ...(zeros ? [zerosStep(zeros, split, { bits, addOne, interleaved: false })] : []),
+      ];
+    },
   };
 }
 
@@ -166,43 +152,6 @@ function codesStep({ bits, outputs, codes }: GptqLinear, order: InputOrder | und
       const call = { source, order, outputs, blocks: form.packedInputs / BLOCK_INPUTS, weights };
       if (bits === 4) kernels.packInt4Gathered(call);
       else kernels.packInt8Gathered(call);
-    },
-  };
-}
-
-/**
- * Into how many groups in memory a stored one was cut. The last stored group may be shorter, so the number of both does not tell.
- */
-function splitOf({ groups, groupSize, inputs }: GptqLinear, group: number, order?: InputOrder): number {
-  return order?.split ?? (groups === 1 ? Math.ceil(inputs / group) : groupSize / group);
-}
-
-function scalesStep(linear: GptqLinear, group: number, order: InputOrder | undefined): PackingStep {
-  const { outputs, scales: tensor } = linear;
-  return {
-    tensor,
-    pack(kernels, { address: source }, { form, arrays: { scales } }) {
-      const groups = Math.ceil(form.packedInputs / form.group);
-      const split = splitOf(linear, group, order);
-      kernels.packScales({ source, sourceType: elementTypeOf(tensor), outputs, groups, split, scales });
-    },
-  };
-}
-
-function zerosStep(
-  linear: GptqLinear,
-  tensor: TensorEntry,
-  group: number,
-  addOne: boolean,
-  order: InputOrder | undefined,
-): PackingStep {
-  const { bits, outputs } = linear;
-  return {
-    tensor,
-    pack(kernels, { address: source }, { form, arrays: { zeros } }) {
-      const groups = Math.ceil(form.packedInputs / form.group);
-      const split = splitOf(linear, group, order);
-      kernels.packZeros({ source, bits, addOne, interleaved: false, outputs, groups, split, zeros });
     },
   };
 }
