@@ -51,21 +51,22 @@ export interface QuantizationMethod {
  * Finds the quantisation config: `quantization_config` of config.json, that of its `text_config`, quantize_config.json,
  * quant_config.json, whichever is there first.
  *
+ * @param config What config.json holds; `undefined` if there is none.
  * @returns Its keys; `undefined` if the checkpoint has none.
  * @throws {RemoraError} `BAD_CONFIG`, naming the file and the key.
  */
-export async function findQuantizationConfig(source: ModelSource): Promise<Fields | undefined> {
-  const files = await source.list();
-  const read = (name: string) => readJsonObject(source, files, name, CONFIG_BYTES_MAX, "BAD_CONFIG");
-
-  const config = await read(CONFIG_FILE);
+export async function findQuantizationConfig(
+  source: ModelSource,
+  config: Record<string, unknown> | undefined,
+): Promise<Fields | undefined> {
   for (const path of [["quantization_config"], ["text_config", "quantization_config"]]) {
     let value: unknown = config;
     for (const key of path) value = isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
     if (value !== undefined && value !== null) return new Fields(CONFIG_FILE, path.join("."), value);
   }
+  const files = await source.list();
   for (const name of QUANTIZATION_CONFIG_FILES) {
-    const value = await read(name);
+    const value = await readJsonObject(source, files, name, CONFIG_BYTES_MAX, "BAD_CONFIG");
     if (value !== undefined) return new Fields(name, "", value);
   }
   return undefined;

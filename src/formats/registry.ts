@@ -8,19 +8,14 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import type { ModelSource } from "../io/source.ts";
 import { awqMethod } from "./awq/awq.ts";
 import type { Checkpoint } from "./containers/checkpoint.ts";
 import { elementCount, type TensorEntry } from "./containers/safetensors.ts";
 import { readDense } from "./dense.ts";
 import { autoRoundMethod } from "./gptq/auto_round.ts";
 import { gptqMethod } from "./gptq/config.ts";
-import {
-  findQuantizationConfig,
-  moduleQuantization,
-  type QuantizationConfig,
-  type QuantizationMethod,
-} from "./quantization.ts";
+import type { Fields } from "./fields.ts";
+import { moduleQuantization, type QuantizationConfig, type QuantizationMethod } from "./quantization.ts";
 import type { DenseForm, LinearShape, StoredLinear, StoredModule } from "./stored_linear.ts";
 import { badTensor } from "./tensor_checks.ts";
 
@@ -33,21 +28,18 @@ const PACKED_PARTS = ["qweight", "qzeros", "scales", "g_idx"];
 const FOREIGN_PARTS = ["weight_packed", "B"];
 
 /**
- * Reads the quantisation config of a model.
+ * Reads the quantisation config of a model, as `findQuantizationConfig` found it.
  *
- * @returns `undefined` if it has none.
  * @throws {RemoraError} `BAD_CONFIG` for values that cannot be, `UNSUPPORTED` for formats we do not read; both name the file, the
  * key and the value.
  */
-export async function readQuantizationConfig(source: ModelSource): Promise<QuantizationConfig | undefined> {
-  const fields = await findQuantizationConfig(source);
-  if (fields === undefined) return undefined;
+export function readQuantizationConfig(fields: Fields): QuantizationConfig {
   const name = fields.string("quant_method", "method");
   const method = METHODS.find(({ names, recognises }) =>
     name === undefined ? recognises?.(fields) : names.includes(name)
   );
   if (method !== undefined) return method.readConfig(fields);
-  const known = METHODS.flatMap(({ names }) => names[0]);
+  const known = METHODS.map(({ names }) => names[0]);
   throw fields.refusal("UNSUPPORTED", "quant_method", known.join(" or "), name!);
 }
 

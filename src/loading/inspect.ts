@@ -82,7 +82,8 @@ async function readModel(
   const json = await readConfig(source);
   const config = new ConfigReader(CONFIG_FILE, json);
   const architecture = architectureOf(architectures, config);
-  const baseName = (await findQuantizationConfig(source))?.string("model_file_base_name");
+  const quantizationFields = await findQuantizationConfig(source, json);
+  const baseName = quantizationFields?.string("model_file_base_name");
   const opened = await openCheckpoint(source, { baseName, onNotice });
   const spellings = architecture.spellings ?? textModelSpellings(opened.tensors.keys());
   const checkpoint = respellTensors(opened, spellings);
@@ -92,7 +93,7 @@ async function readModel(
   );
   checkUnreadKeys(config, onNotice);
   const defaults = await readGenerationDefaults(source, config, onNotice);
-  const claimed = await readQuantizationConfig(source);
+  const claimed = quantizationFields && readQuantizationConfig(quantizationFields);
   const quantization = await claimed?.check?.(checkpoint, claimed, onNotice) ?? claimed;
   const rules = quantization && respellRules(quantization, spellings);
   const plan = new WeightPlan(checkpoint, rules, precision, dense);

@@ -7,7 +7,8 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { type Checkpoint, openCheckpoint } from "../../src/formats/containers/checkpoint.ts";
 import type { QuantizationConfig } from "../../src/formats/quantization.ts";
-import { readLinear, readQuantizationConfig, requireLinear } from "../../src/formats/registry.ts";
+import { readLinear, requireLinear } from "../../src/formats/registry.ts";
+import { quantizationOf } from "../quantization.ts";
 import { checkFinite } from "../../src/formats/tensor_checks.ts";
 import { directorySource } from "../../src/io/directory.ts";
 import { refusalOf } from "../errors.ts";
@@ -56,7 +57,7 @@ async function open(...path: string[]): Promise<Opened> {
   const source = directorySource(denoPlatform.files, folder);
   try {
     const checkpoint = await openCheckpoint(source);
-    const quantization = await readQuantizationConfig(source);
+    const quantization = await quantizationOf(source);
     const config = JSON.parse(Deno.readTextFileSync(`${folder}/config.json`));
     return { checkpoint, quantization, config };
   } finally {

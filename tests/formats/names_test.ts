@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { openCheckpoint } from "../../src/formats/containers/checkpoint.ts";
 import { respellRules, respellTensors } from "../../src/formats/names.ts";
 import { moduleQuantization } from "../../src/formats/quantization.ts";
-import { readQuantizationConfig, requireLinear } from "../../src/formats/registry.ts";
+import { requireLinear } from "../../src/formats/registry.ts";
+import { quantizationOf } from "../quantization.ts";
 import { memoryModelSource } from "../../src/io/memory.ts";
 import { mllama } from "../../src/models/mllama/mllama.ts";
 import { assertRefused } from "../errors.ts";
@@ -44,7 +45,7 @@ Deno.test("a tensor in both spellings is refused, naming both", async () => {
 Deno.test("a missing half is named as the file spells the other", async () => {
   const [newer, published] = NAMES[1];
   const checkpoint = respellTensors(await checkpointOf([zeros(newer, "I32", [1, 8], 4)]), SPELLINGS);
-  const config = await readQuantizationConfig(sourceOf({ bits: 4, group_size: 8, quant_method: "gptq" }));
+  const config = await quantizationOf(sourceOf({ bits: 4, group_size: 8, quant_method: "gptq" }));
   await assertRefused(
     () =>
       requireLinear(
@@ -70,7 +71,7 @@ Deno.test("rules of the quantisation config match either spelling", async () => 
     ]
   ) {
     const written = { bits: 4, group_size: 32, quant_method: "gptq", dynamic: { [`-:${pattern}`]: {} } };
-    const config = respellRules((await readQuantizationConfig(sourceOf(written)))!, SPELLINGS);
+    const config = respellRules((await quantizationOf(sourceOf(written)))!, SPELLINGS);
     const dense = [
       "language_model.model.layers.3.mlp.up_proj",
       "language_model.model.layers.4.mlp.up_proj",

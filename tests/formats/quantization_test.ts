@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import type { Dtype, TensorEntry } from "../../src/formats/containers/safetensors.ts";
 import { moduleQuantization, type QuantizationConfig } from "../../src/formats/quantization.ts";
-import { readQuantizationConfig } from "../../src/formats/registry.ts";
+import { quantizationOf } from "../quantization.ts";
 import { directorySource } from "../../src/io/directory.ts";
 import { memoryModelSource } from "../../src/io/memory.ts";
 import { assertRefused } from "../errors.ts";
@@ -15,7 +15,7 @@ function readFiles(files: Record<string, unknown>): Promise<QuantizationConfig |
     name,
     new TextEncoder().encode(JSON.stringify(value)),
   ]);
-  return readQuantizationConfig(memoryModelSource(new Map(bytes)));
+  return quantizationOf(memoryModelSource(new Map(bytes)));
 }
 
 async function read(quantization: unknown): Promise<QuantizationConfig> {
@@ -243,7 +243,7 @@ Deno.test({
   name: "moduleQuantization() reads gptq-dynamic as its generator meant it (needs ../shared)",
   ignore: !hasShared,
   fn: async () => {
-    const config = (await readQuantizationConfig(
+    const config = (await quantizationOf(
       directorySource(denoPlatform.files, sharedPath("goldens", "gptq-dynamic")),
     ))!;
     const describe = (name: string) => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Kernels } from "../../kernels/host/kernels.ts";
 import { openCheckpoint } from "../../src/formats/containers/checkpoint.ts";
-import { readQuantizationConfig } from "../../src/formats/registry.ts";
+import { quantizationOf } from "../quantization.ts";
 import { memoryModelSource } from "../../src/io/memory.ts";
 import { Matrix } from "../../src/ops/matrix.ts";
 import { Projection } from "../../src/ops/projection.ts";
@@ -50,7 +50,7 @@ function moduleFiles({ inputs, groupSize, bits = 4 }: StoredShape): Map<string, 
 async function loadedWeights(shape: StoredShape): Promise<Float32Array> {
   const source = memoryModelSource(moduleFiles(shape));
   const checkpoint = await openCheckpoint(source);
-  const plan = new WeightPlan(checkpoint, await readQuantizationConfig(source), "f32");
+  const plan = new WeightPlan(checkpoint, await quantizationOf(source), "f32");
   const { inputs } = shape;
   const linear = plan.linear("m", OUTPUTS, inputs);
   const kernels = Kernels.alone();
