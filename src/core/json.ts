@@ -63,8 +63,9 @@ const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 
 /**
- * Finds the numbers that only Python writes. Refuses, without recursion, what `JSON.parse` would accept and nesting that could overflow its stack. The grammar
- * is left to `JSON.parse`: on text that is not JSON this may stop with any of its refusals or with none.
+ * Finds the numbers that only Python writes. Refuses, without recursion, what `JSON.parse` would accept, and nesting that could
+ * overflow its stack. The grammar is left to `JSON.parse`: on text that is not JSON this may stop with any of its refusals or with
+ * none.
  */
 function scan(
   text: string,
