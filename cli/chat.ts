@@ -18,6 +18,7 @@ import { userMessage, withUserMessage } from "./conversation.ts";
 import { describeInteger } from "./figures.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
 import { LineEditor } from "./line_editor.ts";
+import { isGranted } from "./model_access.ts";
 import { namePictures, readPicture } from "./picture.ts";
 import { PromptBars } from "./prompt_bars.ts";
 import { note, print } from "./terminal.ts";
@@ -79,7 +80,7 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
 function pathFrom(written: string): string {
   const [, quoted] = /^(?:"(.*)"|'(.*)')$/.exec(written)?.filter((part) => part !== undefined) ?? [];
   const path = quoted ?? written.replace(/\\(.)/g, "$1");
-  const mayAsk = Deno.permissions.querySync({ name: "env", variable: "HOME" }).state === "granted";
+  const mayAsk = isGranted({ name: "env", variable: "HOME" });
   return path.startsWith("~/") && mayAsk ? `${Deno.env.get("HOME") ?? "~"}${path.slice(1)}` : path;
 }
 

@@ -70,20 +70,22 @@ function dictMethod(dict: Dict, name: string): Method | undefined {
 }
 
 function sequenceMethod(sequence: Sequence | Range, name: string): Method | undefined {
-  const items = sequence instanceof Range
-    ? Array.from({ length: sequence.length }, (_, i) => sequence.at(i))
-    : sequence.items;
+  // Only a method that is called needs the items of a range.
+  const items = () =>
+    sequence instanceof Range
+      ? Array.from({ length: sequence.length }, (_, i) => sequence.at(i))
+      : sequence.items;
   switch (name) {
     case "count":
       return (args, keywords, meter) => {
         const [value] = bind(name, args, keywords, ["value", "/"], 1);
-        return BigInt(items.filter((item) => isEqual(item, value!, meter)).length);
+        return BigInt(items().filter((item) => isEqual(item, value!, meter)).length);
       };
     case "index":
       return (args, keywords, meter) => {
         const [value, begin] = bind(name, args, keywords, ["value", "begin", "end", "/"], 1);
         if (begin !== undefined) throw new MissingFeature("index() of a list with positions");
-        const index = items.findIndex((item) => isEqual(item, value!, meter));
+        const index = items().findIndex((item) => isEqual(item, value!, meter));
         if (index < 0) throw valueError("value is not in list");
         return BigInt(index);
       };
