@@ -7,8 +7,11 @@
  *
  * @module
  */
+import { deflateRawSync } from "node:zlib";
 import asc from "npm:assemblyscript@0.28.20/asc";
 import { makeCalls, makeDispatch } from "./generate.ts";
+import { WIDE_MEMORY_PAGES } from "./shared/layout.ts";
+import { wideText } from "./wide/text.ts";
 
 const ENTRY = "kernels/assembly/index.ts";
 const TARGET = "kernels/wasm";
@@ -35,11 +38,38 @@ const PASSES = [
   "vacuum",
 ];
 
-async function build(variant: (typeof VARIANTS)[number]): Promise<Uint8Array> {
+/** The wide tiles. They expect the areas of all threads below the memory's end at the start. */
+const WIDE_VARIANTS = [
+  { name: "sharedWide", features: ["simd", "relaxed-simd", "threads"], shared: true },
+  { name: "unsharedWide", features: ["simd", "relaxed-simd"], shared: false },
+];
+const WIDE_ENTRY = "wide.ts";
+const WIDE_HEADER = `/**
+ * The wide tiles, deflated: they are changed before they are compiled, so they cannot be imported as modules.
+ *
+ * Made by kernels/build.ts from kernels/wide/text.ts; change that and run \`deno task kernels\`.
+ *
+ * @module
+ */
+`;
+
+interface Variant {
+  name: string;
+  features: string[];
+  shared: boolean;
+}
+
+/** @param files What is compiled beside the files on disk. */
+async function build(
+  entry: string,
+  variant: Variant,
+  memoryPages: number,
+  files: Record<string, string> = {},
+): Promise<Uint8Array> {
   const memory = variant.shared ? ["--sharedMemory"] : [];
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main([
-    ENTRY,
+    entry,
     "--outFile",
     "out.wasm",
     "--optimizeLevel",
@@ -51,7 +81,7 @@ async function build(variant: (typeof VARIANTS)[number]): Promise<Uint8Array> {
     "stub",
     "--importMemory",
     "--initialMemory",
-    "1",
+    `${memoryPages}`,
     "--maximumMemory",
     "65536",
     ...memory,
@@ -59,7 +89,7 @@ async function build(variant: (typeof VARIANTS)[number]): Promise<Uint8Array> {
   ], {
     readFile: (name) => {
       try {
-        return Deno.readTextFileSync(name);
+        return files[name] ?? Deno.readTextFileSync(name);
       } catch {
         return null;
       }
@@ -85,7 +115,16 @@ async function* made(): AsyncGenerator<[path: string, contents: Uint8Array]> {
   const encoder = new TextEncoder();
   yield ["kernels/host/calls.ts", encoder.encode(makeCalls())];
   yield ["kernels/assembly/dispatch.ts", encoder.encode(makeDispatch())];
-  for (const variant of VARIANTS) yield [`${TARGET}/${variant.name}.wasm`, await build(variant)];
+  for (const variant of VARIANTS) {
+    yield [`${TARGET}/${variant.name}.wasm`, await build(ENTRY, variant, 1)];
+  }
+  const files = { [WIDE_ENTRY]: wideText() };
+  const packed: string[] = [];
+  for (const variant of WIDE_VARIANTS) {
+    const binary = await build(WIDE_ENTRY, variant, WIDE_MEMORY_PAGES, files);
+    packed.push(`export const ${variant.name} =\n  "${deflateRawSync(binary, { level: 9 }).toString("base64")}";\n`);
+  }
+  yield ["kernels/host/wide_binaries.ts", encoder.encode(WIDE_HEADER + packed.join(""))];
 }
 
 if (import.meta.main) {

@@ -90,8 +90,8 @@ export function execute(rank: i32, size: i32): void {
       break;
     case 18:
       quantize(
-        address(1), address(2), count(3), count(4), count(5), count(6), address(7), address(8), address(9), rank,
-        size,
+        address(1), address(2), count(3), count(4), count(5), count(6), address(7), address(8), address(9),
+        address(10), rank, size,
       );
       break;
     case 19:
@@ -107,11 +107,11 @@ export function execute(rank: i32, size: i32): void {
       addScaled(address(1), address(2), count(3), count(4), count(5), real(6), address(7), address(8), rank, size);
       break;
     case 22:
-      for (let item = 0, at: usize = 11; item < count(10); item++) {
+      for (let item = 0, at: usize = 13; item < count(12); item++) {
         matmulCodes(
-          count(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), count(9), address(at),
-          address(at + 1), address(at + 2), count(at + 3), address(at + 4), count(at + 5), count(at + 6),
-          address(at + 7), address(at + 8), rank, size,
+          count(1), address(2), address(3), address(4), address(5), count(6), count(7), count(8), count(9), count(10),
+          address(11), address(at), address(at + 1), address(at + 2), count(at + 3), address(at + 4), count(at + 5),
+          count(at + 6), address(at + 7), address(at + 8), rank, size,
         );
         at += 9;
       }

@@ -5,46 +5,54 @@
  * operands to its result, and for sums of 16 bits what widens them. Both forms are in one small function: an engine replaces its
  * first, unoptimised code for both at once, within milliseconds, so that optimised code is never timed against code that is not.
  */
-import { HEAP_ADDRESS } from "../shared/layout";
-import { addProducts, beginChunk, CHUNK_BLOCKS, endChunk } from "./matmul/dot";
-import { ones16 } from "./matmul/masks";
+import { CHUNK_INPUTS, HEAP_ADDRESS } from "../shared/layout";
 import { W4A8 } from "./matmul/w4a8";
+import { lane0, lane1, lane2, lane3 } from "./vector";
 
 /** Bytes from HEAP_ADDRESS on that are read, whatever is there: within the first page of every memory. */
 const SPAN: usize = 2048;
+
+/** Rounds of a chunk: each multiplies four inputs of four rows and eight outputs. */
+const CHUNK_ROUNDS: i32 = CHUNK_INPUTS / 4;
 
 /** `F` is the lane of the dot. */
 // @ts-ignore: decorator
 @inline
 function addRounds<F>(rounds: i32): v128 {
-  // Not constants, or the engine computes with them once.
-  const a = i8x16.splat(<i8>(rounds & 1)), b = i8x16.splat(<i8>(rounds & 2)), c = i8x16.splat(<i8>(rounds & 4));
-  const d = i8x16.splat(<i8>(rounds & 8)), ones = ones16(rounds);
-  let c0 = a, c1 = b, c2 = c, c3 = d, c4 = a, c5 = b, c6 = c, c7 = d;
-  for (let i = 0; i < rounds; i += CHUNK_BLOCKS) {
-    let s0 = beginChunk<W4A8<F, u8>>(c0), s1 = beginChunk<W4A8<F, u8>>(c1), s2 = beginChunk<W4A8<F, u8>>(c2);
-    let s3 = beginChunk<W4A8<F, u8>>(c3), s4 = beginChunk<W4A8<F, u8>>(c4), s5 = beginChunk<W4A8<F, u8>>(c5);
-    let s6 = beginChunk<W4A8<F, u8>>(c6), s7 = beginChunk<W4A8<F, u8>>(c7);
-    for (let j = 0; j < CHUNK_BLOCKS; j++) {
+  const kernel = changetype<W4A8<F>>(0), mask = kernel.mask(rounds);
+  let c0 = mask, c1 = mask, c2 = mask, c3 = mask, c4 = mask, c5 = mask, c6 = mask, c7 = mask;
+  for (let i = 0; i < rounds; i += CHUNK_ROUNDS) {
+    let s0 = kernel.begin(c0), s1 = kernel.begin(c1), s2 = kernel.begin(c2), s3 = kernel.begin(c3);
+    let s4 = kernel.begin(c4), s5 = kernel.begin(c5), s6 = kernel.begin(c6), s7 = kernel.begin(c7);
+    for (let j = 0; j < CHUNK_ROUNDS; j++) {
       const from = HEAP_ADDRESS + (<usize>(i + j) * 32) % SPAN;
-      const first = v128.load(from), second = v128.load(from, 16);
-      s0 = addProducts<F>(s0, first, a);
-      s1 = addProducts<F>(s1, first, b);
-      s2 = addProducts<F>(s2, first, c);
-      s3 = addProducts<F>(s3, first, d);
-      s4 = addProducts<F>(s4, second, a);
-      s5 = addProducts<F>(s5, second, b);
-      s6 = addProducts<F>(s6, second, c);
-      s7 = addProducts<F>(s7, second, d);
+      const four = v128.load(from), q0 = kernel.unpack1(v128.load(from, 16), mask), q1 = kernel.unpack1(v128.load(from, 32), mask);
+      let x = lane0(four);
+      s0 = kernel.add(s0, x, q0, mask);
+      s1 = kernel.add(s1, x, q1, mask);
+      x = lane1(four);
+      s2 = kernel.add(s2, x, q0, mask);
+      s3 = kernel.add(s3, x, q1, mask);
+      x = lane2(four);
+      s4 = kernel.add(s4, x, q0, mask);
+      s5 = kernel.add(s5, x, q1, mask);
+      x = lane3(four);
+      s6 = kernel.add(s6, x, q0, mask);
+      s7 = kernel.add(s7, x, q1, mask);
     }
-    c0 = endChunk<W4A8<F, u8>>(c0, s0, ones);
-    c1 = endChunk<W4A8<F, u8>>(c1, s1, ones);
-    c2 = endChunk<W4A8<F, u8>>(c2, s2, ones);
-    c3 = endChunk<W4A8<F, u8>>(c3, s3, ones);
-    c4 = endChunk<W4A8<F, u8>>(c4, s4, ones);
-    c5 = endChunk<W4A8<F, u8>>(c5, s5, ones);
-    c6 = endChunk<W4A8<F, u8>>(c6, s6, ones);
-    c7 = endChunk<W4A8<F, u8>>(c7, s7, ones);
+    const all = kernel.factor(mask);
+    let factor = lane0(all);
+    c0 = kernel.end(c0, s0, factor);
+    c1 = kernel.end(c1, s1, factor);
+    factor = lane1(all);
+    c2 = kernel.end(c2, s2, factor);
+    c3 = kernel.end(c3, s3, factor);
+    factor = lane2(all);
+    c4 = kernel.end(c4, s4, factor);
+    c5 = kernel.end(c5, s5, factor);
+    factor = lane3(all);
+    c6 = kernel.end(c6, s6, factor);
+    c7 = kernel.end(c7, s7, factor);
   }
   return v128.xor(v128.xor(v128.xor(c0, c1), v128.xor(c2, c3)), v128.xor(v128.xor(c4, c5), v128.xor(c6, c7)));
 }

@@ -5,8 +5,8 @@
  */
 import { denoPlatform } from "../../src/platform/deno.ts";
 import { Kernels } from "../host/kernels.ts";
-import { linearBytes } from "../host/sizes.ts";
-import type { WeightType } from "../host/types.ts";
+import { activationBytes, linearBytes } from "../host/sizes.ts";
+import { type ActivationForm, activationForm, type WeightType } from "../host/types.ts";
 
 /** A product to time. */
 export interface Product {
@@ -50,23 +50,33 @@ export class ProductBench implements AsyncDisposable {
   readonly #product: Product;
   readonly #matrices: Matrix[];
   readonly #input: number;
-  readonly #codes: number;
-  readonly #sums: number;
-  readonly #activationScales: number;
+  readonly #activations: {
+    form: ActivationForm;
+    codes: number;
+    sums: number;
+    activationScales: number;
+    factors: number;
+  };
   readonly #output: number;
 
   private constructor(kernels: Kernels, product: Product, coldBytes: number) {
     const { memory } = kernels;
-    const { rows, inputs, outputs, activationBytes } = product;
+    const { bits, rows, inputs, outputs } = product;
     this.#kernels = kernels;
     this.#product = product;
     const copies = Math.max(1, Math.ceil(coldBytes / weightBytes(product)));
     this.#matrices = Array.from({ length: copies }, () => makeMatrix(kernels, product));
     this.#input = memory.allocate(rows * inputs * 4);
     memory.floatsAt(this.#input, rows * inputs).forEach((_, i, values) => values[i] = Math.sin(i));
-    this.#codes = memory.allocate(rows * inputs * activationBytes);
-    this.#sums = memory.allocate(rows * inputs / GROUP * 4);
-    this.#activationScales = memory.allocate(rows * inputs / GROUP * 4);
+    const form = activationForm(WEIGHT_TYPES[bits], product.activationBytes);
+    const bytes = activationBytes(form, rows, inputs, GROUP);
+    this.#activations = {
+      form,
+      codes: memory.allocate(bytes.codes),
+      sums: memory.allocate(bytes.sums),
+      activationScales: memory.allocate(bytes.activationScales),
+      factors: memory.allocate(bytes.factors),
+    };
     this.#output = memory.allocate(rows * outputs * 4);
   }
 
@@ -98,22 +108,18 @@ export class ProductBench implements AsyncDisposable {
   }
 
   #multiply({ weights, scales }: Matrix): void {
-    const { bits, activationBytes, rows, inputs, outputs } = this.#product;
+    const { bits, rows, inputs, outputs } = this.#product;
     const weightType = WEIGHT_TYPES[bits];
-    const coded = {
-      form: this.#kernels.activationForm(weightType, activationBytes),
-      codes: this.#codes,
-      sums: this.#sums,
-    };
+    const activations = this.#activations;
     const shape = { rows, inputs, group: GROUP };
     const input = { address: this.#input, stride: inputs * 4 };
-    this.#kernels.quantize({ input, ...shape, ...coded, scales: this.#activationScales });
+    this.#kernels.quantize({ input, ...shape, ...activations, scales: activations.activationScales });
     this.#kernels.matmulCodes({
-      ...coded,
-      activationScales: this.#activationScales,
+      ...activations,
       weightType,
       ...shape,
       wideDot: this.#kernels.wideDot,
+      wideScratch: this.#kernels.wideScratch,
       products: [{
         weights,
         scales,

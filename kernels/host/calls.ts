@@ -194,6 +194,7 @@ export interface Quantize {
   codes: number;
   sums: number;
   scales: number;
+  factors: number;
 }
 
 /** Arguments of {@linkcode KernelCalls.activation}. */
@@ -242,11 +243,13 @@ export interface MatmulCodes {
   codes: number;
   sums: number;
   activationScales: number;
+  factors: number;
   weightType: WeightType;
   rows: number;
   inputs: number;
   group: number;
   wideDot: boolean;
+  wideScratch: number;
   /** At most 3. */
   products: readonly MatmulCodesItem[];
 }
@@ -605,7 +608,7 @@ export abstract class KernelCalls {
     this.run();
   }
 
-  /** Activations to integers, with their sums and one scale for each row and group. */
+  /** Activations to integers, with their sums, scales and factors. */
   quantize(call: Quantize): void {
     const i = this.command(18);
     i[1] = call.input.address;
@@ -617,6 +620,7 @@ export abstract class KernelCalls {
     i[7] = call.codes;
     i[8] = call.sums;
     i[9] = call.scales;
+    i[10] = call.factors;
     this.run();
   }
 
@@ -667,13 +671,15 @@ export abstract class KernelCalls {
     i[2] = call.codes;
     i[3] = call.sums;
     i[4] = call.activationScales;
-    i[5] = WEIGHT_TYPES[call.weightType];
-    i[6] = call.rows;
-    i[7] = call.inputs;
-    i[8] = call.group;
-    i[9] = call.wideDot ? 1 : 0;
-    i[10] = call.products.length;
-    let at = 11;
+    i[5] = call.factors;
+    i[6] = WEIGHT_TYPES[call.weightType];
+    i[7] = call.rows;
+    i[8] = call.inputs;
+    i[9] = call.group;
+    i[10] = call.wideDot ? 1 : 0;
+    i[11] = call.wideScratch;
+    i[12] = call.products.length;
+    let at = 13;
     for (const item of call.products) {
       i[at] = item.weights;
       i[at + 1] = item.scales;

@@ -8,11 +8,18 @@
  * @module
  */
 import { RemoraError } from "../../src/core/errors.ts";
-import { COMMAND_ADDRESS, COMMAND_WORDS, RESULT_ADDRESS } from "../shared/layout.ts";
+import {
+  COMMAND_ADDRESS,
+  COMMAND_WORDS,
+  RESULT_ADDRESS,
+  WIDE_AREA_BYTES,
+  WIDE_SCRATCH_BYTES,
+} from "../shared/layout.ts";
 import { KernelCalls } from "./calls.ts";
 import { KernelMemory } from "./memory.ts";
+import { WIDE_FUNCTIONS } from "../shared/operations.ts";
+import { wideBinaries } from "./wide_module.ts";
 import { type KernelModule, kernelModule, type KernelVariant } from "./modules.ts";
-import type { ActivationForm, WeightType } from "./types.ts";
 import { type CommandPlace, type StartWorker, WorkerPool } from "./worker_pool.ts";
 
 /** More threads than any machine we know has cores; a typo must not start thousands. */
@@ -49,6 +56,8 @@ export class Kernels extends KernelCalls {
   readonly variant: KernelVariant;
   /** Whether bytes are multiplied in the 32-bit dot form; see `chooseDotForm`. */
   wideDot = false;
+  /** Scratch of the wide tiles, or 0: they are not used. */
+  wideScratch = 0;
   protected override floats: Float32Array;
   #integers: Int32Array;
   readonly #exports: KernelExports;
@@ -81,14 +90,19 @@ export class Kernels extends KernelCalls {
    */
   static async start({ threads, variant, memories = 1, startWorker }: KernelOptions): Promise<Kernels[]> {
     const build = kernelModule(threads, variant);
-    const instances = Array.from({ length: memories }, () => instantiate(build));
+    const wide = build.variant === "relaxed" ? await wideBinaries(build.shared, threads) : [];
+    const areasBytes = wide.length * WIDE_AREA_BYTES;
+    const leading = wide.length > 0 ? await WebAssembly.compile(wide[0]) : undefined;
+    const instances = Array.from({ length: memories }, () => instantiate(build, areasBytes, leading));
     const places = instances.map(({ place }) => place);
     const pool = threads > 1
-      ? await WorkerPool.start(build.module, places, threads, startWorker!)
+      ? await WorkerPool.start(build.module, wide, places, threads, startWorker!)
       : WorkerPool.ofOne(places[0]);
-    return instances.map(({ exports, place: { memory } }, number) =>
-      new Kernels(memory, build.variant, exports, pool, number)
-    );
+    return instances.map(({ exports, place: { memory } }, number) => {
+      const kernels = new Kernels(memory, build.variant, exports, pool, number);
+      kernels.wideScratch = memory.allocate(wide.length * WIDE_SCRATCH_BYTES);
+      return kernels;
+    });
   }
 
   /** Kernels on a new memory for the caller's thread alone, at once. */
@@ -126,14 +140,7 @@ export class Kernels extends KernelCalls {
         best[form] = Math.min(best[form], time);
       }
     }
-    this.wideDot = best.wide <= best.narrow;
-  }
-
-  /** What activations must be for codes of that type; against 4-bit codes they may have one byte or 12 bits. */
-  activationForm(weights: WeightType, bytes: 1 | 2): ActivationForm {
-    if (weights === "int8") return "word";
-    if (weights === "int7" || bytes === 1) return "byte";
-    return this.wideDot ? "planes" : "ladder";
+    this.wideDot = true; console.error(best);
   }
 
   /** Non-finite values that packing kernels met since the last call. */
@@ -175,9 +182,17 @@ export class Kernels extends KernelCalls {
   }
 }
 
-function instantiate({ module, shared }: KernelModule): { exports: KernelExports; place: CommandPlace } {
-  const memory = new KernelMemory(shared);
-  const instance = new WebAssembly.Instance(module, { env: { memory: memory.wasm, abort } });
+function instantiate(
+  { module, shared }: KernelModule,
+  areasBytes = 0,
+  wide?: WebAssembly.Module,
+): { exports: KernelExports; place: CommandPlace } {
+  const memory = new KernelMemory(shared, areasBytes);
+  const env = { memory: memory.wasm, abort };
+  const tiles = wide
+    ? new WebAssembly.Instance(wide, { env }).exports
+    : Object.fromEntries(WIDE_FUNCTIONS.map((name) => [name, abort]));
+  const instance = new WebAssembly.Instance(module, { env, wide: tiles });
   const exports = instance.exports as unknown as KernelExports;
   exports.prepare();
   return { exports, place: { memory, release: () => exports.release() } };

@@ -4,7 +4,7 @@
  * @module
  */
 import { RemoraError } from "../../src/core/errors.ts";
-import { HEAP_ADDRESS } from "../shared/layout.ts";
+import { HEAP_ADDRESS, WIDE_MEMORY_PAGES } from "../shared/layout.ts";
 
 const PAGE_BYTES = 65536;
 /** A 32-bit memory ends at 4 GiB. */
@@ -20,11 +20,14 @@ const GROWTH_BYTES_MIN = 1 << 20;
  */
 export class KernelMemory {
   readonly wasm: WebAssembly.Memory;
-  #end = HEAP_ADDRESS;
+  #end: number;
   readonly #free = new Map<number, number[]>();
 
-  constructor(shared: boolean) {
-    this.wasm = new WebAssembly.Memory({ initial: 1, maximum: PAGES_MAX, shared });
+  /** @param areasBytes Set aside for the wide tiles, which want them within the memory's first pages. */
+  constructor(shared: boolean, areasBytes = 0) {
+    const initial = areasBytes > 0 ? WIDE_MEMORY_PAGES : 1;
+    this.wasm = new WebAssembly.Memory({ initial, maximum: PAGES_MAX, shared });
+    this.#end = HEAP_ADDRESS + areasBytes;
   }
 
   /** Bytes of the memory in use or set aside. */

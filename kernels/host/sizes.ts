@@ -7,10 +7,15 @@ import {
   ATTENTION_ROWS,
   ATTENTION_TILES,
   BLOCK_INPUTS,
+  CHUNK_INPUTS,
   KV_BLOCK_TOKENS,
   PANEL_OUTPUTS,
 } from "../shared/layout.ts";
-import { elementBytes, type ElementType, isCoded, type KeyValueType, type WeightType } from "./types.ts";
+import {
+  type ActivationForm,
+  elementBytes,
+  type ElementType,
+  isCoded, type KeyValueType, type WeightType } from "./types.ts";
 
 /** Rounds a row's columns up to whole blocks of codes. */
 export function wholeBlocks(columns: number): number {
@@ -54,6 +59,31 @@ export function linearBytes(form: LinearForm): LinearBytes {
     weights: rows * rowBytes,
     scales: isCoded(type) ? rows * groups * 4 : 0,
     zeros: form.hasZeros ? rows * groups * 2 : 0,
+  };
+}
+
+/** Bytes of the arrays of activations as integers; see kernels/assembly/rows/quantize.ts. */
+export interface ActivationArrays {
+  codes: number;
+  sums: number;
+  activationScales: number;
+  factors: number;
+}
+
+/** Bytes of `rows` rows of activations whose inputs share weight scales by groups. */
+export function activationBytes(
+  form: ActivationForm,
+  rows: number,
+  inputs: number,
+  group: number,
+): ActivationArrays {
+  const isByte = form === "byte";
+  const groupBytes = rows * Math.ceil(inputs / group) * 4;
+  return {
+    codes: rows * wholeBlocks(inputs) * (isByte ? 1 : 2),
+    sums: groupBytes,
+    activationScales: isByte ? rows * 4 : groupBytes,
+    factors: isByte ? groupBytes * Math.ceil(group / CHUNK_INPUTS) : 0,
   };
 }
 

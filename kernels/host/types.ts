@@ -9,7 +9,6 @@ import {
   ACTIVATION_SILU,
   FORM_BYTE,
   FORM_LADDER,
-  FORM_PLANES,
   FORM_WORD,
   KIND_BF16,
   KIND_F16,
@@ -32,17 +31,19 @@ export type WeightType = keyof typeof WEIGHT_TYPES;
 export const KEY_VALUE_TYPES = { f32: KIND_F32, int16: KIND_INT16, int8: KIND_INT8 } as const;
 export type KeyValueType = keyof typeof KEY_VALUE_TYPES;
 
-/**
- * Activations as integers: of one byte, of 12 bits as two planes of bytes or as a ladder (kernels/assembly/matmul/w4a12.ts), or
- * of 16 bits.
- */
+/** Activations as integers: of one byte, of 12 bits as a ladder (kernels/assembly/matmul/w4a12.ts), or of 16 bits. */
 export const ACTIVATION_FORMS = {
   byte: FORM_BYTE,
-  planes: FORM_PLANES,
   word: FORM_WORD,
   ladder: FORM_LADDER,
 } as const;
 export type ActivationForm = keyof typeof ACTIVATION_FORMS;
+
+/** What activations are against codes of that type; against 4-bit codes they may have one byte, or two of which 12 bits are used. */
+export function activationForm(weights: WeightType, bytes: 1 | 2): ActivationForm {
+  if (weights === "int8") return "word";
+  return weights === "int7" || bytes === 1 ? "byte" : "ladder";
+}
 
 /** Activation functions of feed-forward networks; `gelu` is the exact form, with the error function. */
 export const ACTIVATION_FUNCTIONS = {

@@ -9,7 +9,7 @@
  */
 import { RemoraError } from "../../src/core/errors.ts";
 import { COMMAND_ADDRESS, FAILED_ADDRESS, READY_ADDRESS, SEQUENCE_ADDRESS } from "../shared/layout.ts";
-import { RESERVED_OPERATIONS } from "../shared/operations.ts";
+import { RESERVED_OPERATIONS, WIDE_FUNCTIONS } from "../shared/operations.ts";
 import type { KernelMemory } from "./memory.ts";
 
 /** A worker thread of the host. */
@@ -31,11 +31,18 @@ export type StartWorker = (program: string, data: unknown) => WorkerThread;
 const START_TIMEOUT_MS = 30_000;
 const START_POLL_MS = 2;
 
-const WORKER_PROGRAM = `({ kernels, memories, rank, size, failedAddress, readyAddress, sequenceAddress }) => {
+const WORKER_PROGRAM = `({ kernels, wide, wideFunctions, memories, rank, size, failedAddress, readyAddress, sequenceAddress }) => {
   const words = memories.map((memory) => new Int32Array(memory.buffer));
   try {
     const abort = () => { throw new Error("abort"); };
-    const instances = memories.map((memory) => new WebAssembly.Instance(kernels, { env: { memory, abort } }));
+    const tiles = wide && new WebAssembly.Module(wide);
+    const instances = memories.map((memory) => {
+      const env = { memory, abort };
+      const own = tiles
+        ? new WebAssembly.Instance(tiles, { env }).exports
+        : Object.fromEntries(wideFunctions.map((name) => [name, abort]));
+      return new WebAssembly.Instance(kernels, { env, wide: own });
+    });
     Atomics.add(words[0], readyAddress >> 2, 1);
     const seen = memories.map(() => 0);
     for (let place = 0; place >= 0;) {
@@ -77,10 +84,12 @@ export class WorkerPool {
 
   /**
    * @param kernels A shared build when `size` is above 1.
+   * @param wide The wide tiles of each thread, compiled by the thread; empty without.
    * @throws {RemoraError} WORKER_FAILED when a worker does not start; none is left behind.
    */
   static async start(
     kernels: WebAssembly.Module,
+    wide: readonly Uint8Array[],
     places: readonly CommandPlace[],
     size: number,
     startWorker: StartWorker,
@@ -90,6 +99,8 @@ export class WorkerPool {
       for (let rank = 1; rank < size; rank++) {
         workers.push(startWorker(WORKER_PROGRAM, {
           kernels,
+          wide: wide[rank],
+          wideFunctions: WIDE_FUNCTIONS,
           memories: places.map(({ memory }) => memory.wasm),
           rank,
           size,

@@ -5,12 +5,14 @@ export const PANEL_OUTPUTS = 8;
 /** Inputs whose codes lie together: the eight 4-bit codes of one 32-bit word. */
 export const BLOCK_INPUTS = 8;
 /**
- * Longest run of inputs that shares one activation scale. Longer weight groups are cut into runs of this length with the same
- * weight scale: a single outlier then spoils 128 activations at most. Sums of products fit 32-bit integers: with activations of
- * 16 bits they stay below 2^30 (32,639 · 256 · 128), with those of 12 bits and of bytes below 2^22, where their conversion to
- * f32 is exact.
+ * Longest run of inputs whose products are summed in one integer. Longer weight groups are cut into runs of this length with the
+ * same weight scale: a single outlier then spoils 128 activations of two bytes at most. Sums of products fit 32-bit integers:
+ * 32,639 · 256 · 128 < 2^30 with words, 1,927 · 16 · 128 < 2^22 with 12 bits, 127 · 64 · 128 · FACTOR_MAX < 2^31 with bytes.
  */
 export const GROUP_INPUTS_MAX = 128;
+/** Inputs of a row that share the unit of their bytes: an integer factor times the row's scale. A group ends a chunk too. */
+export const CHUNK_INPUTS = 32;
+export const FACTOR_MAX = 2047;
 /**
  * Version of how weights lie in memory: panels, the order of codes in a block, scales and zero points. Raise it with every
  * change, so that repacked weights on disk (src/weights/repacked_file.ts) are not taken for what they no longer are.
@@ -57,14 +59,10 @@ export const KIND_INT7 = 5;
 /** Of keys and values: integers of two bytes; see kernels/assembly/attention/integers.ts. */
 export const KIND_INT16 = 6;
 
-/**
- * Integers for activations: one signed byte; 12 bits, as planes of bytes (kernels/assembly/matmul/w4a8.ts) or as a ladder
- * (w4a12.ts); or 16 bits.
- */
+/** Integers for activations: one signed byte; 12 bits as a ladder (kernels/assembly/matmul/w4a12.ts); or 16 bits. */
 export const FORM_BYTE = 0;
-export const FORM_PLANES = 1;
+export const FORM_LADDER = 1;
 export const FORM_WORD = 2;
-export const FORM_LADDER = 3;
 /** The largest integers of the forms: a word of a ladder is a difference, at most 17 · 1,927 < 2^15. */
 export const BYTE_MAX = 127;
 export const LADDER_MAX = 1927;
@@ -75,3 +73,29 @@ export const ACTIVATION_SILU = 0;
 export const ACTIVATION_GELU_TANH = 1;
 /** The exact form, with the error function. */
 export const ACTIVATION_GELU = 2;
+
+/** Wide tiles (kernels/wide/text.ts): four rows by 16 outputs, so many inputs at a time. */
+export const WIDE_ROWS = 4;
+export const WIDE_VECTORS = 4;
+export const WIDE_INPUTS = 128;
+/** Rows from which on unpacking the weights first pays: it costs what four rows cost. */
+export const WIDE_ROWS_MIN = 8;
+/** What stands for the address of a thread's area in the module; five bytes, which are replaced. */
+export const WIDE_PLACEHOLDER = 0x7badc0de;
+/** Where a thread's area has what: weights of words take twice what bytes take, four turns of sums, five of totals. */
+export const WIDE_WEIGHTS = 64;
+export const WIDE_SCALES = 4160;
+export const WIDE_ZEROS = 4416;
+export const WIDE_SUMS = 4672;
+export const WIDE_TOTALS = 5696;
+export const WIDE_AREA_BYTES = 8192;
+/** The first thread's area; the others' follow. */
+export const WIDE_ADDRESS = 4096;
+/** Tiles of rows, and pairs of panels, that pass one run of inputs before the next. */
+export const WIDE_TILES = 64;
+export const WIDE_PAIRS = 8;
+/** Of a thread's scratch: totals of those tiles and pairs, then the tiles' last inputs, filled up with zeros. */
+export const WIDE_TAIL_ADDRESS = WIDE_TILES * WIDE_PAIRS * 256;
+export const WIDE_SCRATCH_BYTES = WIDE_TAIL_ADDRESS + WIDE_TILES * (1024 + 64 + 64);
+/** Pages that a memory with wide tiles has from the start: the areas of 256 threads and what lies before them. */
+export const WIDE_MEMORY_PAGES = 33;

@@ -214,10 +214,10 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "quantize",
     file: "rows/quantize",
-    about: "Activations to integers, with their sums and one scale for each row and group.",
+    about: "Activations to integers, with their sums, scales and factors.",
     inputs: { input: "matrix" },
     shapes: { rows: "count", inputs: "count", group: "count", form: "activationForm" },
-    outputs: { codes: "address", sums: "address", scales: "address" },
+    outputs: { codes: "address", sums: "address", scales: "address", factors: "address" },
   },
   {
     name: "activation",
@@ -252,9 +252,10 @@ export const OPERATIONS: readonly Operation[] = [
       codes: "address",
       sums: "address",
       activationScales: "address",
+      factors: "address",
       weightType: "weightType",
     },
-    shapes: { rows: "count", inputs: "count", group: "count", wideDot: "flag" },
+    shapes: { rows: "count", inputs: "count", group: "count", wideDot: "flag", wideScratch: "address" },
     list: {
       name: "products",
       most: PRODUCTS_MAX,
@@ -392,3 +393,8 @@ export const OPERATIONS: readonly Operation[] = [
     outputs: { codes: "address" },
   },
 ];
+
+/** The functions of the wide tiles (kernels/wide/text.ts), which assembly/matmul/wide.ts imports. */
+export const WIDE_FUNCTIONS: readonly string[] = ["bytes4", "bytes7", "words"].flatMap((form) =>
+  [32, 64, 128].map((group) => `${form}Group${group}`)
+);

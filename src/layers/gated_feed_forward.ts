@@ -7,7 +7,7 @@
  */
 import { type ActivationFunction, gate } from "../ops/elementwise.ts";
 import type { Matrix } from "../ops/matrix.ts";
-import { type ActivationBytes, Projection } from "../ops/projection.ts";
+import { Projection } from "../ops/projection.ts";
 import type { Workspace } from "../ops/workspace.ts";
 import type { Linear } from "../weights/linear.ts";
 import type { Block, LayerPass, RowRange } from "./block.ts";
@@ -18,8 +18,6 @@ export interface GatedFeedForwardOptions {
   inputs: readonly Linear[];
   output: Linear;
   activation: ActivationFunction;
-  /** Bytes of an input's activation under "int8"; see `Projection`. */
-  inputBytes: ActivationBytes;
 }
 
 export class GatedFeedForward implements Block {
@@ -28,8 +26,8 @@ export class GatedFeedForward implements Block {
   readonly #output: Projection;
   readonly #activation: ActivationFunction;
 
-  constructor({ inputs, output, activation, inputBytes }: GatedFeedForwardOptions) {
-    this.#inputs = new Projection(inputs, inputBytes);
+  constructor({ inputs, output, activation }: GatedFeedForwardOptions) {
+    this.#inputs = new Projection(inputs);
     this.#output = new Projection([output]);
     this.#activation = activation;
   }

@@ -30,6 +30,9 @@ export interface SelfAttentionOptions {
   window: number;
 }
 
+/** Bytes of an activation of queries, keys and values: softmax and the layers above magnify their errors (docs/numerics.md). */
+const INPUT_BYTES = 2;
+
 export class SelfAttention implements Block {
   readonly needsAllRows = true;
   readonly keyValues: BlockKeyValues;
@@ -43,11 +46,14 @@ export class SelfAttention implements Block {
     const { inputs, output, shape: { kvHeads, headSize } } = options;
     this.keyValues = { of: "sequence", kvHeads, headSize };
     this.#options = options;
-    this.#inputs = new Projection(inputs);
+    this.#inputs = new Projection(inputs, INPUT_BYTES);
     this.#output = new Projection([output]);
     if (inputs.length === 3) {
       const [query, ...others] = inputs;
-      this.#apart = { queries: new Projection([query]), keysValues: new Projection(others) };
+      this.#apart = {
+        queries: new Projection([query], INPUT_BYTES),
+        keysValues: new Projection(others, INPUT_BYTES),
+      };
     }
   }
 

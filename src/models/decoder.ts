@@ -75,6 +75,8 @@ interface PlacedStep extends Step {
 /** Names of the decoder's parts; each lies in one memory. */
 const EMBEDDING_PART = "embedding";
 const HEAD_PART = "head";
+/** Bytes of an activation of the head where its weights have 4 bits: nothing comes after it that would even out its errors. */
+const HEAD_BYTES = 2;
 export const layerPart = (index: number): string => `layers.${index}`;
 
 /** What one memory holds of a pass. */
@@ -127,9 +129,7 @@ export class Decoder {
     this.#headPart = isTied ? EMBEDDING_PART : HEAD_PART;
     weights.part(this.#headPart);
     this.#norm = weights.vector(`${prefix}model.norm.weight`, hiddenSize, normOffset);
-    this.#head = new Projection([
-      weights.linear(isTied ? table : head, vocabularySize, hiddenSize),
-    ]);
+    this.#head = new Projection([weights.linear(isTied ? table : head, vocabularySize, hiddenSize)], HEAD_BYTES);
   }
 
   /** What each layer keeps: of the tokens of a sequence, of pictures, or nothing. */

@@ -19,7 +19,6 @@ import type { RotaryConfig } from "../layers/rotary.ts";
 import { SelfAttention } from "../layers/self_attention.ts";
 import type { AttentionShape } from "../ops/attention.ts";
 import type { ActivationFunction } from "../ops/elementwise.ts";
-import type { ActivationBytes } from "../ops/projection.ts";
 import type { DenseForm } from "../formats/stored_linear.ts";
 import type { Linear } from "../weights/linear.ts";
 import type { WeightPlan } from "../weights/plan.ts";
@@ -48,8 +47,6 @@ export interface FamilyLayers {
   readonly headNorms: boolean;
   /** Norms also after attention and feed-forward, before the residual is added. */
   readonly outputNorms: boolean;
-  /** Bytes of an activation of the gate and up projections under "int8"; see `Projection`. */
-  readonly gateUpBytes: ActivationBytes;
   /** What dense linears become. */
   readonly dense: DenseForm;
 }
@@ -114,7 +111,6 @@ export function readLlamaFamily(config: ConfigReader, options: FamilyOptions = {
     normOffset,
     headNorms: options.headNorms ?? false,
     outputNorms: options.outputNorms ?? false,
-    gateUpBytes: options.gateUpBytes ?? 1,
     dense: options.dense ?? "int8",
   };
   const contextSize = config.integer("max_position_embeddings", 1, Number.MAX_SAFE_INTEGER);
@@ -186,7 +182,7 @@ function familyLayer(shared: FamilyLayers, { window, rotary }: LayerPositions): 
 
 /** The feed-forward network of a layer of the family. */
 export function takeFeedForward(weights: WeightPlan, name: string, shared: FamilyLayers): GatedFeedForward {
-  const { hiddenSize, intermediateSize, activation, gateUpBytes: inputBytes, dense } = shared;
+  const { hiddenSize, intermediateSize, activation, dense } = shared;
   return new GatedFeedForward({
     inputs: takeJoinedOrApart(
       weights,
@@ -201,7 +197,6 @@ export function takeFeedForward(weights: WeightPlan, name: string, shared: Famil
     ),
     output: weights.linear(`${name}.mlp.down_proj`, hiddenSize, intermediateSize, { dense }),
     activation,
-    inputBytes,
   });
 }
 

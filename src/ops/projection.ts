@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { wholeBlocks } from "../../kernels/host/sizes.ts";
-import { type ElementType, isCoded, type WeightType } from "../../kernels/host/types.ts";
+import { activationBytes } from "../../kernels/host/sizes.ts";
+import { type ActivationForm, activationForm, type ElementType, isCoded } from "../../kernels/host/types.ts";
 import type { MatmulCodesItem } from "../../kernels/host/calls.ts";
 import { PRODUCTS_MAX } from "../../kernels/shared/layout.ts";
 import type { Linear } from "../weights/linear.ts";
@@ -12,8 +12,8 @@ import type { Matrix } from "./matrix.ts";
 import type { Workspace } from "./workspace.ts";
 
 /**
- * Bytes of an activation against 4-bit weights under "int8". Two (of which 12 bits are used) leave only the weights' own error;
- * gate and up, half of all products, bear one (docs/numerics.md).
+ * Bytes of an activation against 4-bit weights under "int8". Two (of which 12 bits are used) leave only the weights' own error,
+ * for twice the products; which products need them is told in docs/numerics.md.
  */
 export type ActivationBytes = 1 | 2;
 
@@ -22,7 +22,7 @@ interface ProductBuffers {
   /** Inputs in the order of the packed ones. */
   gathered?: Matrix;
   /** Inputs as integers. */
-  integers?: { codes: number; sums: number; activationScales: number };
+  integers?: { form: ActivationForm; codes: number; sums: number; activationScales: number; factors: number };
 }
 
 /** Neighbouring linear layers that take the same integers as their input, and where their outputs begin. */
@@ -37,7 +37,7 @@ export class Projection {
   readonly #activationBytes: ActivationBytes;
   #passes?: readonly Pass[];
 
-  constructor(linears: readonly Linear[], activationBytes: ActivationBytes = 2) {
+  constructor(linears: readonly Linear[], activationBytes: ActivationBytes = 1) {
     this.linears = linears;
     this.#activationBytes = activationBytes;
   }
@@ -84,17 +84,14 @@ export class Projection {
         source = gathered;
       }
       if (integers) {
-        const form = kernels.activationForm(type, this.#activationBytes);
-        const { codes, sums, activationScales: scales } = integers;
-        kernels.quantize({ input: source, rows, inputs: packedInputs, group, form, codes, sums, scales });
+        const shape = { rows, inputs: packedInputs, group };
+        kernels.quantize({ input: source, ...shape, ...integers, scales: integers.activationScales });
         kernels.matmulCodes({
-          form,
           ...integers,
           weightType: type,
-          rows,
-          inputs: packedInputs,
-          group,
+          ...shape,
           wideDot: kernels.wideDot,
+          wideScratch: kernels.wideScratch,
           products: productsOf(pass, output, accumulate),
         });
       } else {
@@ -110,22 +107,19 @@ export class Projection {
     const { type, packedInputs, group } = first.form;
     const gathered = first.stored.order ? scratch.matrix(rows, packedInputs) : undefined;
     if (!isCoded(type) || precision === "f32") return { gathered };
-    const groups = Math.ceil(packedInputs / group);
-    const codeBytes = rows * wholeBlocks(packedInputs) * bytesOfInteger(type, this.#activationBytes);
+    const form = activationForm(type, this.#activationBytes);
+    const bytes = activationBytes(form, rows, packedInputs, group);
     return {
       gathered,
       integers: {
-        codes: scratch.take(codeBytes),
-        sums: scratch.take(rows * groups * 4),
-        activationScales: scratch.take(rows * groups * 4),
+        form,
+        codes: scratch.take(bytes.codes),
+        sums: scratch.take(bytes.sums),
+        activationScales: scratch.take(bytes.activationScales),
+        factors: scratch.take(bytes.factors),
       },
     };
   }
-}
-
-/** Bytes of an activation against weights of this type. */
-function bytesOfInteger(type: WeightType, activationBytes: ActivationBytes): ActivationBytes {
-  return type === "int8" ? 2 : type === "int7" ? 1 : activationBytes;
 }
 
 function passesOf(linears: readonly Linear[]): Pass[] {

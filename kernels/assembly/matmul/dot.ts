@@ -7,7 +7,7 @@
  *
  * Two forms, both exact, so their bits agree: `i32` adds four products to a 32-bit lane in one instruction where the processor has
  * it (VNNI, ARM dot product); `i16` adds two products to a 16-bit lane, which older processors do in two instructions instead of
- * three. Sums of 16 bits are widened after eight additions (8 · 3,810 < 32,767), with 7-bit codes after each.
+ * three. Sums of 16 bits are widened after a chunk of 32 inputs (8 additions, 8 · 3,810 < 32,767), with 7-bit codes after each.
  */
 
 /** Sums of two neighbouring products each, in 16-bit lanes. */
@@ -29,21 +29,11 @@ export function addProducts<F>(sums: v128, activations: v128, codes: v128): v128
 }
 
 /**
- * The sums that a chunk of at most CHUNK_BLOCKS blocks adds to. `K` is a kernel (see kernel.ts); with sums of 32 bits, the chunk is
- * the whole group.
+ * Adds a chunk's sums, times the chunk's factor, to the totals of 32 bits. `factor` is in every lane; with sums of 16 bits, of
+ * which two belong to a total, twice: so the factor costs nothing.
  */
 // @ts-ignore: decorator
 @inline
-export function beginChunk<K>(total: v128): v128 {
-  return changetype<K>(0).isChunked ? i32x4.splat(0) : total;
+export function addScaledSums<F>(total: v128, sums: v128, factor: v128): v128 {
+  return i32x4.add(total, sizeof<F>() == 4 ? i32x4.mul(sums, factor) : i32x4.dot_i16x8_s(sums, factor));
 }
-
-/** Adds a chunk's sums of 16 bits to the totals of 32 bits. `ones` is 1 in every 16-bit lane. */
-// @ts-ignore: decorator
-@inline
-export function endChunk<K>(total: v128, sums: v128, ones: v128): v128 {
-  return changetype<K>(0).isChunked ? i32x4.add(total, i32x4.dot_i16x8_s(sums, ones)) : sums;
-}
-
-/** Blocks whose sums fit 16 bits: of 4-bit codes, with two additions each. */
-export const CHUNK_BLOCKS = 4;

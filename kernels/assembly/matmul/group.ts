@@ -14,11 +14,22 @@ export function startGroup(zeros: usize, offset: usize, zero: i32, sum: i32): v1
   return i32x4.mul(i32x4.extend_low_i16x8_s(v128.load64_zero(zeros + offset)), i32x4.splat(-sum));
 }
 
-/** total + f32(sum) · (scale · activationScale). */
+/**
+ * total + f32(sum) · (scale · activationScale); of bytes, whose rows have one scale for all groups, total + f32(sum) · scale: see
+ * `endRow`. `K` is a kernel (see kernel.ts).
+ */
 // @ts-ignore: decorator
 @inline
-export function endGroup(total: v128, sum: v128, scale: v128, activationScale: v128): v128 {
-  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(sum), f32x4.mul(scale, activationScale)));
+export function endGroup<K>(total: v128, sum: v128, scale: v128, activationScale: v128): v128 {
+  const factor = changetype<K>(0).hasFactors ? scale : f32x4.mul(scale, activationScale);
+  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(sum), factor));
+}
+
+/** The total of all groups times the row's scale, where rows have one. */
+// @ts-ignore: decorator
+@inline
+export function endRow<K>(total: v128, activationScale: v128): v128 {
+  return changetype<K>(0).hasFactors ? f32x4.mul(total, activationScale) : total;
 }
 
 /** Zero points of a panel, which take half the bytes of its scales; 0 where there are none. */

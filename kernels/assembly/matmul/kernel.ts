@@ -5,9 +5,12 @@
  *   mask(count)             what unpacking needs in a register; see masks.ts for `count`
  *   unpack0(stored, mask)   of a vector of codes, what its first step multiplies
  *   unpack1, 2, 3           as many of these as a vector has steps
- *   add(sums, activations, codes, ones)
- *                           adds the products of a step to four sums (i32 [4]) or eight (i16 [8]); `ones` is 1 in every 16-bit
- *                           lane
+ *   begin(total)            the sums that a chunk's products are added to
+ *   add(sums, activations, codes, mask)
+ *                           adds the products of a step to four sums (i32 [4]) or eight (i16 [8])
+ *   end(total, sums, factor)
+ *                           the total after a chunk
+ *   factor(pair)            the chunk's factor as `end` takes it, of one that stands twice in each 32-bit lane
  *
  * and what this class says of it.
  */
@@ -16,11 +19,11 @@
  * The shape of a block of eight inputs × eight outputs. Type parameters are as wide as there are
  *   V  vectors of codes for four outputs, u8 or u16: the block has 32 bytes or 64
  *   S  steps in which a vector is multiplied, each with as many activations of a row: u8, u16 or u32
- *   P  planes of bytes that activations have, 256 · high + low: u8 (whole activations) or u16
- * and `F` is the lane that a step adds to, i32, or i16: these are widened after every chunk of blocks (see dot.ts).
+ * and `A` is the activation, i8 or i16. Bytes have a factor for each chunk of CHUNK_INPUTS inputs and one scale a row; words have
+ * a scale for each group, which is their only chunk.
  */
 @unmanaged
-export class CodedKernel<V, S, P, F> {
+export class CodedKernel<V, S, A> {
   // @ts-ignore: decorator
   @inline
   get vectors(): usize {
@@ -35,14 +38,8 @@ export class CodedKernel<V, S, P, F> {
 
   // @ts-ignore: decorator
   @inline
-  get isPlanes(): bool {
-    return sizeof<P>() == 2;
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  get isChunked(): bool {
-    return sizeof<F>() == 2;
+  get hasFactors(): bool {
+    return sizeof<A>() == 1;
   }
 
   /** Whether a block has four steps; else it has two. */
@@ -52,10 +49,10 @@ export class CodedKernel<V, S, P, F> {
     return sizeof<V>() * sizeof<S>() == 4;
   }
 
-  /** Bytes of a row's activations of a block: four for each step and plane. */
+  /** Bytes of a row's activations of a block: four for each step. */
   // @ts-ignore: decorator
   @inline
   get activationBytes(): usize {
-    return 4 * sizeof<V>() * sizeof<S>() * sizeof<P>();
+    return 4 * sizeof<V>() * sizeof<S>();
   }
 }

@@ -1,34 +1,45 @@
 /**
  * The passes of a product of coded weights over its rows and panels: a template, as those of tiles.ts.
  */
+import { CHUNK_INPUTS, WIDE_ROWS_MIN } from "../../shared/layout";
 import { shareBegin } from "../share";
 import { zerosOf } from "./group";
 import { biasOf, panelsTogether, ROW_PANELS } from "./panels";
 import { rowsTile, rowTile } from "./tiles";
+import { hasWideTile, multiplyWide } from "./wide";
 
 /** The product by the kernel `K`; operands as in codes.ts. Threads take contiguous runs of panels. */
 export function multiply<K>(
-  codes: usize, sums: usize, activationScales: usize, rows: i32, inputs: i32, group: i32, weights: usize, scales: usize,
-  zeros: usize, zero: i32, bias: usize, outputs: i32, accumulate: i32, output: usize, outputStride: usize, rank: i32, size: i32,
+  wideScratch: usize, codes: usize, sums: usize, activationScales: usize, factors: usize, rows: i32, inputs: i32, group: i32, weights: usize,
+  scales: usize, zeros: usize, zero: i32, bias: usize, outputs: i32, accumulate: i32, output: usize, outputStride: usize,
+  rank: i32, size: i32,
 ): void {
   const kernel = changetype<K>(0);
   const panels = (outputs + 7) >> 3, blocks = (inputs + 7) >> 3, groupBlocks = group >> 3;
-  const groups = (inputs + group - 1) / group, groupStride = <usize>groups * 4;
+  const groups = (inputs + group - 1) / group, groupBytes = <usize>groups * 4;
+  const chunkBytes = groupBytes * ((group + CHUNK_INPUTS - 1) / CHUNK_INPUTS), rowScaleBytes: usize = kernel.hasFactors ? 4 : groupBytes;
   const panelBytes = <usize>blocks * kernel.vectors * 32, scaleBytes = <usize>groups * 32;
   const rowBytes = <usize>blocks * kernel.activationBytes;
-  const tileRows = kernel.isPlanes ? 2 : 4, rowPanels = kernel.isPlanes ? ROW_PANELS / 2 : ROW_PANELS;
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
-  const together = panelsTogether(panelBytes), tiledRows = rows & ~(tileRows - 1);
-  for (let first = begin; first < end; first += together) {
+  const together = panelsTogether(panelBytes), tiledRows = rows & ~3;
+  let narrowRows = tiledRows;
+  if (ASC_FEATURE_RELAXED_SIMD && wideScratch && tiledRows >= WIDE_ROWS_MIN && hasWideTile(group)) {
+    multiplyWide<K>(
+      wideScratch, codes, sums, activationScales, factors, tiledRows, inputs, group, weights, scales, zeros, zero, bias, outputs,
+      accumulate, output, outputStride, rank, size,
+    );
+    narrowRows = 0;
+  }
+  for (let first = begin; first < end && narrowRows > 0; first += together) {
     const last = min(first + together, end);
-    for (let row = 0; row < tiledRows; row += tileRows) {
-      const a = codes + <usize>row * rowBytes;
-      const sum = sums + <usize>row * groupStride, activationScale = activationScales + <usize>row * groupStride;
+    for (let row = 0; row < narrowRows; row += 4) {
+      const a = codes + <usize>row * rowBytes, sum = sums + <usize>row * groupBytes;
+      const activationScale = activationScales + <usize>row * rowScaleBytes, factor = factors + <usize>row * chunkBytes;
       for (let panel = first; panel < last; panel++) {
         const scale = scales + <usize>panel * scaleBytes;
         const to = output + <usize>row * outputStride + <usize>panel * 32;
         rowsTile<K>(
-          a, sum, activationScale, groupStride, weights + <usize>panel * panelBytes, scale, zerosOf(zeros, panel, scaleBytes), zero,
+          a, sum, activationScale, factor, weights + <usize>panel * panelBytes, scale, zerosOf(zeros, panel, scaleBytes), zero,
           blocks, groupBlocks, to, outputStride, biasOf(bias, panel), accumulate, outputs - panel * 8,
         );
       }
@@ -36,28 +47,23 @@ export function multiply<K>(
   }
   if (tiledRows == rows) return;
   // What the streams of panels that a row passes together leave over comes first, panel by panel.
-  const apart = (end - begin) / rowPanels, streams = end - apart * rowPanels;
+  const apart = (end - begin) / ROW_PANELS, streams = end - apart * ROW_PANELS;
   for (let panel = begin; panel < streams + apart; panel++) {
     const w = weights + <usize>panel * panelBytes, scale = scales + <usize>panel * scaleBytes;
     const zeroRow = zerosOf(zeros, panel, scaleBytes), biasRow = biasOf(bias, panel), count = outputs - panel * 8;
     for (let row = tiledRows; row < rows; row++) {
-      const a = codes + <usize>row * rowBytes;
-      const sum = sums + <usize>row * groupStride, activationScale = activationScales + <usize>row * groupStride;
+      const a = codes + <usize>row * rowBytes, sum = sums + <usize>row * groupBytes;
+      const activationScale = activationScales + <usize>row * rowScaleBytes, factor = factors + <usize>row * chunkBytes;
       const to = output + <usize>row * outputStride + <usize>panel * 32;
       if (panel < streams) {
         rowTile<K, u8>(
-          a, sum, activationScale, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, 0, to, biasRow,
-          accumulate, count,
-        );
-      } else if (kernel.isPlanes) {
-        rowTile<K, u16>(
-          a, sum, activationScale, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, apart, to, biasRow,
+          a, sum, activationScale, factor, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, 0, to, biasRow,
           accumulate, count,
         );
       } else {
         rowTile<K, u32>(
-          a, sum, activationScale, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, apart, to, biasRow,
-          accumulate, count,
+          a, sum, activationScale, factor, w, panelBytes, scale, scaleBytes, zeroRow, zero, blocks, groupBlocks, apart, to,
+          biasRow, accumulate, count,
         );
       }
     }

@@ -13,7 +13,7 @@
 import { CodedKernel } from "./kernel";
 
 @unmanaged
-export class W8A16 extends CodedKernel<u16, u16, u8, i32> {
+export class W8A16 extends CodedKernel<u16, u16, i16> {
   // @ts-ignore: decorator
   @inline
   mask(count: i32): v128 {
@@ -34,7 +34,25 @@ export class W8A16 extends CodedKernel<u16, u16, u8, i32> {
 
   // @ts-ignore: decorator
   @inline
-  add(sums: v128, activations: v128, codes: v128, ones: v128): v128 {
+  factor(pair: v128): v128 {
+    return pair;
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  begin(total: v128): v128 {
+    return total;
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  add(sums: v128, activations: v128, codes: v128, mask: v128): v128 {
     return i32x4.add(sums, i32x4.dot_i16x8_s(activations, codes));
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  end(total: v128, sums: v128, factor: v128): v128 {
+    return sums;
   }
 }

@@ -1,65 +1,106 @@
 /**
  * Activations as integers.
  */
-import { BYTE_MAX, FORM_BYTE, FORM_LADDER, FORM_PLANES, FORM_WORD, LADDER_MAX, WORD_MAX } from "../../shared/layout";
+import {
+  BYTE_MAX, CHUNK_INPUTS, FACTOR_MAX, FORM_BYTE, FORM_LADDER, GROUP_INPUTS_MAX, LADDER_MAX, WORD_MAX,
+} from "../../shared/layout";
 import { largestPattern } from "../floats";
 import { shareBegin } from "../share";
 import { loadLanes, roundScaled } from "../vector";
 
+/** Magnitudes up to this count as zero: a scale near the subnormal range would make its inverse infinite. */
+const NEARLY_ZERO: f32 = 1e-30;
+
 /**
- * Activations → integers, one scale for each row and group: scale = max |x| / L and integer = nearest(x / scale), ties to even,
- * with L = 127 for one byte, 1,927 for 12 bits (planes or a ladder) and 32,639 for words. A group with NaN or infinity gets the
- * scale NaN; one whose largest magnitude is at most 1e-30 is zero.
- *   input   f32 [M, K]
- *   codes   in the layout of matmul/w4a8 (bytes and planes) or matmul/w4a12 (ladders and words), K rounded up to 8
- *   sums    i32 [M, G]  sum of a group's integers; G = ceil(K / group)
- *   scales  f32 [M, G]
+ * Activations → integers, nearest(x / unit), ties to even.
+ *
+ * Of 12 bits and of words, a unit is the scale of a row's group: max |x| / L with L = 1,927 and 32,639. Of bytes, it is
+ * factor · scale: scale = max |x| of the row / (127 · FACTOR_MAX), and of each chunk of at most CHUNK_INPUTS inputs of a group,
+ * factor = ⌈max |x| / (127 · scale)⌉, at least 1. So chunks have units of their own (llama.cpp's Q8_0 has them too), but sums of
+ * products stay integers to the end of a weight group. A row (of words, a group) with NaN or infinity gets the scale NaN; one
+ * whose largest magnitude is at most 1e-30 is zero.
+ *   input    f32 [M, K]
+ *   codes    in the layout of matmul/w4a8 (bytes) or matmul/w4a12 (ladders and words), K rounded up to 8
+ *   sums     i32 [M/4, G, 4]  sum of a group's integers, of bytes times their factors; G = ceil(K / group)
+ *   scales   f32 [M/4, G, 4], of bytes f32 [M]
+ *   factors  i16 [M/4, C, 4, 2]  of bytes; each stands twice; C = G · ceil(group / CHUNK_INPUTS)
+ * Rows that fill no tile of four follow one by one.
  */
 export function quantize(
   input: usize, inputStride: usize, rows: i32, inputs: i32, group: i32, form: i32, codes: usize, sums: usize, scales: usize,
-  rank: i32, size: i32,
+  factors: usize, rank: i32, size: i32,
 ): void {
-  const groups = (inputs + group - 1) / group, blocks = <usize>((inputs + 7) >> 3);
-  const limit = <f32>(form == FORM_BYTE ? BYTE_MAX : form == FORM_WORD ? WORD_MAX : LADDER_MAX);
+  const groups = (inputs + group - 1) / group, chunks = (min(group, GROUP_INPUTS_MAX) + CHUNK_INPUTS - 1) / CHUNK_INPUTS;
+  const isByte = form == FORM_BYTE, run = isByte ? CHUNK_INPUTS : group;
+  const limit = <f32>(isByte ? BYTE_MAX : form == FORM_LADDER ? LADDER_MAX : WORD_MAX);
   // Eight inputs of a row, in pieces that lie `pieceStep` apart: its neighbours in the tile stand between.
-  const tileRows = form == FORM_PLANES ? 2 : 4, rowBytes: usize = form == FORM_BYTE ? 8 : 16;
-  const pieces = form == FORM_WORD || form == FORM_LADDER ? 4 : 2;
-  const tiled = rows - rows % tileRows;
+  const rowBytes: usize = isByte ? 8 : 16, pieceBytes: usize = 4, pieces = rowBytes / pieceBytes;
+  const rowBlockBytes = rowBytes * <usize>((inputs + 7) >> 3), tiled = rows & ~3;
   const end = shareBegin(rows, rank + 1, size);
   for (let row = shareBegin(rows, rank, size); row < end; row++) {
     const from = input + <usize>row * inputStride;
-    const inTile = row < tiled ? row % tileRows : 0;
-    const pieceBytes = rowBytes / pieces;
-    const to = codes + <usize>(row - inTile) * rowBytes * blocks + <usize>inTile * pieceBytes;
-    const blockBytes = row < tiled ? rowBytes * tileRows : rowBytes, pieceStep = blockBytes / pieces;
+    const tileRows = row < tiled ? 4 : 1, inTile = row < tiled ? row & 3 : 0, first = <usize>(row - inTile);
+    const to = codes + first * rowBlockBytes + <usize>inTile * pieceBytes;
+    const blockBytes = rowBytes * tileRows, pieceStep = blockBytes / pieces;
+    const sumsOf = sums + (first * groups + inTile) * 4, scalesOf = scales + (first * groups + inTile) * 4;
+    let factorOf = factors + (first * groups * chunks + inTile) * 4;
+    let scale: f32 = 0, perScale: f32 = 0;
+    if (isByte) {
+      const pattern = largestPattern<f32>(from, 0, inputs), largest = reinterpret<f32>(pattern);
+      if (pattern >= 0x7f800000) scale = NaN;
+      else if (largest > NEARLY_ZERO) {
+        scale = largest / <f32>(BYTE_MAX * FACTOR_MAX);
+        perScale = <f32>FACTOR_MAX / largest;
+      }
+      store<f32>(scales + <usize>row * 4, scale);
+    }
     for (let g = 0; g < groups; g++) {
-      const begin = g * group, stop = min(begin + group, inputs);
-      const pattern = largestPattern<f32>(from, begin, stop), isFinite = pattern < 0x7f800000;
-      const largest = reinterpret<f32>(pattern);
-      // A scale near the subnormal range would make its inverse infinite: such a group is zero.
-      const inverse: f32 = largest > 1e-30 && isFinite ? limit / largest : 0;
-      const factor = f32x4.splat(inverse);
-      let sum = i32x4.splat(0), k = begin;
-      for (; k + 8 <= stop; k += 8) {
-        const x = from + <usize>k * 4;
-        const a = roundScaled(v128.load(x), factor), b = roundScaled(v128.load(x, 16), factor);
-        sum = i32x4.add(sum, i32x4.add(a, b));
-        storeIntegers(form, to + <usize>(k >> 3) * blockBytes, pieceStep, a, b);
+      const stop = min((g + 1) * group, inputs);
+      let groupSum = 0;
+      for (let begin = g * group; begin < stop; begin += run) {
+        const last = min(begin + run, stop);
+        const pattern = largestPattern<f32>(from, begin, last), isFinite = pattern < 0x7f800000;
+        const largest = reinterpret<f32>(pattern);
+        let factor: f32 = 1, inverse: f32 = 0;
+        if (isByte) {
+          if (perScale != 0) {
+            factor = min(max(ceil(largest * perScale), 1), <f32>FACTOR_MAX);
+            inverse = 1 / (factor * scale);
+          }
+          store<u32>(factorOf, <u32>factor * 0x10001);
+          factorOf += tileRows * 4;
+        } else {
+          if (largest > NEARLY_ZERO && isFinite) inverse = limit / largest;
+          store<f32>(scalesOf + <usize>(g * tileRows) * 4, !isFinite ? NaN : inverse == 0 ? 0 : largest / limit);
+        }
+        groupSum += <i32>factor * storeRun(form, from, begin, last, inverse, to, blockBytes, pieceStep);
       }
-      if (k < stop) {
-        const left = stop - k, x = from + <usize>k * 4;
-        const a = roundScaled(loadLanes(x, left), factor), b = roundScaled(loadLanes(x + 16, left - 4), factor);
-        sum = i32x4.add(sum, i32x4.add(a, b));
-        storeIntegers(form, to + <usize>(k >> 3) * blockBytes, pieceStep, a, b);
-      }
-      const place = (<usize>row * <usize>groups + <usize>g) * 4;
-      store<i32>(
-        sums + place,
-        i32x4.extract_lane(sum, 0) + i32x4.extract_lane(sum, 1) + i32x4.extract_lane(sum, 2) + i32x4.extract_lane(sum, 3),
-      );
-      store<f32>(scales + place, !isFinite ? NaN : inverse == 0 ? 0 : largest / limit);
+      store<i32>(sumsOf + <usize>(g * tileRows) * 4, groupSum);
     }
   }
+}
+
+/** The integers of inputs `begin` to `end` of a row; their sum. */
+// @ts-ignore: decorator
+@inline
+function storeRun(
+  form: i32, from: usize, begin: i32, end: i32, inverse: f32, to: usize, blockBytes: usize, pieceStep: usize,
+): i32 {
+  const factor = f32x4.splat(inverse);
+  let sum = i32x4.splat(0), k = begin;
+  for (; k + 8 <= end; k += 8) {
+    const x = from + <usize>k * 4;
+    const a = roundScaled(v128.load(x), factor), b = roundScaled(v128.load(x, 16), factor);
+    sum = i32x4.add(sum, i32x4.add(a, b));
+    storeIntegers(form, to + <usize>(k >> 3) * blockBytes, pieceStep, a, b);
+  }
+  if (k < end) {
+    const left = end - k, x = from + <usize>k * 4;
+    const a = roundScaled(loadLanes(x, left), factor), b = roundScaled(loadLanes(x + 16, left - 4), factor);
+    sum = i32x4.add(sum, i32x4.add(a, b));
+    storeIntegers(form, to + <usize>(k >> 3) * blockBytes, pieceStep, a, b);
+  }
+  return i32x4.extract_lane(sum, 0) + i32x4.extract_lane(sum, 1) + i32x4.extract_lane(sum, 2) + i32x4.extract_lane(sum, 3);
 }
 
 /** Eight integers of a row, i32 [4] each in `a` and `b`, in the pieces of its form. */
@@ -72,7 +113,7 @@ function storeIntegers(form: i32, to: usize, step: usize, a: v128, b: v128): voi
     a = i32x4.sub(a, i32x4.shl(v128.shuffle<i32>(zero, a, 0, 1, 5, 6), 4));
     b = i32x4.sub(b, i32x4.shl(v128.shuffle<i32>(zero, b, 0, 1, 5, 6), 4));
   }
-  if (form == FORM_WORD || form == FORM_LADDER) {
+  if (form != FORM_BYTE) {
     // Inputs 0 and 4, 1 and 5, …
     const narrow = i16x8.narrow_i32x4_s(a, b);
     const pairs = v128.shuffle<i16>(narrow, narrow, 0, 4, 1, 5, 2, 6, 3, 7);
@@ -83,17 +124,7 @@ function storeIntegers(form: i32, to: usize, step: usize, a: v128, b: v128): voi
     return;
   }
   const whole = i16x8.narrow_i32x4_s(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
-  if (form == FORM_BYTE) {
-    const bytes = i8x16.narrow_i16x8_s(whole, whole);
-    v128.store32_lane(to, bytes, 0);
-    v128.store32_lane(to + step, bytes, 1);
-    return;
-  }
-  const high = i16x8.shr_s(i16x8.add(whole, i16x8.splat(128)), 8);
-  const low = i16x8.sub(whole, i16x8.shl(high, 8));
-  const bytes = i8x16.narrow_i16x8_s(high, low);
+  const bytes = i8x16.narrow_i16x8_s(whole, whole);
   v128.store32_lane(to, bytes, 0);
-  v128.store32_lane(to + 4, bytes, 2);
   v128.store32_lane(to + step, bytes, 1);
-  v128.store32_lane(to + step + 4, bytes, 3);
 }

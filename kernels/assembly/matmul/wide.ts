@@ -1,0 +1,222 @@
+/**
+ * Products by the wide tiles (kernels/wide/text.ts): weights of 16 outputs and WIDE_INPUTS inputs are unpacked once, then all tiles
+ * of rows pass them. The same integers and the same order of roundings as in tiles.ts, so the same bits.
+ */
+import {
+  CHUNK_INPUTS, WIDE_ADDRESS, WIDE_AREA_BYTES, WIDE_INPUTS, WIDE_PAIRS, WIDE_SCALES, WIDE_SCRATCH_BYTES, WIDE_TAIL_ADDRESS, WIDE_TILES,
+  WIDE_WEIGHTS, WIDE_ZEROS,
+} from "../../shared/layout";
+import { shareBegin } from "../share";
+import { lane0, lane1, lane2, lane3 } from "../vector";
+import { endRow, zerosOf } from "./group";
+import { biasOf, storePanel } from "./panels";
+
+// The functions of the module with this thread's area.
+@external("wide", "bytes4Group32")
+declare function bytes4Group32(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "bytes4Group64")
+declare function bytes4Group64(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "bytes4Group128")
+declare function bytes4Group128(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "bytes7Group32")
+declare function bytes7Group32(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "bytes7Group64")
+declare function bytes7Group64(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "bytes7Group128")
+declare function bytes7Group128(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "wordsGroup32")
+declare function wordsGroup32(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "wordsGroup64")
+declare function wordsGroup64(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "wordsGroup128")
+declare function wordsGroup128(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+
+const BLOCKS: i32 = WIDE_INPUTS / 8;
+/** Bytes of the totals of a tile: four rows of 16 outputs. */
+const TILE_BYTES: usize = 256;
+/** Groups and chunks of a row that a tile passes at most. */
+const GROUPS_MAX: i32 = WIDE_INPUTS / 32;
+
+/** Whether there is a tile for groups of that length. */
+// @ts-ignore: decorator
+@inline
+export function hasWideTile(group: i32): bool {
+  return group == 32 || group == 64 || group == 128;
+}
+
+// @ts-ignore: decorator
+@inline
+function addTiles<K>(
+  group: i32, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32,
+): void {
+  const kernel = changetype<K>(0);
+  if (!kernel.hasFactors) {
+    if (group == 32) wordsGroup32(a, aStride, f, fStride, t, tStride, p, n);
+    else if (group == 64) wordsGroup64(a, aStride, f, fStride, t, tStride, p, n);
+    else wordsGroup128(a, aStride, f, fStride, t, tStride, p, n);
+  } else if (kernel.vectors == 2) {
+    if (group == 32) bytes7Group32(a, aStride, f, fStride, t, tStride, p, n);
+    else if (group == 64) bytes7Group64(a, aStride, f, fStride, t, tStride, p, n);
+    else bytes7Group128(a, aStride, f, fStride, t, tStride, p, n);
+  } else {
+    if (group == 32) bytes4Group32(a, aStride, f, fStride, t, tStride, p, n);
+    else if (group == 64) bytes4Group64(a, aStride, f, fStride, t, tStride, p, n);
+    else bytes4Group128(a, aStride, f, fStride, t, tStride, p, n);
+  }
+}
+
+/** Four outputs of a block of eight inputs, as its steps multiply them; steps are `WIDE_VECTORS` vectors apart. */
+// @ts-ignore: decorator
+@inline
+function unpackBlock<K>(to: usize, w: usize, mask: v128): void {
+  const kernel = changetype<K>(0);
+  const first = v128.load(w);
+  v128.store(to, kernel.unpack0(first, mask));
+  if (kernel.steps >= 2) v128.store(to, kernel.unpack1(first, mask), 64);
+  if (kernel.steps == 4) {
+    v128.store(to, kernel.unpack2(first, mask), 128);
+    v128.store(to, kernel.unpack3(first, mask), 192);
+  }
+  if (kernel.vectors == 2) {
+    const second = v128.load(w, 32);
+    v128.store(to + kernel.steps * 64, kernel.unpack0(second, mask));
+    if (kernel.steps == 2) v128.store(to, kernel.unpack1(second, mask), 192);
+  }
+}
+
+/** Weights, scales and zero points of two panels and up to BLOCKS blocks into the thread's area. */
+// @ts-ignore: decorator
+@inline
+function unpackPanels<K>(
+  area: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32, blocks: i32, groups: i32,
+): void {
+  const kernel = changetype<K>(0), mask = kernel.mask(blocks);
+  const blockBytes = kernel.vectors * 32, unpackedBytes = kernel.vectors * kernel.steps * 64;
+  let to = area + WIDE_WEIGHTS;
+  for (let block = 0; block < blocks; block++) {
+    unpackBlock<K>(to, w, mask);
+    unpackBlock<K>(to + 16, w + 16, mask);
+    unpackBlock<K>(to + 32, w + panelBytes, mask);
+    unpackBlock<K>(to + 48, w + panelBytes + 16, mask);
+    to += unpackedBytes;
+    w += blockBytes;
+  }
+  if (blocks < BLOCKS) memory.fill(to, 0, <usize>(BLOCKS - blocks) * unpackedBytes);
+  for (let g = 0; g < groups; g++) {
+    for (let panel: usize = 0; panel < 2; panel++) {
+      const to = area + <usize>g * 64 + panel * 32, from = scale + panel * scaleBytes + <usize>g * 32;
+      v128.store(to, v128.load(from), WIDE_SCALES);
+      v128.store(to, v128.load(from, 16), WIDE_SCALES + 16);
+      let low = i32x4.splat(zero), high = low;
+      if (zeros) {
+        const own = v128.load(zeros + panel * (scaleBytes >> 1) + <usize>g * 16);
+        low = i32x4.extend_low_i16x8_s(own);
+        high = i32x4.extend_high_i16x8_s(own);
+      }
+      v128.store(to, low, WIDE_ZEROS);
+      v128.store(to, high, WIDE_ZEROS + 16);
+    }
+  }
+  if (groups < GROUPS_MAX) {
+    memory.fill(area + WIDE_SCALES + <usize>groups * 64, 0, <usize>(GROUPS_MAX - groups) * 64);
+    memory.fill(area + WIDE_ZEROS + <usize>groups * 64, 0, <usize>(GROUPS_MAX - groups) * 64);
+  }
+}
+
+/** `bytes` of each of `tiles` records that lie `stride` apart, into records of `length`, zeros after them. */
+function copyRecords(to: usize, from: usize, stride: usize, bytes: usize, length: usize, tiles: i32): void {
+  for (let tile = 0; tile < tiles; tile++) {
+    memory.copy(to, from, bytes);
+    memory.fill(to + bytes, 0, length - bytes);
+    to += length;
+    from += stride;
+  }
+}
+
+/** The product of the first `rows` rows, a multiple of four; operands as in codes.ts. `scratch` is that of all threads. */
+export function multiplyWide<K>(
+  scratch: usize, codes: usize, sums: usize, activationScales: usize, factors: usize, rows: i32, inputs: i32, group: i32,
+  weights: usize, scales: usize, zeros: usize, zero: i32, bias: usize, outputs: i32, accumulate: i32, output: usize,
+  outputStride: usize, rank: i32, size: i32,
+): void {
+  const kernel = changetype<K>(0);
+  const panels = (outputs + 7) >> 3, blocks = (inputs + 7) >> 3, groups = (inputs + group - 1) / group;
+  const chunks = groups * ((group + CHUNK_INPUTS - 1) / CHUNK_INPUTS);
+  const blockGroups = WIDE_INPUTS / group, panelBytes = <usize>blocks * kernel.vectors * 32, scaleBytes = <usize>groups * 32;
+  // Of a tile: its records, and what the inputs of one pass take of them.
+  const codeStride = <usize>blocks * kernel.activationBytes * 4, sumStride = <usize>groups * 16;
+  const factorStride = kernel.hasFactors ? <usize>chunks * 16 : sumStride;
+  const codeBytes = <usize>BLOCKS * kernel.activationBytes * 4, sumBytes = <usize>blockGroups * 16;
+  const factorBytes = kernel.hasFactors ? <usize>(WIDE_INPUTS / CHUNK_INPUTS) * 16 : sumBytes;
+  const area = <usize>WIDE_ADDRESS + <usize>rank * WIDE_AREA_BYTES;
+  scratch += <usize>rank * WIDE_SCRATCH_BYTES;
+  const tailCodes = scratch + WIDE_TAIL_ADDRESS, tailFactors = tailCodes + codeBytes * WIDE_TILES;
+  const tailSums = tailFactors + factorBytes * WIDE_TILES;
+  const pairs = (panels + 1) >> 1, begin = shareBegin(pairs, rank, size), end = shareBegin(pairs, rank + 1, size);
+  const tailBlocks = blocks & (BLOCKS - 1);
+  for (let row = 0; row < rows; row += WIDE_TILES * 4) {
+    const tiles = min(WIDE_TILES, (rows - row) >> 2), tile = <usize>row >> 2;
+    const a = codes + tile * codeStride, t = sums + tile * sumStride;
+    const f = (kernel.hasFactors ? factors : activationScales) + tile * factorStride;
+    if (tailBlocks) {
+      // Beyond the last inputs are another tile's: zeros stand there for this.
+      const block = blocks - tailBlocks, passes = <usize>(block / BLOCKS);
+      const chunk = passes * factorBytes, sum = passes * sumBytes;
+      copyRecords(tailCodes, a + passes * codeBytes, codeStride, codeStride - passes * codeBytes, codeBytes, tiles);
+      copyRecords(tailFactors, f + chunk, factorStride, min(factorStride - chunk, factorBytes), factorBytes, tiles);
+      copyRecords(tailSums, t + sum, sumStride, sumStride - sum, sumBytes, tiles);
+    }
+    for (let first = begin; first < end; first += WIDE_PAIRS) {
+      const last = min(first + WIDE_PAIRS, end);
+      memory.fill(scratch, 0, <usize>(last - first) * tiles * TILE_BYTES);
+      for (let block = 0; block < blocks; block += BLOCKS) {
+        const pass = <usize>(block / BLOCKS), left = min(BLOCKS, blocks - block), g = <i32>pass * blockGroups;
+        let totals = scratch;
+        for (let pair = first; pair < last; pair++) {
+          const panel = pair * 2;
+          // A last panel without a neighbour stands for both; the second is not written.
+          const next: usize = panel + 1 < panels ? 1 : 0, scale = scales + <usize>panel * scaleBytes + <usize>g * 32;
+          const zeroRow = zerosOf(zeros, panel, scaleBytes);
+          unpackPanels<K>(
+            area, weights + <usize>panel * panelBytes + <usize>block * kernel.vectors * 32, next * panelBytes, scale,
+            next * scaleBytes, zeroRow ? zeroRow + <usize>g * 16 : 0, zero, left, min(blockGroups, groups - g),
+          );
+          if (left == BLOCKS) {
+            addTiles<K>(
+              group, a + pass * codeBytes, codeStride, f + pass * factorBytes, factorStride, t + pass * sumBytes, sumStride, totals,
+              tiles,
+            );
+          } else addTiles<K>(group, tailCodes, codeBytes, tailFactors, factorBytes, tailSums, sumBytes, totals, tiles);
+          totals += TILE_BYTES * tiles;
+        }
+      }
+      let totals = scratch;
+      for (let panel = first * 2; panel < last * 2; panel += 2) {
+        for (let tile = 0; tile < tiles; tile++) {
+          const rowScales = v128.load(activationScales + <usize>(row + tile * 4) * 4);
+          const to = output + <usize>(row + tile * 4) * outputStride;
+          storeRow<K>(to, panel, panels, bias, accumulate, outputs, totals, lane0(rowScales));
+          storeRow<K>(to + outputStride, panel, panels, bias, accumulate, outputs, totals + 64, lane1(rowScales));
+          storeRow<K>(to + 2 * outputStride, panel, panels, bias, accumulate, outputs, totals + 128, lane2(rowScales));
+          storeRow<K>(to + 3 * outputStride, panel, panels, bias, accumulate, outputs, totals + 192, lane3(rowScales));
+          totals += TILE_BYTES;
+        }
+      }
+    }
+  }
+}
+
+/** Two panels of one row. */
+function storeRow<K>(
+  row: usize, panel: i32, panels: i32, bias: usize, accumulate: i32, outputs: i32, totals: usize, rowScale: v128,
+): void {
+  storePanel(
+    row + <usize>panel * 32, biasOf(bias, panel), accumulate, outputs - panel * 8, endRow<K>(v128.load(totals), rowScale),
+    endRow<K>(v128.load(totals, 16), rowScale),
+  );
+  if (panel + 1 == panels) return;
+  storePanel(
+    row + <usize>panel * 32 + 32, biasOf(bias, panel + 1), accumulate, outputs - panel * 8 - 8,
+    endRow<K>(v128.load(totals, 32), rowScale), endRow<K>(v128.load(totals, 48), rowScale),
+  );
+}

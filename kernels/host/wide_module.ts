@@ -1,0 +1,37 @@
+/**
+ * The module of the wide tiles, one for each thread: its area's address is a constant of the code.
+ *
+ * @module
+ */
+import { WIDE_ADDRESS, WIDE_AREA_BYTES, WIDE_PLACEHOLDER } from "../shared/layout.ts";
+import { sharedWide, unsharedWide } from "./wide_binaries.ts";
+
+/** The module's bytes with the areas of each thread. */
+export async function wideBinaries(shared: boolean, threads: number): Promise<Uint8Array<ArrayBuffer>[]> {
+  const binary = await inflate(shared ? sharedWide : unsharedWide);
+  const places = placeholdersIn(binary);
+  return Array.from({ length: threads }, (_, rank) => {
+    const own = binary.slice(), address = fiveBytes(WIDE_ADDRESS + rank * WIDE_AREA_BYTES);
+    for (const place of places) own.set(address, place);
+    return own;
+  });
+}
+
+/** LEB128 in five bytes, whatever the number. */
+function fiveBytes(value: number): number[] {
+  return Array.from({ length: 5 }, (_, i) => (value >> (7 * i)) & 0x7f | (i < 4 ? 0x80 : 0));
+}
+
+function placeholdersIn(binary: Uint8Array): number[] {
+  const wanted = fiveBytes(WIDE_PLACEHOLDER), places: number[] = [];
+  for (let at = binary.indexOf(wanted[0]); at >= 0; at = binary.indexOf(wanted[0], at + 1)) {
+    if (wanted.every((byte, i) => binary[at + i] === byte)) places.push(at);
+  }
+  return places;
+}
+
+async function inflate(base64: string): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}

@@ -1,0 +1,173 @@
+/**
+ * The text of the wide tiles: AssemblyScript in the one shape that V8 can make 256 bits wide (`--experimental-wasm-revectorize`).
+ *
+ * A tile multiplies four rows of activations by 16 outputs of weights, WIDE_INPUTS inputs at a time, and adds to the totals of every
+ * tile of rows in turn. V8 pairs two neighbouring 128-bit operations if it finds them below a pair of neighbouring stores with no
+ * side effect in between; a bounds check is one. It leaves checks out at constant addresses below the memory's declared minimum.
+ * So the weights lie unpacked at such addresses (each thread has a module with its own, see `host/wide_module.ts`), the loop over
+ * inputs is written out, and what has to be kept between its parts is stored there, each time at a fresh address. Of a pair both
+ * values are computed before either is stored, the upper one first. Activations are loaded by 16 bytes and shuffled: shuffles that
+ * repeat a lane of a load become broadcasting loads. docs/performance.md says what this brings.
+ *
+ * @module
+ */
+import {
+  CHUNK_INPUTS,
+  WIDE_INPUTS,
+  WIDE_PLACEHOLDER,
+  WIDE_ROWS,
+  WIDE_SCALES,
+  WIDE_SUMS,
+  WIDE_TOTALS,
+  WIDE_VECTORS,
+  WIDE_WEIGHTS,
+  WIDE_ZEROS,
+} from "../shared/layout.ts";
+
+/**
+ * How a tile multiplies.
+ *
+ *   bytes4   codes of 4 bits by bytes: two products in 16 bits, widened by the chunk's factor at its end
+ *   bytes7   codes of 7 bits by bytes: widened at once
+ *   words    codes as words by words
+ */
+type Form = "bytes4" | "bytes7" | "words";
+
+const FORMS: readonly Form[] = ["bytes4", "bytes7", "words"];
+const GROUPS = [32, 64, 128] as const;
+
+/** Lines of one function. */
+class TileText {
+  readonly #lines: string[] = [];
+  readonly #locals = new Set<string>();
+
+  set(name: string, value: string): void {
+    this.#lines.push(`${this.#locals.has(name) ? "" : "let "}${name} = ${value};`);
+    this.#locals.add(name);
+  }
+
+  add(line: string): void {
+    this.#lines.push(line);
+  }
+
+  /** Stores two neighbouring vectors. */
+  storePair(place: number, value: (half: number) => string): void {
+    for (const half of [0, 1]) this.set(`pair${half}`, value(half));
+    this.add(`v128.store(base, pair1, ${place + 16});`);
+    this.add(`v128.store(base, pair0, ${place});`);
+  }
+
+  toString(): string {
+    return this.#lines.map((line) => `    ${line}`).join("\n");
+  }
+}
+
+const load = (place: number) => `v128.load(base, ${place})`;
+
+/** The text of the tile of one form and one length of groups. */
+function tileText(form: Form, group: number): string {
+  const text = new TileText(), isBytes = form !== "words";
+  const stepInputs = isBytes ? 4 : 2;
+  // Inputs between two ends of sums that are kept: of bytes a chunk, of words a group.
+  const chunk = isBytes ? CHUNK_INPUTS : group;
+  const cells = Array.from({ length: WIDE_ROWS * WIDE_VECTORS }, (_, i) => i);
+  const tileBytes = cells.length * 16;
+  const cell = (area: number, turn: number, row: number, vector: number) =>
+    area + turn * tileBytes + (row * WIDE_VECTORS + vector) * 16;
+  const lane = (from: string, row: number) => `v128.shuffle<i32>(${from}, ${from}, ${Array(4).fill(row).join(", ")})`;
+  const rows = Array.from({ length: WIDE_ROWS }, (_, row) => row);
+  const vectors = Array.from({ length: WIDE_VECTORS }, (_, vector) => vector);
+  const groups = WIDE_INPUTS / group;
+
+  if (groups > 1) {
+    // The total of a row grows group by group, in that order.
+    for (const i of cells) text.add(`v128.store(base, v128.load(p, ${i * 16}), ${WIDE_TOTALS + i * 16});`);
+  }
+  for (let first = 0; first < WIDE_INPUTS; first += chunk) {
+    const turn = first / chunk;
+    if (form === "bytes7") {
+      text.set("y", `v128.load(f, ${turn * 16})`);
+      for (const row of rows) text.set(`f${row}`, lane("y", row));
+    }
+    for (let step = first / stepInputs; step < (first + chunk) / stepInputs; step++) {
+      text.set("y", `v128.load(a, ${step * 16})`);
+      for (const vector of vectors) {
+        text.set(`w${vector}`, load(WIDE_WEIGHTS + (step * WIDE_VECTORS + vector) * 16));
+      }
+      for (const row of rows) {
+        text.set("x", lane("y", row));
+        for (const vector of vectors) {
+          const sum = `s${row}${vector}`;
+          const bytes = `i16x8.relaxed_dot_i8x16_i7x16_s(x, w${vector})`;
+          const product = form === "bytes4"
+            ? bytes
+            : form === "bytes7"
+            ? `i32x4.dot_i16x8_s(${bytes}, f${row})`
+            : `i32x4.dot_i16x8_s(x, w${vector})`;
+          const lanes = form === "bytes4" ? "i16x8" : "i32x4";
+          text.set(sum, step === first / stepInputs ? product : `${lanes}.add(${sum}, ${product})`);
+        }
+      }
+    }
+    const inGroup = group / chunk, index = Math.floor(turn / inGroup);
+    const isFirst = turn % inGroup === 0, isLast = turn % inGroup === inGroup - 1;
+    if (form === "bytes4") text.set("y", `v128.load(f, ${turn * 16})`);
+    const widened = (row: number, vector: number) => {
+      const own = form === "bytes4" ? `i32x4.dot_i16x8_s(s${row}${vector}, x)` : `s${row}${vector}`;
+      return isFirst ? own : `i32x4.add(${own}, ${load(cell(WIDE_SUMS, turn - 1, row, vector))})`;
+    };
+    if (isLast) {
+      text.set("u", `v128.load(t, ${index * 16})`);
+      if (!isBytes) text.set("v", `v128.load(f, ${index * 16})`);
+    }
+    for (const row of rows) {
+      if (form === "bytes4") text.set("x", lane("y", row));
+      if (isLast) text.set("sum", lane("u", row));
+      if (isLast && !isBytes) text.set("scale", lane("v", row));
+      for (const vector of vectors.filter((v) => v % 2 === 0)) {
+        if (!isLast) {
+          text.storePair(cell(WIDE_SUMS, turn, row, vector), (half) => widened(row, vector + half));
+          continue;
+        }
+        const place = (area: number, half: number) => area + (index * WIDE_VECTORS + vector + half) * 16;
+        const value = (half: number) => {
+          const corrected = `i32x4.sub(${widened(row, vector + half)}, i32x4.mul(${load(place(WIDE_ZEROS, half))}, sum))`;
+          const factor = isBytes ? load(place(WIDE_SCALES, half)) : `f32x4.mul(${load(place(WIDE_SCALES, half))}, scale)`;
+          const product = `f32x4.mul(f32x4.convert_i32x4_s(${corrected}), ${factor})`;
+          return groups === 1
+            ? product
+            : `f32x4.add(${load(cell(WIDE_TOTALS, index, row, vector + half))}, ${product})`;
+        };
+        text.storePair(cell(WIDE_TOTALS, groups === 1 ? 0 : index + 1, row, vector), value);
+      }
+    }
+  }
+  for (const i of cells) {
+    const own = load(WIDE_TOTALS + (groups === 1 ? 0 : groups) * tileBytes + i * 16);
+    text.add(`v128.store(p, ${groups === 1 ? `f32x4.add(v128.load(p, ${i * 16}), ${own})` : own}, ${i * 16});`);
+  }
+  return `export function ${form}Group${group}(
+  a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32,
+): void {
+  let base: usize = ${WIDE_PLACEHOLDER};
+  do {
+${text}
+    a += aStride;
+    f += fStride;
+    t += tStride;
+    p += ${tileBytes};
+  } while (--n);
+}
+`;
+}
+
+/**
+ * The text of the module. Of each function:
+ *   a  activations' codes, i8 [32, 4, 4] or i16 [64, 4, 2] for the tile's inputs; the next tile is `aStride` bytes on
+ *   f  factors i16 [4, 4, 2] of bytes, or scales f32 [groups, 4] of words
+ *   t  sums i32 [groups, 4]
+ *   p  totals f32 [n, 4, 16], added to
+ */
+export function wideText(): string {
+  return FORMS.flatMap((form) => GROUPS.map((group) => tileText(form, group))).join("\n");
+}
