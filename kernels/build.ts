@@ -122,7 +122,9 @@ async function* made(): AsyncGenerator<[path: string, contents: Uint8Array]> {
   const packed: string[] = [];
   for (const variant of WIDE_VARIANTS) {
     const binary = await build(WIDE_ENTRY, variant, WIDE_MEMORY_PAGES, files);
-    packed.push(`export const ${variant.name} =\n  "${deflateRawSync(binary, { level: 9 }).toString("base64")}";\n`);
+    packed.push(
+      `export const ${variant.name} =\n  "${deflateRawSync(binary, { level: 9 }).toString("base64")}";\n`,
+    );
   }
   yield ["kernels/host/wide_binaries.ts", encoder.encode(WIDE_HEADER + packed.join(""))];
 }

@@ -1,4 +1,3 @@
-/** What a kernel module exports: the lockstep of threads, through which every kernel is reached by its number; and a probe. */
-export { probeDots } from "./dot_probe";
+/** What a kernel module exports: the lockstep of threads, through which every kernel is reached by its number. */
 export { release, run, serve } from "./lockstep";
 export { prepare } from "./transcendental";

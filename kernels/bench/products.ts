@@ -83,7 +83,7 @@ export class ProductBench implements AsyncDisposable {
   static async start(threads: number, product: Product, coldBytes = 0): Promise<ProductBench> {
     const { startWorker } = denoPlatform;
     const [kernels] = await Kernels.start({ threads, variant: "auto", startWorker });
-    kernels.chooseDotForm();
+    Kernels.chooseForm([kernels]);
     return new ProductBench(kernels, product, coldBytes);
   }
 
@@ -118,8 +118,7 @@ export class ProductBench implements AsyncDisposable {
       ...activations,
       weightType,
       ...shape,
-      wideDot: this.#kernels.wideDot,
-      wideScratch: this.#kernels.wideScratch,
+      ...this.#kernels.form,
       products: [{
         weights,
         scales,

@@ -248,7 +248,7 @@ export interface MatmulCodes {
   rows: number;
   inputs: number;
   group: number;
-  wideDot: boolean;
+  dot32: boolean;
   wideScratch: number;
   /** At most 3. */
   products: readonly MatmulCodesItem[];
@@ -676,7 +676,7 @@ export abstract class KernelCalls {
     i[7] = call.rows;
     i[8] = call.inputs;
     i[9] = call.group;
-    i[10] = call.wideDot ? 1 : 0;
+    i[10] = call.dot32 ? 1 : 0;
     i[11] = call.wideScratch;
     i[12] = call.products.length;
     let at = 13;

@@ -18,19 +18,13 @@ import {
 import { KernelCalls } from "./calls.ts";
 import { KernelMemory } from "./memory.ts";
 import { WIDE_FUNCTIONS } from "../shared/operations.ts";
+import { type ProductForm, ProductTrial } from "./product_trial.ts";
 import { wideBinaries } from "./wide_module.ts";
 import { type KernelModule, kernelModule, type KernelVariant } from "./modules.ts";
 import { type CommandPlace, type StartWorker, WorkerPool } from "./worker_pool.ts";
 
 /** More threads than any machine we know has cores; a typo must not start thousands. */
 export const THREADS_MAX = 256;
-
-/** Rounds of one trial: some ten microseconds. */
-const DOT_FORM_ROUNDS = 4096;
-/** Trials of both dot forms without a better time, after which the times are believed. */
-const DOT_FORM_TRIALS = 50;
-/** Where other programs disturb every trial. */
-const DOT_FORM_MILLISECONDS_MAX = 15;
 
 /** How kernels are started. */
 export interface KernelOptions {
@@ -47,17 +41,18 @@ interface KernelExports {
   prepare(): void;
   run(size: number): number;
   release(): void;
-  probeDots(isWide: number, rounds: number): number;
 }
 
 /** Kernels of one memory. */
 export class Kernels extends KernelCalls {
   readonly memory: KernelMemory;
   readonly variant: KernelVariant;
-  /** Whether bytes are multiplied in the 32-bit dot form; see `chooseDotForm`. */
-  wideDot = false;
-  /** Scratch of the wide tiles, or 0: they are not used. */
-  wideScratch = 0;
+  /** How products are computed. */
+  form: ProductForm = { dot32: false, wideScratch: 0 };
+  /** Bits of the vectors of products of many rows; see ProductTrial. */
+  vectorBits: 128 | 256 = 128;
+  /** Scratch of the wide tiles in this memory, or 0. */
+  readonly wideScratch: number;
   protected override floats: Float32Array;
   #integers: Int32Array;
   readonly #exports: KernelExports;
@@ -72,8 +67,10 @@ export class Kernels extends KernelCalls {
     exports: KernelExports,
     pool: WorkerPool,
     place: number,
+    wideScratch: number,
   ) {
     super();
+    this.wideScratch = wideScratch;
     this.memory = memory;
     this.variant = variant;
     this.#exports = exports;
@@ -98,18 +95,27 @@ export class Kernels extends KernelCalls {
     const pool = threads > 1
       ? await WorkerPool.start(build.module, wide, places, threads, startWorker!)
       : WorkerPool.ofOne(places[0]);
-    return instances.map(({ exports, place: { memory } }, number) => {
-      const kernels = new Kernels(memory, build.variant, exports, pool, number);
-      kernels.wideScratch = memory.allocate(wide.length * WIDE_SCRATCH_BYTES);
-      return kernels;
+    const all = instances.map(({ exports, place: { memory } }, number) => {
+      const wideScratch = memory.allocate(wide.length * WIDE_SCRATCH_BYTES);
+      return new Kernels(memory, build.variant, exports, pool, number, wideScratch);
     });
+    const [first] = all;
+    try {
+      using trial = new ProductTrial(first, first.wideScratch);
+      trial.check();
+      trial.warm();
+    } catch (error) {
+      await first.close();
+      throw error;
+    }
+    return all;
   }
 
   /** Kernels on a new memory for the caller's thread alone, at once. */
   static alone(variant: "auto" | KernelVariant = "auto"): Kernels {
     const build = kernelModule(1, variant);
     const { exports, place } = instantiate(build);
-    return new Kernels(place.memory, build.variant, exports, WorkerPool.ofOne(place), 0);
+    return new Kernels(place.memory, build.variant, exports, WorkerPool.ofOne(place), 0, 0);
   }
 
   /** Threads, the caller's included. */
@@ -122,25 +128,19 @@ export class Kernels extends KernelCalls {
     await this.#pool.close();
   }
 
-  /**
-   * Times both dot forms on this processor and keeps the faster one: bytes with 32-bit sums win where one instruction multiplies
-   * and adds them (VNNI, ARM dot product), 16-bit ones elsewhere. Their bits agree, so the choice cannot be seen in a result.
-   */
-  chooseDotForm(): void {
-    if (this.variant === "strict") return;
-    const best = { wide: Infinity, narrow: Infinity };
-    const until = performance.now() + DOT_FORM_MILLISECONDS_MAX;
-    for (let settled = 0; settled < DOT_FORM_TRIALS && performance.now() < until; settled++) {
-      for (const form of ["wide", "narrow"] as const) {
-        const begin = performance.now();
-        this.#exports.probeDots(form === "wide" ? 1 : 0, DOT_FORM_ROUNDS);
-        const time = performance.now() - begin;
-        // Noise moves a minimum by less.
-        if (time < 0.95 * best[form]) settled = 0;
-        best[form] = Math.min(best[form], time);
-      }
+  /** Computes products in that form. */
+  useForm({ dot32, isWide }: { dot32: boolean; isWide: boolean }): void {
+    this.form = { dot32, wideScratch: isWide ? this.wideScratch : 0 };
+  }
+
+  /** Keeps the fastest form of products, for all memories of a model; see ProductTrial. */
+  static chooseForm([first, ...others]: readonly Kernels[]): void {
+    using trial = new ProductTrial(first, first.wideScratch);
+    const { form, vectorBits } = trial.choose();
+    for (const kernels of [first, ...others]) {
+      kernels.useForm({ dot32: form.dot32, isWide: form.wideScratch > 0 });
+      kernels.vectorBits = vectorBits;
     }
-    this.wideDot = true; console.error(best);
   }
 
   /** Non-finite values that packing kernels met since the last call. */

@@ -15,7 +15,10 @@ import {
   type ActivationForm,
   elementBytes,
   type ElementType,
-  isCoded, type KeyValueType, type WeightType } from "./types.ts";
+  isCoded,
+  type KeyValueType,
+  type WeightType,
+} from "./types.ts";
 
 /** Rounds a row's columns up to whole blocks of codes. */
 export function wholeBlocks(columns: number): number {

@@ -31,7 +31,8 @@ export type StartWorker = (program: string, data: unknown) => WorkerThread;
 const START_TIMEOUT_MS = 30_000;
 const START_POLL_MS = 2;
 
-const WORKER_PROGRAM = `({ kernels, wide, wideFunctions, memories, rank, size, failedAddress, readyAddress, sequenceAddress }) => {
+const WORKER_PROGRAM =
+  `({ kernels, wide, wideFunctions, memories, rank, size, failedAddress, readyAddress, sequenceAddress }) => {
   const words = memories.map((memory) => new Int32Array(memory.buffer));
   try {
     const abort = () => { throw new Error("abort"); };

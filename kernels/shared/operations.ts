@@ -255,7 +255,7 @@ export const OPERATIONS: readonly Operation[] = [
       factors: "address",
       weightType: "weightType",
     },
-    shapes: { rows: "count", inputs: "count", group: "count", wideDot: "flag", wideScratch: "address" },
+    shapes: { rows: "count", inputs: "count", group: "count", dot32: "flag", wideScratch: "address" },
     list: {
       name: "products",
       most: PRODUCTS_MAX,
@@ -395,6 +395,6 @@ export const OPERATIONS: readonly Operation[] = [
 ];
 
 /** The functions of the wide tiles (kernels/wide/text.ts), which assembly/matmul/wide.ts imports. */
-export const WIDE_FUNCTIONS: readonly string[] = ["bytes4", "bytes7", "words"].flatMap((form) =>
+export const WIDE_FUNCTIONS: readonly string[] = ["bytes4", "bytes7", "bytes32", "words"].flatMap((form) =>
   [32, 64, 128].map((group) => `${form}Group${group}`)
 );

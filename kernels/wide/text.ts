@@ -29,11 +29,12 @@ import {
  *
  *   bytes4   codes of 4 bits by bytes: two products in 16 bits, widened by the chunk's factor at its end
  *   bytes7   codes of 7 bits by bytes: widened at once
+ *   bytes32  codes of 4 or 7 bits by bytes: four products in 32 bits, where one instruction does that
  *   words    codes as words by words
  */
-type Form = "bytes4" | "bytes7" | "words";
+type Form = "bytes4" | "bytes7" | "bytes32" | "words";
 
-const FORMS: readonly Form[] = ["bytes4", "bytes7", "words"];
+const FORMS: readonly Form[] = ["bytes4", "bytes7", "bytes32", "words"];
 const GROUPS = [32, 64, 128] as const;
 
 /** Lines of one function. */
@@ -74,7 +75,8 @@ function tileText(form: Form, group: number): string {
   const tileBytes = cells.length * 16;
   const cell = (area: number, turn: number, row: number, vector: number) =>
     area + turn * tileBytes + (row * WIDE_VECTORS + vector) * 16;
-  const lane = (from: string, row: number) => `v128.shuffle<i32>(${from}, ${from}, ${Array(4).fill(row).join(", ")})`;
+  const lane = (from: string, row: number) =>
+    `v128.shuffle<i32>(${from}, ${from}, ${Array(4).fill(row).join(", ")})`;
   const rows = Array.from({ length: WIDE_ROWS }, (_, row) => row);
   const vectors = Array.from({ length: WIDE_VECTORS }, (_, vector) => vector);
   const groups = WIDE_INPUTS / group;
@@ -104,6 +106,11 @@ function tileText(form: Form, group: number): string {
             : form === "bytes7"
             ? `i32x4.dot_i16x8_s(${bytes}, f${row})`
             : `i32x4.dot_i16x8_s(x, w${vector})`;
+          if (form === "bytes32") {
+            const before = step === first / stepInputs ? "zero" : sum;
+            text.set(sum, `i32x4.relaxed_dot_i8x16_i7x16_add_s(x, w${vector}, ${before})`);
+            continue;
+          }
           const lanes = form === "bytes4" ? "i16x8" : "i32x4";
           text.set(sum, step === first / stepInputs ? product : `${lanes}.add(${sum}, ${product})`);
         }
@@ -111,9 +118,14 @@ function tileText(form: Form, group: number): string {
     }
     const inGroup = group / chunk, index = Math.floor(turn / inGroup);
     const isFirst = turn % inGroup === 0, isLast = turn % inGroup === inGroup - 1;
-    if (form === "bytes4") text.set("y", `v128.load(f, ${turn * 16})`);
+    if (form === "bytes4" || form === "bytes32") text.set("y", `v128.load(f, ${turn * 16})`);
     const widened = (row: number, vector: number) => {
-      const own = form === "bytes4" ? `i32x4.dot_i16x8_s(s${row}${vector}, x)` : `s${row}${vector}`;
+      const sum = `s${row}${vector}`;
+      const own = form === "bytes4"
+        ? `i32x4.dot_i16x8_s(${sum}, x)`
+        : form === "bytes32"
+        ? `i32x4.mul(${sum}, x)`
+        : sum;
       return isFirst ? own : `i32x4.add(${own}, ${load(cell(WIDE_SUMS, turn - 1, row, vector))})`;
     };
     if (isLast) {
@@ -122,6 +134,7 @@ function tileText(form: Form, group: number): string {
     }
     for (const row of rows) {
       if (form === "bytes4") text.set("x", lane("y", row));
+      if (form === "bytes32") text.set("x", `i32x4.shr_u(${lane("y", row)}, 16)`);
       if (isLast) text.set("sum", lane("u", row));
       if (isLast && !isBytes) text.set("scale", lane("v", row));
       for (const vector of vectors.filter((v) => v % 2 === 0)) {
@@ -131,8 +144,12 @@ function tileText(form: Form, group: number): string {
         }
         const place = (area: number, half: number) => area + (index * WIDE_VECTORS + vector + half) * 16;
         const value = (half: number) => {
-          const corrected = `i32x4.sub(${widened(row, vector + half)}, i32x4.mul(${load(place(WIDE_ZEROS, half))}, sum))`;
-          const factor = isBytes ? load(place(WIDE_SCALES, half)) : `f32x4.mul(${load(place(WIDE_SCALES, half))}, scale)`;
+          const corrected = `i32x4.sub(${widened(row, vector + half)}, i32x4.mul(${
+            load(place(WIDE_ZEROS, half))
+          }, sum))`;
+          const factor = isBytes
+            ? load(place(WIDE_SCALES, half))
+            : `f32x4.mul(${load(place(WIDE_SCALES, half))}, scale)`;
           const product = `f32x4.mul(f32x4.convert_i32x4_s(${corrected}), ${factor})`;
           return groups === 1
             ? product
@@ -144,12 +161,15 @@ function tileText(form: Form, group: number): string {
   }
   for (const i of cells) {
     const own = load(WIDE_TOTALS + (groups === 1 ? 0 : groups) * tileBytes + i * 16);
-    text.add(`v128.store(p, ${groups === 1 ? `f32x4.add(v128.load(p, ${i * 16}), ${own})` : own}, ${i * 16});`);
+    text.add(
+      `v128.store(p, ${groups === 1 ? `f32x4.add(v128.load(p, ${i * 16}), ${own})` : own}, ${i * 16});`,
+    );
   }
   return `export function ${form}Group${group}(
   a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32,
 ): void {
   let base: usize = ${WIDE_PLACEHOLDER};
+  const zero = i32x4.splat(0);
   do {
 ${text}
     a += aStride;

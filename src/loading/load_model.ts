@@ -59,7 +59,7 @@ export class ModelLoader {
       if (read.status === "rejected") throw read.reason;
       const load = this.#cachedLoad(inspected, banks, options, surroundings);
       await loadInto(load, inspected.source, options);
-      chooseDotForm(banks);
+      Kernels.chooseForm(banks);
       const [kernels] = banks;
       return new Model({
         info: inspected.info,
@@ -209,12 +209,6 @@ async function loadInto(
 /** The ids that end an answer, with one more. */
 function withEndId(defaults: GenerationDefaults, endId: number | undefined): GenerationDefaults {
   return endId === undefined ? defaults : { ...defaults, endIds: new Set([...defaults.endIds, endId]) };
-}
-
-/** All memories of a model compute in the same form. */
-function chooseDotForm([first, ...others]: readonly Kernels[]): void {
-  first.chooseDotForm();
-  for (const kernels of others) kernels.wideDot = first.wideDot;
 }
 
 function withoutFolder(label = "the model"): RemoraError {

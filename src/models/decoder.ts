@@ -129,7 +129,10 @@ export class Decoder {
     this.#headPart = isTied ? EMBEDDING_PART : HEAD_PART;
     weights.part(this.#headPart);
     this.#norm = weights.vector(`${prefix}model.norm.weight`, hiddenSize, normOffset);
-    this.#head = new Projection([weights.linear(isTied ? table : head, vocabularySize, hiddenSize)], HEAD_BYTES);
+    this.#head = new Projection(
+      [weights.linear(isTied ? table : head, vocabularySize, hiddenSize)],
+      HEAD_BYTES,
+    );
   }
 
   /** What each layer keeps: of the tokens of a sequence, of pictures, or nothing. */

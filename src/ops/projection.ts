@@ -90,8 +90,7 @@ export class Projection {
           ...integers,
           weightType: type,
           ...shape,
-          wideDot: kernels.wideDot,
-          wideScratch: kernels.wideScratch,
+          ...kernels.form,
           products: productsOf(pass, output, accumulate),
         });
       } else {

@@ -4,14 +4,23 @@
  */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { OPERATIONS } from "../../kernels/shared/operations.ts";
-import { assertSameBits, type Bench, type KernelSetup, kernelTest, withBench } from "./harness.ts";
+import {
+  assertSameBits,
+  type Bench,
+  describeSetup,
+  type KernelSetup,
+  kernelTest,
+  withBench,
+} from "./harness.ts";
 import { operationOf, type RowResults, ROWS_MAX, runByRows, runWhole } from "./program.ts";
 
 const BASE: KernelSetup = { threads: 1, variant: "strict" };
 
 const SETUPS: KernelSetup[] = [1, 2, 3].flatMap((threads) => [
-  { threads, variant: "relaxed", wideDot: false },
-  { threads, variant: "relaxed", wideDot: true },
+  { threads, variant: "relaxed" },
+  { threads, variant: "relaxed", dot32: true },
+  { threads, variant: "relaxed", isWide: true },
+  { threads, variant: "relaxed", dot32: true, isWide: true },
   { threads, variant: "strict" },
 ]);
 
@@ -34,7 +43,7 @@ function assertSameRows(actual: RowResults, expected: RowResults): void {
 }
 
 for (const setup of SETUPS) {
-  const title = `${setup.threads} threads, ${setup.variant}${setup.wideDot ? ", wide dot" : ""}`;
+  const title = `${setup.threads} threads, ${describeSetup(setup)}`;
   Deno.test(`every operation on rows gives the same bits: ${title}`, async () => {
     const expected = await withBench((bench) => runByRows(bench), BASE);
     assertSameRows(await withBench((bench) => runByRows(bench), setup), expected);
@@ -89,7 +98,7 @@ async function compareAddresses<Results>(
 }
 
 for (const setup of SETUPS) {
-  const title = `${setup.threads} threads, ${setup.variant}${setup.wideDot ? ", wide dot" : ""}`;
+  const title = `${setup.threads} threads, ${describeSetup(setup)}`;
   Deno.test(`every operation gives the same bits around 2 GiB and up to 4 GiB: ${title}`, async () => {
     await compareAddresses(setup, (bench) => runByRows(bench), assertSameRows);
     await compareAddresses(setup, runWhole, deepEqual);

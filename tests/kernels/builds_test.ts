@@ -3,15 +3,21 @@
  */
 import { deepEqual } from "node:assert/strict";
 import { kernelModule } from "../../kernels/host/modules.ts";
+import { WIDE_FUNCTIONS } from "../../kernels/shared/operations.ts";
 
-const EXPORTS = ["memory", "prepare", "probeDots", "release", "run", "serve"];
+const EXPORTS = ["memory", "prepare", "release", "run", "serve"];
 
 for (const threads of [1, 2]) {
   for (const variant of ["relaxed", "strict"] as const) {
-    Deno.test(`the ${variant} build for ${threads} threads exports the lockstep, and imports its memory`, () => {
+    Deno.test(`the ${variant} build for ${threads} threads exports the lockstep, and imports its memory and wide tiles`, () => {
       const { module } = kernelModule(threads, variant);
       deepEqual(WebAssembly.Module.exports(module).map(({ name }) => name).sort(), EXPORTS);
-      deepEqual(WebAssembly.Module.imports(module), [{ module: "env", name: "memory", kind: "memory" }]);
+      const imports = WebAssembly.Module.imports(module);
+      deepEqual(imports.filter(({ module }) => module === "env"), [
+        { module: "env", name: "memory", kind: "memory" },
+      ]);
+      const tiles = imports.filter(({ module }) => module === "wide").map(({ name }) => name);
+      deepEqual(tiles.sort(), variant === "relaxed" ? [...WIDE_FUNCTIONS].sort() : []);
       deepEqual(WebAssembly.Module.customSections(module, "name"), []);
     });
   }

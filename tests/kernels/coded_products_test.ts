@@ -4,9 +4,17 @@
  */
 import { AssertionError, deepEqual, ok, throws } from "node:assert/strict";
 import { type Addends, type CodedWeights, productOfIntegers } from "../reference/matrix_product.ts";
-import type { WeightType } from "../../kernels/host/types.ts";
+import { activationForm, type WeightType } from "../../kernels/host/types.ts";
 import { integerMax, quantiseWeights } from "../reference/quantise.ts";
-import { assertWithin, type Bench, type KernelSetup, kernelTest, rowsOf, strided } from "./harness.ts";
+import {
+  assertWithin,
+  type Bench,
+  describeSetup,
+  type KernelSetup,
+  kernelTest,
+  rowsOf,
+  strided,
+} from "./harness.ts";
 import {
   consecutiveRuns,
   drawWeights,
@@ -60,8 +68,10 @@ const ODD_CASES: Case[] = [
 
 const SETUPS: KernelSetup[] = [
   { variant: "strict" },
-  { variant: "relaxed", wideDot: false },
-  { variant: "relaxed", wideDot: true },
+  { variant: "relaxed" },
+  { variant: "relaxed", dot32: true },
+  { variant: "relaxed", isWide: true },
+  { variant: "relaxed", dot32: true, isWide: true },
 ];
 
 /**
@@ -190,7 +200,7 @@ for (const product of PRODUCTS) {
   });
 
   for (const setup of SETUPS) {
-    const title = `${setup.variant}${setup.wideDot ? ", wide dot" : ""}`;
+    const title = describeSetup(setup);
     kernelTest(`${product.name}: the largest integers overflow nowhere: ${title}`, (bench) => {
       const shape: MatrixShape = {
         inputs: 256,
@@ -220,7 +230,7 @@ for (const [bits, weightType, bytes] of [[8, "int8", 2], [7, "int7", 1]] as cons
   for (const setup of SETUPS) {
     for (const inputs of [13, 75, 128, 520]) {
       for (const count of [1, 2, 5]) {
-        const title = `K = ${inputs}, M = ${count}, ${setup.variant}${setup.wideDot ? ", wide dot" : ""}`;
+        const title = `K = ${inputs}, M = ${count}, ${describeSetup(setup)}`;
         kernelTest(
           `matmulCodes() of dense weights made ${bits}-bit is within its bound: ${title}`,
           (bench) => {
@@ -290,7 +300,7 @@ function denseProduct(
     weights,
     scales,
   });
-  const form = kernels.activationForm(weightType, 1);
+  const form = activationForm(weightType, 1);
   const input = arena.floats(rows.flatMap((row) => [...row]));
   const coded = quantiseRows(bench, input, rows.length, inputs, group, form);
   const matrix = { weights, scales, zeros: 0, zero: weightType === "int8" ? 128 : 64, group };
@@ -378,7 +388,7 @@ function swapScales(weights: CodedWeights): CodedWeights {
 
 for (const setup of SETUPS) {
   for (const [bits, bytes, rows] of [[4, 1, 1], [4, 2, 1], [4, 2, 6], [8, 2, 3]] as const) {
-    const title = `${setup.variant}${setup.wideDot ? ", wide dot" : ""}`;
+    const title = describeSetup(setup);
     kernelTest(
       `matmulCodes() of three products at once has the bits of each alone: ${bits} bits, ${bytes} bytes, ${rows} rows, ${title}`,
       (bench) => {
@@ -391,7 +401,7 @@ for (const setup of SETUPS) {
           rows,
           inputs,
           group,
-          kernels.activationForm(weightType, bytes),
+          activationForm(weightType, bytes),
         );
         const products = ([[72, "own", true], [9, "uniform", false], [200, "own", false]] as const).map(
           ([outputs, zeros, accumulate]) => {
@@ -416,7 +426,7 @@ for (const setup of SETUPS) {
           rows,
           inputs,
           group,
-          wideDot: kernels.wideDot,
+          ...kernels.form,
           products: products.map(({ matrix, outputs, together }) => ({
             ...matrix,
             outputs,

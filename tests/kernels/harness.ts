@@ -23,7 +23,14 @@ export interface Bench {
 export interface KernelSetup {
   threads?: number;
   variant?: "auto" | KernelVariant;
-  wideDot?: boolean;
+  /** How products are computed; see ProductForm. */
+  dot32?: boolean;
+  isWide?: boolean;
+}
+
+/** For titles. */
+export function describeSetup({ variant, dot32, isWide }: KernelSetup): string {
+  return `${variant}${dot32 ? ", 32-bit dot" : ""}${isWide ? ", wide" : ""}`;
 }
 
 const SEED = 20240229;
@@ -40,10 +47,10 @@ export function kernelTest(
 /** Runs `body` on kernels of its own. A failure names the seed. */
 export async function withBench<T>(
   body: (bench: Bench) => T | Promise<T>,
-  { threads = 1, variant = "auto", wideDot = false }: KernelSetup = {},
+  { threads = 1, variant = "auto", dot32 = false, isWide = false }: KernelSetup = {},
 ): Promise<T> {
   const [kernels] = await startKernels(threads, variant);
-  kernels.wideDot = wideDot;
+  kernels.useForm({ dot32, isWide });
   const arena = new Arena(kernels.memory);
   try {
     const value = await body({ kernels, arena, random: new Random(SEED) });

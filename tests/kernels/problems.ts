@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { activationBytes } from "../../kernels/host/sizes.ts";
 import type { ActivationForm } from "../../kernels/host/types.ts";
 import type { CodedWeights } from "../reference/matrix_product.ts";
 import { type Bench, strided } from "./harness.ts";
@@ -24,6 +25,7 @@ export interface CodeActivations {
   codes: number;
   sums: number;
   activationScales: number;
+  factors: number;
 }
 
 /** Zero points: one for all, each its own 0 … 15 (0 … 255), or each its own up to one more than a code can be. */
@@ -132,12 +134,13 @@ export function quantiseRows(
   group: number,
   form: ActivationForm,
 ): CodeActivations {
-  const padded = Math.ceil(inputs / 8) * 8, groups = Math.ceil(inputs / group);
+  const bytes = activationBytes(form, rows, inputs, group);
   const coded = {
     form,
-    codes: arena.reserve(rows * (form === "byte" ? 1 : 2) * padded),
-    sums: arena.reserve(rows * groups * 4),
-    activationScales: arena.reserve(rows * groups * 4),
+    codes: arena.reserve(bytes.codes),
+    sums: arena.reserve(bytes.sums),
+    activationScales: arena.reserve(bytes.activationScales),
+    factors: arena.reserve(bytes.factors),
   };
   kernels.quantize({
     input: strided(input, inputs),
@@ -148,4 +151,20 @@ export function quantiseRows(
     scales: coded.activationScales,
   });
   return coded;
+}
+
+/**
+ * Of an array with a value for each row and group, as it lies in memory (tiles of four rows, then the others one by one), the values
+ * row by row.
+ */
+export function rowsOfTiles<T>(values: ArrayLike<T>, rows: number, width: number): T[][] {
+  const tiled = rows - rows % 4;
+  return Array.from(
+    { length: rows },
+    (_, row) =>
+      Array.from(
+        { length: width },
+        (_, g) => row < tiled ? values[(row - row % 4) * width + g * 4 + row % 4] : values[row * width + g],
+      ),
+  );
 }

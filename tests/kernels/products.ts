@@ -12,7 +12,7 @@ import {
 import { integerMax } from "../reference/quantise.ts";
 import type { Bounded } from "../reference/rounding.ts";
 import type { Strided } from "../../kernels/host/calls.ts";
-import type { WeightType } from "../../kernels/host/types.ts";
+import { activationForm, type WeightType } from "../../kernels/host/types.ts";
 import { type Bench, rowsOf, strided } from "./harness.ts";
 import { type CodeActivations, type CodeMatrix, quantiseRows } from "./problems.ts";
 
@@ -39,9 +39,9 @@ export function multiplyCodes(
   matrix: CodeMatrix,
   target: ProductTarget,
 ): void {
-  const { wideDot } = kernels, { group } = matrix;
+  const { group } = matrix;
   const products = [{ ...matrix, outputs, ...target }];
-  kernels.matmulCodes({ ...coded, weightType, rows, inputs, group, wideDot, products });
+  kernels.matmulCodes({ ...coded, weightType, rows, inputs, group, ...kernels.form, products });
 }
 
 /** A product: how to run it on rows f32 [M, K] without gaps, and what it should give. */
@@ -58,9 +58,8 @@ function integerProduct(bits: 4 | 8, bytes: 1 | 2): Product {
     name: `matmulCodes() of ${bits} bits with activations of ${bytes} bytes`,
     bits,
     run(bench, input, matrix, shape, target) {
-      const { kernels } = bench;
       const weightType = bits === 4 ? "int4" : "int8";
-      const form = kernels.activationForm(weightType, bytes);
+      const form = activationForm(weightType, bytes);
       const coded = quantiseRows(bench, input, shape.rows, shape.inputs, matrix.group, form);
       multiplyCodes(bench, coded, weightType, shape, matrix, target);
     },

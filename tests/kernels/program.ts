@@ -10,7 +10,7 @@ import type { ActivationForm, ElementType, KeyValueType } from "../../kernels/ho
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import { type Bench, rowsOf, strided } from "./harness.ts";
 import { Cache, drawSequence } from "./key_value_cache.ts";
-import { drawWeights, packWeights, quantiseRows } from "./problems.ts";
+import { drawWeights, packWeights, quantiseRows, rowsOfTiles } from "./problems.ts";
 import { intoGaps, multiplyCodes, PRODUCTS, runProduct } from "./products.ts";
 import { Random } from "./random.ts";
 import { bf16Bits, f16Bits } from "./stored_formats.ts";
@@ -27,7 +27,7 @@ export const ROWS_MAX = 17;
 
 const ELEMENTS = ["f32", "f16", "bf16"] as const;
 const KEY_VALUES = ["f32", "int16", "int8"] as const;
-const FORMS = ["byte", "planes", "ladder", "word"] as const;
+const FORMS = ["byte", "ladder", "word"] as const;
 const FUNCTIONS = ["silu", "gelu", "geluTanh"] as const;
 
 /** The operation that a result belongs to. */
@@ -103,7 +103,7 @@ function runProducts(bench: Bench, begin: number, end: number): RowResults {
     weights,
     scales,
   });
-  const coded = quantiseRows(bench, input, rows.length, INPUTS, GROUP, kernels.activationForm("int7", 1));
+  const coded = quantiseRows(bench, input, rows.length, INPUTS, GROUP, "byte");
   const values = intoGaps(bench, OUTPUTS, rows.length, { bias, before }, (target) => {
     multiplyCodes(bench, coded, "int7", shape, { weights, scales, zeros: 0, zero: 64, group: GROUP }, target);
   });
@@ -112,9 +112,13 @@ function runProducts(bench: Bench, begin: number, end: number): RowResults {
     const { sums, activationScales } = quantiseRows(bench, input, rows.length, INPUTS, GROUP, form);
     const count = rows.length * groups;
     const integers = new Int32Array(kernels.memory.wasm.buffer, sums, count);
-    results.set(`quantize() sums of ${form}`, rowsOf(Float32Array.from(integers), groups));
-    const own = kernels.memory.floatsAt(activationScales, count).slice();
-    results.set(`quantize() scales of ${form}`, rowsOf(own, groups));
+    const rowsFrom = (values: ArrayLike<number>) =>
+      rowsOfTiles(values, rows.length, groups).map((row) => Float32Array.from(row));
+    results.set(`quantize() sums of ${form}`, rowsFrom(integers));
+    const scales = form === "byte"
+      ? rowsOf(kernels.memory.floatsAt(activationScales, rows.length).slice(), 1)
+      : rowsFrom(kernels.memory.floatsAt(activationScales, count));
+    results.set(`quantize() scales of ${form}`, scales);
   }
   return results;
 }

@@ -4,9 +4,10 @@
  */
 import { equal, ok } from "node:assert/strict";
 import type { CodedWeights } from "../reference/matrix_product.ts";
-import { integerMax, quantiseRow } from "../reference/quantise.ts";
+import { integerMax, quantiseBytes, quantiseRow } from "../reference/quantise.ts";
+import { activationForm } from "../../kernels/host/types.ts";
 import { assertSameBits, type Bench, kernelTest, rowsOf, strided } from "./harness.ts";
-import { consecutiveRuns, packWeights, quantiseRows } from "./problems.ts";
+import { consecutiveRuns, packWeights, quantiseRows, rowsOfTiles } from "./problems.ts";
 import { multiplyCodes } from "./products.ts";
 
 function unitWeights(inputs: number): CodedWeights {
@@ -32,7 +33,7 @@ function roundTrip(bench: Bench, rows: Float32Array[], { inputs, group, bytes, b
     rows.length,
     inputs,
     group,
-    kernels.activationForm(weightType, bytes),
+    activationForm(weightType, bytes),
   );
   const weights = packWeights(bench, unitWeights(inputs), { inputs, outputs: inputs, group, bits });
   const groups = Math.ceil(inputs / group);
@@ -40,27 +41,41 @@ function roundTrip(bench: Bench, rows: Float32Array[], { inputs, group, bytes, b
   const shape = { rows: rows.length, inputs, outputs: inputs };
   const target = { output: strided(result.address, inputs), bias: 0, accumulate: false };
   multiplyCodes(bench, coded, weightType, shape, { ...weights, zero: 0 }, target);
-  const scales = kernels.memory.floatsAt(coded.activationScales, rows.length * groups);
-  const sums = new Int32Array(kernels.memory.wasm.buffer, coded.sums, rows.length * groups);
+  const count = rows.length * groups,
+    tiles = (values: ArrayLike<number>) => rowsOfTiles(values, rows.length, groups);
+  const sums = tiles(new Int32Array(kernels.memory.wasm.buffer, coded.sums, count));
+  const scales = bytes === 1
+    ? rowsOf(kernels.memory.floatsAt(coded.activationScales, rows.length), 1)
+    : tiles(kernels.memory.floatsAt(coded.activationScales, count));
   const runs = consecutiveRuns(inputs, group);
   rows.forEach((row, m) => {
-    const expected = quantiseRow(row, runs, groups, integerMax(bits, bytes));
+    const { integers, scalesOfRow } = quantised(row, { inputs, group, bytes, bits });
+    scalesOfRow.forEach((scale, g) => equal(scales[m][g], scale, `scale ${g} of row ${m}`));
     for (let g = 0; g < groups; g++) {
-      equal(scales[m * groups + g], expected.scales[g], `scale ${g} of row ${m}`);
-      if (Number.isNaN(expected.scales[g])) continue;
-      const own = expected.integers.filter((_, k) => runs[k] === g);
-      equal(sums[m * groups + g], own.reduce((sum, x) => sum + x, 0), `sum ${g} of row ${m}`);
+      if (Number.isNaN(scalesOfRow[bytes === 1 ? 0 : g])) continue;
+      const own = integers.filter((_, k) => runs[k] === g);
+      equal(sums[m][g], own.reduce((sum, x) => sum + x, 0), `sum ${g} of row ${m}`);
     }
   });
   return result.read();
 }
 
-/** What integer · scale must be, rounded once. */
-function expectedOf(rows: Float32Array[], { inputs, group, bytes, bits }: Form): Float32Array {
+/** The integers of a row, of bytes times their factors; its scales, and the scale of each input. */
+function quantised(row: Float32Array, { inputs, group, bytes, bits }: Form) {
   const runs = consecutiveRuns(inputs, group);
+  if (bytes === 1) {
+    const { integers, factors, scale } = quantiseBytes(row, runs);
+    return { integers: integers.map((x, k) => x * factors[k]), scalesOfRow: [scale], scaleOf: () => scale };
+  }
+  const { integers, scales } = quantiseRow(row, runs, Math.ceil(inputs / group), integerMax(bits, bytes));
+  return { integers, scalesOfRow: [...scales], scaleOf: (k: number) => scales[runs[k]] };
+}
+
+/** What integer · scale must be, rounded once. */
+function expectedOf(rows: Float32Array[], form: Form): Float32Array {
   return Float32Array.from(rows.flatMap((row) => {
-    const { integers, scales } = quantiseRow(row, runs, Math.ceil(inputs / group), integerMax(bits, bytes));
-    return Array.from(integers, (x, k) => x * scales[runs[k]] + 0);
+    const { integers, scaleOf } = quantised(row, form);
+    return Array.from(integers, (x, k) => x * scaleOf(k) + 0);
   }));
 }
 

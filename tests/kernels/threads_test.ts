@@ -136,7 +136,7 @@ Deno.test("a pool whose workers cannot start is refused, and none is left behind
   // The leading thread can use a memory that is not shared; no worker can be given it.
   const place = { memory: new KernelMemory(false), release() {} };
   const start = () =>
-    WorkerPool.start(kernelModule(1, "strict").module, [place], 3, denoPlatform.startWorker);
+    WorkerPool.start(kernelModule(1, "strict").module, [], [place], 3, denoPlatform.startWorker);
   await assertRefused(start, "WORKER_FAILED", "Cannot start 3 threads");
 });
 
@@ -147,17 +147,6 @@ Deno.test("the variant is what was asked for", async () => {
     await kernels.close();
   }
 });
-
-for (const variant of ["relaxed", "strict"] as const) {
-  kernelTest(`chooseDotForm() takes a moment and no memory, ${variant}`, ({ kernels }) => {
-    const bytes = kernels.memory.allocate(4096), words = kernels.memory.wordsAt(bytes, 1024).fill(0xffffffff);
-    const begin = performance.now();
-    kernels.chooseDotForm();
-    ok(performance.now() - begin < 500);
-    ok(words.every((word) => word === 0xffffffff), "it reads what it finds and writes nothing");
-    if (variant === "strict") equal(kernels.wideDot, false, "there is no choice");
-  }, { variant });
-}
 
 kernelTest(
   "the memory hands out aligned, zeroed pieces and reuses those given back",

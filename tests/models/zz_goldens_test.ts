@@ -55,14 +55,20 @@ for (const name of [...ARCHITECTURES, ...STORED_FORMATS]) {
     using sequence = model.createSequence();
     const { data } = await sequence.forward(ids, { logits: "all" });
     const cs: number[] = [];
- const divergences = ids.map((_, t) => {
+    const divergences = ids.map((_, t) => {
       const expected = logits.subarray(t * vocabSize, (t + 1) * vocabSize);
       const got = data.subarray(t * vocabSize, (t + 1) * vocabSize);
       cs.push(cosine(expected, got));
       return divergence(expected, got);
     });
-    console.error("WORST", name, "text", Math.min(...cs).toFixed(5), (divergences.reduce((a,b)=>a+b)/ids.length).toFixed(5), Math.max(...divergences).toFixed(4));
-    
+    console.error(
+      "WORST",
+      name,
+      "text",
+      Math.min(...cs).toFixed(5),
+      (divergences.reduce((a, b) => a + b) / ids.length).toFixed(5),
+      Math.max(...divergences).toFixed(4),
+    );
   });
 }
 

@@ -99,13 +99,19 @@ for (const name of CASES) {
           const { data } = await run(model, ids, imagesOf(input));
           const width = logits.length / ids.length;
           const cs: number[] = [];
- const divergences = ids.map((_, t) => {
+          const divergences = ids.map((_, t) => {
             const [want, got] = [logits, data].map((all) => all.subarray(t * width, (t + 1) * width));
             cs.push(cosine(want, got));
             return divergence(want, got);
           });
-          console.error("WORST", name, input+rows, Math.min(...cs).toFixed(5), (divergences.reduce((a,b)=>a+b)/ids.length).toFixed(5), Math.max(...divergences).toFixed(4));
-          
+          console.error(
+            "WORST",
+            name,
+            input + rows,
+            Math.min(...cs).toFixed(5),
+            (divergences.reduce((a, b) => a + b) / ids.length).toFixed(5),
+            Math.max(...divergences).toFixed(4),
+          );
         }
       }
     },

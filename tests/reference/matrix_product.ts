@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { quantiseRow } from "./quantise.ts";
+import { quantiseBytes, quantiseRow } from "./quantise.ts";
 import { type Bounded, bounded, gamma } from "./rounding.ts";
 
 /** W[k, n] = scales[g][n] · (codes[k][n] − zeros[g][n]) with g = groups[k]. */
@@ -33,7 +33,7 @@ export function weightOf(weights: CodedWeights, k: number, n: number): number {
 }
 
 /**
- * x · W with activations as integers. All inputs of a run share one weight scale and one activation scale.
+ * x · W with activations as integers. All inputs of a run share one weight scale; of the activations' scales see quantise.ts.
  *
  * Bound. The dot of a run is an exact integer. Each run's term then suffers 3 roundings (integer to f32, the product of
  * the scales, their product) and at most R additions, R the number of runs; then the addends. So
@@ -50,9 +50,16 @@ export function productOfIntegers(
   addends: Addends = {},
 ): Bounded {
   const runCount = Math.max(...runs) + 1;
-  const quantised = rows.map((row) => quantiseRow(row, runs, runCount, most));
+  const quantised = rows.map((row) => {
+    if (most > 127) {
+      const { integers, scales } = quantiseRow(row, runs, runCount, most);
+      return { integers, scaleOf: (run: number) => scales[run] };
+    }
+    const { integers, factors, scale } = quantiseBytes(row, runs);
+    return { integers: integers.map((x, k) => x * factors[k]), scaleOf: () => scale };
+  });
   return product(rows.length, weights.outputs, gamma(3 + runCount + ADDENDS), addends, (m, n) => {
-    const { integers, scales: activationScales } = quantised[m];
+    const { integers, scaleOf } = quantised[m];
     const dots = new Float64Array(runCount);
     const scales = new Float64Array(runCount);
     for (let k = 0; k < weights.inputs; k++) {
@@ -60,7 +67,7 @@ export function productOfIntegers(
       dots[runs[k]] += integers[k] * (weights.codes[k][n] - weights.zeros[g][n]);
       scales[runs[k]] = weights.scales[g][n];
     }
-    return dots.map((dot, run) => dot * scales[run] * activationScales[run]);
+    return dots.map((dot, run) => dot * scales[run] * scaleOf(run));
   });
 }
 

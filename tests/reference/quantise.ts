@@ -49,6 +49,50 @@ export function quantiseRow(
   return { integers, scales };
 }
 
+/** Inputs of a run that share a factor, and the largest factor. */
+const CHUNK = 32, FACTOR_MAX = 2047;
+
+/** One row of activations of bytes: x[k] ≈ integers[k] · factors[k] · scale. */
+export interface QuantisedBytes {
+  integers: Float64Array;
+  /** Of each input. */
+  factors: Float64Array;
+  scale: number;
+}
+
+/**
+ * scale = max |x| of the row / (127 · 2,047); of each 32 inputs of a run factor = ⌈max |x| · (2,047 / max |x| of the row)⌉,
+ * at least 1 and at most 2,047; integer = nearest(x · (1 / (factor · scale))), ties to even; every operation in f32. A row with
+ * NaN or infinity has the scale NaN.
+ *
+ * @param runs The run of each input.
+ */
+export function quantiseBytes(row: ArrayLike<number>, runs: ArrayLike<number>): QuantisedBytes {
+  const integers = new Float64Array(row.length), factors = new Float64Array(row.length).fill(1);
+  const magnitudes = Array.from(row, (x) => Number.isFinite(x) ? Math.abs(x) : NaN);
+  const largest = magnitudes.reduce((most, x) => Math.max(most, x), 0);
+  if (Number.isNaN(largest)) return { integers, factors, scale: NaN };
+  if (largest <= Math.fround(LARGEST_ZERO)) return { integers, factors, scale: 0 };
+  const scale = Math.fround(largest / (127 * FACTOR_MAX)), perScale = Math.fround(FACTOR_MAX / largest);
+  const seen = new Map<number, number>();
+  const chunks = new Map<string, number[]>();
+  magnitudes.forEach((_, k) => {
+    const place = seen.get(runs[k]) ?? 0, name = `${runs[k]} ${Math.floor(place / CHUNK)}`;
+    seen.set(runs[k], place + 1);
+    chunks.set(name, [...chunks.get(name) ?? [], k]);
+  });
+  for (const members of chunks.values()) {
+    const own = Math.max(...members.map((k) => magnitudes[k]));
+    const factor = Math.min(Math.max(Math.ceil(Math.fround(own * perScale)), 1), FACTOR_MAX);
+    const inverse = Math.fround(1 / Math.fround(factor * scale));
+    for (const k of members) {
+      factors[k] = factor;
+      integers[k] = roundToEven(Math.fround(row[k] * inverse));
+    }
+  }
+  return { integers, factors, scale };
+}
+
 /** One run of dense weights as codes 1…255 around 128: scale = max |w| / 127, code = 128 + nearest(w · (127 / max |w|)). */
 export function quantiseWeights(
   run: ArrayLike<number>,

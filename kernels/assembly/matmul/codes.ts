@@ -24,15 +24,15 @@ import { W8A16 } from "./w8a16";
 
 /**
  * `form` says what the activations are (see `quantize`), `weightType` what the weights are: bytes go with codes of 4 and 7 bits,
- * ladders with those of 4, words with those of 8. `wideDot` picks the 32-bit form of the dot (see dot.ts); the strict build has
+ * ladders with those of 4, words with those of 8. `dot32` picks the 32-bit form of the dot (see dot.ts); the strict build has
  * only the 16-bit one. `wideScratch` is that of the wide tiles (wide.ts), or 0 where there are none.
  */
 export function matmulCodes(
   form: i32, codes: usize, sums: usize, activationScales: usize, factors: usize, weightType: i32, rows: i32, inputs: i32,
-  group: i32, wideDot: i32, wideScratch: usize, weights: usize, scales: usize, zeros: usize, zero: i32, bias: usize, outputs: i32, accumulate: i32,
+  group: i32, dot32: i32, wideScratch: usize, weights: usize, scales: usize, zeros: usize, zero: i32, bias: usize, outputs: i32, accumulate: i32,
   output: usize, outputStride: usize, rank: i32, size: i32,
 ): void {
-  const is32 = ASC_FEATURE_RELAXED_SIMD && wideDot;
+  const is32 = ASC_FEATURE_RELAXED_SIMD && dot32;
   if (weightType == KIND_INT8) {
     multiply<W8A16>(
       wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, bias, outputs, accumulate,

@@ -22,6 +22,12 @@ import { nibbleMask16 } from "./masks";
 export class W4A12 extends CodedKernel<u8, u32, i16> {
   // @ts-ignore: decorator
   @inline
+  get isDot32(): bool {
+    return false;
+  }
+
+  // @ts-ignore: decorator
+  @inline
   mask(count: i32): v128 {
     return nibbleMask16(count);
   }

@@ -20,6 +20,12 @@ import { ones16 } from "./masks";
 export class W7A8<F> extends CodedKernel<u16, u8, i8> {
   // @ts-ignore: decorator
   @inline
+  get isDot32(): bool {
+    return sizeof<F>() == 4;
+  }
+
+  // @ts-ignore: decorator
+  @inline
   mask(count: i32): v128 {
     return ones16(count);
   }

@@ -16,6 +16,12 @@ import { CodedKernel } from "./kernel";
 export class W8A16 extends CodedKernel<u16, u16, i16> {
   // @ts-ignore: decorator
   @inline
+  get isDot32(): bool {
+    return false;
+  }
+
+  // @ts-ignore: decorator
+  @inline
   mask(count: i32): v128 {
     return i32x4.splat(0);
   }

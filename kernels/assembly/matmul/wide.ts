@@ -24,6 +24,12 @@ declare function bytes7Group32(a: usize, aStride: usize, f: usize, fStride: usiz
 declare function bytes7Group64(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
 @external("wide", "bytes7Group128")
 declare function bytes7Group128(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "bytes32Group32")
+declare function bytes32Group32(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "bytes32Group64")
+declare function bytes32Group64(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "bytes32Group128")
+declare function bytes32Group128(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
 @external("wide", "wordsGroup32")
 declare function wordsGroup32(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
 @external("wide", "wordsGroup64")
@@ -54,6 +60,10 @@ function addTiles<K>(
     if (group == 32) wordsGroup32(a, aStride, f, fStride, t, tStride, p, n);
     else if (group == 64) wordsGroup64(a, aStride, f, fStride, t, tStride, p, n);
     else wordsGroup128(a, aStride, f, fStride, t, tStride, p, n);
+  } else if (kernel.isDot32) {
+    if (group == 32) bytes32Group32(a, aStride, f, fStride, t, tStride, p, n);
+    else if (group == 64) bytes32Group64(a, aStride, f, fStride, t, tStride, p, n);
+    else bytes32Group128(a, aStride, f, fStride, t, tStride, p, n);
   } else if (kernel.vectors == 2) {
     if (group == 32) bytes7Group32(a, aStride, f, fStride, t, tStride, p, n);
     else if (group == 64) bytes7Group64(a, aStride, f, fStride, t, tStride, p, n);

@@ -1,0 +1,234 @@
+/**
+ * Which way to multiply is fastest on this processor, found by trying; and whether all ways give the sums that they must.
+ *
+ * @module
+ */
+import { RemoraError } from "../../src/core/errors.ts";
+import type { Kernels } from "./kernels.ts";
+import { activationBytes, linearBytes } from "./sizes.ts";
+import { activationForm, type WeightType } from "./types.ts";
+
+/** How products are computed. No result shows it: every form gives the same bits. */
+export interface ProductForm {
+  /** Whether bytes are multiplied and added four at a time, where one instruction does that (VNNI, ARM), or two at a time. */
+  readonly dot32: boolean;
+  /** Scratch of the wide tiles, or 0: they are not used. */
+  readonly wideScratch: number;
+}
+
+/** What a trial found. */
+export interface TrialResult {
+  readonly form: ProductForm;
+  /** Bits of the vectors that the engine made of products of many rows. */
+  readonly vectorBits: 128 | 256;
+}
+
+/** Rows and outputs of the product that is timed: enough for tiles to fill their pipelines, a few ten microseconds. */
+const TIMED = { rows: 32, inputs: 512, outputs: 128, group: 128 };
+/** Odd sizes: last panels and groups that are not whole, and rows that fill no tile. */
+export const CHECKED = { rows: 13, inputs: 328, outputs: 24, group: 64 };
+
+/** Room for the operands of a trial. */
+const OPERAND_BYTES = 2 ** 18;
+
+/** Time for each form at the start, so that the engine makes its best code of it while the weights are read. */
+const WARMING_MILLISECONDS = 3;
+/** Trials of all forms without a better time, after which the times are believed. */
+const SETTLED_TRIALS = 20;
+/** Where other programs disturb every trial. */
+const TRIAL_MILLISECONDS_MAX = 20;
+/** With 256 bits the same tile takes half the time; without it takes as long. */
+const DOUBLE_SPEED = 1.4;
+
+/**
+ * Checksums of the results of `CHECKED` with the operands of `fillOperands`, as tests/kernels/product_trial_test.ts computes them
+ * one multiplication after the other.
+ */
+export const CHECKSUMS = {
+  "int4 1": 2_273_230_565,
+  "int4 2": 4_170_869_496,
+  "int7 1": 603_423_235,
+  "int8 2": 687_636_741,
+};
+
+/** Operands of a product in kernel memory. */
+interface Operands {
+  shape: typeof TIMED;
+  input: number;
+  activations: ReturnType<typeof activationBytes>;
+  weights: number;
+  scales: number;
+  output: number;
+}
+
+/** A trial of the products of one memory; its threads take part. */
+export class ProductTrial implements Disposable {
+  readonly #kernels: Kernels;
+  readonly #piece: number;
+  #end: number;
+  readonly #forms: readonly ProductForm[];
+
+  /** @param wideScratch Scratch of the wide tiles, or 0 where there are none. */
+  constructor(kernels: Kernels, wideScratch: number) {
+    this.#kernels = kernels;
+    this.#end = this.#piece = kernels.memory.allocate(OPERAND_BYTES);
+    const widths = wideScratch ? [0, wideScratch] : [0];
+    const dots = kernels.variant === "strict" ? [false] : [false, true];
+    this.#forms = widths.flatMap((scratch) => dots.map((dot32) => ({ dot32, wideScratch: scratch })));
+  }
+
+  /**
+   * Computes fixed products in all forms.
+   *
+   * @throws {RemoraError} UNSUPPORTED when a result is not what it must be: 256 bits are an experiment of the engine.
+   */
+  check(): void {
+    for (const [name, expected] of Object.entries(CHECKSUMS)) {
+      const [type, bytes] = name.split(" ");
+      const operands = this.#operands(type as WeightType, Number(bytes) as 1 | 2, CHECKED);
+      for (const form of this.#forms) {
+        this.#multiply(type as WeightType, Number(bytes) as 1 | 2, operands, form);
+        const found = this.checksum(operands.output, CHECKED.rows * CHECKED.outputs);
+        if (found === expected) continue;
+        throw new RemoraError("UNSUPPORTED", "Cannot trust this engine's arithmetic", {
+          expected: `sum ${expected} of a fixed product (${name}${form.wideScratch ? ", wide" : ""})`,
+          found: `${found}; run without --experimental-wasm-revectorize`,
+        });
+      }
+    }
+  }
+
+  /** Runs every form for a moment. */
+  warm(): void {
+    const operands = this.#operands("int4", 1, TIMED);
+    for (const form of this.#forms) {
+      const until = performance.now() + WARMING_MILLISECONDS;
+      while (performance.now() < until) this.#multiply("int4", 1, operands, form);
+    }
+  }
+
+  /** Times all forms. */
+  choose(): TrialResult {
+    const operands = this.#operands("int4", 1, TIMED);
+    const best = this.#forms.map(() => Infinity);
+    const until = performance.now() + TRIAL_MILLISECONDS_MAX;
+    for (let settled = 0; settled < SETTLED_TRIALS && performance.now() < until; settled++) {
+      this.#forms.forEach((form, i) => {
+        const begin = performance.now();
+        this.#multiply("int4", 1, operands, form);
+        const time = performance.now() - begin;
+        // Noise moves a minimum by less.
+        if (time < 0.95 * best[i]) settled = 0;
+        best[i] = Math.min(best[i], time);
+      });
+    }
+    const timeOf = (dot32: boolean, isWide: boolean) =>
+      best[this.#forms.findIndex((form) => form.dot32 === dot32 && form.wideScratch > 0 === isWide)];
+    return {
+      form: this.#forms[best.indexOf(Math.min(...best))],
+      vectorBits: timeOf(false, true) * DOUBLE_SPEED < timeOf(false, false) ? 256 : 128,
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#kernels.memory.free(this.#piece, OPERAND_BYTES);
+  }
+
+  /** Of f32 bit by bit, for comparison with CHECKSUMS. */
+  checksum(address: number, count: number): number {
+    return this.#kernels.memory.wordsAt(address, count).reduce(
+      (sum, word) => (Math.imul(sum, 31) + word) >>> 0,
+      0,
+    );
+  }
+
+  #take(bytes: number): number {
+    const address = this.#end;
+    this.#end = address + Math.ceil(bytes / 64) * 64;
+    if (this.#end > this.#piece + OPERAND_BYTES) throw new Error("the trial's operands are larger than their room");
+    return address;
+  }
+
+  #operands(type: WeightType, bytesOfOne: 1 | 2, shape: typeof TIMED): Operands {
+    const { memory } = this.#kernels, { rows, inputs, outputs, group } = shape;
+    this.#end = this.#piece;
+    const form = {
+      type,
+      outputs,
+      packedInputs: inputs,
+      group,
+      hasZeros: false,
+      hasBias: false,
+      hasOrder: false,
+    };
+    const bytes = linearBytes(form),
+      own = activationBytes(activationForm(type, bytesOfOne), rows, inputs, group);
+    const operands: Operands = {
+      shape,
+      input: this.#take(rows * inputs * 4),
+      activations: {
+        codes: this.#take(own.codes),
+        sums: this.#take(own.sums),
+        activationScales: this.#take(own.activationScales),
+        factors: this.#take(own.factors),
+      },
+      weights: this.#take(bytes.weights),
+      scales: this.#take(bytes.scales),
+      output: this.#take(rows * outputs * 4),
+    };
+    memory.floatsAt(operands.input, rows * inputs).forEach((_, i, all) => all[i] = inputAt(i));
+    memory.bytesAt(operands.weights, bytes.weights).forEach((_, i, all) => all[i] = weightByteAt(i, type));
+    memory.floatsAt(operands.scales, bytes.scales / 4).forEach((_, i, all) => all[i] = scaleAt(i));
+    return operands;
+  }
+
+  #multiply(weightType: WeightType, bytesOfOne: 1 | 2, operands: Operands, form: ProductForm): void {
+    const { rows, inputs, outputs, group } = operands.shape, { activations } = operands;
+    const { weights, scales } = operands;
+    const activationForms = { form: activationForm(weightType, bytesOfOne), ...activations };
+    const input = { address: operands.input, stride: inputs * 4 };
+    this.#kernels.quantize({
+      input,
+      rows,
+      inputs,
+      group,
+      ...activationForms,
+      scales: activations.activationScales,
+    });
+    this.#kernels.matmulCodes({
+      ...activationForms,
+      weightType,
+      rows,
+      inputs,
+      group,
+      ...form,
+      products: [{
+        weights,
+        scales,
+        zeros: 0,
+        zero: zeroOf(weightType),
+        bias: 0,
+        outputs,
+        accumulate: false,
+        output: { address: operands.output, stride: outputs * 4 },
+      }],
+    });
+  }
+}
+
+/** The operands of the fixed products, by their place in memory. */
+export function inputAt(place: number): number {
+  return ((place * 2_654_435) % 1009 - 504) / 64;
+}
+
+export function weightByteAt(place: number, type: WeightType): number {
+  return (place * 40_503 >>> 3) & (type === "int7" ? 127 : 255);
+}
+
+export function scaleAt(place: number): number {
+  return (1 + place % 7) / 256;
+}
+
+export function zeroOf(type: WeightType): number {
+  return type === "int4" ? 8 : type === "int7" ? 64 : 128;
+}
