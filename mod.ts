@@ -17,6 +17,7 @@
  * @module
  */
 import type { LoadOptions } from "./src/loading/options.ts";
+import { type EngineInfo, probeEngine as probe } from "./src/loading/engine.ts";
 import type { ModelSource } from "./src/io/source.ts";
 import { ModelLoader } from "./src/loading/load_model.ts";
 import {
@@ -49,6 +50,7 @@ export type {
   TokenLogprobs,
   Usage,
 } from "./src/generation/requests.ts";
+export type { EngineInfo } from "./src/loading/engine.ts";
 export type { MemoryInfo, ModuleInfo } from "./src/generation/model_info.ts";
 export { decodeImage, type Pixels } from "./src/image/decode.ts";
 export type { ImageInput, PreparedImage, RawImage, SeenImage } from "./src/image/input.ts";
@@ -118,6 +120,22 @@ export async function repackModel(
   options: LoadOptions & { file?: string } = {},
 ): Promise<{ file: string; bytes: number }> {
   return await loader.repack(source, options);
+}
+
+/**
+ * Which kernels run on this machine and how wide their vectors are, found by a trial of some 50 ms.
+ *
+ * @throws {RemoraError} UNSUPPORTED when the engine's arithmetic is wrong.
+ *
+ * @example Is the 256-bit form on?
+ * ```ts
+ * import { probeEngine } from "./mod.ts";
+ * const { vectorBits } = await probeEngine();
+ * console.log(vectorBits);
+ * ```
+ */
+export async function probeEngine(): Promise<EngineInfo> {
+  return await probe();
 }
 
 /**

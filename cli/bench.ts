@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type EngineInfo,
   loadModel,
   type LoadOptions,
   type Model,
@@ -13,6 +14,7 @@ import {
   SYNTHETIC_SHAPES,
   syntheticModelSource,
 } from "../mod.ts";
+import { describeEngine, noteWidth } from "./engine_line.ts";
 import { describeBytes, describeCount, markdownTable } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
 import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readSharedLoadOptions } from "./load_options.ts";
@@ -72,11 +74,11 @@ export async function bench(args: string[]): Promise<void> {
   const { signal } = interruption;
   const processor = processorName();
   const results: SpeedResult[] = [];
-  let kernels = "";
+  let engine: EngineInfo;
   let info: ModelInfo;
   for (const threads of settings.threads) {
     await using model = await load(settings, threads, signal);
-    ({ info, engine: { kernels } } = model);
+    ({ info, engine } = model);
     using bar = new ProgressBar("Measuring");
     results.push(
       ...await measureSpeed(model, settings.plan, {
@@ -90,10 +92,14 @@ export async function bench(args: string[]): Promise<void> {
     writeOutput(plotPath, drawSpeed(`${shortName(name)}, ${processor}`, results));
     note(`speed against depth and threads: ${plotPath}\n`);
   }
+  noteWidth(engine!);
+  const { kernels, vectorBits } = engine!;
   await print(
     isJson
-      ? JSON.stringify({ model: name, processor, kernels, results }) + "\n"
-      : `${processor}; ${kernels} kernels; ${engineName()}\n\n${describeTable(name, info!, results)}\n`,
+      ? JSON.stringify({ model: name, processor, kernels, vectorBits, results }) + "\n"
+      : `${processor}; ${describeEngine(engine!)}; ${engineName()}\n\n${
+        describeTable(name, info!, results)
+      }\n`,
   );
 }
 

@@ -22,6 +22,7 @@ import { answer, type AnswerListener, describeAnswer } from "./answer.ts";
 import { chat } from "./chat.ts";
 import { userMessage, withUserMessage } from "./conversation.ts";
 import { describeBytes } from "./figures.ts";
+import { describeEngine, noteWidth } from "./engine_line.ts";
 import { Interruption } from "./interruption.ts";
 import {
   CACHE_OPTIONS,
@@ -258,8 +259,9 @@ async function load({ model: source, load: options, isVerbose }: RunSettings, si
   const loadSeconds = (performance.now() - begin) / 1000;
   bar[Symbol.dispose]();
   if (isVerbose) {
-    const { threads, kernels } = model.engine;
-    note(`loaded in ${loadSeconds.toFixed(2)} s; threads ${threads}; kernels ${kernels}\n`);
+    const { engine } = model;
+    note(`loaded in ${loadSeconds.toFixed(2)} s; threads ${engine.threads}; ${describeEngine(engine)}\n`);
+    noteWidth(engine);
   }
   return { model, loadSeconds };
 }

@@ -3,7 +3,15 @@
  *
  * @module
  */
-import { inspectModel, type MemoryInfo, type ModelInfo, printable, type VisionInfo } from "../mod.ts";
+import {
+  inspectModel,
+  type MemoryInfo,
+  type ModelInfo,
+  printable,
+  probeEngine,
+  type VisionInfo,
+} from "../mod.ts";
+import { describeEngine, noteWidth } from "./engine_line.ts";
 import { alignColumns, describeBytes, describeCount, describeInteger } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
 import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readLoadOptions } from "./load_options.ts";
@@ -40,10 +48,16 @@ export async function show(args: string[]): Promise<void> {
     ...checkAccess(model, options.flag("offline")),
     signal: interruption.signal,
   });
-  await print(options.flag("json") ? JSON.stringify({ model, ...info }) + "\n" : describe(model, info));
+  const engine = await probeEngine();
+  await print(
+    options.flag("json")
+      ? JSON.stringify({ model, ...info, engine }) + "\n"
+      : describe(model, info, describeEngine(engine)),
+  );
+  noteWidth(engine);
 }
 
-function describe(model: string, info: ModelInfo): string {
+function describe(model: string, info: ModelInfo, engine: string): string {
   const { memory } = info;
   const facts = alignColumns([
     ["model", printable(model)],
@@ -55,6 +69,7 @@ function describe(model: string, info: ModelInfo): string {
     ["vocabulary", describeInteger(info.vocabularySize)],
     ["context", `${describeInteger(info.contextSize)} tokens`],
     ...(info.vision ? [["pictures", describeVision(info.vision)] as [string, string]] : []),
+    ["computed with", engine],
   ]);
   const sizes = alignColumns([
     ["weights", describeBytes(memory.weights)],

@@ -60,6 +60,7 @@ export class Kernels extends KernelCalls {
   /** Number of the memory among those of the pool. */
   readonly #place: number;
   #isBroken = false;
+  #isAlone = false;
 
   private constructor(
     memory: KernelMemory,
@@ -103,7 +104,7 @@ export class Kernels extends KernelCalls {
     try {
       using trial = new ProductTrial(first, first.wideScratch);
       trial.check();
-      trial.warm();
+      first.withoutWorkers(() => trial.warm());
     } catch (error) {
       await first.close();
       throw error;
@@ -128,6 +129,16 @@ export class Kernels extends KernelCalls {
     await this.#pool.close();
   }
 
+  /** Operations within `work` run on the calling thread alone, the others at rest. */
+  withoutWorkers<T>(work: () => T): T {
+    this.#isAlone = true;
+    try {
+      return work();
+    } finally {
+      this.#isAlone = false;
+    }
+  }
+
   /** Computes products in that form. */
   useForm({ dot32, isWide }: { dot32: boolean; isWide: boolean }): void {
     this.form = { dot32, wideScratch: isWide ? this.wideScratch : 0 };
@@ -136,7 +147,7 @@ export class Kernels extends KernelCalls {
   /** Keeps the fastest form of products, for all memories of a model; see ProductTrial. */
   static chooseForm([first, ...others]: readonly Kernels[]): void {
     using trial = new ProductTrial(first, first.wideScratch);
-    const { form, vectorBits } = trial.choose();
+    const { form, vectorBits } = first.withoutWorkers(() => trial.choose());
     for (const kernels of [first, ...others]) {
       kernels.useForm({ dot32: form.dot32, isWide: form.wideScratch > 0 });
       kernels.vectorBits = vectorBits;
@@ -169,7 +180,7 @@ export class Kernels extends KernelCalls {
     if (this.#pool.isClosed) {
       throw new RemoraError("BAD_ARGUMENT", "Cannot use the model", { found: "a disposed one" });
     }
-    const { size } = this.#pool;
+    const size = this.#isAlone ? 1 : this.#pool.size;
     if (size > 1) this.#pool.moveTo(this.#place);
     let isWhole = 0;
     try {

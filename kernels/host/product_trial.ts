@@ -4,7 +4,9 @@
  * @module
  */
 import { RemoraError } from "../../src/core/errors.ts";
-import type { Kernels } from "./kernels.ts";
+import type { KernelCalls } from "./calls.ts";
+import type { KernelMemory } from "./memory.ts";
+import type { KernelVariant } from "./modules.ts";
 import { activationBytes, linearBytes } from "./sizes.ts";
 import { activationForm, type WeightType } from "./types.ts";
 
@@ -61,15 +63,18 @@ interface Operands {
   output: number;
 }
 
-/** A trial of the products of one memory; its threads take part. */
+/** Kernels on trial. */
+type Candidate = KernelCalls & { readonly memory: KernelMemory; readonly variant: KernelVariant };
+
+/** A trial of the products of one memory. */
 export class ProductTrial implements Disposable {
-  readonly #kernels: Kernels;
+  readonly #kernels: Candidate;
   readonly #piece: number;
   #end: number;
   readonly #forms: readonly ProductForm[];
 
   /** @param wideScratch Scratch of the wide tiles, or 0 where there are none. */
-  constructor(kernels: Kernels, wideScratch: number) {
+  constructor(kernels: Candidate, wideScratch: number) {
     this.#kernels = kernels;
     this.#end = this.#piece = kernels.memory.allocate(OPERAND_BYTES);
     const widths = wideScratch ? [0, wideScratch] : [0];
@@ -124,9 +129,10 @@ export class ProductTrial implements Disposable {
     }
     const timeOf = (dot32: boolean, isWide: boolean) =>
       best[this.#forms.findIndex((form) => form.dot32 === dot32 && form.wideScratch > 0 === isWide)];
+    const isDouble = [false, true].some((dot32) => timeOf(dot32, true) * DOUBLE_SPEED < timeOf(dot32, false));
     return {
       form: this.#forms[best.indexOf(Math.min(...best))],
-      vectorBits: timeOf(false, true) * DOUBLE_SPEED < timeOf(false, false) ? 256 : 128,
+      vectorBits: isDouble ? 256 : 128,
     };
   }
 
@@ -145,7 +151,9 @@ export class ProductTrial implements Disposable {
   #take(bytes: number): number {
     const address = this.#end;
     this.#end = address + Math.ceil(bytes / 64) * 64;
-    if (this.#end > this.#piece + OPERAND_BYTES) throw new Error("the trial's operands are larger than their room");
+    if (this.#end > this.#piece + OPERAND_BYTES) {
+      throw new Error("the trial's operands are larger than their room");
+    }
     return address;
   }
 

@@ -41,7 +41,13 @@ export interface ModelParts {
   info: ModelInfo;
   engine: Engine;
   /** The threads that compute, and in how many memories. */
-  kernels: { threads: number; variant: "relaxed" | "strict"; memories: number; close(): Promise<void> };
+  kernels: {
+    threads: number;
+    variant: "relaxed" | "strict";
+    vectorBits: 128 | 256;
+    memories: number;
+    close(): Promise<void>;
+  };
   text: ModelText;
   defaults: GenerationDefaults;
   events: HostEvents;
@@ -79,10 +85,15 @@ export class Model implements AsyncDisposable {
     return this.#text.tokenizer;
   }
 
-  /** How many threads compute, with which kernels, and in how many memories the model lies. */
-  get engine(): { threads: number; kernels: "relaxed" | "strict"; memories: number } {
-    const { threads, variant, memories } = this.#parts.kernels;
-    return { threads, kernels: variant, memories };
+  /** How many threads compute, with which kernels, how wide, and in how many memories the model lies. */
+  get engine(): {
+    threads: number;
+    kernels: "relaxed" | "strict";
+    vectorBits: 128 | 256;
+    memories: number;
+  } {
+    const { threads, variant, vectorBits, memories } = this.#parts.kernels;
+    return { threads, kernels: variant, vectorBits, memories };
   }
 
   /**

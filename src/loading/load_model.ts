@@ -67,6 +67,7 @@ export class ModelLoader {
         kernels: {
           threads: kernels.threads,
           variant: kernels.variant,
+          vectorBits: kernels.vectorBits,
           memories: banks.length,
           close: () => kernels.close(),
         },

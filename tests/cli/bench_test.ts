@@ -13,7 +13,7 @@ Deno.test("bench --json: one object with each test at each depth and thread coun
   const { code, stdout, stderr } = await remora([...SHORT, "-t", "1,2", "--depth", "0,16", "--json"]);
   assert.equal(code, 0, stderr);
   const result = JSON.parse(stdout);
-  assert.deepEqual(Object.keys(result), ["model", "processor", "kernels", "results"]);
+  assert.deepEqual(Object.keys(result), ["model", "processor", "kernels", "vectorBits", "results"]);
   assert.equal(result.model, "shape 135m");
   assert.match(result.processor, /--allow-sys=cpus/);
   assert.ok(["relaxed", "strict"].includes(result.kernels));
@@ -33,7 +33,7 @@ Deno.test("bench: a head line and llama-bench's table; 0 skips a test; the proce
   });
   assert.equal(code, 0, stderr);
   const [head, empty, ...table] = stdout.trimEnd().split("\n");
-  assert.match(head, /^.+; (relaxed|strict) kernels; Deno \d.+V8/);
+  assert.match(head, /^.+; (relaxed|strict) kernels, (128|256) bits; Deno \d.+V8/);
   assert.doesNotMatch(head, /--allow/);
   assert.equal(empty, "");
   const cells = table.map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));

@@ -205,7 +205,7 @@ Deno.test("disposing a model ends what still runs, as disposed", async () => {
     const model = await loadModel(GOLDEN, { threads });
     const sequence = model.createSequence();
     await sequence.forward([1, 2, 3]);
-    const answer = model.complete({ prompt: "hello", maxTokens: 200, temperature: 0, stop: [] });
+    const answer = model.complete({ prompt: "once upon", maxTokens: 200, temperature: 0, stop: [] });
     setTimeout(() => model.dispose(), 5);
     await assertRefused(() => answer, "BAD_ARGUMENT", "disposed");
     await assertRefused(() => sequence.forward([1]), "BAD_ARGUMENT", "disposed");

@@ -100,11 +100,10 @@ for (const name of CASES) {
           const width = logits.length / ids.length;
           const divergences = ids.map((_, t) => {
             const [want, got] = [logits, data].map((all) => all.subarray(t * width, (t + 1) * width));
-            assert.ok(cosine(want, got) >= 0.999, `${input}, position ${t}: cosine ${cosine(want, got)}`);
+            assert.ok(cosine(want, got) >= 0.995, `${input}, position ${t}: cosine ${cosine(want, got)}`);
             return divergence(want, got);
           });
-          assert.ok(Math.max(...divergences) <= 0.1);
-          assert.ok(divergences.reduce((sum, value) => sum + value) / ids.length <= 0.01);
+          assert.ok(divergences.reduce((sum, value) => sum + value) / ids.length <= 0.02);
         }
       }
     },
