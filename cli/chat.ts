@@ -14,6 +14,8 @@ import {
   type Sequence,
 } from "../mod.ts";
 import { answer, describeAnswer } from "./answer.ts";
+import { AnswerPrinter } from "./answer_printer.ts";
+import type { ChatHistory } from "./chat_history.ts";
 import { userMessage, withUserMessage } from "./conversation.ts";
 import { describeInteger } from "./figures.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
@@ -21,7 +23,7 @@ import { LineEditor } from "./line_editor.ts";
 import { isGranted } from "./model_access.ts";
 import { namePictures, readPicture } from "./picture.ts";
 import { PromptBars } from "./prompt_bars.ts";
-import { note, print } from "./terminal.ts";
+import { note } from "./terminal.ts";
 
 /** How to chat. */
 export interface ChatSettings {
@@ -29,12 +31,16 @@ export interface ChatSettings {
   /** Without the chat template: each line is continued by itself. */
   isRaw: boolean;
   isVerbose: boolean;
+  /** Whether lines are broken between words, on a terminal. */
+  isWrapped: boolean;
   /** Sampling, limits and stop strings of every answer. */
   request: GenerateRequest;
   /** Shown with the first message. */
   pictures: Uint8Array[];
   /** What to go on with. */
   state?: LoadedConversation;
+  /** What was typed before. */
+  history: ChatHistory;
   /** Where to save the conversation when the user leaves. */
   savePath?: string;
 }
@@ -58,7 +64,7 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
   const { state, savePath } = settings;
   if (state) await sequence.restore(state.snapshot, state.path);
   const conversation = new Conversation(model, sequence, settings);
-  using editor = new LineEditor();
+  using editor = new LineEditor(settings.history);
   note("/help lists the commands.\n");
   while (true) {
     const text = (await editor.read("> ", termination.signal))?.trim();
@@ -68,12 +74,22 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
     if (text === "/help") note(CHAT_HELP);
     else if (text === "/reset") conversation.reset();
     else if (command === "system" && argument) conversation.reset(argument);
-    else if (command === "image" && argument) await conversation.showPicture(pathFrom(argument));
-    // With more text after the word it may well be a message: "/tmp is full".
+    else if (command === "image" && argument) {
+      const path = pathFrom(argument);
+      await askToRead(path, editor);
+      await conversation.showPicture(path);
+    } // With more text after the word it may well be a message: "/tmp is full".
     else if (command && !argument) note(`unknown command ${text}; /help lists them\n`);
     else await conversation.say(text, termination.signal);
   }
   if (savePath !== undefined) await conversation.save(savePath);
+}
+
+/** Lets the runtime ask whether a file may be read that the user has named. Refused ones are told of where they are read. */
+async function askToRead(path: string, editor: LineEditor): Promise<void> {
+  const permission = { name: "read", path } as const;
+  if (isGranted(permission)) return;
+  await editor.lend(() => Deno.permissions.request(permission));
 }
 
 /** A path as it was typed or dropped on the terminal: in quotes, with escaped spaces, or from the home folder. */
@@ -164,6 +180,7 @@ class Conversation {
     using interruption = new Interruption("SIGINT");
     using bars = new PromptBars();
     const said: string[] = [];
+    const printer = new AnswerPrinter(this.#settings.isWrapped);
     try {
       const timed = await answer(
         this.#model,
@@ -178,11 +195,11 @@ class Conversation {
           onText: async (piece) => {
             bars[Symbol.dispose]();
             said.push(piece);
-            await print(piece);
+            await printer.push(piece);
           },
         },
       );
-      await print("\n");
+      await printer.end();
       if (this.#settings.isVerbose) note(describeAnswer(timed) + "\n");
       this.#noteFullContext();
       if (timed.finishReason === "length" && this.#sequence.length < this.#model.info.contextSize) {
@@ -195,7 +212,7 @@ class Conversation {
     } catch (error) {
       const isStopped = error instanceof Interrupted && error.signalName === "SIGINT";
       if (!isStopped && !(error instanceof RemoraError)) throw error;
-      if (isStopped || said.length > 0) await print("\n");
+      if (isStopped || said.length > 0) await printer.end();
       if (error instanceof RemoraError) note(this.#describeRefusal(error));
       if (!isStopped || said.length === 0) {
         this.#messages = before;

@@ -19,7 +19,9 @@ import {
   type Sequence,
 } from "../mod.ts";
 import { answer, type AnswerListener, describeAnswer } from "./answer.ts";
+import { AnswerPrinter } from "./answer_printer.ts";
 import { chat } from "./chat.ts";
+import { ChatHistory } from "./chat_history.ts";
 import { userMessage, withUserMessage } from "./conversation.ts";
 import { describeBytes } from "./figures.ts";
 import { Interruption } from "./interruption.ts";
@@ -80,6 +82,12 @@ export const RUN_OPTIONS: OptionDefinitions = {
   stop: { value: "TEXT", isRepeatable: true, help: "end before this text (repeatable)" },
   "prompt-lookup": { value: "N", help: "guess up to N tokens at once from the text so far; same answer" },
   logprobs: { value: "N", help: "with --json: the N likeliest tokens at each place" },
+  history: {
+    value: "FILE",
+    help: "keep what is typed into chats in FILE; default: ~/.local/state/remora/history",
+  },
+  "no-history": { help: "keep nothing of it; nor is anything kept without the permission to write" },
+  "no-wrap": { help: "on a terminal: do not break lines between words" },
   verbose: { help: "statistics on stderr" },
   ...COMMON_OPTIONS,
 };
@@ -103,6 +111,8 @@ interface RunSettings {
   isRaw: boolean;
   isJson: boolean;
   isVerbose: boolean;
+  /** Whether lines are broken between words, on a terminal. */
+  isWrapped: boolean;
   load: LoadOptions;
   request: GenerateRequest;
   imagePaths: string[];
@@ -114,6 +124,8 @@ interface RunSettings {
   state?: LoadedConversation;
   /** Where to save the conversation. */
   savePath?: string;
+  /** Where to keep what is typed into chats; `false`: nowhere. */
+  history?: string | false;
 }
 
 /** A loaded model and the seconds it took. */
@@ -144,7 +156,8 @@ export async function run(args: string[]): Promise<void> {
   if (isRaw && (state || savePath !== undefined)) {
     throw new UsageError("Cannot keep the state of a chat: expected the chat template, found none");
   }
-  await chat(model, { ...settings, isRaw });
+  const history = settings.history === false ? ChatHistory.ofThisChat() : ChatHistory.open(settings.history);
+  await chat(model, { ...settings, isRaw, history });
 }
 
 async function readSettings(options: Options, signal: AbortSignal): Promise<RunSettings> {
@@ -157,12 +170,14 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
     isRaw,
     isJson,
     isVerbose: options.flag("verbose"),
+    isWrapped: !options.flag("no-wrap"),
     load: { ...readLoadOptions(options), ...readCacheOptions(options) },
     request: readRequest(options),
     imagePaths: options.list("image"),
     pictures: [],
     attentionPath: options.text("show-attention"),
     savePath: options.text("save-state"),
+    history: options.flag("no-history") ? false : options.text("history"),
   };
   if (settings.request.logprobs !== undefined && !isJson) {
     throw new UsageError("Cannot use --logprobs: expected --json beside it, found none");
@@ -285,10 +300,11 @@ async function runOnce(
     signal,
   };
   const looked = new AttentionSum();
+  const printer = new AnswerPrinter(settings.isWrapped);
   const listener: AnswerListener = {
     async onText(text) {
       bars[Symbol.dispose]();
-      if (!isJson) await print(text);
+      if (!isJson) await printer.push(text);
     },
     onAttention: ([map]) => map && looked.add(map),
   };
@@ -299,7 +315,8 @@ async function runOnce(
   const timing = { loadSeconds, ...speed };
   const { seed } = request;
   const result = { model: settings.model, ...completion, ...(seed !== undefined && { seed }), timing };
-  await print(isJson ? JSON.stringify(result) + "\n" : "\n");
+  if (isJson) await print(JSON.stringify(result) + "\n");
+  else await printer.end();
   if (completion.tokenIds.length === MAX_TOKENS_DEFAULT && completion.finishReason === "length") {
     note(`the answer was cut after ${MAX_TOKENS_DEFAULT} tokens; --max-tokens N allows more\n`);
   }
