@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type Completion,
   decodeImage,
   type GenerateRequest,
   type LoadedConversation,
@@ -13,7 +14,7 @@ import {
   saveConversation,
   type Sequence,
 } from "../mod.ts";
-import { answer, describeAnswer } from "./answer.ts";
+import { answer, describeAnswer, describeCut } from "./answer.ts";
 import { AnswerPrinter } from "./answer_printer.ts";
 import type { ChatHistory } from "./chat_history.ts";
 import { userMessage, withUserMessage } from "./conversation.ts";
@@ -201,14 +202,7 @@ class Conversation {
       );
       await printer.end();
       if (this.#settings.isVerbose) note(describeAnswer(timed) + "\n");
-      this.#noteFullContext();
-      if (timed.finishReason === "length" && this.#sequence.length < this.#model.info.contextSize) {
-        note(
-          `the answer was cut after ${
-            describeInteger(timed.tokenIds.length)
-          } tokens; --max-tokens N allows more\n`,
-        );
-      }
+      note(this.#describeEnd(timed));
     } catch (error) {
       const isStopped = error instanceof Interrupted && error.signalName === "SIGINT";
       if (!isStopped && !(error instanceof RemoraError)) throw error;
@@ -223,12 +217,13 @@ class Conversation {
     this.#messages.push({ role: "assistant", content: said.join("") });
   }
 
-  #noteFullContext(): void {
+  /** What is to say after an answer: that it is not whole, or that there is no room for another. */
+  #describeEnd(completion: Completion): string {
     const { contextSize } = this.#model.info;
-    if (this.#settings.request.contextShift) return;
-    if (this.#sequence.length < contextSize) return;
+    const isFull = this.#sequence.length >= contextSize && !this.#settings.request.contextShift;
     const size = describeInteger(contextSize);
-    note(`the context is full: ${size} of ${size} tokens; /reset forgets the conversation\n`);
+    const full = `the context is full: ${size} of ${size} tokens; /reset forgets the conversation\n`;
+    return isFull ? full : describeCut(completion, this.#sequence, this.#model) ?? "";
   }
 
   #describeRefusal(error: RemoraError): string {

@@ -18,7 +18,7 @@ import {
   saveConversation,
   type Sequence,
 } from "../mod.ts";
-import { answer, type AnswerListener, describeAnswer } from "./answer.ts";
+import { answer, type AnswerListener, describeAnswer, describeCut } from "./answer.ts";
 import { AnswerPrinter } from "./answer_printer.ts";
 import { chat } from "./chat.ts";
 import { ChatHistory } from "./chat_history.ts";
@@ -44,6 +44,9 @@ import { UsageError } from "./usage_error.ts";
 /** Small models that choose the likeliest token may repeat themselves for ever; longer answers are asked for by name. */
 const MAX_TOKENS_DEFAULT = 4096;
 
+/** Where defaults of sampling come from. */
+const THE_MODELS = "the model's generation_config.json";
+
 export const RUN_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
   prompt: {
@@ -63,24 +66,40 @@ export const RUN_OPTIONS: OptionDefinitions = {
   "max-tokens": {
     short: "n",
     value: "N",
-    help: `tokens to generate at most; default ${MAX_TOKENS_DEFAULT}, or what the context holds`,
+    help:
+      `tokens to generate at most; default: ${MAX_TOKENS_DEFAULT}, or what the context holds, and no end in circles`,
   },
   "context-shift": { help: "go on when the context is full: forget the middle" },
   "load-state": { value: "FILE", help: "go on with a conversation that was saved" },
   "save-state": { value: "FILE", help: "save the conversation at the end" },
   ...LOAD_OPTIONS,
   ...CACHE_OPTIONS,
-  temperature: { value: "X", help: "0: always the likeliest token" },
-  "top-k": { value: "N", help: "keep the N likeliest tokens; 0: all" },
-  "top-p": { value: "X", help: "keep the likeliest tokens that hold this share" },
-  "min-p": { value: "X", help: "drop tokens below this share of the likeliest" },
-  "typical-p": { value: "X", help: "keep the most typical tokens that hold this share" },
-  "repeat-penalty": { value: "X", help: "against tokens that were there; 1: off" },
-  "presence-penalty": { value: "X", help: "against tokens of the answer, -2 to 2" },
-  "frequency-penalty": { value: "X", help: "the same, once per occurrence" },
-  seed: { value: "N", help: "same seed, same answer" },
+  temperature: { value: "X", help: `0: always the likeliest token; default: ${THE_MODELS}, else 0` },
+  "top-k": { value: "N", help: `keep the N likeliest tokens; 0: all; default: ${THE_MODELS}, else 0` },
+  "top-p": {
+    value: "X",
+    help: `keep the likeliest tokens that hold this share; default: ${THE_MODELS}, else 1`,
+  },
+  "min-p": {
+    value: "X",
+    help: `drop tokens below this share of the likeliest; default: ${THE_MODELS}, else 0`,
+  },
+  "typical-p": {
+    value: "X",
+    help: `keep the most typical tokens that hold this share; default: ${THE_MODELS}, else 1`,
+  },
+  "repeat-penalty": {
+    value: "X",
+    help: `against tokens that were there; 1: off; default: ${THE_MODELS}, else 1`,
+  },
+  "presence-penalty": { value: "X", help: "against tokens of the answer, -2 to 2; default: 0" },
+  "frequency-penalty": { value: "X", help: "the same, once per occurrence; default: 0" },
+  seed: { value: "N", help: "same seed, same answer; default: another each time" },
   stop: { value: "TEXT", isRepeatable: true, help: "end before this text (repeatable)" },
-  "prompt-lookup": { value: "N", help: "guess up to N tokens at once from the text so far; same answer" },
+  "prompt-lookup": {
+    value: "N",
+    help: "guess up to N tokens at once from the text so far; same answer; default: 0",
+  },
   logprobs: { value: "N", help: "with --json: the N likeliest tokens at each place" },
   history: {
     value: "FILE",
@@ -229,8 +248,10 @@ async function readPrompt(options: Options, rest: readonly string[], signal: Abo
 }
 
 function readRequest(options: Options): GenerateRequest {
+  const maxTokens = options.integer("max-tokens", { from: 0 });
   return {
-    maxTokens: options.integer("max-tokens", { from: 0 }) ?? MAX_TOKENS_DEFAULT,
+    maxTokens: maxTokens ?? MAX_TOKENS_DEFAULT,
+    loopGuard: maxTokens === undefined,
     contextShift: options.flag("context-shift"),
     temperature: options.number("temperature", { from: 0 }),
     topK: options.integer("top-k", { from: 0 }),
@@ -317,9 +338,9 @@ async function runOnce(
   const result = { model: settings.model, ...completion, ...(seed !== undefined && { seed }), timing };
   if (isJson) await print(JSON.stringify(result) + "\n");
   else await printer.end();
-  if (completion.tokenIds.length === MAX_TOKENS_DEFAULT && completion.finishReason === "length") {
-    note(`the answer was cut after ${MAX_TOKENS_DEFAULT} tokens; --max-tokens N allows more\n`);
-  }
+  const cut = describeCut(timed, sequence, model);
+  // Whoever has said how long it may be knows.
+  if (cut && request.loopGuard) note(cut);
   await writeAttention(settings, looked);
   if (savePath !== undefined) await save(savePath, sequence, request.messages, timed);
   if (isVerbose) note(`${describeAnswer(timed)}; memory ${describeBytes(Deno.memoryUsage().rss)}\n`);
@@ -361,7 +382,7 @@ async function save(
 ): Promise<void> {
   const answer: Message[] = tokenIds.length > 0 ? [{ role: "assistant", content: text }] : [];
   // The sequence has not seen the last token; one that ended the answer is no part of it.
-  const last = finishReason === "length" ? tokenIds.slice(-1) : [];
+  const last = finishReason === "stop" ? [] : tokenIds.slice(-1);
   const state = { messages: asked && [...asked, ...answer], tokenIds: [...sequence.tokenIds, ...last] };
   await saveConversation(path, state, sequence);
 }

@@ -316,3 +316,30 @@ async function endsBy(signal: Deno.Signal, status: number): Promise<void> {
   assert.equal(stderr, "");
   assert.ok(performance.now() - begin < 2000);
 }
+
+Deno.test("run --help says the default of every number", async () => {
+  const { stdout } = await remora(["run", "--help"]);
+  const numbers = stdout.split("\n").filter((line) => /^ .*--[a-z-]+ [NX] /.test(line));
+  assert.ok(numbers.length >= 12);
+  // Without --logprobs there are none.
+  const silent = numbers.filter((line) => !line.includes("default: ") && !line.includes("--logprobs"));
+  assert.deepEqual(silent, []);
+});
+
+Deno.test("run: an answer that is cut by a default says so, and by what", async () => {
+  const args = ["run", MODEL, "hi", "--raw", "-t", "1", "--temperature", "0"];
+  const full = await remora([...args, "-c", "16"], { allowRead: MODEL });
+  assert.match(full.stderr, /^the answer was cut, as the context is full: 16 of 16 tokens[^\n]*\n$/);
+  const short = await remora([...args, "-n", "2"], { allowRead: MODEL });
+  assert.equal(short.stderr, "", "whoever names a number knows");
+});
+
+Deno.test({
+  name: "run: an answer that goes round in circles is ended and says so (needs ../shared)",
+  ignore: !hasShared,
+  async fn() {
+    const model = sharedPath("models", "SmolLM2-135M-Instruct-GPTQ-Int4");
+    const { stderr } = await remora(["run", model, "The the the the", "--raw"], { allowRead: model });
+    assert.match(stderr, /^the answer was ended after \d+ tokens, as it went round in circles[^\n]*\n$/);
+  },
+});
