@@ -1,5 +1,6 @@
 /** `remora run` and `remora show` as a user meets them. */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { enter } from "../../cli/message_lines.ts";
 import { describeLayers } from "../../cli/module_table.ts";
 import { nearestName } from "../../src/core/nearest.ts";
@@ -342,4 +343,18 @@ Deno.test({
     const { stderr } = await remora(["run", model, "The the the the", "--raw"], { allowRead: model });
     assert.match(stderr, /^the answer was ended after \d+ tokens, as it went round in circles[^\n]*\n$/);
   },
+});
+
+Deno.test("a name on the hub needs --allow-net alone, and is told what it lacks", async () => {
+  const name = "owner/name-that-is-nowhere";
+  const none = await remora(["show", name]);
+  assert.match(none.stderr, /--allow-net=huggingface\.co.*--allow-read=owner\/name-that-is-nowhere/);
+  const child = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--quiet", "--allow-net=huggingface.co", "cli/main.ts", "show", name],
+    cwd: fileURLToPath(new URL("../..", import.meta.url)),
+    // A proxy that is not there: nothing leaves the machine.
+    env: { HTTPS_PROXY: "http://127.0.0.1:9" },
+  }).output();
+  const stderr = new TextDecoder().decode(child.stderr);
+  assert.match(stderr, /^remora: [^\n]*https:\/\/huggingface\.co\/owner\/name-that-is-nowhere\/[^\n]*\n$/);
 });
