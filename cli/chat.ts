@@ -76,8 +76,8 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
     else if (text === "/reset") conversation.reset();
     else if (command === "system" && argument) conversation.reset(argument);
     else if (command === "image" && argument) {
-      const path = pathFrom(argument);
-      await askToRead(path, editor);
+      const path = await pathFrom(argument, editor);
+      await ask({ name: "read", path }, editor);
       await conversation.showPicture(path);
     } // With more text after the word it may well be a message: "/tmp is full".
     else if (command && !argument) note(`unknown command ${text}; /help lists them\n`);
@@ -86,19 +86,19 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
   if (savePath !== undefined) await conversation.save(savePath);
 }
 
-/** Lets the runtime ask whether a file may be read that the user has named. Refused ones are told of where they are read. */
-async function askToRead(path: string, editor: LineEditor): Promise<void> {
-  const permission = { name: "read", path } as const;
-  if (isGranted(permission)) return;
-  await editor.lend(() => Deno.permissions.request(permission));
+/** Lets the runtime ask for a permission that what the user has written needs; whoever needs it says that it was refused. */
+async function ask(permission: Deno.PermissionDescriptor, editor: LineEditor): Promise<boolean> {
+  return isGranted(permission) ||
+    (await editor.lend(() => Deno.permissions.request(permission))).state === "granted";
 }
 
 /** A path as it was typed or dropped on the terminal: in quotes, with escaped spaces, or from the home folder. */
-function pathFrom(written: string): string {
+async function pathFrom(written: string, editor: LineEditor): Promise<string> {
   const [, quoted] = /^(?:"(.*)"|'(.*)')$/.exec(written)?.filter((part) => part !== undefined) ?? [];
-  const path = quoted ?? written.replace(/\\(.)/g, "$1");
-  const mayAsk = isGranted({ name: "env", variable: "HOME" });
-  return path.startsWith("~/") && mayAsk ? `${Deno.env.get("HOME") ?? "~"}${path.slice(1)}` : path;
+  const isEscaped = quoted === undefined && Deno.build.os !== "windows";
+  const path = isEscaped ? written.replace(/\\(.)/g, "$1") : quoted ?? written;
+  if (!path.startsWith("~/") || !await ask({ name: "env", variable: "HOME" }, editor)) return path;
+  return `${Deno.env.get("HOME") ?? "~"}${path.slice(1)}`;
 }
 
 /** What was said, in messages and in the sequence that has seen them. */

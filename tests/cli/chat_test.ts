@@ -110,8 +110,11 @@ terminalTest("a picture that may not be read is asked for, and a refusal ends no
     ["shown with the next message", ""],
     ["> ", `${question}!\x7f\r`],
     [answer, ""],
+    ["> ", "/image ~/a\\ picture.png\r"],
+    ["HOME", "y\r", ASKED],
+    ["shown with the next message", ""],
     ["> ", "/exit\r"],
-  ], { model: SCENES, args: ["-n", "50"], mayAsk: true });
+  ], { model: SCENES, args: ["-n", "50"], mayAsk: true, env: { HOME: folder } });
   assert.equal(text.match(/remora: [^\n]*\n/g)?.length, 2, text);
 });
 
