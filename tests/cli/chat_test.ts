@@ -158,6 +158,8 @@ terminalTest("answers are broken between words, as the window is when they come"
   const steps: Step[] = [
     ["> ", "hi\r"],
     ["picture.", "/reset\r", { columns: 40 }],
+    // Lines that come in one piece are one message.
+    ["/reset", ""],
     ["> ", "hi\r"],
     ["picture.", "/exit\r"],
   ];

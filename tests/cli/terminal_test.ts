@@ -59,6 +59,7 @@ Deno.test({
       ["> ", "abc"],
       ["abc", "\x03"],
       ["> ", "/reset\r"],
+      ["/reset", ""],
       ["> ", "\x04"],
     ]);
     assert.equal(code, 0, text);
@@ -104,6 +105,7 @@ Deno.test({
   async fn() {
     const { code, text } = await onTerminal(["run", MODEL, "-n", "1", "-t", "1"], MODEL, [
       ["> ", "/system Be brief.\r"],
+      ["brief.", ""],
       ["> ", `/image ${MODEL}/nothing.png\r`],
       ["Cannot look at a picture", ""],
       ["> ", "/exit\r"],
@@ -126,6 +128,7 @@ Deno.test({
       ["> ", `/image ${SCENES}/config.json\r`],
       ["expected a PNG, JPEG or WebP file", ""],
       ["> ", "/reset\r"],
+      ["/reset", ""],
       ["> ", `/image "${picture}"\r`],
       ["shown with the next message", ""],
       ["> ", `${question}\r`],
