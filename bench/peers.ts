@@ -6,7 +6,7 @@
  *     [--only llama.cpp,wllama,onnxruntime-web] [--chromium /usr/bin/chromium] [--json]
  *
  * DIR of `--peers` holds their node_modules, DIR of `--scripts` the scripts that time them; FILE is a Q4_0 model of remora's
- * shape. docs/performance.md says how to make all three.
+ * shape. None of them is in the repository.
  *
  * @module
  */

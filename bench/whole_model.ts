@@ -2,6 +2,7 @@
  * Everything about one large model in one process: load, memory, prompt, generation, and a picture where one is named.
  *
  *   deno task bench:whole MODEL [PICTURE] [--threads 2] [--ctx-size 2048]
+ *   deno task bench:whole --shape 1b
  *
  * Reading the files once before puts them into the system's cache. Peak memory: `/usr/bin/time -v` in front.
  *
@@ -10,7 +11,7 @@
 import { describeBytes } from "../cli/figures.ts";
 import { LOAD_OPTIONS, readLoadOptions } from "../cli/load_options.ts";
 import { Options } from "../cli/options.ts";
-import { loadModel } from "../mod.ts";
+import { loadModel, SYNTHETIC_SHAPES, syntheticModelSource } from "../mod.ts";
 
 /** Tokens of the prompt, and of each of the runs of generation. */
 const PROMPT = 128;
@@ -28,12 +29,16 @@ function report(what: string, figure: string): void {
 }
 
 if (import.meta.main) {
-  const options = Options.parse(Deno.args, LOAD_OPTIONS);
+  const options = Options.parse(Deno.args, {
+    ...LOAD_OPTIONS,
+    shape: { value: SYNTHETIC_SHAPES.join("|"), help: "random weights of this size in place of MODEL" },
+  });
   const [directory, picture] = options.positionals;
+  const shape = options.choice("shape", SYNTHETIC_SHAPES);
   const load = readLoadOptions(options);
   let stored = 0;
   const begin = performance.now();
-  await using model = await loadModel(directory, {
+  await using model = await loadModel(shape ? syntheticModelSource(shape) : directory, {
     ...load,
     contextSize: load.contextSize ?? 2048,
     onProgress: ({ totalBytes }) => stored = totalBytes,

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Completion, GenerateRequest, Model, PictureAttention } from "../mod.ts";
+import type { Completion, GenerateRequest, Model, PictureAttention, Sequence } from "../mod.ts";
+import { describeInteger } from "./figures.ts";
 
 /** Tokens per second; `null` where there were too few tokens to tell. */
 export interface Speed {
@@ -61,6 +62,24 @@ export async function answer(
     generationTokensPerSecond: rate(completionTokens - 1, last - first),
   };
   return { ...completion, speed };
+}
+
+/** Why an answer is not whole, in one line; `undefined` where it ended by itself. */
+export function describeCut(
+  { finishReason, tokenIds }: Completion,
+  sequence: Sequence,
+  { info: { contextSize } }: Model,
+): string | undefined {
+  const count = describeInteger(tokenIds.length);
+  if (finishReason === "loop") {
+    return `the answer was ended after ${count} tokens, as it went round in circles; --max-tokens N lets it go on\n`;
+  }
+  if (finishReason === "stop") return undefined;
+  if (sequence.length < contextSize) {
+    return `the answer was cut after ${count} tokens; --max-tokens N allows more\n`;
+  }
+  const size = describeInteger(contextSize);
+  return `the answer was cut, as the context is full: ${size} of ${size} tokens; --context-shift goes on\n`;
 }
 
 /** One line of statistics. */

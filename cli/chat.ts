@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type Completion,
   decodeImage,
   type GenerateRequest,
   type LoadedConversation,
@@ -13,7 +14,9 @@ import {
   saveConversation,
   type Sequence,
 } from "../mod.ts";
-import { answer, describeAnswer } from "./answer.ts";
+import { answer, describeAnswer, describeCut } from "./answer.ts";
+import { AnswerPrinter } from "./answer_printer.ts";
+import type { ChatHistory } from "./chat_history.ts";
 import { userMessage, withUserMessage } from "./conversation.ts";
 import { describeInteger } from "./figures.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
@@ -21,7 +24,7 @@ import { LineEditor } from "./line_editor.ts";
 import { isGranted } from "./model_access.ts";
 import { namePictures, readPicture } from "./picture.ts";
 import { PromptBars } from "./prompt_bars.ts";
-import { note, print } from "./terminal.ts";
+import { note } from "./terminal.ts";
 
 /** How to chat. */
 export interface ChatSettings {
@@ -29,12 +32,16 @@ export interface ChatSettings {
   /** Without the chat template: each line is continued by itself. */
   isRaw: boolean;
   isVerbose: boolean;
+  /** Whether lines are broken between words, on a terminal. */
+  isWrapped: boolean;
   /** Sampling, limits and stop strings of every answer. */
   request: GenerateRequest;
   /** Shown with the first message. */
   pictures: Uint8Array[];
   /** What to go on with. */
   state?: LoadedConversation;
+  /** What was typed before. */
+  history: ChatHistory;
   /** Where to save the conversation when the user leaves. */
   savePath?: string;
 }
@@ -58,7 +65,7 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
   const { state, savePath } = settings;
   if (state) await sequence.restore(state.snapshot, state.path);
   const conversation = new Conversation(model, sequence, settings);
-  using editor = new LineEditor();
+  using editor = new LineEditor(settings.history);
   note("/help lists the commands.\n");
   while (true) {
     const text = (await editor.read("> ", termination.signal))?.trim();
@@ -68,20 +75,30 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
     if (text === "/help") note(CHAT_HELP);
     else if (text === "/reset") conversation.reset();
     else if (command === "system" && argument) conversation.reset(argument);
-    else if (command === "image" && argument) await conversation.showPicture(pathFrom(argument));
-    // With more text after the word it may well be a message: "/tmp is full".
+    else if (command === "image" && argument) {
+      const path = await pathFrom(argument, editor);
+      await ask({ name: "read", path }, editor);
+      await conversation.showPicture(path);
+    } // With more text after the word it may well be a message: "/tmp is full".
     else if (command && !argument) note(`unknown command ${text}; /help lists them\n`);
     else await conversation.say(text, termination.signal);
   }
   if (savePath !== undefined) await conversation.save(savePath);
 }
 
+/** Lets the runtime ask for a permission that what the user has written needs; whoever needs it says that it was refused. */
+async function ask(permission: Deno.PermissionDescriptor, editor: LineEditor): Promise<boolean> {
+  return isGranted(permission) ||
+    (await editor.lend(() => Deno.permissions.request(permission))).state === "granted";
+}
+
 /** A path as it was typed or dropped on the terminal: in quotes, with escaped spaces, or from the home folder. */
-function pathFrom(written: string): string {
+async function pathFrom(written: string, editor: LineEditor): Promise<string> {
   const [, quoted] = /^(?:"(.*)"|'(.*)')$/.exec(written)?.filter((part) => part !== undefined) ?? [];
-  const path = quoted ?? written.replace(/\\(.)/g, "$1");
-  const mayAsk = isGranted({ name: "env", variable: "HOME" });
-  return path.startsWith("~/") && mayAsk ? `${Deno.env.get("HOME") ?? "~"}${path.slice(1)}` : path;
+  const isEscaped = quoted === undefined && Deno.build.os !== "windows";
+  const path = isEscaped ? written.replace(/\\(.)/g, "$1") : quoted ?? written;
+  if (!path.startsWith("~/") || !await ask({ name: "env", variable: "HOME" }, editor)) return path;
+  return `${Deno.env.get("HOME") ?? "~"}${path.slice(1)}`;
 }
 
 /** What was said, in messages and in the sequence that has seen them. */
@@ -164,6 +181,7 @@ class Conversation {
     using interruption = new Interruption("SIGINT");
     using bars = new PromptBars();
     const said: string[] = [];
+    const printer = new AnswerPrinter(this.#settings.isWrapped);
     try {
       const timed = await answer(
         this.#model,
@@ -178,24 +196,17 @@ class Conversation {
           onText: async (piece) => {
             bars[Symbol.dispose]();
             said.push(piece);
-            await print(piece);
+            await printer.push(piece);
           },
         },
       );
-      await print("\n");
+      await printer.end();
       if (this.#settings.isVerbose) note(describeAnswer(timed) + "\n");
-      this.#noteFullContext();
-      if (timed.finishReason === "length" && this.#sequence.length < this.#model.info.contextSize) {
-        note(
-          `the answer was cut after ${
-            describeInteger(timed.tokenIds.length)
-          } tokens; --max-tokens N allows more\n`,
-        );
-      }
+      note(this.#describeEnd(timed));
     } catch (error) {
       const isStopped = error instanceof Interrupted && error.signalName === "SIGINT";
       if (!isStopped && !(error instanceof RemoraError)) throw error;
-      if (isStopped || said.length > 0) await print("\n");
+      if (isStopped || said.length > 0) await printer.end();
       if (error instanceof RemoraError) note(this.#describeRefusal(error));
       if (!isStopped || said.length === 0) {
         this.#messages = before;
@@ -206,12 +217,13 @@ class Conversation {
     this.#messages.push({ role: "assistant", content: said.join("") });
   }
 
-  #noteFullContext(): void {
+  /** What is to say after an answer: that it is not whole, or that there is no room for another. */
+  #describeEnd(completion: Completion): string {
     const { contextSize } = this.#model.info;
-    if (this.#settings.request.contextShift) return;
-    if (this.#sequence.length < contextSize) return;
+    const isFull = this.#sequence.length >= contextSize && !this.#settings.request.contextShift;
     const size = describeInteger(contextSize);
-    note(`the context is full: ${size} of ${size} tokens; /reset forgets the conversation\n`);
+    const full = `the context is full: ${size} of ${size} tokens; /reset forgets the conversation\n`;
+    return isFull ? full : describeCut(completion, this.#sequence, this.#model) ?? "";
   }
 
   #describeRefusal(error: RemoraError): string {

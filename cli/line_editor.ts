@@ -6,9 +6,10 @@
  *
  * @module
  */
+import type { ChatHistory } from "./chat_history.ts";
 import { type Key, KeyDecoder, type Press } from "./keys.ts";
 import { enter } from "./message_lines.ts";
-import { note } from "./terminal.ts";
+import { note, terminalWidth } from "./terminal.ts";
 import { after, before, layOut } from "./text_layout.ts";
 
 const CONTINUATION_PROMPT = "… ";
@@ -24,7 +25,7 @@ type Outcome = "entered" | "discarded" | "left";
  */
 export class LineEditor implements Disposable {
   readonly #keys = new KeyDecoder();
-  readonly #history: string[] = [];
+  readonly #history: ChatHistory;
   #waiting: Press[] = [];
   /** A read that has not ended; only one may be under way. */
   #reading?: Promise<Uint8Array | undefined>;
@@ -43,7 +44,8 @@ export class LineEditor implements Disposable {
     this.#draw();
   };
 
-  constructor() {
+  constructor(history: ChatHistory) {
+    this.#history = history;
     this.#enter();
     if (Deno.build.os !== "windows") Deno.addSignalListener("SIGCONT", this.#wake);
   }
@@ -57,7 +59,7 @@ export class LineEditor implements Disposable {
     signal.throwIfAborted();
     this.#prompt = prompt;
     this.#replace("");
-    this.#shown = this.#history.length;
+    this.#shown = this.#history.messages.length;
     this.#row = 0;
     const outcome = await this.#edit(signal);
     if (this.#cursor < this.#text.length) {
@@ -67,12 +69,26 @@ export class LineEditor implements Disposable {
     note("\n");
     if (outcome === "left") return undefined;
     if (outcome === "discarded") return "";
-    if (this.#text.trim() !== "" && this.#text !== this.#history.at(-1)) this.#history.push(this.#text);
+    this.#history.add(this.#text);
     return this.#message;
   }
 
   [Symbol.dispose](): void {
     if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGCONT", this.#wake);
+    this.#leave();
+  }
+
+  /** Hands the terminal to something that reads lines itself, such as the runtime when it asks for a permission. */
+  async lend<T>(borrow: () => Promise<T>): Promise<T> {
+    this.#leave();
+    try {
+      return await borrow();
+    } finally {
+      this.#enter();
+    }
+  }
+
+  #leave(): void {
     note(BRACKETED_PASTE.off);
     Deno.stdin.setRaw(false);
   }
@@ -195,10 +211,11 @@ export class LineEditor implements Disposable {
 
   /** Shows a message of the history; after the last one stands what was typed. */
   #show(index: number): void {
-    if (index < 0 || index > this.#history.length) return;
-    if (this.#shown === this.#history.length) this.#typed = this.#text;
+    const { messages } = this.#history;
+    if (index < 0 || index > messages.length) return;
+    if (this.#shown === messages.length) this.#typed = this.#text;
     this.#shown = index;
-    this.#replace(this.#history[index] ?? this.#typed);
+    this.#replace(messages[index] ?? this.#typed);
   }
 
   #draw(): void {
@@ -207,18 +224,10 @@ export class LineEditor implements Disposable {
       CONTINUATION_PROMPT,
       this.#text,
       this.#cursor,
-      columns(),
+      terminalWidth(),
     );
     const up = (rows: number) => rows > 0 ? `\x1b[${rows}A` : "";
     note(`${up(this.#row)}\r\x1b[J${text}${up(end.row - cursor.row)}\x1b[${cursor.column + 1}G`);
     this.#row = cursor.row;
-  }
-}
-
-function columns(): number {
-  try {
-    return Deno.consoleSize().columns || 80;
-  } catch {
-    return 80;
   }
 }

@@ -8,6 +8,9 @@ import { fileURLToPath } from "node:url";
 import type { Options } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
 
+/** What may be a name on the hub, and a folder too. */
+const HUB_ID = /^\w[\w.-]*\/\w[\w.-]*(@|$)/;
+
 /** A model on the command line. */
 export interface ModelArgument {
   model: string;
@@ -38,7 +41,9 @@ export function checkAccess(model: string, isOffline: boolean): { offline: boole
     }
     return { offline: isOffline };
   }
-  if (url === null || url.protocol === "file:") requireRead(url ? fileURLToPath(url) : model);
+  // What may be a name on the hub the library looks for in both places, and says which permissions are missing.
+  if (url?.protocol === "file:") requireRead(fileURLToPath(url));
+  else if (url === null && !HUB_ID.test(model)) requireRead(model);
   return { offline: isOffline || !isGranted({ name: "net", host: "huggingface.co" }) };
 }
 

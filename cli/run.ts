@@ -18,8 +18,10 @@ import {
   saveConversation,
   type Sequence,
 } from "../mod.ts";
-import { answer, type AnswerListener, describeAnswer } from "./answer.ts";
+import { answer, type AnswerListener, describeAnswer, describeCut } from "./answer.ts";
+import { AnswerPrinter } from "./answer_printer.ts";
 import { chat } from "./chat.ts";
+import { ChatHistory } from "./chat_history.ts";
 import { userMessage, withUserMessage } from "./conversation.ts";
 import { describeBytes } from "./figures.ts";
 import { describeEngine, noteWidth } from "./engine_line.ts";
@@ -43,6 +45,9 @@ import { UsageError } from "./usage_error.ts";
 /** Small models that choose the likeliest token may repeat themselves for ever; longer answers are asked for by name. */
 const MAX_TOKENS_DEFAULT = 4096;
 
+/** Where defaults of sampling come from. */
+const THE_MODELS = "the model's generation_config.json";
+
 export const RUN_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
   prompt: {
@@ -62,25 +67,47 @@ export const RUN_OPTIONS: OptionDefinitions = {
   "max-tokens": {
     short: "n",
     value: "N",
-    help: `tokens to generate at most; default ${MAX_TOKENS_DEFAULT}, or what the context holds`,
+    help:
+      `tokens to generate at most; default: ${MAX_TOKENS_DEFAULT}, or what the context holds, and no end in circles`,
   },
   "context-shift": { help: "go on when the context is full: forget the middle" },
   "load-state": { value: "FILE", help: "go on with a conversation that was saved" },
   "save-state": { value: "FILE", help: "save the conversation at the end" },
   ...LOAD_OPTIONS,
   ...CACHE_OPTIONS,
-  temperature: { value: "X", help: "0: always the likeliest token" },
-  "top-k": { value: "N", help: "keep the N likeliest tokens; 0: all" },
-  "top-p": { value: "X", help: "keep the likeliest tokens that hold this share" },
-  "min-p": { value: "X", help: "drop tokens below this share of the likeliest" },
-  "typical-p": { value: "X", help: "keep the most typical tokens that hold this share" },
-  "repeat-penalty": { value: "X", help: "against tokens that were there; 1: off" },
-  "presence-penalty": { value: "X", help: "against tokens of the answer, -2 to 2" },
-  "frequency-penalty": { value: "X", help: "the same, once per occurrence" },
-  seed: { value: "N", help: "same seed, same answer" },
+  temperature: { value: "X", help: `0: always the likeliest token; default: ${THE_MODELS}, else 0` },
+  "top-k": { value: "N", help: `keep the N likeliest tokens; 0: all; default: ${THE_MODELS}, else 0` },
+  "top-p": {
+    value: "X",
+    help: `keep the likeliest tokens that hold this share; default: ${THE_MODELS}, else 1`,
+  },
+  "min-p": {
+    value: "X",
+    help: `drop tokens below this share of the likeliest; default: ${THE_MODELS}, else 0`,
+  },
+  "typical-p": {
+    value: "X",
+    help: `keep the most typical tokens that hold this share; default: ${THE_MODELS}, else 1`,
+  },
+  "repeat-penalty": {
+    value: "X",
+    help: `against tokens that were there; 1: off; default: ${THE_MODELS}, else 1`,
+  },
+  "presence-penalty": { value: "X", help: "against tokens of the answer, -2 to 2; default: 0" },
+  "frequency-penalty": { value: "X", help: "the same, once per occurrence; default: 0" },
+  seed: { value: "N", help: "same seed, same answer; default: another each time" },
   stop: { value: "TEXT", isRepeatable: true, help: "end before this text (repeatable)" },
-  "prompt-lookup": { value: "N", help: "guess up to N tokens at once from the text so far; same answer" },
+  "prompt-lookup": {
+    value: "N",
+    help: "guess up to N tokens at once from the text so far; same answer; default: 0",
+  },
   logprobs: { value: "N", help: "with --json: the N likeliest tokens at each place" },
+  history: {
+    value: "FILE",
+    help: "keep what is typed into chats in FILE; default: ~/.local/state/remora/history",
+  },
+  "no-history": { help: "keep nothing of it; nor is anything kept without the permission to write" },
+  "no-wrap": { help: "on a terminal: do not break lines between words" },
   verbose: { help: "statistics on stderr" },
   ...COMMON_OPTIONS,
 };
@@ -104,6 +131,8 @@ interface RunSettings {
   isRaw: boolean;
   isJson: boolean;
   isVerbose: boolean;
+  /** Whether lines are broken between words, on a terminal. */
+  isWrapped: boolean;
   load: LoadOptions;
   request: GenerateRequest;
   imagePaths: string[];
@@ -115,6 +144,8 @@ interface RunSettings {
   state?: LoadedConversation;
   /** Where to save the conversation. */
   savePath?: string;
+  /** Where to keep what is typed into chats; `false`: nowhere. */
+  history?: string | false;
 }
 
 /** A loaded model and the seconds it took. */
@@ -145,7 +176,8 @@ export async function run(args: string[]): Promise<void> {
   if (isRaw && (state || savePath !== undefined)) {
     throw new UsageError("Cannot keep the state of a chat: expected the chat template, found none");
   }
-  await chat(model, { ...settings, isRaw });
+  const history = settings.history === false ? ChatHistory.ofThisChat() : ChatHistory.open(settings.history);
+  await chat(model, { ...settings, isRaw, history });
 }
 
 async function readSettings(options: Options, signal: AbortSignal): Promise<RunSettings> {
@@ -158,12 +190,14 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
     isRaw,
     isJson,
     isVerbose: options.flag("verbose"),
+    isWrapped: !options.flag("no-wrap"),
     load: { ...readLoadOptions(options), ...readCacheOptions(options) },
     request: readRequest(options),
     imagePaths: options.list("image"),
     pictures: [],
     attentionPath: options.text("show-attention"),
     savePath: options.text("save-state"),
+    history: options.flag("no-history") ? false : options.text("history"),
   };
   if (settings.request.logprobs !== undefined && !isJson) {
     throw new UsageError("Cannot use --logprobs: expected --json beside it, found none");
@@ -215,8 +249,10 @@ async function readPrompt(options: Options, rest: readonly string[], signal: Abo
 }
 
 function readRequest(options: Options): GenerateRequest {
+  const maxTokens = options.integer("max-tokens", { from: 0 });
   return {
-    maxTokens: options.integer("max-tokens", { from: 0 }) ?? MAX_TOKENS_DEFAULT,
+    maxTokens: maxTokens ?? MAX_TOKENS_DEFAULT,
+    loopGuard: maxTokens === undefined,
     contextShift: options.flag("context-shift"),
     temperature: options.number("temperature", { from: 0 }),
     topK: options.integer("top-k", { from: 0 }),
@@ -287,10 +323,11 @@ async function runOnce(
     signal,
   };
   const looked = new AttentionSum();
+  const printer = new AnswerPrinter(settings.isWrapped);
   const listener: AnswerListener = {
     async onText(text) {
       bars[Symbol.dispose]();
-      if (!isJson) await print(text);
+      if (!isJson) await printer.push(text);
     },
     onAttention: ([map]) => map && looked.add(map),
   };
@@ -301,10 +338,11 @@ async function runOnce(
   const timing = { loadSeconds, ...speed };
   const { seed } = request;
   const result = { model: settings.model, ...completion, ...(seed !== undefined && { seed }), timing };
-  await print(isJson ? JSON.stringify(result) + "\n" : "\n");
-  if (completion.tokenIds.length === MAX_TOKENS_DEFAULT && completion.finishReason === "length") {
-    note(`the answer was cut after ${MAX_TOKENS_DEFAULT} tokens; --max-tokens N allows more\n`);
-  }
+  if (isJson) await print(JSON.stringify(result) + "\n");
+  else await printer.end();
+  const cut = describeCut(timed, sequence, model);
+  // Whoever has said how long it may be knows.
+  if (cut && request.loopGuard) note(cut);
   await writeAttention(settings, looked);
   if (savePath !== undefined) await save(savePath, sequence, request.messages, timed);
   if (isVerbose) note(`${describeAnswer(timed)}; memory ${describeBytes(Deno.memoryUsage().rss)}\n`);
@@ -346,7 +384,7 @@ async function save(
 ): Promise<void> {
   const answer: Message[] = tokenIds.length > 0 ? [{ role: "assistant", content: text }] : [];
   // The sequence has not seen the last token; one that ended the answer is no part of it.
-  const last = finishReason === "length" ? tokenIds.slice(-1) : [];
+  const last = finishReason === "stop" ? [] : tokenIds.slice(-1);
   const state = { messages: asked && [...asked, ...answer], tokenIds: [...sequence.tokenIds, ...last] };
   await saveConversation(path, state, sequence);
 }

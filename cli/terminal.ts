@@ -98,7 +98,8 @@ export function drawBar(label: string, share: number, width: number): string {
   return `${label} ${percent}`.length < width ? `${label} ${percent}` : percent.trim().slice(0, width - 1);
 }
 
-function terminalWidth(): number {
+/** Columns of the terminal; windows change. */
+export function terminalWidth(): number {
   try {
     return Deno.consoleSize().columns || 80;
   } catch {

@@ -4,7 +4,8 @@
  * @module
  */
 
-const segmenter = new Intl.Segmenter();
+/** Cuts text into characters as they are read. */
+export const segmenter = new Intl.Segmenter();
 /** Characters that take two columns: East Asian ones (UAX #11) and pictures. */
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f900}-\u{1faff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
@@ -25,7 +26,7 @@ export interface Layout {
 }
 
 /** Columns of one character as it is read. */
-function widthOf(character: string): number {
+export function widthOf(character: string): number {
   if (/^[ -~]$/.test(character)) return 1;
   if (/^\p{M}+$/u.test(character)) return 0;
   return WIDE.test(character) ? 2 : 1;

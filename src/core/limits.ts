@@ -118,3 +118,6 @@ export const CMYK_PIXELS_MAX = 1 << 24;
  * a small file with thousands would keep a decoder busy for minutes.
  */
 export const JPEG_SCANS_MAX = 100;
+
+/** Bytes of a text in a PNG file, unpacked; Pillow's limit. XMP packets have kilobytes. */
+export const PNG_TEXT_BYTES_MAX = 1 << 20;

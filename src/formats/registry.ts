@@ -8,11 +8,11 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
+import { autoRoundMethod } from "./auto_round.ts";
 import { awqMethod } from "./awq/awq.ts";
 import type { Checkpoint } from "./containers/checkpoint.ts";
 import { elementCount, type TensorEntry } from "./containers/safetensors.ts";
 import { readDense } from "./dense.ts";
-import { autoRoundMethod } from "./gptq/auto_round.ts";
 import { gptqMethod } from "./gptq/config.ts";
 import type { Fields } from "./fields.ts";
 import { moduleQuantization, type QuantizationConfig, type QuantizationMethod } from "./quantization.ts";

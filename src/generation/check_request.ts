@@ -17,6 +17,7 @@ const KEYS: Readonly<Record<keyof GenerateRequest, true>> = {
   jsonSchema: true,
   logitBias: true,
   logprobs: true,
+  loopGuard: true,
   maxTokens: true,
   messages: true,
   minP: true,

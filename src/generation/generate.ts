@@ -12,6 +12,7 @@ import { StopStrings } from "../text/stop_strings.ts";
 import { StreamDecoder } from "../text/stream_decoder.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { stopTexts } from "./check_request.ts";
+import { LoopGuard } from "./loop_guard.ts";
 import type { FinishReason, GenerateChunk, GenerateRequest, TokenLogprobs } from "./requests.ts";
 import { type NextToken, TokenFeed } from "./token_feed.ts";
 
@@ -62,6 +63,7 @@ export async function* generate(
   const shift = contextShift ? shiftOf(context) : undefined;
   const { promptIds, images } = shift ? shortened(context, shift) : context;
   const history = [...promptIds];
+  const guard = request.loopGuard ? new LoopGuard() : undefined;
   const options = { signal, attention: request.attention };
   using feed = new TokenFeed(sequence, {
     ...options,
@@ -104,11 +106,8 @@ export async function* generate(
     const { text, stopped } = stops.push(isEnd ? decoder.flush() : decoder.push(sample.id));
     const isFull = feed.length >= contextSize;
     const isEnough = usage.completionTokens >= maxTokens || (isFull && !shift);
-    const finishReason: FinishReason | undefined = stopped || isEnd
-      ? "stop"
-      : isEnough
-      ? "length"
-      : undefined;
+    const cut: FinishReason | undefined = isEnough ? "length" : guard?.push(sample.id) ? "loop" : undefined;
+    const finishReason = stopped || isEnd ? "stop" : cut;
     const chunk: GenerateChunk = {
       text,
       tokenIds: [sample.id],

@@ -47,6 +47,8 @@ export interface GenerateRequest extends SamplingOptions {
    * longer prompt is refused, and a full context ends the answer.
    */
   contextShift?: boolean;
+  /** End an answer that says the same over and over, as small models do that choose the likeliest token. Default false. */
+  loopGuard?: boolean;
   /** The answer ends before this text, or the first of these; no part of one is ever emitted. */
   stop?: string | string[];
   /** Ends the answer with its reason. */
@@ -64,8 +66,8 @@ export interface GenerateRequest extends SamplingOptions {
   choice?: string[];
 }
 
-/** Why an answer ended: a stop string or end-of-text token, or the limit on tokens or context. */
-export type FinishReason = "stop" | "length";
+/** Why an answer ended: a stop string or end-of-text token, the limit on tokens or context, or `loopGuard`. */
+export type FinishReason = "stop" | "length" | "loop";
 
 /** Log-probability of a generated token and of the likeliest in its place; natural logarithms of the model's own. */
 export interface TokenLogprobs {

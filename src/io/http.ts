@@ -101,6 +101,7 @@ class HttpSource implements ModelSource {
 
   /** Size in bytes, `undefined` if the server says that there is no such file. */
   async #size(name: string): Promise<number | undefined> {
+    const place = placeOf(this.#urlOf(name));
     const head = await this.#fetch(name, "HEAD");
     await head.body?.cancel();
     if (head.status === 404 || head.status === 410) return undefined;
@@ -124,7 +125,7 @@ class HttpSource implements ModelSource {
       throw new RemoraError("FILE_NOT_FOUND", "Cannot fetch", {
         file: name,
         expected: "HTTP 200 with a length, or byte ranges",
-        found: `HTTP ${status}${hint}`,
+        found: `HTTP ${status}${hint} from ${place}`,
       });
     }
   }
@@ -141,7 +142,7 @@ class HttpSource implements ModelSource {
       throw new RemoraError("BAD_FILE", "Cannot fetch", {
         file: name,
         expected: `HTTP 206 with ${promised[0]} (the server must support byte ranges)`,
-        found: `HTTP ${answer.status} with ${range ?? "no Content-Range"}`,
+        found: `HTTP ${answer.status} with ${range ?? "no Content-Range"} from ${placeOf(this.#urlOf(name))}`,
       });
     }
     let filled = 0;
@@ -152,7 +153,7 @@ class HttpSource implements ModelSource {
         filled += chunk.byteLength;
       }
     } catch (cause) {
-      throw this.#failure(name, cause, "BAD_FILE");
+      throw this.#failure(name, this.#urlOf(name), cause, "BAD_FILE");
     }
     if (filled < target.byteLength) throw unequal(`${filled}`);
 
@@ -169,24 +170,41 @@ class HttpSource implements ModelSource {
     const headers = new Headers(this.#options.headers);
     headers.set("accept-encoding", "identity"); // sizes and ranges are those of the file itself
     if (range !== undefined) headers.set("range", range);
-    const url = new URL(name.split("/").map(encodeURIComponent).join("/"), this.#base);
+    const url = this.#urlOf(name);
     try {
       this.#options.signal?.throwIfAborted();
       return await (this.#options.fetch ?? fetch)(url, { method, headers, signal: this.#options.signal });
     } catch (cause) {
-      throw this.#failure(name, cause, "FILE_NOT_FOUND");
+      throw this.#failure(name, url, cause, "FILE_NOT_FOUND");
     }
   }
 
-  #failure(file: string, cause: unknown, code: "BAD_FILE" | "FILE_NOT_FOUND"): unknown {
+  #urlOf(name: string): URL {
+    return new URL(name.split("/").map(encodeURIComponent).join("/"), this.#base);
+  }
+
+  #failure(file: string, url: URL, cause: unknown, code: "BAD_FILE" | "FILE_NOT_FOUND"): unknown {
     if (cause instanceof RemoraError) return cause;
     if (this.#options.signal?.aborted) return this.#options.signal.reason;
     const message = cause instanceof Error ? cause.message : String(cause);
     const denied = cause instanceof Error && cause.name === "NotCapable";
     const host = message.match(/"([^"]+)"/)?.[1] ?? this.#base.host;
-    const found = denied ? `no permission (run with --allow-net=${host})` : message;
-    return new RemoraError(code, "Cannot fetch", { file, found, cause });
+    const found = denied ? `no permission (run with --allow-net=${host})` : reasonOf(cause);
+    const expected = `an answer from ${placeOf(url)}`;
+    return new RemoraError(code, "Cannot fetch", { file, expected, found, cause });
   }
+}
+
+/** A URL without what may be secret in it: a password, a signature. */
+function placeOf({ origin, pathname }: URL): string {
+  return origin + pathname;
+}
+
+/** What is behind an error of `fetch`, which itself says no more than that it failed. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause instanceof Error) return reasonOf(error.cause);
+  return error.message.replace(/^error sending request for url \([^)]*\): /, "");
 }
 
 /** Whether the body is the file's bytes and not a compressed form of them. */

@@ -109,7 +109,7 @@ function open(path: string, allow = path): ReadableFile {
 
 async function replace(path: string, write: (file: WritableFile) => Promise<void>): Promise<void> {
   const partial = `${path}.partial`;
-  const mayRename = isPermitted("write", partial) && isPermitted("read", partial);
+  const mayRename = isPermitted("write", partial) && isPermitted("read", partial) && !isDevice(path);
   try {
     {
       using file = await Deno.open(mayRename ? partial : path, { write: true, create: true, truncate: true });
@@ -124,6 +124,16 @@ async function replace(path: string, write: (file: WritableFile) => Promise<void
     if (mayRename) await Deno.remove(partial).catch(() => {});
     if (!isOfSystem(cause)) throw cause;
     throw new RemoraError("BAD_FILE", "Cannot write", { file: path, found: `${cause}`, cause });
+  }
+}
+
+/** Whether another file must not take its place, as /dev/null's. */
+function isDevice(path: string): boolean {
+  if (!isPermitted("read", path)) return false;
+  try {
+    return !Deno.statSync(path).isFile;
+  } catch {
+    return false;
   }
 }
 

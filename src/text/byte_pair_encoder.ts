@@ -3,11 +3,8 @@
  *
  * @module
  */
+import { WordCache } from "./word_cache.ts";
 
-/** Words in the cache before it is cleared: natural text repeats few words very often. */
-const CACHED_WORDS_MAX = 10_000;
-/** Longest word in the cache, in UTF-16 units, so that the cache stays below a few MB. */
-const CACHED_WORD_LENGTH_MAX = 64;
 /** Merges a tokenizer may have: keys of the queue stay exact doubles. The largest known have about half a million. */
 export const MERGES_MAX = 1 << 21;
 const POSITIONS = 2 ** 32;
@@ -39,7 +36,7 @@ export class BytePairEncoder {
   readonly #merges: Int32Array;
   /** Open addressing with linear probing; rank + 1, or 0 for a free slot. */
   readonly #slots: Int32Array;
-  readonly #cache = new Map<string, number[]>();
+  readonly #cache = new WordCache();
 
   /**
    * @param idOf Id of a token that text may become.
@@ -60,16 +57,7 @@ export class BytePairEncoder {
 
   /** Appends the ids of one word to `ids`. */
   encode(word: string, ids: number[]): void {
-    const known = this.#cache.get(word);
-    if (known !== undefined) {
-      for (const id of known) ids.push(id);
-      return;
-    }
-    const found = this.#encodeAfresh(word);
-    for (const id of found) ids.push(id);
-    if (word.length > CACHED_WORD_LENGTH_MAX) return;
-    if (this.#cache.size >= CACHED_WORDS_MAX) this.#cache.clear();
-    this.#cache.set(word, found);
+    for (const id of this.#cache.get(word, () => this.#encodeAfresh(word))) ids.push(id);
   }
 
   #encodeAfresh(word: string): number[] {

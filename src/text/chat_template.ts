@@ -10,6 +10,7 @@ import { countCharacters, fromJavaScript, NotPlainData } from "./jinja/from_java
 import { TemplateLimitError } from "./jinja/meter.ts";
 import { Template } from "./jinja/template.ts";
 import { MissingFeature, PythonError, RaisedByTemplate } from "./jinja/values.ts";
+import { templateFields } from "./message_fields.ts";
 import type { Message } from "./messages.ts";
 import { strftime } from "./strftime.ts";
 
@@ -197,11 +198,12 @@ function refuseMessage(index: number, expected: string, found: unknown): RemoraE
 function checkMessage(message: Message, index: number): TemplateMessage {
   if (typeof message?.role !== "string") throw refuseMessage(index, "a role", message?.role);
   const { content } = message;
-  if (typeof content === "string") return message as TemplateMessage;
+  const fields = templateFields(message) as TemplateMessage;
+  if (typeof content === "string") return fields;
   // An assistant's turn that only calls tools has no content in OpenAI's shape.
   if (content === undefined || content === null) {
-    if (message.tool_calls === undefined) throw refuseMessage(index, "content", content);
-    return { ...message, content: null };
+    if (fields.tool_calls === undefined) throw refuseMessage(index, "content", content);
+    return fields;
   }
   if (!Array.isArray(content)) {
     throw refuseMessage(index, "content that is a string or a list of parts", typeof content);
@@ -212,7 +214,7 @@ function checkMessage(message: Message, index: number): TemplateMessage {
     if (part?.type === "image") return { type: "image" as const };
     throw refuseMessage(index, "parts of type text or image", part?.type);
   });
-  return { ...message, content: parts };
+  return { ...fields, content: parts };
 }
 
 function longestWhiteSpace(text: string): number {

@@ -24,6 +24,9 @@ export interface Message {
   content: string | ContentPart[];
   /** Who speaks, for templates that tell several of one role apart. */
   name?: string;
-  /** Anything else goes to the chat template as it is, e.g. `tool_calls`. */
+  /**
+   * Anything else goes to the chat template as it is, e.g. `tool_calls`. What the model thought before it answered may be named
+   * `reasoning_content`, `thinking` or `reasoning`.
+   */
   [field: string]: unknown;
 }

@@ -8,6 +8,7 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import { toByteAlphabet } from "./byte_alphabet.ts";
+import { compileCharacterMap } from "./character_map.ts";
 import { translateRegex } from "./regex.ts";
 
 /** Changes a whole stretch of text. */
@@ -24,6 +25,7 @@ const KNOWN = [
   "Sequence",
   "BertNormalizer",
   "ByteLevel",
+  "Precompiled",
 ];
 
 /**
@@ -50,6 +52,8 @@ export function compileNormalizer(config: unknown, file: string): Normalizer {
       return (text) => text === "" ? text : String(step.prepend ?? "") + text;
     case "ByteLevel":
       return toByteAlphabet;
+    case "Precompiled":
+      return compileCharacterMap(step.precompiled_charsmap, file);
     case "BertNormalizer":
       return (text) => normalizeAsBert(text, step);
     case "Sequence": {

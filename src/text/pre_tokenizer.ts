@@ -56,6 +56,8 @@ export function compilePreTokenizer(config: unknown, file: string): PreTokenizer
       return compileSplit(step, file);
     case "Metaspace":
       return compileMetaspace(step);
+    case "WhitespaceSplit":
+      return (text) => text.split(/\p{White_Space}+/u).filter((word) => word !== "");
   }
   throw unsupported(`pre-tokenizer ${String(step.type)}`, file);
 }
@@ -125,7 +127,7 @@ function compileMetaspace(step: Record<string, unknown>): PreTokenizer {
 function unsupported(found: string, file: string, cause?: unknown): RemoraError {
   return new RemoraError("UNSUPPORTED", "Cannot use the tokenizer of", {
     file,
-    expected: "pre-tokenizers Sequence, ByteLevel, Digits, Split or Metaspace",
+    expected: "pre-tokenizers Sequence, ByteLevel, Digits, Split, Metaspace or WhitespaceSplit",
     found,
     cause,
   });

@@ -25,9 +25,10 @@ const encode = (text: string) => encoder.encode(text);
  * Makes a spelling of the `decoder` entry of tokenizer.json: byte-level, or the steps by which converted
  * SentencePiece tokenizers undo theirs.
  *
- * One difference to the `tokenizers` library is intended: bytes of `<0xNN>` tokens are decoded together with
+ * Two differences to the `tokenizers` library are intended. Bytes of `<0xNN>` tokens are decoded together with
  * their neighbours and an invalid run becomes one U+FFFD per ill-formed sequence instead of one per byte, so
- * that decoding piece by piece gives the same text as decoding at once.
+ * that decoding piece by piece gives the same text as decoding at once. And a `Metaspace` decoder takes away the space that encoding
+ * has put in front, not those inside of the first token.
  *
  * @throws {RemoraError} `UNSUPPORTED` for any other decoder.
  */

@@ -1,5 +1,6 @@
 /** `remora run` and `remora show` as a user meets them. */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { enter } from "../../cli/message_lines.ts";
 import { describeLayers } from "../../cli/module_table.ts";
 import { nearestName } from "../../src/core/nearest.ts";
@@ -316,3 +317,44 @@ async function endsBy(signal: Deno.Signal, status: number): Promise<void> {
   assert.equal(stderr, "");
   assert.ok(performance.now() - begin < 2000);
 }
+
+Deno.test("run --help says the default of every number", async () => {
+  const { stdout } = await remora(["run", "--help"]);
+  const numbers = stdout.split("\n").filter((line) => /^ .*--[a-z-]+ [NX] /.test(line));
+  assert.ok(numbers.length >= 12);
+  // Without --logprobs there are none.
+  const silent = numbers.filter((line) => !line.includes("default: ") && !line.includes("--logprobs"));
+  assert.deepEqual(silent, []);
+});
+
+Deno.test("run: an answer that is cut by a default says so, and by what", async () => {
+  const args = ["run", MODEL, "hi", "--raw", "-t", "1", "--temperature", "0"];
+  const full = await remora([...args, "-c", "16"], { allowRead: MODEL });
+  assert.match(full.stderr, /^the answer was cut, as the context is full: 16 of 16 tokens[^\n]*\n$/);
+  const short = await remora([...args, "-n", "2"], { allowRead: MODEL });
+  assert.equal(short.stderr, "", "whoever names a number knows");
+});
+
+Deno.test({
+  name: "run: an answer that goes round in circles is ended and says so (needs ../shared)",
+  ignore: !hasShared,
+  async fn() {
+    const model = sharedPath("models", "SmolLM2-135M-Instruct-GPTQ-Int4");
+    const { stderr } = await remora(["run", model, "The the the the", "--raw"], { allowRead: model });
+    assert.match(stderr, /^the answer was ended after \d+ tokens, as it went round in circles[^\n]*\n$/);
+  },
+});
+
+Deno.test("a name on the hub needs --allow-net alone, and is told what it lacks", async () => {
+  const name = "owner/name-that-is-nowhere";
+  const none = await remora(["show", name]);
+  assert.match(none.stderr, /--allow-net=huggingface\.co.*--allow-read=owner\/name-that-is-nowhere/);
+  const child = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--quiet", "--allow-net=huggingface.co", "cli/main.ts", "show", name],
+    cwd: fileURLToPath(new URL("../..", import.meta.url)),
+    // A proxy that is not there: nothing leaves the machine.
+    env: { HTTPS_PROXY: "http://127.0.0.1:9" },
+  }).output();
+  const stderr = new TextDecoder().decode(child.stderr);
+  assert.match(stderr, /^remora: [^\n]*https:\/\/huggingface\.co\/owner\/name-that-is-nowhere\/[^\n]*\n$/);
+});

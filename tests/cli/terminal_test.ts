@@ -1,79 +1,36 @@
 /**
- * The command line on a terminal, which Python's pty module provides. Only there does the runtime ask for permissions, so
+ * The command line on a terminal (skipped where there is no Python, which provides it). Only there does the runtime ask for permissions, so
  * only there can a test see that it never does.
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { drawBar } from "../../cli/terminal.ts";
 import { goldenPath, hasShared, sharedPath } from "../shared.ts";
+import {
+  hasPython,
+  onTerminal as runOnTerminal,
+  remoraCommand,
+  type Session,
+  type Step,
+} from "./pseudo_terminal.ts";
 
-const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 const MODEL = goldenPath("gptq-v1-sym-g32");
 /** The model in the repository and what it answers, according to transformers. */
 const SCENES = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));
 const REFERENCE = JSON.parse(Deno.readTextFileSync(`${SCENES}/reference/reference.json`)).inputs;
-const ignore = !hasShared || !hasPython();
+const ignore = !hasPython;
 
-/** Starts argv[2:] on a terminal; argv[1] lists [text to wait for, keys to press then]. */
-const DRIVER = `
-import json, os, pty, select, sys, time
-process, terminal = pty.fork()
-if process == 0:
-    os.execvp(sys.argv[2], sys.argv[2:])
-steps, seen, begin, from_here = json.loads(sys.argv[1]), b"", time.time(), 0
-while time.time() - begin < 20:
-    if select.select([terminal], [], [], 0.1)[0]:
-        try:
-            piece = os.read(terminal, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        seen += piece
-    if b"Deno requests" in seen:
-        break
-    if steps and (place := seen.find(steps[0][0].encode(), from_here)) >= 0:
-        from_here = place + len(steps[0][0])
-        os.write(terminal, steps.pop(0)[1].encode())
-else:
-    seen += b" TIMEOUT"
-if b"Deno requests" in seen or seen.endswith(b" TIMEOUT"):
-    os.kill(process, 9)
-code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-print(json.dumps({"code": code, "text": seen.decode(errors="replace")}))
-`;
-
-/** What happened on the terminal. */
-interface Session {
-  code: number;
-  text: string;
-}
-
-function hasPython(): boolean {
-  try {
-    return new Deno.Command("python3", { args: ["-c", "import pty"] }).outputSync().success;
-  } catch {
-    return false;
-  }
-}
-
-async function onTerminal(
+function onTerminal(
   args: string[],
   allowRead: string | undefined,
-  steps: [string, string][],
+  steps: Step[],
   allowWrite?: string,
 ): Promise<Session> {
   const permissions = [
     ...(allowRead === undefined ? [] : [`--allow-read=${allowRead}`]),
     ...(allowWrite === undefined ? [] : [`--allow-write=${allowWrite}`]),
   ];
-  const command = [Deno.execPath(), "run", "--quiet", ...permissions, MAIN, ...args];
-  const { stdout } = await new Deno.Command("python3", {
-    args: ["-c", DRIVER, JSON.stringify(steps), ...command],
-  }).output();
-  const session: Session = JSON.parse(new TextDecoder().decode(stdout));
-  assert.ok(!session.text.includes("Deno requests"), session.text);
-  return session;
+  return runOnTerminal(remoraCommand(args, permissions), { steps });
 }
 
 for (const threads of ["1", "2"]) {
@@ -102,6 +59,7 @@ Deno.test({
       ["> ", "abc"],
       ["abc", "\x03"],
       ["> ", "/reset\r"],
+      ["/reset", ""],
       ["> ", "\x04"],
     ]);
     assert.equal(code, 0, text);
@@ -111,7 +69,7 @@ Deno.test({
 
 Deno.test({
   name: "terminal: Ctrl-C stops an answer and keeps the chat (needs ../shared)",
-  ignore,
+  ignore: ignore || !hasShared,
   async fn() {
     const model = sharedPath("models", "SmolLM2-135M-Instruct-GPTQ-Int4");
     const { code, text } = await onTerminal(["run", model, "--raw"], model, [
@@ -147,6 +105,7 @@ Deno.test({
   async fn() {
     const { code, text } = await onTerminal(["run", MODEL, "-n", "1", "-t", "1"], MODEL, [
       ["> ", "/system Be brief.\r"],
+      ["brief.", ""],
       ["> ", `/image ${MODEL}/nothing.png\r`],
       ["Cannot look at a picture", ""],
       ["> ", "/exit\r"],
@@ -157,7 +116,7 @@ Deno.test({
 
 Deno.test({
   name: "terminal: a chat about pictures, of the command line and shown later",
-  ignore: !hasPython(),
+  ignore,
   async fn() {
     const picture = `${SCENES}/reference/one-tile.png`;
     const { questions: [question], answers: [answer] } = REFERENCE["one-tile"];
@@ -166,11 +125,10 @@ Deno.test({
       [`${answer}`, ""],
       ["> ", `/image ${SCENES}/nothing.png\r`],
       ["no such file", ""],
-      ["> ", "/image /etc/hosts\r"],
-      ["--allow-read=/etc/hosts", ""],
       ["> ", `/image ${SCENES}/config.json\r`],
       ["expected a PNG, JPEG or WebP file", ""],
       ["> ", "/reset\r"],
+      ["/reset", ""],
       ["> ", `/image "${picture}"\r`],
       ["shown with the next message", ""],
       ["> ", `${question}\r`],
@@ -183,7 +141,7 @@ Deno.test({
 
 Deno.test({
   name: "terminal: a chat is saved when it is left, and goes on where it was",
-  ignore: !hasPython(),
+  ignore,
   async fn() {
     const state = Deno.makeTempFileSync();
     const { image, questions, answers } = REFERENCE["tall-chat"];
@@ -211,7 +169,7 @@ Deno.test({
 
 Deno.test({
   name: "terminal: a bar shows how much of a long prompt is read",
-  ignore: !hasPython(),
+  ignore,
   async fn() {
     const prompt = "How many objects are there? ".repeat(100);
     const { code, text } = await onTerminal(["run", SCENES, prompt, "-n", "1"], SCENES, []);

@@ -141,7 +141,9 @@ Deno.test("readQuantizationConfig() tells AutoRound's layouts apart by packing_f
   for (const [keys, expected] of minusOne) {
     strictEqual(addsOne(await read({ ...base, ...keys })), expected, JSON.stringify(keys));
   }
-  for (const format of ["auto_round:auto_awq", "auto_round:fp8", "auto_round:llm_compressor"]) {
+  const awq = await read({ ...base, packing_format: "auto_round:auto_awq" });
+  strictEqual(awq.layout.format, "awq");
+  for (const format of ["auto_round:fp8", "auto_round:llm_compressor"]) {
     await assertRefused(
       () => read({ ...base, packing_format: format }),
       "UNSUPPORTED",

@@ -6,7 +6,13 @@
 import { deepStrictEqual, ok } from "node:assert/strict";
 import { crc32, deflateSync } from "node:zlib";
 import { RemoraError } from "../../src/core/errors.ts";
-import { CMYK_PIXELS_MAX, IMAGE_BYTES_MAX, IMAGE_PIXELS_MAX, IMAGE_SIDE_MAX } from "../../src/core/limits.ts";
+import {
+  CMYK_PIXELS_MAX,
+  IMAGE_BYTES_MAX,
+  IMAGE_PIXELS_MAX,
+  IMAGE_SIDE_MAX,
+  PNG_TEXT_BYTES_MAX,
+} from "../../src/core/limits.ts";
 import { decodeImage } from "../../src/image/decode.ts";
 import { assertRefused, refusalOf } from "../errors.ts";
 import { fixture } from "./fixtures.ts";
@@ -14,7 +20,7 @@ import { randomIntegers } from "./random.ts";
 
 /** A good file of every kind of decoder. */
 const GOOD = ["rgba-16.png", "rgba-interlaced.png", "subsampled.jpg", "progressive.jpg", "cmyk.jpg"]
-  .concat("lossy-alpha.webp", "lossless-alpha.webp", "exif.webp");
+  .concat("lossy-alpha.webp", "lossless-alpha.webp", "exif.webp", "xmp-international.png");
 
 /** Refuses the picture, then decodes a good one of the same decoder. */
 async function assertHarmless(bytes: Uint8Array, good: string, ...words: string[]): Promise<void> {
@@ -118,6 +124,31 @@ Deno.test("headers that claim another size than the data have are refused", asyn
   }
   const canvas = indexOf(fixture("exif.webp"), "VP8X") + 12;
   await assertHarmless(patched("exif.webp", canvas, [200, 0, 0, 200, 0, 0]), "exif.webp");
+});
+
+Deno.test("a text that unpacks to very much, or is damaged, is left out", async () => {
+  const file = fixture("xmp-damaged.png");
+  const without = await decodeImage(fixture("gamma.png")); // the same samples
+  const end = indexOf(file, "IDAT") - 4;
+  const begin = new TextEncoder().encode('tiff:Orientation="6"');
+  const bomb = new Uint8Array(256 << 20);
+  bomb.set(begin);
+  const long = new Uint8Array(PNG_TEXT_BYTES_MAX + 1);
+  long.set(begin);
+  const frame = (keyword: string) => new TextEncoder().encode(keyword);
+  const texts: [string, Uint8Array][] = [
+    ["zTXt", new Uint8Array([...frame("XML:com.adobe.xmp\0\0"), ...deflateSync(bomb)])],
+    ["zTXt", new Uint8Array([...frame("XML:com.adobe.xmp\0\0"), ...deflateSync(long)])],
+    ["iTXt", new Uint8Array([...frame("XML:com.adobe.xmp\0\x01\0\0\0"), 1, 2, 3])],
+    ["iTXt", frame("XML:com.adobe.xmp\0\x01")],
+    ["tEXt", frame("Raw profile type exif\0no digits")],
+  ];
+  const began = performance.now();
+  for (const [type, payload] of texts) {
+    const parts = [file.subarray(0, 33), chunkOf(type, payload), file.subarray(end)];
+    deepStrictEqual(await decodeImage(new Uint8Array(parts.flatMap((part) => [...part]))), without, type);
+  }
+  ok(performance.now() - began < 2_000);
 });
 
 for (const name of GOOD) {

@@ -171,8 +171,15 @@ Deno.test("httpSource() reports refusals, empty folders and silent hosts", async
   });
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   listener.close();
-  const source = httpSource(new URL(`http://127.0.0.1:${listener.addr.port}/m/`));
-  await assertRefused(() => source.list(), "FILE_NOT_FOUND", ".json");
+  const place = `127.0.0.1:${listener.addr.port}/m/`;
+  const source = httpSource(new URL(`http://user:secret@${place}?token=secret`));
+  const { message } = await assertRefused(
+    () => source.list(),
+    "FILE_NOT_FOUND",
+    `http://${place}config.json`,
+    "onnection refused",
+  );
+  ok(!message.includes("secret"));
 });
 
 Deno.test("httpSource() stops when the signal fires", async () => {

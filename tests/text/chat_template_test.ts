@@ -135,8 +135,8 @@ Deno.test("fields beside role and content reach the template; a turn of tool cal
     tool_calls: [{ name: "f" }],
   }] as unknown as Message[];
   assert.equal(
-    render("{% for m in messages %}{{ m.tool_calls[0].name }}{{ m.content is none }}{% endfor %}", messages),
-    "fTrue",
+    render("{% for m in messages %}{{ m.tool_calls[0].name }}{{ m.content or '-' }}{% endfor %}", messages),
+    "f-",
   );
 });
 

@@ -286,7 +286,7 @@ Deno.test("damaged tokenizers are refused, naming tokenizer.json", () => {
 
 Deno.test("tokenizers of other kinds are refused as unsupported", () => {
   const changes: ((json: TokenizerJson) => unknown)[] = [
-    (json) => json.model.type = "Unigram",
+    (json) => json.model.type = "WordPiece",
     (json) => json.model.end_of_word_suffix = "</w>",
     (json) => json.pre_tokenizer = { type: "BertPreTokenizer" },
     (json) => json.pre_tokenizer = { type: "Split", pattern: { Regex: "(" }, behavior: "Isolated" },

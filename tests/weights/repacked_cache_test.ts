@@ -45,12 +45,12 @@ async function logitsOf(model: Model): Promise<Float32Array> {
   return (await sequence.forward([5, 6, 7, 8, 9, 10, 11], { logits: "all" })).data;
 }
 
-/** A copy of a model's files. */
+/** A copy of a model's files, without repacked weights that somebody has left there. */
 function copyModel(model: string, folder: string): string {
   const copy = `${folder}/model`;
   Deno.mkdirSync(copy);
   for (const { name, isFile } of Deno.readDirSync(model)) {
-    if (isFile) Deno.copyFileSync(`${model}/${name}`, `${copy}/${name}`);
+    if (isFile && name !== "repacked.remora") Deno.copyFileSync(`${model}/${name}`, `${copy}/${name}`);
   }
   return copy;
 }

@@ -68,7 +68,8 @@ function readConfig(fields: Fields): QuantizationConfig {
   };
 }
 
-const awqLayout: PackedLayout = { format: "awq", readLinear };
+/** Also what other tools write under this name. */
+export const awqLayout: PackedLayout = { format: "awq", readLinear };
 
 /** The checked tensors of a module. */
 interface AwqLinear {

@@ -3,17 +3,20 @@
  *
  * @module
  */
-import type { PictureNotes } from "../orientation.ts";
 import { badImage, checkSize } from "../refusal.ts";
 import { crc32 } from "./crc32.ts";
+import { keepText, type StoredTexts } from "./texts.ts";
 
 /** What the chunks say about the picture. */
-export interface PngHeader extends PictureNotes {
+export interface PngHeader {
   width: number;
   height: number;
+  /** The payload of the eXIf chunk. */
+  exif?: Uint8Array;
+  texts: StoredTexts;
   /**
-   * The file without what does not make the picture: profiles and texts, which may be compressed and are a way to ask
-   * for much memory, and the frames of an animation.
+   * The file without what does not make the picture: profiles and texts, which the decoder would unpack to any size, and
+   * the frames of an animation.
    */
   parts: Uint8Array[];
 }
@@ -60,7 +63,7 @@ export function readPngHeader(bytes: Uint8Array): PngHeader {
       throw badImage(`at most ${room + payload.length} more bytes of pixel data`, `${payload.length}`);
     }
     if (type === "eXIf") header.exif = payload;
-    if (type === "iTXt" && isXmp(payload)) header.xmp ??= payload;
+    keepText(header.texts, type, payload);
     if (ESSENTIAL.includes(type)) header.parts.push(bytes.subarray(offset, end));
     if (type === "IEND") return header;
     offset = end;
@@ -77,12 +80,6 @@ function mostDataBytes({ width, height }: PngHeader, payload: Uint8Array): numbe
   return 2 * height * (1 + Math.ceil(width * samples * depth / 8)) + DEFLATE_FRAME_BYTES;
 }
 
-/** A text of this keyword that is not compressed: what it could unpack to is not worth a limit of its own. */
-function isXmp(payload: Uint8Array): boolean {
-  const keyword = "XML:com.adobe.xmp\0\0";
-  return Array.from(keyword).every((character, i) => payload[i] === character.charCodeAt(0));
-}
-
 function readHeader(type: string, payload: Uint8Array, earlier: PngHeader | undefined): PngHeader {
   if (type !== "IHDR") throw badImage("IHDR as the first chunk", type);
   if (earlier !== undefined) throw badImage("one IHDR chunk", "two");
@@ -91,5 +88,5 @@ function readHeader(type: string, payload: Uint8Array, earlier: PngHeader | unde
   const width = view.getUint32(0);
   const height = view.getUint32(4);
   checkSize(width, height);
-  return { width, height, parts: [Uint8Array.from(SIGNATURE)] };
+  return { width, height, texts: new Map(), parts: [Uint8Array.from(SIGNATURE)] };
 }

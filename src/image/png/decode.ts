@@ -8,6 +8,7 @@ import { overWhite, type Pixels } from "../pixels.ts";
 import { badImage } from "../refusal.ts";
 import { pngBinary } from "./binary.js";
 import { readPngHeader } from "./container.ts";
+import { readTexts } from "./texts.ts";
 
 /**
  * The exports used. The package's own glue is not: it keeps one instance for ever, which a panic leaves with its
@@ -25,10 +26,11 @@ interface PngExports {
  *
  * @throws {RemoraError} BAD_IMAGE when the file is damaged, incomplete or too large.
  */
-export function decodePng(bytes: Uint8Array): Pixels {
-  const { width, height, parts, ...notes } = readPngHeader(bytes);
+export async function decodePng(bytes: Uint8Array): Promise<Pixels> {
+  const { width, height, parts, exif, texts } = readPngHeader(bytes);
+  const noted = await readTexts(texts);
   const pixels = { width, height, data: overWhite(decodeRgba(parts, width, height)) };
-  return applyOrientation(pixels, readOrientation(notes));
+  return applyOrientation(pixels, readOrientation({ ...noted, exif: exif ?? noted.exif }));
 }
 
 /** Runs the decoder in an instance of its own; the result is a view of that instance's memory. */

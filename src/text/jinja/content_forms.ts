@@ -10,7 +10,8 @@ export type TemplatePart = { type: "text"; text: string } | { type: "image" };
 /** A message as the template sees it. */
 export interface TemplateMessage {
   role: string;
-  content: string | TemplatePart[] | null;
+  /** Absent where a turn only calls tools. */
+  content?: string | TemplatePart[];
   [field: string]: unknown;
 }
 
@@ -33,9 +34,9 @@ interface Group {
 const COMBINATIONS_MAX = 81;
 
 /** A string as one text part; text parts as a string, joined by line breaks. undefined where there are pictures. */
-export function otherForm(content: TemplateMessage["content"]): TemplateMessage["content"] | undefined {
+export function otherForm(content: TemplateMessage["content"]): TemplateMessage["content"] {
   if (typeof content === "string") return [{ type: "text", text: content }];
-  if (content === null) return undefined;
+  if (content === undefined) return undefined;
   const texts = content.flatMap((part) => part.type === "text" ? [part.text] : []);
   return texts.length === content.length ? texts.join("\n") : undefined;
 }
@@ -57,7 +58,7 @@ export function chooseForms(
 
 class FormSearch {
   readonly #messages: TemplateMessage[];
-  readonly #others: (TemplateMessage["content"] | undefined)[];
+  readonly #others: TemplateMessage["content"][];
   readonly #render: (messages: TemplateMessage[]) => string | undefined;
   readonly #marks: string[];
   readonly #known = new Map<string, Outcome>();
@@ -93,7 +94,7 @@ class FormSearch {
     const prompt = this.#render(this.#messages);
     if (prompt === undefined) return false;
     return this.#messages.every(({ content }) => {
-      if (content === null) return true;
+      if (content === undefined) return true;
       if (typeof content === "string") return prompt.includes(content.trim());
       return content.every((part) =>
         part.type === "image" ||
@@ -216,7 +217,7 @@ class FormSearch {
   #marked(messages: TemplateMessage[]): TemplateMessage[] {
     return messages.map((message, i) => {
       const { content } = message;
-      if (content === null) return message;
+      if (content === undefined) return message;
       if (typeof content === "string") return { ...message, content: content + this.#marks[i] };
       return {
         ...message,
@@ -248,7 +249,7 @@ class FormSearch {
 
   /** Whether a content's whole text is in a prompt, and not as a list. */
   #isTaken(prompt: string, content: TemplateMessage["content"], i: number): boolean {
-    if (content === null) return true;
+    if (content === undefined) return true;
     if (typeof content === "string") return prompt.includes(this.#marks[i]);
     return content.every((part, k) => {
       if (part.type === "image") return !/\{(['"])type\1: ?(['"])image\2\}/.test(prompt);

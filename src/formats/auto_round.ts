@@ -1,19 +1,20 @@
 /**
- * AutoRound's quantisation configs, as far as its files have GPTQ's layout.
+ * AutoRound's quantisation configs. Its files have the layout of GPTQ or of AWQ.
  *
  * @module
  */
-import type { Fields } from "../fields.ts";
+import { awqLayout } from "./awq/awq.ts";
+import type { Fields } from "./fields.ts";
+import { requireWords } from "./gptq/config.ts";
+import { gptqLayout } from "./gptq/linear.ts";
+import { checkSymmetry } from "./gptq/symmetry.ts";
 import {
   type ModuleRule,
   type QuantizationConfig,
   type QuantizationMethod,
   readModuleChange,
   readModuleQuantization,
-} from "../quantization.ts";
-import { requireWords } from "./config.ts";
-import { gptqLayout } from "./linear.ts";
-import { checkSymmetry } from "./symmetry.ts";
+} from "./quantization.ts";
 
 export const autoRoundMethod: QuantizationMethod = {
   names: ["auto-round", "intel/auto-round", "inc"],
@@ -27,20 +28,18 @@ export const autoRoundMethod: QuantizationMethod = {
  */
 function readConfig(fields: Fields): QuantizationConfig {
   const format = fields.string("packing_format", "backend") ?? "auto_round:auto_gptq";
-  const isPlain = /^auto_round(:(exllamav2|triton))?$/.test(format);
-  if (format.includes("awq") || !(format.includes("gptq") || isPlain)) {
-    throw fields.refusal("UNSUPPORTED", "packing_format", "a GPTQ layout", format);
+  const isAwq = format.includes("awq"), isPlain = /^auto_round(:(exllamav2|triton))?$/.test(format);
+  if (!isAwq && !format.includes("gptq") && !isPlain) {
+    throw fields.refusal("UNSUPPORTED", "packing_format", "a GPTQ or AWQ layout", format);
   }
   const dataType = fields.string("data_type") ?? "int";
   if (!dataType.startsWith("int")) throw fields.refusal("UNSUPPORTED", "data_type", "int", dataType);
   requireWords(fields);
-  return {
-    file: fields.file,
-    layout: gptqLayout(!isPlain && !format.includes("gptqmodel")),
-    ...readModuleQuantization(fields),
-    rules: readExtraConfig(fields),
-    check: checkSymmetry,
-  };
+  const config = { file: fields.file, ...readModuleQuantization(fields), rules: readExtraConfig(fields) };
+  // Zero points in AWQ's layout count whatever the config says of symmetry, so there is no claim to check.
+  if (isAwq) return { ...config, layout: awqLayout };
+  const layout = gptqLayout(!isPlain && !format.includes("gptqmodel"));
+  return { ...config, layout, check: checkSymmetry };
 }
 
 /** AutoRound's exceptions: exact names first, then keys with regex characters, found anywhere in the name. */
