@@ -47,8 +47,8 @@ export interface FamilyLayers {
   readonly headNorms: boolean;
   /** Norms also after attention and feed-forward, before the residual is added. */
   readonly outputNorms: boolean;
-  /** What dense linears become. */
-  readonly dense: DenseForm;
+  /** What dense projections of self-attention become. */
+  readonly denseSelfAttention: DenseForm;
 }
 
 /** What a member of the family changes. */
@@ -111,7 +111,7 @@ export function readLlamaFamily(config: ConfigReader, options: FamilyOptions = {
     normOffset,
     headNorms: options.headNorms ?? false,
     outputNorms: options.outputNorms ?? false,
-    dense: options.dense ?? "int8",
+    denseSelfAttention: options.denseSelfAttention ?? "int8",
   };
   const contextSize = config.integer("max_position_embeddings", 1, Number.MAX_SAFE_INTEGER);
   return {
@@ -136,7 +136,7 @@ export function readLlamaFamily(config: ConfigReader, options: FamilyOptions = {
 
 /** The layer of the family. */
 function familyLayer(shared: FamilyLayers, { window, rotary }: LayerPositions): LayerFactory {
-  const { hiddenSize, epsilon, normOffset, headNorms, outputNorms, dense } = shared;
+  const { hiddenSize, epsilon, normOffset, headNorms, outputNorms, denseSelfAttention: dense } = shared;
   const { heads, kvHeads, headSize } = shared.attention;
   return (weights, name) => {
     const norm = (of: string, length = hiddenSize) =>
@@ -182,7 +182,7 @@ function familyLayer(shared: FamilyLayers, { window, rotary }: LayerPositions): 
 
 /** The feed-forward network of a layer of the family. */
 export function takeFeedForward(weights: WeightPlan, name: string, shared: FamilyLayers): GatedFeedForward {
-  const { hiddenSize, intermediateSize, activation, dense } = shared;
+  const { hiddenSize, intermediateSize, activation } = shared;
   return new GatedFeedForward({
     inputs: takeJoinedOrApart(
       weights,
@@ -193,9 +193,8 @@ export function takeFeedForward(weights: WeightPlan, name: string, shared: Famil
         up_proj: intermediateSize,
       },
       hiddenSize,
-      dense,
     ),
-    output: weights.linear(`${name}.mlp.down_proj`, hiddenSize, intermediateSize, { dense }),
+    output: weights.linear(`${name}.mlp.down_proj`, hiddenSize, intermediateSize),
     activation,
   });
 }
@@ -207,7 +206,7 @@ function takeJoinedOrApart(
   joined: string,
   apart: Record<string, number>,
   inputs: number,
-  dense: DenseForm,
+  dense: DenseForm = "int8",
 ): Linear[] {
   const outputs = Object.entries(apart);
   if (weights.has(`${parent}.${joined}`)) {
