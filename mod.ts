@@ -67,7 +67,7 @@ export type { ForwardOptions, ForwardResult } from "./src/sequence/sequence.ts";
 export type { RenderOptions } from "./src/text/chat_template.ts";
 export type { ContentPart, Message } from "./src/text/messages.ts";
 export type { DecodeOptions, EncodeOptions, Tokenizer } from "./src/text/tokenizer.ts";
-export type { CrossAttentionRows, VisionInfo } from "./src/vision/vision_model.ts";
+export type { CrossAttentionRows, FewerTiles, VisionInfo } from "./src/vision/vision_model.ts";
 export type { LoadProgress } from "./src/weights/load.ts";
 export type { DenseStorage, Precision } from "./src/weights/plan.ts";
 export type { ConversationState, LoadedConversation, LoadOptions, Model, ModelInfo, ModelSource, Sequence };

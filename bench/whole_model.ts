@@ -1,7 +1,7 @@
 /**
  * Everything about one large model in one process: load, memory, prompt, generation, and a picture where one is named.
  *
- *   deno task bench:whole MODEL [PICTURE] [--threads 2] [--ctx-size 2048]
+ *   deno task bench:whole MODEL [PICTURE] [--threads 2] [--ctx-size 2048] [--max-tiles N]
  *   deno task bench:whole --shape 1b
  *
  * Reading the files once before puts them into the system's cache. Peak memory: `/usr/bin/time -v` in front.
@@ -31,6 +31,7 @@ function report(what: string, figure: string): void {
 if (import.meta.main) {
   const options = Options.parse(Deno.args, {
     ...LOAD_OPTIONS,
+    "max-tiles": { value: "N", help: "tiles of the picture at most" },
     shape: { value: SYNTHETIC_SHAPES.join("|"), help: "random weights of this size in place of MODEL" },
   });
   const [directory, picture] = options.positionals;
@@ -70,7 +71,10 @@ if (import.meta.main) {
     using sequence = model.createSequence();
     const image = Deno.readFileSync(picture);
     const [token] = model.tokenizer.encode("<|image|>");
-    const taken = await secondsOf(() => sequence.forward([token, ...ids.slice(0, 3)], { images: [image] }));
+    const maxTiles = options.integer("max-tiles", { from: 1 });
+    const taken = await secondsOf(() =>
+      sequence.forward([token, ...ids.slice(0, 3)], { images: [image], maxTiles })
+    );
     report("a picture", `${taken.toFixed(1)} s`);
     const generating = await secondsOf(async () => {
       for (const id of ids.slice(0, GENERATED)) await sequence.forward([id]);

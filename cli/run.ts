@@ -57,6 +57,10 @@ export const RUN_OPTIONS: OptionDefinitions = {
   },
   system: { value: "TEXT", help: "a system message" },
   image: { value: "FILE", isRepeatable: true, help: "a picture to look at (repeatable)" },
+  "max-tiles": {
+    value: "N",
+    help: "tiles of a picture at most: less detail in less time, also of later tokens; default: the model's",
+  },
   "show-attention": { value: "FILE", help: "write a PNG of where in the picture the answer looked" },
   raw: { help: "no chat template: continue the text" },
   "template-var": {
@@ -251,6 +255,7 @@ async function readPrompt(options: Options, rest: readonly string[], signal: Abo
 function readRequest(options: Options): GenerateRequest {
   const maxTokens = options.integer("max-tokens", { from: 0 });
   return {
+    maxTiles: options.integer("max-tiles", { from: 1 }),
     maxTokens: maxTokens ?? MAX_TOKENS_DEFAULT,
     loopGuard: maxTokens === undefined,
     contextShift: options.flag("context-shift"),

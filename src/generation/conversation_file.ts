@@ -7,7 +7,7 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import { imageKey } from "../image/input.ts";
+import { imageKey, readKey } from "../image/input.ts";
 import { isObject } from "../io/read.ts";
 import { openSealed, type SealedKind, sealFile } from "../io/sealed_file.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -59,19 +59,21 @@ export async function writeConversation(
   { messages, tokenIds }: ConversationState,
   sequence: Sequence,
 ): Promise<void> {
-  const named = messages && await Promise.all(messages.map(withNamedPictures));
+  const named = messages &&
+    await Promise.all(messages.map((message) => withNamedPictures(message, sequence)));
   const snapshot = await sequence.snapshot();
   const bytes = sealFile(KIND, { messages: named, tokenIds }, [snapshot], snapshot.length, createHash);
   // deno-lint-ignore require-await -- files are filled asynchronously by contract
   await files.replace(path, async (file) => file.write(bytes));
 }
 
-/** The message with the names of its pictures. */
-async function withNamedPictures(message: Message): Promise<Message> {
+/** The message with the names of its pictures, as the sequence has them: with fewer tiles a picture has another name. */
+async function withNamedPictures(message: Message, { pictureKeys }: Sequence): Promise<Message> {
   if (typeof message.content === "string") return message;
   const content = await Promise.all(message.content.map(async (part): Promise<ContentPart> => {
     if (part.type !== "image" || part.image === undefined) return part;
-    return { type: "image", image: { key: await imageKey(part.image) } };
+    const key = await imageKey(part.image);
+    return { type: "image", image: { key: pictureKeys.find((own) => readKey(own).content === key) ?? key } };
   }));
   return { ...message, content };
 }

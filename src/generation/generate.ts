@@ -81,10 +81,11 @@ export async function* generate(
 
   sequence.truncate(known.tokens);
   using _reserved = sequence.reserve(Math.min(contextSize, promptIds.length + maxTokens));
-  const { onPictureProgress, onPromptProgress } = request;
+  const { onFewerTiles, onPictureProgress, onPromptProgress } = request;
   let result: NextToken = await sequence.forward(promptIds.slice(known.tokens), {
     ...options,
     images: images.slice(known.pictures),
+    onFewerTiles,
     onPictureProgress,
     onPromptProgress,
   });

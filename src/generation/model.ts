@@ -8,7 +8,6 @@ import { cannotSee, type ImageInput } from "../image/input.ts";
 import type { HostEvents } from "../platform/events.ts";
 import type { SamplingOptions } from "../sampling/sampler.ts";
 import type { Engine } from "../sequence/engine.ts";
-import { keyImages } from "../sequence/pictures.ts";
 import { Sequence } from "../sequence/sequence.ts";
 import type { ChatTemplate, RenderOptions } from "../text/chat_template.ts";
 import type { Message } from "../text/messages.ts";
@@ -140,7 +139,7 @@ export class Model implements AsyncDisposable {
       messages: request.messages && withImageParts(request.messages),
     });
     if (placed.images.length > 0 && !pictures) throw cannotSee();
-    const images = await this.#keyed(placed.images);
+    const images = await this.#named(placed.images, request.maxTiles);
     const promptIds = this.#promptIds({ ...request, messages: placed.messages }, images);
     const sequence = request.sequence ?? this.createSequence();
     try {
@@ -205,12 +204,12 @@ export class Model implements AsyncDisposable {
   }
 
   /** The pictures by the names of their contents, with the number of their tokens. */
-  async #keyed(images: readonly ImageInput[]): Promise<PromptImage[]> {
+  async #named(images: readonly ImageInput[], maxTiles?: number): Promise<PromptImage[]> {
     const { pictures } = this.#engine;
     if (!pictures) return [];
-    const keyed = await keyImages(images);
-    const tokens = await pictures.tokensOf(keyed);
-    return keyed.map((image, i) => ({ ...image, tokens: tokens[i] }));
+    const named = await pictures.named(images, maxTiles);
+    const tokens = await pictures.tokensOf(named);
+    return named.map((image, i) => ({ ...image, tokens: tokens[i] }));
   }
 
   /**

@@ -8,6 +8,7 @@ import type { SamplingOptions } from "../sampling/sampler.ts";
 import type { PictureAttention } from "../sequence/attention_map.ts";
 import type { Sequence } from "../sequence/sequence.ts";
 import type { Message } from "../text/messages.ts";
+import type { FewerTiles } from "../vision/vision_model.ts";
 
 /** One of `prompt` and `messages` must be there. */
 export interface GenerateRequest extends SamplingOptions {
@@ -26,7 +27,14 @@ export interface GenerateRequest extends SamplingOptions {
   images?: ImageInput[];
   /** Say with each token where in its pictures the model looked when it chose it. */
   attention?: boolean;
-  /** Told while pictures are looked at: how much of all is done, from 0 to 1. */
+  /**
+   * Tiles of a picture at most, for models that cut pictures into tiles: less detail in less time. Default: the model's. A picture
+   * that has a name keeps the number it was seen with.
+   */
+  maxTiles?: number;
+  /** Told of each picture that is looked at with fewer tiles than it would have without `maxTiles`. */
+  onFewerTiles?(fewer: FewerTiles): void;
+  /** Told while pictures are looked at: how much of all is done, from 0 to 1; as `forward` tells it. */
   onPictureProgress?(share: number): void;
   /** Told while the prompt is read: tokens that are done, of how many; as `forward` tells it. */
   onPromptProgress?(done: number, total: number): void;

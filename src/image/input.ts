@@ -57,6 +57,17 @@ export async function imageKey(image: ImageInput): Promise<string> {
   return `${kind} ${bytes.length} ${digest.toHex()}`;
 }
 
+/** The name of a picture that is seen with so many tiles at most: with fewer than the model's it is another picture. */
+export function withTiles(key: string, maxTiles: number): string {
+  return `${key} tiles ${maxTiles}`;
+}
+
+/** What a name says: the name of the content, and the most tiles if they are fewer than the model's. */
+export function readKey(key: string): { content: string; maxTiles?: number } {
+  const [, content, tiles] = /^(.*) tiles ([1-9]\d*)$/s.exec(key) ?? [];
+  return content === undefined ? { content: key } : { content, maxTiles: Number(tiles) };
+}
+
 /** Whether the picture is given by its name. */
 export function isSeen(image: ImageInput): image is SeenImage {
   return typeof image === "object" && image !== null && "key" in image && typeof image.key === "string";

@@ -7,9 +7,15 @@ import { RemoraError } from "../core/errors.ts";
 import { joinFloats } from "../core/floats.ts";
 import { PICTURE_CACHE_BYTES_MAX } from "../core/limits.ts";
 import { Turns } from "../core/turns.ts";
-import { type ImageInput, imageKey, isSeen } from "../image/input.ts";
+import { type ImageInput, imageKey, isSeen, readKey, withTiles } from "../image/input.ts";
 import type { LayeredKeyValues } from "../models/decoder.ts";
-import type { PictureStates, PreparedPicture, VisionModel, VisionTrace } from "../vision/vision_model.ts";
+import type {
+  FewerTiles,
+  PictureStates,
+  PreparedPicture,
+  VisionModel,
+  VisionTrace,
+} from "../vision/vision_model.ts";
 import { keyValueBytes, KeyValueCache, type KeyValuePlace } from "./key_value_cache.ts";
 
 /** A picture as the decoder sees it. */
@@ -34,6 +40,8 @@ export interface SeeOptions {
   signal?: AbortSignal;
   /** How much of all is done, from 0 to 1. */
   onProgress?: (share: number) => void;
+  /** Told of each picture that is encoded with fewer tiles than it would have. */
+  onFewerTiles?: (fewer: FewerTiles) => void;
   /** Encodes the pictures even if they are known. */
   trace?: VisionTrace;
 }
@@ -72,6 +80,25 @@ export class Pictures {
 
   get place(): KeyValuePlace {
     return this.#parts.place;
+  }
+
+  /**
+   * Names pictures that are seen with at most `maxTiles` tiles; those that are named already keep their names.
+   *
+   * @throws {RemoraError} BAD_ARGUMENT for a number of tiles that cannot be.
+   */
+  async named(images: readonly ImageInput[], maxTiles = Infinity): Promise<KeyedImage[]> {
+    if (maxTiles !== Infinity && !(Number.isInteger(maxTiles) && maxTiles >= 1)) {
+      throw new RemoraError("BAD_ARGUMENT", "Cannot use maxTiles", {
+        expected: "an integer from 1 on",
+        found: `${maxTiles}`,
+      });
+    }
+    const keyed = await keyImages(images);
+    if (maxTiles >= this.model.info.tilesMax) return keyed;
+    return keyed.map((image, i) =>
+      isSeen(images[i]) ? image : { ...image, key: withTiles(image.key, maxTiles) }
+    );
   }
 
   /**
@@ -128,7 +155,7 @@ export class Pictures {
   }
 
   async #take(images: readonly KeyedImage[], options: SeeOptions): Promise<SeenPicture[]> {
-    const { signal, trace, onProgress } = options;
+    const { signal, trace, onProgress, onFewerTiles } = options;
     const taken = new Map<number, SeenPicture>();
     const reserved = new Map<number, ReservedPicture>();
     const keys = images.map(({ key }) => key);
@@ -140,7 +167,10 @@ export class Pictures {
         if (trace && images[i].image === undefined) {
           throw withoutPicture(key, "the picture itself, to trace its encoding");
         }
-        if (!isKnown || trace) reserved.set(i, await this.#reserve(images[i]));
+        if (isKnown && !trace) continue;
+        const own = await this.#reserve(images[i]);
+        reserved.set(i, own);
+        if (own.prepared.fewerTiles) onFewerTiles?.(own.prepared.fewerTiles);
       }
       for (const [i, key] of keys.entries()) {
         const found = reserved.get(i);
@@ -194,7 +224,7 @@ export class Pictures {
   async #prepare({ key, image }: KeyedImage): Promise<PreparedPicture> {
     const prepared = this.#prepared.get(key);
     if (prepared) return prepared;
-    if (image !== undefined) return await this.model.prepare(image);
+    if (image !== undefined) return await this.model.prepare(image, readKey(key).maxTiles);
     throw withoutPicture(key, "one that is in memory");
   }
 

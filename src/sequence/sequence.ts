@@ -8,7 +8,7 @@ import { joinFloats } from "../core/floats.ts";
 import { PICTURE_COUNT_MAX } from "../core/limits.ts";
 import { cannotSee, type ImageInput } from "../image/input.ts";
 import type { Trace } from "../models/decoder.ts";
-import type { VisionTrace } from "../vision/vision_model.ts";
+import type { FewerTiles, VisionTrace } from "../vision/vision_model.ts";
 import { Contents } from "./contents.ts";
 import type { Engine } from "./engine.ts";
 import { KeyValueCache } from "./key_value_cache.ts";
@@ -21,7 +21,17 @@ import { readSnapshot, writeSnapshot } from "./snapshot.ts";
 export interface ForwardOptions {
   /** Pictures, one for each picture token, in the order of these; refused by models that cannot see. */
   images?: ImageInput[];
-  /** Told while pictures are looked at: how much of all is done, from 0 to 1. */
+  /**
+   * Tiles of a picture at most, for models that cut pictures into tiles: less detail in less time. Default: the model's. A picture
+   * that has a name keeps the number it was seen with.
+   */
+  maxTiles?: number;
+  /** Told of each picture that is looked at with fewer tiles than it would have without `maxTiles`. */
+  onFewerTiles?(fewer: FewerTiles): void;
+  /**
+   * Told while pictures are looked at: how much of all is done, from 0 to 1, by the multiplications that it takes. The first time
+   * is 0, the next after a layer of the vision tower.
+   */
   onPictureProgress?(share: number): void;
   /** Told tokens that are done, of how many: after each step of at most 512, and within one as its layers are done. */
   onPromptProgress?(done: number, total: number): void;
@@ -117,7 +127,10 @@ export class Sequence implements Disposable {
       this.#check(tokenIds, logits);
       const positions = this.#checkPictures(tokenIds, images.length);
       this.#cache.reserve(this.length + tokenIds.length);
-      if (images.length > 0) await this.#look(await keyImages(images), positions, options);
+      if (images.length > 0) {
+        const named = await this.#engine.pictures!.named(images, options.maxTiles);
+        await this.#look(named, positions, options);
+      }
       return await this.#append(tokenIds, options);
     });
   }
@@ -300,11 +313,16 @@ export class Sequence implements Disposable {
   async #look(
     images: readonly KeyedImage[],
     positions: readonly number[],
-    { signal, trace, onPictureProgress }: ForwardOptions,
+    { signal, trace, onPictureProgress, onFewerTiles }: ForwardOptions,
   ): Promise<void> {
     const pictures = this.#engine.pictures!;
     const traced: VisionTrace | undefined = trace && { vision: [], projector: [] };
-    const seen = await pictures.see(images, { signal, onProgress: onPictureProgress, trace: traced });
+    const seen = await pictures.see(images, {
+      signal,
+      onProgress: onPictureProgress,
+      onFewerTiles,
+      trace: traced,
+    });
     try {
       this.#contents.place(seen, positions);
     } catch (error) {

@@ -35,6 +35,16 @@ export interface PreparedPicture {
   readonly tokens: number;
   /** Of them those that text may see; they come first. */
   readonly visibleTokens: number;
+  /** Where the caller allows fewer tiles than the picture would have. */
+  readonly fewerTiles?: FewerTiles;
+}
+
+/** A picture that is seen in less detail, as `maxTiles` says. */
+export interface FewerTiles {
+  /** Tiles that it has. */
+  tiles: number;
+  /** Tiles that it would have. */
+  unlimited: number;
 }
 
 /** Some of a picture's states. */
@@ -101,9 +111,10 @@ export interface VisionModel<Prepared extends PreparedPicture = PreparedPicture>
   /**
    * Pixels to what the encoder takes.
    *
+   * @param maxTiles Tiles at most, where that is fewer than the model's; never of a model without tiles.
    * @throws {RemoraError} BAD_IMAGE for a picture that cannot be decoded or prepared.
    */
-  prepare(image: Exclude<ImageInput, SeenImage>): Promise<Prepared>;
+  prepare(image: Exclude<ImageInput, SeenImage>, maxTiles?: number): Promise<Prepared>;
   /**
    * Computes a picture's states. One picture at a time: the caller waits for it before the next.
    *

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { crc32 } from "node:zlib";
 import { drawAttention } from "../../cli/attention_picture.ts";
+import { lookingLabel } from "../../cli/prompt_bars.ts";
 import { decodeImage } from "../../src/image/decode.ts";
 import { caseList, sharedPath } from "../shared.ts";
 import { remora, spawnRemora } from "./remora.ts";
@@ -26,6 +27,24 @@ Deno.test("run --json --image: one object", async () => {
     { allowRead: MODEL },
   );
   assert.equal(JSON.parse(outcome.stdout).text, answer);
+});
+
+Deno.test("run --max-tiles: a picture that is seen with fewer says so", async () => {
+  const args = ["run", MODEL, "How many objects are there?", "--image", pictureOf("wide"), "-t", "1"];
+  const fewer = await remora([...args, "--max-tiles", "2"], { allowRead: MODEL });
+  assert.deepEqual([fewer.code, fewer.stderr], [
+    0,
+    "note: a picture is seen with 2 of its 3 tiles, as --max-tiles says\n",
+  ]);
+  const enough = await remora([...args, "--max-tiles", "3"], { allowRead: MODEL });
+  assert.deepEqual([enough.code, enough.stderr], [0, ""]);
+});
+
+Deno.test("what looking will take is said as soon as a share of it is measured", () => {
+  assert.equal(lookingLabel(0, 1), "Looking");
+  assert.equal(lookingLabel(1 / 40, 4), "Looking, about 3 min left");
+  assert.equal(lookingLabel(0.5, 60), "Looking, about 60 s left");
+  assert.equal(lookingLabel(0.99, 150), "Looking");
 });
 
 Deno.test("run --show-attention writes the picture beside its heat map, with permission only", async () => {

@@ -73,6 +73,7 @@ function read(config: ConfigReader, shapeOf: ShapeOf): ArchitectureConfig {
       new MllamaVision(vision, weights, {
         pictureToken,
         decoderWidth: decoder.hiddenSize,
+        keyValueWidth: 2 * decoder.kvHeads * decoder.headSize,
         crossAttentionLayers: new Set(crossLayers).size,
         settings: await readTileSettings(source, vision),
         crossAttentionRows,

@@ -35,6 +35,8 @@ export interface TileSettings {
 
 /** The tiles of one picture. */
 export interface TiledImage extends PreparedImage {
+  /** Tiles that it would have without a limit of the caller's. */
+  tilesUnlimited: number;
   /** Tiles from top to bottom of the canvas. */
   rows: number;
   /** Tiles from left to right of the canvas. */
@@ -62,16 +64,35 @@ export interface Canvas {
 /**
  * Resizes a picture to the canvas that suits it, pads it with black on the right and at the bottom, normalises it and
  * cuts it into tiles. Any picture fits: the short side of an extremely long one becomes 1 pixel, as in the reference.
+ *
+ * @param limit Tiles at most, of the settings' number.
  */
-export function tileImage(pixels: Pixels, settings: TileSettings): TiledImage {
+export function tileImage(pixels: Pixels, settings: TileSettings, limit = settings.maxTiles): TiledImage {
   const { tileSize, maxTiles } = settings;
   const canvases = supportedCanvases(maxTiles);
-  const canvas = chooseCanvas(pixels, canvases, tileSize);
+  const unlimited = chooseCanvas(pixels, canvases, tileSize);
+  const canvas = tilesOf(unlimited) <= limit
+    ? unlimited
+    : chooseCanvas(pixels, canvases.filter((canvas) => tilesOf(canvas) <= limit), tileSize);
   const { rows, columns } = canvas;
   const { width, height } = fitSize(pixels, canvas, tileSize);
   const pixelValues = cutTiles(resizeBilinear(pixels, width, height), canvas, settings);
   const aspectRatioId = canvases.indexOf(canvas) + 1;
-  return { pixelValues, tileCount: rows * columns, aspectRatioId, rows, columns, width, height };
+  const tilesUnlimited = tilesOf(unlimited);
+  return {
+    pixelValues,
+    tileCount: rows * columns,
+    aspectRatioId,
+    rows,
+    columns,
+    width,
+    height,
+    tilesUnlimited,
+  };
+}
+
+function tilesOf({ rows, columns }: Canvas): number {
+  return rows * columns;
 }
 
 /** All canvases of at most `maxTiles` tiles, in the order that aspect ratio ids count. */
@@ -94,7 +115,7 @@ function chooseCanvas({ width, height }: Pixels, canvases: Canvas[], tileSize: n
   const enlarging = scales.filter((scale) => scale >= 1);
   const scale = enlarging.length > 0 ? Math.min(...enlarging) : Math.max(...scales);
   return canvases.filter((_, i) => scales[i] === scale)
-    .reduce((best, canvas) => canvas.rows * canvas.columns < best.rows * best.columns ? canvas : best);
+    .reduce((best, canvas) => tilesOf(canvas) < tilesOf(best) ? canvas : best);
 }
 
 /** Size of the picture on its canvas: its own, but at least a tile and at most the canvas on its tighter side. */

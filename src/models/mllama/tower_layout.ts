@@ -16,7 +16,7 @@ export interface TowerSizes {
   /** Of a tile: with the class token, and the padding that follows. */
   tileTokens: number;
   padding: number;
-  /** Of a picture. */
+  /** Of a picture with all tiles. */
   tokens: number;
   patchInputs: number;
   stepRows: number;
@@ -39,11 +39,16 @@ export function sizesOf({ hiddenSize, heads, patches, patchSize, tilesMax }: Vis
 /** Where a picture's tokens lie: used tiles without their padding come first, then all the rest. */
 export class TokenPlaces {
   readonly padding: number;
+  /** Tiles that are computed, and their tokens with padding. */
+  readonly tiles: number;
+  readonly tokens: number;
   readonly #sizes: TowerSizes;
   readonly #tileCount: number;
 
-  constructor(sizes: TowerSizes, tileCount: number) {
+  constructor(sizes: TowerSizes, tileCount: number, tiles: number) {
     this.padding = sizes.padding;
+    this.tiles = tiles;
+    this.tokens = tiles * (sizes.tileTokens + sizes.padding);
     this.#sizes = sizes;
     this.#tileCount = tileCount;
   }
@@ -71,7 +76,7 @@ export class TokenPlaces {
   /** All rows in steps of which each is of used tiles or of the rest. */
   *steps(rowsMax: number): Generator<{ first: number; end: number; isUsed: boolean }> {
     for (
-      const [begin, end, isUsed] of [[0, this.used, true], [this.used, this.#sizes.tokens, false]] as const
+      const [begin, end, isUsed] of [[0, this.used, true], [this.used, this.tokens, false]] as const
     ) {
       for (let first = begin; first < end; first += rowsMax) {
         yield { first, end: Math.min(first + rowsMax, end), isUsed };

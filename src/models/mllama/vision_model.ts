@@ -29,12 +29,16 @@ import { VISION_PART, VisionTower } from "./vision_tower.ts";
 interface TiledPicture extends PreparedPicture {
   readonly layout: TileLayout;
   readonly image: PreparedImage;
+  /** Tiles that the tower computes, unused ones included. */
+  readonly tiles: number;
 }
 
 /** What the decoder and the caller say. */
 export interface MllamaVisionOptions {
   pictureToken: number;
   decoderWidth: number;
+  /** Floats of a token's keys and values in one layer. */
+  keyValueWidth: number;
   crossAttentionLayers: number;
   settings: TileSettings;
   crossAttentionRows: CrossAttentionRows;
@@ -84,25 +88,37 @@ export class MllamaVision implements VisionModel<TiledPicture> {
     this.#tower.place(space, precision);
   }
 
-  async prepare(image: Exclude<ImageInput, SeenImage>): Promise<TiledPicture> {
+  async prepare(image: Exclude<ImageInput, SeenImage>, limit = Infinity): Promise<TiledPicture> {
+    const maxTiles = Math.min(limit, this.info.tilesMax);
     if (!(image instanceof Uint8Array) && "pixelValues" in image) {
-      return this.#tiled(image, this.#canvasOf(image));
+      return this.#tiled(image, this.#canvasOf(image, maxTiles), maxTiles);
     }
     const { settings } = this.#options;
-    const tiles = tileImage(await decodeImage(image), settings);
-    const { rows, columns } = tiles;
-    const width = tiles.width / (columns * settings.tileSize);
-    return this.#tiled(tiles, { rows, columns, width, height: tiles.height / (rows * settings.tileSize) });
+    const tiled = tileImage(await decodeImage(image), settings, maxTiles);
+    const { rows, columns, tileCount: tiles, tilesUnlimited: unlimited } = tiled;
+    const width = tiled.width / (columns * settings.tileSize),
+      height = tiled.height / (rows * settings.tileSize);
+    const picture = this.#tiled(tiled, { rows, columns, width, height }, maxTiles);
+    return tiles < unlimited ? { ...picture, fewerTiles: { tiles, unlimited } } : picture;
   }
 
   async *encode(
-    { image, tokens }: TiledPicture,
+    { image, tokens, tiles }: TiledPicture,
     { rowsMax, signal, onProgress, trace }: EncodeOptions,
   ): AsyncGenerator<PictureStates, void, void> {
     const tower = this.#tower;
+    if (trace && tiles < this.info.tilesMax) {
+      throw new RemoraError("BAD_ARGUMENT", "Cannot trace a picture", {
+        expected: `all ${this.info.tilesMax} tiles`,
+        found: `${tiles}`,
+      });
+    }
+    const { layer, states: ofStates } = this.#workOf(image.tileCount, tiles);
+    const total = layer * this.info.layerCount + ofStates * tokens;
     const features = await tower.see(image, {
+      tiles,
       allTiles: this.#seesAllTiles || trace !== undefined,
-      onLayer: (done, total) => onProgress?.(done / total),
+      onLayer: (done) => onProgress?.(layer * done / total),
       pause: async () => {
         await this.#options.events.pause();
         signal?.throwIfAborted();
@@ -113,6 +129,8 @@ export class MllamaVision implements VisionModel<TiledPicture> {
       if (trace) traced.push(states.read());
       const rows = Math.min(states.rows, tokens - start);
       if (rows > 0) yield { start, rows, read: (count) => states.sliceRows(0, count).read() };
+      // By now the decoder has its keys and values.
+      onProgress?.(1 - ofStates * Math.max(0, tokens - start - rows) / total);
       await this.#options.events.pauseWhenDue();
       signal?.throwIfAborted();
     }
@@ -129,9 +147,10 @@ export class MllamaVision implements VisionModel<TiledPicture> {
       Number.isInteger(value) && Number(value) >= 1 && Number(value) <= tilesMax;
     const isShare = (share: unknown) => typeof share === "number" && share > 0 && share <= 1;
     if (!isCount(rows) || !isCount(columns) || !isShare(width) || !isShare(height)) return false;
-    const tiles = rows * columns;
-    return tiles <= tilesMax && visibleTokens === tiles * tileTokens &&
-      tokens === (this.#seesAllTiles ? tilesMax : tiles) * tileTokens;
+    const used = rows * columns, tiles = tokens / tileTokens;
+    // Where unused tiles count they are as many as the caller allowed.
+    return used <= tilesMax && visibleTokens === used * tileTokens &&
+      (this.#seesAllTiles ? isCount(tiles) && tiles >= used : tiles === used);
   }
 
   patchMap(layout: PictureLayout, weights: ArrayLike<number>): PatchMap {
@@ -144,29 +163,41 @@ export class MllamaVision implements VisionModel<TiledPicture> {
     return this.#options.crossAttentionRows === "transformers";
   }
 
-  #tiled(image: PreparedImage, layout: TileLayout): TiledPicture {
-    const { config: { tilesMax }, sizes: { tileTokens } } = this.#tower;
+  #tiled(image: PreparedImage, layout: TileLayout, tiles: number): TiledPicture {
+    const { tileTokens } = this.#tower.sizes;
     const visibleTokens = image.tileCount * tileTokens;
     return {
       image,
+      tiles,
       layout,
       visibleTokens,
-      tokens: this.#seesAllTiles ? tilesMax * tileTokens : visibleTokens,
+      tokens: this.#seesAllTiles ? tiles * tileTokens : visibleTokens,
     };
   }
 
-  /** @throws {RemoraError} BAD_IMAGE when the caller's tiles do not fit the model. */
-  #canvasOf({ pixelValues, tileCount, aspectRatioId }: PreparedImage): TileLayout {
+  /** Multiplications of a layer of the tower, and of what becomes of one state in projector and decoder. */
+  #workOf(tileCount: number, tiles: number): { layer: number; states: number } {
+    const { decoderWidth, keyValueWidth, crossAttentionLayers } = this.#options;
+    const { outputSize } = this.#tower.config;
+    return {
+      layer: this.#tower.layerWork(tileCount, tiles),
+      states: decoderWidth * (outputSize + crossAttentionLayers * keyValueWidth),
+    };
+  }
+
+  /** @throws {RemoraError} BAD_IMAGE when the caller's tiles do not fit the model, or are more than the caller allows. */
+  #canvasOf({ pixelValues, tileCount, aspectRatioId }: PreparedImage, maxTiles: number): TileLayout {
     const { imageSize, tilesMax } = this.#tower.config;
     const canvas = supportedCanvases(tilesMax)[aspectRatioId - 1];
     const tileFloats = CHANNELS * imageSize ** 2;
     // Reference processors fill unused tiles with zeros; they may be left out.
     const fits = canvas !== undefined && canvas.rows * canvas.columns === tileCount &&
+      tileCount <= maxTiles &&
       [tileCount, tilesMax].some((tiles) => pixelValues.length === tiles * tileFloats);
     if (fits && pixelValues instanceof Float32Array) return { ...canvas, width: 1, height: 1 };
     throw new RemoraError("BAD_IMAGE", "Cannot use the prepared picture", {
       expected:
-        `tiles of ${CHANNELS} × ${imageSize} × ${imageSize} floats in a layout of at most ${tilesMax}`,
+        `tiles of ${CHANNELS} × ${imageSize} × ${imageSize} floats in a layout of at most ${maxTiles}`,
       found: `${pixelValues.length} floats, tileCount ${tileCount}, aspectRatioId ${aspectRatioId}`,
     });
   }

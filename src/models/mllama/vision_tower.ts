@@ -1,7 +1,8 @@
 /**
  * The vision tower of Llama 3.2 Vision: a picture's tiles → features of every token → states for the decoder.
  *
- * A picture always has `tilesMax` tiles; unused ones are black and take part, as the reference computes them. Tokens are kept
+ * A picture has `tilesMax` tiles, or as many as the caller allows; unused ones are black and take part, as the reference computes
+ * them. Tokens are kept
  * with those of used tiles first, then all the rest (padding, unused tiles): attention knows no order, and what each row may
  * see is a prefix then. Rows of used tiles see all tokens; the rest see the tokens of used tiles only (the reference masks
  * pairs of padding).
@@ -60,10 +61,12 @@ interface TowerBuffers {
 
 /** How to look. */
 export interface SeeOptions {
+  /** Tiles that are computed, unused ones included. */
+  tiles: number;
   /** Keep the features of unused tiles too. */
   allTiles: boolean;
-  /** Told after each layer how many of all are done. */
-  onLayer?(done: number, total: number): void;
+  /** Told after each layer how many are done. */
+  onLayer?(done: number): void;
   /** Awaited before each step of a layer, which takes half a minute in a large tower on a small machine. */
   pause(): Promise<void>;
 }
@@ -169,28 +172,38 @@ export class VisionTower {
    *
    * @returns f32 [tiles · tokens of a tile, outputSize].
    */
-  async see(picture: PreparedImage, { allTiles, onLayer, pause }: SeeOptions): Promise<Matrix> {
-    const { layers, globalLayers, intermediateLayers, tilesMax } = this.config;
-    const { hidden } = this.#placed;
-    const places = new TokenPlaces(this.sizes, picture.tileCount);
-    const tiles = allTiles ? tilesMax : picture.tileCount;
-    const total = layers + globalLayers;
+  async see(
+    picture: PreparedImage,
+    { tiles: computed, allTiles, onLayer, pause }: SeeOptions,
+  ): Promise<Matrix> {
+    const { layers, intermediateLayers } = this.config;
+    const places = new TokenPlaces(this.sizes, picture.tileCount, computed);
+    const hidden = this.#placed.hidden.sliceRows(0, places.tokens);
+    const tiles = allTiles ? computed : picture.tileCount;
 
     this.#embed(picture, places);
-    onLayer?.(0, total);
+    onLayer?.(0);
     for (const [index, layer] of this.#layers.entries()) {
       const place = intermediateLayers.indexOf(index);
       if (place >= 0) this.#keepIntermediate(places, tiles, place);
       await this.#run(layer, places, pause);
-      onLayer?.(index + 1, total);
+      onLayer?.(index + 1);
     }
     layerNorm(hidden, this.#normAfter, OUTER_EPSILON, hidden);
     this.#addTileEmbedding(this.#postTile, picture.aspectRatioId, places, true);
     for (const [index, layer] of this.#globalLayers.entries()) {
       await this.#run(layer, places, pause);
-      onLayer?.(layers + index + 1, total);
+      onLayer?.(layers + index + 1);
     }
     return this.#keepOutput(places, tiles);
+  }
+
+  /** Multiplications of a layer for a picture. */
+  layerWork(tileCount: number, tiles: number): number {
+    const { hiddenSize, intermediateSize } = this.config;
+    const { tokens, used } = new TokenPlaces(this.sizes, tileCount, tiles);
+    const seen = used * tokens + (tokens - used) * used;
+    return 2 * hiddenSize * (tokens * (2 * hiddenSize + intermediateSize) + seen);
   }
 
   /** States for the decoder, in steps of at most `rowsMax` rows, each valid until the next. */
@@ -217,7 +230,7 @@ export class VisionTower {
     const gate = gateFactor(this.#positionGate);
     const rowsOf = (array: StoredArray, begin: number, rows: number) =>
       arrayRows(hidden.space, array, begin, rows, hiddenSize);
-    for (let tile = 0; tile < tilesMax; tile++) {
+    for (let tile = 0; tile < places.tiles; tile++) {
       const first = places.rowOf(tile);
       const tokens = hidden.sliceRows(first, first + tileTokens);
       addScaled(tokens.sliceRows(0, 1), rowsOf(this.#classEmbedding, 0, 1));
@@ -261,7 +274,7 @@ export class VisionTower {
       const one = arrayRows(hidden.space, embedding, begin, rows, hiddenSize, true);
       addScaled(hidden.sliceRows(first, first + rows), one, factor);
     };
-    for (let tile = 0; tile < tilesMax; tile++) {
+    for (let tile = 0; tile < places.tiles; tile++) {
       const first = places.rowOf(tile);
       if (toAllTokens) {
         add(tile, first, tileTokens);
@@ -272,7 +285,8 @@ export class VisionTower {
 
   async #run(layer: VisionLayer, places: TokenPlaces, pause: () => Promise<void>): Promise<void> {
     const { hidden, keyValues, workspace } = this.#placed;
-    const { tokens, stepRows } = this.sizes;
+    const { stepRows } = this.sizes;
+    const { tokens } = places;
     // All keys first: every row sees tokens that follow it.
     for (let first = 0; first < tokens; first += stepRows) {
       await pause();
