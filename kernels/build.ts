@@ -11,6 +11,7 @@ import { deflateRawSync } from "node:zlib";
 import asc from "npm:assemblyscript@0.28.20/asc";
 import { makeCalls, makeDispatch } from "./generate.ts";
 import { WIDE_MEMORY_PAGES } from "./shared/layout.ts";
+import { attentionText } from "./wide/attention_text.ts";
 import { wideText } from "./wide/text.ts";
 
 const ENTRY = "kernels/assembly/index.ts";
@@ -47,7 +48,7 @@ const WIDE_ENTRY = "wide.ts";
 const WIDE_HEADER = `/**
  * The wide tiles, deflated: they are changed before they are compiled, so they cannot be imported as modules.
  *
- * Made by kernels/build.ts from kernels/wide/text.ts; change that and run \`deno task kernels\`.
+ * Made by kernels/build.ts from kernels/wide; change that and run \`deno task kernels\`.
  *
  * @module
  */
@@ -118,7 +119,7 @@ async function* made(): AsyncGenerator<[path: string, contents: Uint8Array]> {
   for (const variant of VARIANTS) {
     yield [`${TARGET}/${variant.name}.wasm`, await build(ENTRY, variant, 1)];
   }
-  const files = { [WIDE_ENTRY]: wideText() };
+  const files = { [WIDE_ENTRY]: wideText() + attentionText() };
   const packed: string[] = [];
   for (const variant of WIDE_VARIANTS) {
     const binary = await build(WIDE_ENTRY, variant, WIDE_MEMORY_PAGES, files);

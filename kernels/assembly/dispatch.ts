@@ -20,6 +20,7 @@ import { matmulCodesF32, matmulDense } from "./matmul/f32";
 import { ropeTable, rope } from "./attention/rope";
 import { storeKeysValues } from "./attention/store";
 import { attention } from "./attention/attention";
+import { storeBytes, attendBytes } from "./attention/bytes";
 import { attentionWeights } from "./attention/weights";
 import { gptqToMarlin, marlinToGptq, marlinToPanels, marlinPermuteScales, unpackCodes } from "./pack/marlin";
 
@@ -147,24 +148,36 @@ export function execute(rank: i32, size: i32): void {
       );
       break;
     case 29:
+      storeBytes(
+        address(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), address(9), rank,
+        size,
+      );
+      break;
+    case 30:
+      attendBytes(
+        address(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), real(9), count(10),
+        count(11), address(12), address(13), address(14), address(15), rank, size,
+      );
+      break;
+    case 31:
       attentionWeights(
         address(1), address(2), address(3), count(4), count(5), count(6), count(7), count(8), real(9), address(10),
         rank, size,
       );
       break;
-    case 30:
+    case 32:
       gptqToMarlin(address(1), address(2), count(3), count(4), count(5), address(6), rank, size);
       break;
-    case 31:
+    case 33:
       marlinToGptq(address(1), address(2), count(3), count(4), count(5), address(6), rank, size);
       break;
-    case 32:
+    case 34:
       marlinToPanels(address(1), address(2), count(3), count(4), count(5), address(6), rank, size);
       break;
-    case 33:
+    case 35:
       marlinPermuteScales(address(1), count(2), count(3), address(4), rank, size);
       break;
-    case 34:
+    case 36:
       unpackCodes(address(1), count(2), count(3), count(4), address(5), rank, size);
       break;
     default:

@@ -335,6 +335,34 @@ export interface Attention {
   scratchBytes: number;
 }
 
+/** Arguments of {@linkcode KernelCalls.storeBytes}. */
+export interface StoreBytes {
+  keys: Strided;
+  values: Strided;
+  start: number;
+  rows: number;
+  heads: number;
+  headSize: number;
+  table: number;
+}
+
+/** Arguments of {@linkcode KernelCalls.attendBytes}. */
+export interface AttendBytes {
+  queries: Strided;
+  table: number;
+  counts: number;
+  blocks: number;
+  rows: number;
+  heads: number;
+  headSize: number;
+  scale: number;
+  dot32: boolean;
+  isWide: boolean;
+  output: Strided;
+  scratch: number;
+  scratchBytes: number;
+}
+
 /** Arguments of {@linkcode KernelCalls.attentionWeights}. */
 export interface AttentionWeights {
   query: number;
@@ -797,9 +825,45 @@ export abstract class KernelCalls {
     this.run();
   }
 
+  /** Writes keys and values of consecutive tokens into their blocks, as codes of 7 bits. */
+  storeBytes(call: StoreBytes): void {
+    const i = this.command(29);
+    i[1] = call.keys.address;
+    i[2] = call.keys.stride;
+    i[3] = call.values.address;
+    i[4] = call.values.stride;
+    i[5] = call.start;
+    i[6] = call.rows;
+    i[7] = call.heads;
+    i[8] = call.headSize;
+    i[9] = call.table;
+    this.run();
+  }
+
+  /** Attention in bytes of rows that all see the same tokens: the first counts[b] of each block. */
+  attendBytes(call: AttendBytes): void {
+    const i = this.command(30);
+    i[1] = call.queries.address;
+    i[2] = call.queries.stride;
+    i[3] = call.table;
+    i[4] = call.counts;
+    i[5] = call.blocks;
+    i[6] = call.rows;
+    i[7] = call.heads;
+    i[8] = call.headSize;
+    this.floats[9] = call.scale;
+    i[10] = call.dot32 ? 1 : 0;
+    i[11] = call.isWide ? 1 : 0;
+    i[12] = call.output.address;
+    i[13] = call.output.stride;
+    i[14] = call.scratch;
+    i[15] = call.scratchBytes;
+    this.run();
+  }
+
   /** The weights that one row of queries gives to the keys of blocks. */
   attentionWeights(call: AttentionWeights): void {
-    const i = this.command(29);
+    const i = this.command(31);
     i[1] = call.query;
     i[2] = call.table;
     i[3] = call.counts;
@@ -815,7 +879,7 @@ export abstract class KernelCalls {
 
   /** GPTQ words to Marlin words. */
   gptqToMarlin(call: GptqToMarlin): void {
-    const i = this.command(30);
+    const i = this.command(32);
     i[1] = call.source;
     i[2] = call.order;
     i[3] = call.inputs;
@@ -827,7 +891,7 @@ export abstract class KernelCalls {
 
   /** Marlin words to GPTQ words; `order` is the inverse of the one that gptqToMarlin took. */
   marlinToGptq(call: MarlinToGptq): void {
-    const i = this.command(31);
+    const i = this.command(33);
     i[1] = call.source;
     i[2] = call.order;
     i[3] = call.inputs;
@@ -839,7 +903,7 @@ export abstract class KernelCalls {
 
   /** Marlin words to panels; `order` as in marlinToGptq. */
   marlinToPanels(call: MarlinToPanels): void {
-    const i = this.command(32);
+    const i = this.command(34);
     i[1] = call.source;
     i[2] = call.order;
     i[3] = call.inputs;
@@ -851,7 +915,7 @@ export abstract class KernelCalls {
 
   /** 16-bit scales into Marlin's order, or back. */
   marlinPermuteScales(call: MarlinPermuteScales): void {
-    const i = this.command(33);
+    const i = this.command(35);
     i[1] = call.source;
     i[2] = call.count;
     i[3] = call.isSingle ? 1 : 0;
@@ -861,7 +925,7 @@ export abstract class KernelCalls {
 
   /** The codes of GPTQ words, one a byte. */
   unpackCodes(call: UnpackCodes): void {
-    const i = this.command(34);
+    const i = this.command(36);
     i[1] = call.source;
     i[2] = call.inputs;
     i[3] = call.outputs;

@@ -13,10 +13,10 @@ import {
 } from "../shared/layout.ts";
 import {
   type ActivationForm,
+  type BlockType,
   elementBytes,
   type ElementType,
   isCoded,
-  type KeyValueType,
   type WeightType,
 } from "./types.ts";
 
@@ -94,14 +94,15 @@ export function activationBytes(
 export interface KeyValueForm {
   readonly kvHeads: number;
   readonly headSize: number;
-  readonly keyValueType: KeyValueType;
+  readonly keyValueType: BlockType;
 }
 
 /** Bytes of a block of KV_BLOCK_TOKENS tokens in one layer; see kernels/assembly/attention. */
 export function keyValueBlockBytes({ kvHeads, headSize, keyValueType }: KeyValueForm): number {
   if (keyValueType === "f32") return kvHeads * headSize * KV_BLOCK_TOKENS * 2 * 4;
-  const elements = wholeBlocks(headSize) * KV_BLOCK_TOKENS * 2;
-  return kvHeads * (elements * (keyValueType === "int8" ? 1 : 2) + 2 * KV_BLOCK_TOKENS * 4);
+  const columns = keyValueType === "int7" ? byteColumns(headSize) : wholeBlocks(headSize);
+  const elements = columns * KV_BLOCK_TOKENS * 2;
+  return kvHeads * (elements * (keyValueType === "int16" ? 2 : 1) + 2 * KV_BLOCK_TOKENS * 4);
 }
 
 /**
@@ -111,4 +112,15 @@ export function keyValueBlockBytes({ kvHeads, headSize, keyValueType }: KeyValue
 export function attentionScratchBytes(headSize: number): number {
   const perRow = 4 * (headSize + KV_BLOCK_TOKENS + KV_BLOCK_TOKENS + headSize + 5);
   return ATTENTION_TILES * ATTENTION_ROWS * perRow;
+}
+
+/** Columns of a head as the tiles of attention in bytes take them. */
+function byteColumns(headSize: number): number {
+  return Math.ceil(headSize / 16) * 16;
+}
+
+/** The same for attention in bytes; see kernels/assembly/attention/bytes.ts. */
+export function byteAttentionScratchBytes(headSize: number): number {
+  const perRow = 5 * byteColumns(headSize) + 5 * KV_BLOCK_TOKENS + 7 * 4;
+  return ATTENTION_TILES * ATTENTION_ROWS * perRow + KV_BLOCK_TOKENS * 4;
 }

@@ -31,6 +31,9 @@ export type WeightType = keyof typeof WEIGHT_TYPES;
 export const KEY_VALUE_TYPES = { f32: KIND_F32, int16: KIND_INT16, int8: KIND_INT8 } as const;
 export type KeyValueType = keyof typeof KEY_VALUE_TYPES;
 
+/** Elements of keys and values in blocks: those of the cache, or codes of 7 bits for towers. */
+export type BlockType = KeyValueType | "int7";
+
 /** Activations as integers: of one byte, of 12 bits as a ladder (kernels/assembly/matmul/w4a12.ts), or of 16 bits. */
 export const ACTIVATION_FORMS = {
   byte: FORM_BYTE,

@@ -338,6 +338,30 @@ export const OPERATIONS: readonly Operation[] = [
     outputs: { output: "matrix", scratch: "address", scratchBytes: "bytes" },
   },
   {
+    name: "storeBytes",
+    file: "attention/bytes",
+    about: "Writes keys and values of consecutive tokens into their blocks, as codes of 7 bits.",
+    inputs: { keys: "matrix", values: "matrix" },
+    shapes: { start: "count", rows: "count", heads: "count", headSize: "count" },
+    outputs: { table: "address" },
+  },
+  {
+    name: "attendBytes",
+    file: "attention/bytes",
+    about: "Attention in bytes of rows that all see the same tokens: the first counts[b] of each block.",
+    inputs: { queries: "matrix", table: "address", counts: "address" },
+    shapes: {
+      blocks: "count",
+      rows: "count",
+      heads: "count",
+      headSize: "count",
+      scale: "real",
+      dot32: "flag",
+      isWide: "flag",
+    },
+    outputs: { output: "matrix", scratch: "address", scratchBytes: "bytes" },
+  },
+  {
     name: "attentionWeights",
     file: "attention/weights",
     about: "The weights that one row of queries gives to the keys of blocks.",
@@ -394,7 +418,15 @@ export const OPERATIONS: readonly Operation[] = [
   },
 ];
 
-/** The functions of the wide tiles (kernels/wide/text.ts), which assembly/matmul/wide.ts imports. */
-export const WIDE_FUNCTIONS: readonly string[] = ["bytes4", "bytes7", "bytes32", "words"].flatMap((form) =>
-  [32, 64, 128].map((group) => `${form}Group${group}`)
-);
+/** Columns of a head that one call of the tiles of attention in bytes takes. */
+export const SCORE_COLUMNS = [64, 16] as const;
+
+/** The functions of the wide tiles (kernels/wide), which assembly/matmul/wide.ts and assembly/attention/bytes_tiles.ts import. */
+export const WIDE_FUNCTIONS: readonly string[] = [
+  ...["bytes4", "bytes7", "bytes32", "words"].flatMap((form) =>
+    [32, 64, 128].map((group) => `${form}Group${group}`)
+  ),
+  ...["Pairs", "Fours"].flatMap((form) =>
+    [...SCORE_COLUMNS.map((columns) => `scores${columns}`), "values"].map((tile) => `${tile}${form}`)
+  ),
+];

@@ -38,7 +38,7 @@ const FORMS: readonly Form[] = ["bytes4", "bytes7", "bytes32", "words"];
 const GROUPS = [32, 64, 128] as const;
 
 /** Lines of one function. */
-class TileText {
+export class TileText {
   readonly #lines: string[] = [];
   readonly #locals = new Set<string>();
 
@@ -63,7 +63,7 @@ class TileText {
   }
 }
 
-const load = (place: number) => `v128.load(base, ${place})`;
+export const load = (place: number) => `v128.load(base, ${place})`;
 
 /** The text of the tile of one form and one length of groups. */
 function tileText(form: Form, group: number): string {

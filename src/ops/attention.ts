@@ -3,23 +3,28 @@
  *
  * @module
  */
-import { attentionScratchBytes, keyValueBlockBytes, type KeyValueForm } from "../../kernels/host/sizes.ts";
-import type { KeyValueType } from "../../kernels/host/types.ts";
+import {
+  attentionScratchBytes,
+  byteAttentionScratchBytes,
+  keyValueBlockBytes,
+  type KeyValueForm,
+} from "../../kernels/host/sizes.ts";
+import type { BlockType, KeyValueType } from "../../kernels/host/types.ts";
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import type { Matrix } from "./matrix.ts";
 import type { Workspace } from "./workspace.ts";
 
-export { keyValueBlockBytes, type KeyValueForm, type KeyValueType, KV_BLOCK_TOKENS };
+export { type BlockType, keyValueBlockBytes, type KeyValueForm, type KeyValueType, KV_BLOCK_TOKENS };
 
 /** Keys and values of one layer: a table of blocks. Whoever owns them implements it. */
-export interface KeyValueView {
-  readonly keyValueType: KeyValueType;
+export interface KeyValueView<Type extends BlockType = KeyValueType> {
+  readonly keyValueType: Type;
   /** Address of the block table, u32 [blocks]. */
   readonly table: number;
 }
 
 /** Keys and values of which every row sees the same: the first tokens of each block. */
-export interface CommonKeyValueView extends KeyValueView {
+export interface CommonKeyValueView<Type extends BlockType = KeyValueType> extends KeyValueView<Type> {
   readonly blocks: number;
   /** Address of i32 [blocks]: tokens of each block that are seen. */
   readonly counts: number;
@@ -43,7 +48,9 @@ export interface CausalRows {
 /** Takes from the scratch what attention takes, and gives it back. */
 export function reserveAttention({ scratch, space }: Workspace, headSize: number): void {
   const { top } = scratch;
-  scratch.take(attentionScratchBytes(headSize) * space.threads);
+  scratch.take(
+    Math.max(attentionScratchBytes(headSize), byteAttentionScratchBytes(headSize)) * space.threads,
+  );
   scratch.top = top;
 }
 
@@ -53,19 +60,12 @@ export function storeKeysValues(
   values: Matrix,
   start: number,
   headSize: number,
-  { keyValueType, table }: KeyValueView,
+  { keyValueType, table }: KeyValueView<BlockType>,
 ): void {
   const { kernels, rows, columns } = keys;
-  kernels.storeKeysValues({
-    keys,
-    values,
-    keyValueType,
-    start,
-    rows,
-    heads: columns / headSize,
-    headSize,
-    table,
-  });
+  const call = { keys, values, start, rows, heads: columns / headSize, headSize, table };
+  if (keyValueType === "int7") kernels.storeBytes(call);
+  else kernels.storeKeysValues({ ...call, keyValueType });
 }
 
 /** Attention of queries, f32 [rows, heads · headSize], each to the keys up to its own position; these are stored already. */
@@ -80,15 +80,45 @@ export function attendCausally(
   run(workspace, queries, { ...view, blocks: 0, counts: 0 }, shape, { start, window }, output);
 }
 
-/** Attention of queries that all see the same keys. */
+/** Attention of queries that all see the same keys; of codes of 7 bits every head has its own. */
 export function attendInCommon(
   workspace: Workspace,
   queries: Matrix,
-  view: CommonKeyValueView,
+  view: CommonKeyValueView<BlockType>,
   shape: AttentionShape,
   output: Matrix,
 ): void {
-  run(workspace, queries, view, shape, { start: 0, window: 0 }, output);
+  const { keyValueType } = view;
+  if (keyValueType === "int7") runInBytes(workspace, queries, view, shape, output);
+  else run(workspace, queries, { ...view, keyValueType }, shape, { start: 0, window: 0 }, output);
+}
+
+function runInBytes(
+  { scratch, space }: Workspace,
+  queries: Matrix,
+  { table, blocks, counts }: CommonKeyValueView<BlockType>,
+  { heads, headSize, scale }: AttentionShape,
+  output: Matrix,
+): void {
+  const { top } = scratch, { kernels, rows } = queries;
+  const { dot32, wideScratch } = kernels.form;
+  const scratchBytes = byteAttentionScratchBytes(headSize);
+  kernels.attendBytes({
+    queries,
+    table,
+    counts,
+    blocks,
+    rows,
+    heads,
+    headSize,
+    scale,
+    dot32,
+    isWide: wideScratch > 0,
+    output,
+    scratch: scratch.take(scratchBytes * space.threads),
+    scratchBytes,
+  });
+  scratch.top = top;
 }
 
 function run(

@@ -4,18 +4,18 @@
  * @module
  */
 import {
+  type BlockType,
   type CommonKeyValueView,
   keyValueBlockBytes,
   type KeyValueForm,
-  type KeyValueType,
   type KeyValueView,
   KV_BLOCK_TOKENS,
 } from "./attention.ts";
 import type { Space } from "./space.ts";
 
 /** Blocks with their table, and views of the first tokens. */
-export class KeyValueBlocks implements KeyValueView {
-  readonly keyValueType: KeyValueType;
+export class KeyValueBlocks implements KeyValueView<BlockType> {
+  readonly keyValueType: BlockType;
   readonly #space: Space;
   readonly #blockBytes: number;
   readonly #blocks: number;
@@ -46,7 +46,7 @@ export class KeyValueBlocks implements KeyValueView {
   }
 
   /** The first `tokens` tokens; the view of that number shows them until it is made anew. */
-  view(number: number, tokens: number): CommonKeyValueView {
+  view(number: number, tokens: number): CommonKeyValueView<BlockType> {
     const counts = this.#counts[number], values = blockCounts(tokens);
     this.#space.kernels.memory.wordsAt(counts, values.length).set(values);
     const { keyValueType, table } = this;

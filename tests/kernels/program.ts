@@ -9,6 +9,7 @@ import { keyValueBlockBytes } from "../../kernels/host/sizes.ts";
 import type { ActivationForm, ElementType, KeyValueType } from "../../kernels/host/types.ts";
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import { type Bench, rowsOf, strided } from "./harness.ts";
+import { ByteBlocks } from "./byte_blocks.ts";
 import { Cache, drawSequence } from "./key_value_cache.ts";
 import { drawWeights, packWeights, quantiseRows, rowsOfTiles } from "./problems.ts";
 import { intoGaps, multiplyCodes, PRODUCTS, runProduct } from "./products.ts";
@@ -222,6 +223,11 @@ function runAttention(bench: Bench, begin: number, end: number): RowResults {
     const joined = weights.map((heads) => Float32Array.from(heads.flatMap((head) => [...head])));
     results.set(`attentionWeights() over ${type}`, joined);
   }
+  for (const headSize of [80, 20]) {
+    const shape = { heads: HEADS, kvHeads: HEADS, headSize, window: 0 };
+    const blocks = new ByteBlocks(bench, drawSequence(new Random(4), 2 * KV_BLOCK_TOKENS, shape));
+    results.set(`attendBytes() of ${headSize}`, rowsOf(blocks.attend(begin, end, counts), HEADS * headSize));
+  }
   return results;
 }
 
@@ -359,6 +365,8 @@ function runStores(bench: Bench): WholeResults {
   for (const keyValueType of KEY_VALUES) {
     results.set(`storeKeysValues() of ${keyValueType}`, storedBlocks(bench, keyValueType, floats));
   }
+  const shape = { heads: HEADS, kvHeads: HEADS, headSize: HEAD_SIZE, window: 0 };
+  results.set("storeBytes()", new ByteBlocks(bench, drawSequence(random, 70, shape), [13, 57]).bytes);
   return results;
 }
 

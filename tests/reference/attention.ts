@@ -18,7 +18,10 @@ export interface AttentionProblem {
   /** Tokens a query can look back on, itself included; 0: all. */
   window: number;
   /** Where keys, values and queries are integers: the integer that the largest element of a head becomes. */
-  limits?: Record<"keys" | "values" | "queries", (vector: Float32Array) => number>;
+  limits?: Record<"keys" | "values" | "queries", (vector: Float32Array) => number> & {
+    /** The same for the weights of a block; default: 8,180. */
+    weights?: number;
+  };
 }
 
 /**
@@ -33,7 +36,7 @@ export interface AttentionProblem {
  *
  * Integers (`limits`) are off by half a scale, max |x| / limit, each (and by the rounding of quotient and product, far below a
  * hundredth of it): a score by scale · Σ (|q| + e_q) e_k + e_q |k|, a value by e_v; weights times value scales are integers once
- * more, the largest 8,180 in its block, so a term is off by another 0.51 / 8,180 of the largest p · max |v|.
+ * more, the largest 8,180 (or `limits.weights`) in its block, so a term is off by another 0.51 / 8,180 of the largest p · max |v|.
  */
 export function attentionRow(problem: AttentionProblem, position: number): Bounded {
   const { window } = problem;
@@ -88,7 +91,7 @@ export function attentionOver(
     const relative = 2 * Math.expm1(exponent) + gamma(2 * (count + blocks) + 4);
     const largestOf = (i: number) => largestMagnitude(vectorOf(problem.values, tokens[i], kvHead));
     const largestTerm = limits ? Math.max(...weights.map((weight, i) => weight / total * largestOf(i))) : 0;
-    const weightError = 0.51 / 8180 * largestTerm * count * Math.exp(exponent);
+    const weightError = 0.51 / (limits?.weights ?? 8180) * largestTerm * count * Math.exp(exponent);
     const valueErrors = tokens.map((token) =>
       errorOf(vectorOf(problem.values, token, kvHead), limits?.values)
     );

@@ -6,6 +6,7 @@
 import { tanh } from "../../core/mathematics.ts";
 import {
   attendInCommon,
+  type BlockType,
   type CommonKeyValueView,
   reserveAttention,
   storeKeysValues,
@@ -82,7 +83,7 @@ export class VisionLayer {
   }
 
   /** x += attention(norm(x)); x += feedForward(norm(x)), for rows that see the same tokens. */
-  forward(workspace: Workspace, x: Matrix, visible: CommonKeyValueView): void {
+  forward(workspace: Workspace, x: Matrix, visible: CommonKeyValueView<BlockType>): void {
     const { hiddenSize, heads, epsilon } = this.#config;
     const headSize = hiddenSize / heads;
     const { top } = workspace.scratch;

@@ -147,8 +147,8 @@ export class VisionTower {
   #reserve(space: Space, precision: Precision): TowerBuffers {
     const { hiddenSize, heads, tilesMax, outputSize } = this.config;
     const { headSize, tokens, tileTokens, stepRows, patchInputs } = this.sizes;
-    // One byte an element, as the linear layers' activations have one, or floats.
-    const keyValueType = precision === "f32" ? "f32" : "int8";
+    // In bytes, as the linear layers' products are, or floats.
+    const keyValueType = precision === "f32" ? "f32" : "int7";
     return {
       hidden: Matrix.reserve(space, tokens, hiddenSize),
       features: Matrix.reserve(space, tilesMax * tileTokens, outputSize),
