@@ -4,14 +4,17 @@
  *   deno task bench:whole MODEL [PICTURE] [--threads 2] [--ctx-size 2048] [--max-tiles N]
  *   deno task bench:whole --shape 1b
  *
+ * What loading cannot do without is measured in the same run, before: taking as many fresh pages, and reading the files.
  * Reading the files once before puts them into the system's cache. Peak memory: `/usr/bin/time -v` in front.
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { describeBytes } from "../cli/figures.ts";
 import { LOAD_OPTIONS, readLoadOptions } from "../cli/load_options.ts";
 import { Options } from "../cli/options.ts";
-import { loadModel, SYNTHETIC_SHAPES, syntheticModelSource } from "../mod.ts";
+import { runForJson } from "./processes.ts";
+import { inspectModel, loadModel, SYNTHETIC_SHAPES, syntheticModelSource } from "../mod.ts";
 
 /** Tokens of the prompt, and of each of the runs of generation. */
 const PROMPT = 128;
@@ -22,6 +25,19 @@ async function secondsOf(work: () => Promise<unknown>): Promise<number> {
   const begin = performance.now();
   await work();
   return (performance.now() - begin) / 1000;
+}
+
+const FLOORS = fileURLToPath(new URL("../kernels/bench/load_floors.ts", import.meta.url));
+
+/** Seconds of a part of loading alone; see kernels/bench/load_floors.ts. */
+async function floorOf(...args: string[]): Promise<number> {
+  const [{ seconds }] = await runForJson<{ seconds: number }>(Deno.execPath(), [
+    "run",
+    "-A",
+    FLOORS,
+    ...args,
+  ]);
+  return seconds;
 }
 
 function report(what: string, figure: string): void {
@@ -37,6 +53,15 @@ if (import.meta.main) {
   const [directory, picture] = options.positionals;
   const shape = options.choice("shape", SYNTHETIC_SHAPES);
   const load = readLoadOptions(options);
+  const { memory: { weights } } = await inspectModel(shape ? syntheticModelSource(shape) : directory, load);
+  const floors = async () => {
+    const touched = await floorOf("touch", `${weights}`, `${load.threads ?? navigator.hardwareConcurrency}`);
+    const read = shape ? 0 : await floorOf("read", directory);
+    const rest = shape ? "" : `, the files read in ${read.toFixed(1)} s`;
+    report("fresh pages alone", `${touched.toFixed(1)} s${rest}`);
+    return Math.max(touched, read);
+  };
+  const before = await floors();
   let stored = 0;
   const begin = performance.now();
   await using model = await loadModel(shape ? syntheticModelSource(shape) : directory, {
@@ -47,7 +72,8 @@ if (import.meta.main) {
   const seconds = (performance.now() - begin) / 1000;
   report(
     "load",
-    `${seconds.toFixed(1)} s, ${(stored / seconds / 1e9).toFixed(2)} GB/s of ${describeBytes(stored)}`,
+    `${seconds.toFixed(1)} s, ${(stored / seconds / 1e9).toFixed(2)} GB/s of ${describeBytes(stored)}, ` +
+      `${(seconds / before).toFixed(2)} of the slower of these`,
   );
   report("memories", `${model.engine.memories}`);
   report("packed weights", describeBytes(model.info.memory.weights));

@@ -166,7 +166,7 @@ class Loader {
       return;
     }
     const { memory } = this.#kernels;
-    const address = memory.allocate(bytes);
+    const address = memory.allocate(bytes, false);
     await this.#read(tensor, 0, address, bytes);
     use(address);
     memory.free(address, bytes);
@@ -193,7 +193,7 @@ class Loader {
 
   async #read(tensor: TensorEntry, offset: number, address: number, bytes: number): Promise<void> {
     const { events, signal } = this.#options;
-    await events.pause();
+    await events.pauseWhenDue();
     signal?.throwIfAborted();
     await this.#checkpoint.readTensorInto(tensor, offset, this.#kernels.memory.bytesAt(address, bytes));
     this.#advance(bytes);
