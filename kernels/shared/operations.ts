@@ -395,6 +395,9 @@ export const OPERATIONS: readonly Operation[] = [
 ];
 
 /** The functions of the wide tiles (kernels/wide/text.ts), which assembly/matmul/wide.ts imports. */
-export const WIDE_FUNCTIONS: readonly string[] = ["bytes4", "bytes7", "bytes32", "words"].flatMap((form) =>
-  [32, 64, 128].map((group) => `${form}Group${group}`)
-);
+export const WIDE_FUNCTIONS: readonly string[] = [
+  ...["bytes4", "bytes7", "bytes32", "words"].flatMap((form) =>
+    [32, 64, 128].map((group) => `${form}Group${group}`)
+  ),
+  ...["unpackInt4Bytes", "unpackInt7Bytes", "unpackInt4Words", "unpackInt8Words"],
+];

@@ -36,10 +36,20 @@ declare function wordsGroup32(a: usize, aStride: usize, f: usize, fStride: usize
 declare function wordsGroup64(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
 @external("wide", "wordsGroup128")
 declare function wordsGroup128(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "unpackInt4Bytes")
+declare function unpackInt4Bytes(w0: usize, w1: usize): void;
+@external("wide", "unpackInt7Bytes")
+declare function unpackInt7Bytes(w0: usize, w1: usize): void;
+@external("wide", "unpackInt4Words")
+declare function unpackInt4Words(w0: usize, w1: usize): void;
+@external("wide", "unpackInt8Words")
+declare function unpackInt8Words(w0: usize, w1: usize): void;
 
 const BLOCKS: i32 = WIDE_INPUTS / 8;
 /** Bytes of the totals of a tile: four rows of 16 outputs. */
 const TILE_BYTES: usize = 256;
+/** Tiles from which on the activations of all inputs do not stay in the first cache. */
+const MANY_TILES: i32 = 8;
 /** Groups and chunks of a row that a tile passes at most. */
 const GROUPS_MAX: i32 = WIDE_INPUTS / 32;
 
@@ -94,15 +104,22 @@ function unpackBlock<K>(to: usize, w: usize, mask: v128): void {
   }
 }
 
-/** Weights, scales and zero points of two panels and up to BLOCKS blocks into the thread's area. */
+/** The codes of WIDE_INPUTS inputs of two panels. */
 // @ts-ignore: decorator
 @inline
-function unpackPanels<K>(
-  area: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32, blocks: i32, groups: i32,
-): void {
+function unpackWhole<K>(w0: usize, w1: usize): void {
+  const kernel = changetype<K>(0);
+  if (kernel.hasFactors) {
+    if (kernel.vectors == 2) unpackInt7Bytes(w0, w1);
+    else unpackInt4Bytes(w0, w1);
+  } else if (kernel.vectors == 2) unpackInt8Words(w0, w1);
+  else unpackInt4Words(w0, w1);
+}
+
+/** The codes of fewer inputs, and zeros. */
+function unpackSome<K>(to: usize, w: usize, panelBytes: usize, blocks: i32): void {
   const kernel = changetype<K>(0), mask = kernel.mask(blocks);
   const blockBytes = kernel.vectors * 32, unpackedBytes = kernel.vectors * kernel.steps * 64;
-  let to = area + WIDE_WEIGHTS;
   for (let block = 0; block < blocks; block++) {
     unpackBlock<K>(to, w, mask);
     unpackBlock<K>(to + 16, w + 16, mask);
@@ -111,7 +128,17 @@ function unpackPanels<K>(
     to += unpackedBytes;
     w += blockBytes;
   }
-  if (blocks < BLOCKS) memory.fill(to, 0, <usize>(BLOCKS - blocks) * unpackedBytes);
+  memory.fill(to, 0, <usize>(BLOCKS - blocks) * unpackedBytes);
+}
+
+/** Weights, scales and zero points of two panels and up to BLOCKS blocks into the thread's area. */
+// @ts-ignore: decorator
+@inline
+function unpackPanels<K>(
+  area: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32, blocks: i32, groups: i32,
+): void {
+  if (blocks == BLOCKS) unpackWhole<K>(w, w + panelBytes);
+  else unpackSome<K>(area + WIDE_WEIGHTS, w, panelBytes, blocks);
   for (let g = 0; g < groups; g++) {
     for (let panel: usize = 0; panel < 2; panel++) {
       const to = area + <usize>g * 64 + panel * 32, from = scale + panel * scaleBytes + <usize>g * 32;
@@ -176,8 +203,10 @@ export function multiplyWide<K>(
       copyRecords(tailFactors, f + chunk, factorStride, min(factorStride - chunk, factorBytes), factorBytes, tiles);
       copyRecords(tailSums, t + sum, sumStride, sumStride - sum, sumBytes, tiles);
     }
-    for (let first = begin; first < end; first += WIDE_PAIRS) {
-      const last = min(first + WIDE_PAIRS, end);
+    // Few rows wait for their weights, which come fastest as one long run.
+    const together = tiles < MANY_TILES ? 1 : WIDE_PAIRS;
+    for (let first = begin; first < end; first += together) {
+      const last = min(first + together, end);
       memory.fill(scratch, 0, <usize>(last - first) * tiles * TILE_BYTES);
       for (let block = 0; block < blocks; block += BLOCKS) {
         const pass = <usize>(block / BLOCKS), left = min(BLOCKS, blocks - block), g = <i32>pass * blockGroups;
