@@ -189,7 +189,7 @@ export function multiplyWide<K>(
   scratch += <usize>rank * WIDE_SCRATCH_BYTES;
   const tailCodes = scratch + WIDE_TAIL_ADDRESS, tailFactors = tailCodes + codeBytes * WIDE_TILES;
   const tailSums = tailFactors + factorBytes * WIDE_TILES;
-  const pairs = (panels + 1) >> 1, begin = shareBegin(pairs, rank, size), end = shareBegin(pairs, rank + 1, size);
+  const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size), pairs = (end - begin + 1) >> 1;
   const tailBlocks = blocks & (BLOCKS - 1);
   for (let row = 0; row < rows; row += WIDE_TILES * 4) {
     const tiles = min(WIDE_TILES, (rows - row) >> 2), tile = <usize>row >> 2;
@@ -203,22 +203,26 @@ export function multiplyWide<K>(
       copyRecords(tailFactors, f + chunk, factorStride, min(factorStride - chunk, factorBytes), factorBytes, tiles);
       copyRecords(tailSums, t + sum, sumStride, sumStride - sum, sumBytes, tiles);
     }
-    // Few rows wait for their weights, which come fastest as one long run.
-    const together = tiles < MANY_TILES ? 1 : WIDE_PAIRS;
-    for (let first = begin; first < end; first += together) {
-      const last = min(first + together, end);
-      memory.fill(scratch, 0, <usize>(last - first) * tiles * TILE_BYTES);
+    // Many tiles: neighbouring panels, whose outputs fill cache lines, and as many pairs as let the activations stay in the first
+    // cache. Few tiles wait for their weights, which come fastest as four long streams (see ROW_PANELS): two pairs of panels, all
+    // a quarter of the share apart.
+    const isFew = tiles < MANY_TILES;
+    const apart = isFew ? pairs : 1, step = isFew ? 1 : 2;
+    const runs = isFew ? (pairs + 1) >> 1 : pairs, together = isFew ? 1 : WIDE_PAIRS;
+    for (let first = 0; first < runs; first += together) {
+      const last = min(first + together, runs);
+      memory.fill(scratch, 0, <usize>(isFew ? 2 : last - first) * tiles * TILE_BYTES);
       for (let block = 0; block < blocks; block += BLOCKS) {
         const pass = <usize>(block / BLOCKS), left = min(BLOCKS, blocks - block), g = <i32>pass * blockGroups;
         let totals = scratch;
-        for (let pair = first; pair < last; pair++) {
-          const panel = pair * 2;
-          // A last panel without a neighbour stands for both; the second is not written.
-          const next: usize = panel + 1 < panels ? 1 : 0, scale = scales + <usize>panel * scaleBytes + <usize>g * 32;
+        for (let pair = first; pair < pairs; pair = nextPair(pair, last, runs, isFew)) {
+          const panel = begin + pair * step;
+          // A last panel without a partner stands for both; the second is not written.
+          const partner = <usize>(panel + apart < end ? apart : 0), scale = scales + <usize>panel * scaleBytes + <usize>g * 32;
           const zeroRow = zerosOf(zeros, panel, scaleBytes);
           unpackPanels<K>(
-            area, weights + <usize>panel * panelBytes + <usize>block * kernel.vectors * 32, next * panelBytes, scale,
-            next * scaleBytes, zeroRow ? zeroRow + <usize>g * 16 : 0, zero, left, min(blockGroups, groups - g),
+            area, weights + <usize>panel * panelBytes + <usize>block * kernel.vectors * 32, partner * panelBytes, scale,
+            partner * scaleBytes, zeroRow ? zeroRow + <usize>g * 16 : 0, zero, left, min(blockGroups, groups - g),
           );
           if (left == BLOCKS) {
             addTiles<K>(
@@ -230,14 +234,15 @@ export function multiplyWide<K>(
         }
       }
       let totals = scratch;
-      for (let panel = first * 2; panel < last * 2; panel += 2) {
+      for (let pair = first; pair < pairs; pair = nextPair(pair, last, runs, isFew)) {
+        const panel = begin + pair * step;
         for (let tile = 0; tile < tiles; tile++) {
           const rowScales = v128.load(activationScales + <usize>(row + tile * 4) * 4);
           const to = output + <usize>(row + tile * 4) * outputStride;
-          storeRow<K>(to, panel, panels, bias, accumulate, outputs, totals, lane0(rowScales));
-          storeRow<K>(to + outputStride, panel, panels, bias, accumulate, outputs, totals + 64, lane1(rowScales));
-          storeRow<K>(to + 2 * outputStride, panel, panels, bias, accumulate, outputs, totals + 128, lane2(rowScales));
-          storeRow<K>(to + 3 * outputStride, panel, panels, bias, accumulate, outputs, totals + 192, lane3(rowScales));
+          storeTile<K>(to, outputStride, panel, bias, accumulate, outputs, totals, rowScales);
+          if (panel + apart < end) {
+            storeTile<K>(to, outputStride, panel + apart, bias, accumulate, outputs, totals + 32, rowScales);
+          }
           totals += TILE_BYTES;
         }
       }
@@ -245,17 +250,32 @@ export function multiplyWide<K>(
   }
 }
 
-/** Two panels of one row. */
+/** The pair after `pair` of those that pass together: the neighbour, or of few tiles the one `runs` on. */
+// @ts-ignore: decorator
+@inline
+function nextPair(pair: i32, last: i32, runs: i32, isFew: bool): i32 {
+  if (isFew) return pair < runs ? pair + runs : i32.MAX_VALUE;
+  return pair + 1 < last ? pair + 1 : i32.MAX_VALUE;
+}
+
+/** One panel of four rows. */
+// @ts-ignore: decorator
+@inline
+function storeTile<K>(
+  rows: usize, stride: usize, panel: i32, bias: usize, accumulate: i32, outputs: i32, totals: usize, rowScales: v128,
+): void {
+  storeRow<K>(rows, panel, bias, accumulate, outputs, totals, lane0(rowScales));
+  storeRow<K>(rows + stride, panel, bias, accumulate, outputs, totals + 64, lane1(rowScales));
+  storeRow<K>(rows + 2 * stride, panel, bias, accumulate, outputs, totals + 128, lane2(rowScales));
+  storeRow<K>(rows + 3 * stride, panel, bias, accumulate, outputs, totals + 192, lane3(rowScales));
+}
+
+/** One panel of one row. */
 function storeRow<K>(
-  row: usize, panel: i32, panels: i32, bias: usize, accumulate: i32, outputs: i32, totals: usize, rowScale: v128,
+  row: usize, panel: i32, bias: usize, accumulate: i32, outputs: i32, totals: usize, rowScale: v128,
 ): void {
   storePanel(
     row + <usize>panel * 32, biasOf(bias, panel), accumulate, outputs - panel * 8, endRow<K>(v128.load(totals), rowScale),
     endRow<K>(v128.load(totals, 16), rowScale),
-  );
-  if (panel + 1 == panels) return;
-  storePanel(
-    row + <usize>panel * 32 + 32, biasOf(bias, panel + 1), accumulate, outputs - panel * 8 - 8,
-    endRow<K>(v128.load(totals, 32), rowScale), endRow<K>(v128.load(totals, 48), rowScale),
   );
 }
