@@ -144,7 +144,7 @@ export function execute(rank: i32, size: i32): void {
     case 28:
       attention(
         address(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), count(9), count(10),
-        count(11), count(12), real(13), address(14), address(15), address(16), address(17), rank, size,
+        count(11), count(12), real(13), count(14), address(15), address(16), address(17), address(18), rank, size,
       );
       break;
     case 29:

@@ -330,6 +330,7 @@ export interface Attention {
   kvHeads: number;
   headSize: number;
   scale: number;
+  isWide: boolean;
   output: Strided;
   scratch: number;
   scratchBytes: number;
@@ -818,10 +819,11 @@ export abstract class KernelCalls {
     i[11] = call.kvHeads;
     i[12] = call.headSize;
     this.floats[13] = call.scale;
-    i[14] = call.output.address;
-    i[15] = call.output.stride;
-    i[16] = call.scratch;
-    i[17] = call.scratchBytes;
+    i[14] = call.isWide ? 1 : 0;
+    i[15] = call.output.address;
+    i[16] = call.output.stride;
+    i[17] = call.scratch;
+    i[18] = call.scratchBytes;
     this.run();
   }
 

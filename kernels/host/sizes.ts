@@ -107,11 +107,12 @@ export function keyValueBlockBytes({ kvHeads, headSize, keyValueType }: KeyValue
 
 /**
  * Bytes that one thread needs for attention with heads of this size: of each tile its queries, scores, weights, totals and a few
- * numbers, as kernels/assembly/attention/tiles.ts lays them out. Attention over f32 needs the most.
+ * numbers, as kernels/assembly/attention/tiles.ts lays them out, and sums of the wide tiles. Attention over f32 needs the most.
  */
 export function attentionScratchBytes(headSize: number): number {
   const perRow = 4 * (headSize + KV_BLOCK_TOKENS + KV_BLOCK_TOKENS + headSize + 5);
-  return ATTENTION_TILES * ATTENTION_ROWS * perRow;
+  const wideSums = 2 * ATTENTION_TILES * ATTENTION_ROWS * 16 * 4;
+  return ATTENTION_TILES * ATTENTION_ROWS * perRow + wideSums;
 }
 
 /** Columns of a head as the tiles of attention in bytes take them. */

@@ -79,7 +79,7 @@ export const WIDE_ROWS = 4;
 export const WIDE_VECTORS = 4;
 export const WIDE_INPUTS = 128;
 /** Rows from which on unpacking the weights first pays: it costs what four rows cost. */
-export const WIDE_ROWS_MIN = 8;
+export const WIDE_ROWS_MIN = 4;
 /** What stands for the address of a thread's area in the module; five bytes, which are replaced. */
 export const WIDE_PLACEHOLDER = 0x7badc0de;
 /** Where a thread's area has what: weights of words take twice what bytes take, four turns of sums, five of totals. */

@@ -334,6 +334,7 @@ export const OPERATIONS: readonly Operation[] = [
       kvHeads: "count",
       headSize: "count",
       scale: "real",
+      isWide: "flag",
     },
     outputs: { output: "matrix", scratch: "address", scratchBytes: "bytes" },
   },
@@ -418,15 +419,16 @@ export const OPERATIONS: readonly Operation[] = [
   },
 ];
 
-/** Columns of a head that one call of the tiles of attention in bytes takes. */
+/** Columns of a head that one call of the tiles of attention takes. */
 export const SCORE_COLUMNS = [64, 16] as const;
 
-/** The functions of the wide tiles (kernels/wide), which assembly/matmul/wide.ts and assembly/attention/bytes_tiles.ts import. */
+/** The functions of the wide tiles (kernels/wide), which assembly/matmul/wide.ts and assembly/attention import. */
 export const WIDE_FUNCTIONS: readonly string[] = [
   ...["bytes4", "bytes7", "bytes32", "words"].flatMap((form) =>
     [32, 64, 128].map((group) => `${form}Group${group}`)
   ),
-  ...["Pairs", "Fours"].flatMap((form) =>
+  ...["unpackInt4Bytes", "unpackInt7Bytes", "unpackInt4Words", "unpackInt8Words"],
+  ...["Pairs", "Fours", "Words"].flatMap((form) =>
     [...SCORE_COLUMNS.map((columns) => `scores${columns}`), "values"].map((tile) => `${tile}${form}`)
   ),
 ];

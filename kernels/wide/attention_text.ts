@@ -1,8 +1,8 @@
 /**
- * The text of the tiles of attention in bytes (kernels/assembly/attention/bytes.ts), in the shape that text.ts explains.
+ * The text of the tiles of attention (kernels/assembly/attention/bytes.ts and coded_tiles.ts), in the shape that text.ts explains.
  *
  * A tile multiplies four rows by 16 tokens (scores: inputs are columns) or by 16 columns (values: inputs are tokens). Both are sums
- * of signed bytes times codes of 7 bits, four products to a lane.
+ * of signed bytes times codes of 7 bits, four products to a lane, or of words, two to a lane.
  *
  * @module
  */
@@ -13,8 +13,11 @@ import { load, TileText } from "./text.ts";
 const ROWS = [0, 1, 2, 3], VECTORS = [0, 1, 2, 3], PAIRS = [0, 2];
 const CELLS = ROWS.length * VECTORS.length;
 
-/** `pairs`: two products to 16 bits, then two of these; `fours`: four at once, where one instruction does that. */
-const FORMS = { pairs: "Pairs", fours: "Fours" } as const;
+/**
+ * `pairs`: two products of bytes to 16 bits, then two of these; `fours`: four at once, where one instruction does that; `words`:
+ * two products of words.
+ */
+const FORMS = { pairs: "Pairs", fours: "Fours", words: "Words" } as const;
 
 const cellOf = (area: number, row: number, vector: number) => area + (row * VECTORS.length + vector) * 16;
 const lane = (from: string, row: number) =>
@@ -22,7 +25,7 @@ const lane = (from: string, row: number) =>
 
 /** Sums of the products of `inputs` inputs, in s00 … s33. */
 function addProducts(text: TileText, form: keyof typeof FORMS, inputs: number): void {
-  for (let step = 0; step < inputs / 4; step++) {
+  for (let step = 0; step < inputs / (form === "words" ? 2 : 4); step++) {
     text.set("y", `v128.load(a, ${step * 16})`);
     for (const vector of VECTORS) {
       text.set(`w${vector}`, load(WIDE_WEIGHTS + (step * VECTORS.length + vector) * 16));
@@ -36,7 +39,9 @@ function addProducts(text: TileText, form: keyof typeof FORMS, inputs: number): 
           text.set(sum, `i32x4.relaxed_dot_i8x16_i7x16_add_s(x, w${vector}, ${before})`);
           continue;
         }
-        const product = `i32x4.dot_i16x8_s(i16x8.relaxed_dot_i8x16_i7x16_s(x, w${vector}), ones)`;
+        const product = form === "words"
+          ? `i32x4.dot_i16x8_s(x, w${vector})`
+          : `i32x4.dot_i16x8_s(i16x8.relaxed_dot_i8x16_i7x16_s(x, w${vector}), ones)`;
         text.set(sum, step === 0 ? product : `i32x4.add(${sum}, ${product})`);
       }
     }
@@ -79,15 +84,15 @@ ${text}
 
 /**
  * The text of the functions. Of each:
- *   a  the rows' bytes, i8 [inputs/4, 4, 4]; the next tile is `aStride` bytes on
+ *   a  the rows' bytes, i8 [inputs/4, 4, 4], or words, i16 [inputs/2, 4, 2]; the next tile is `aStride` bytes on
  * of scores:
  *   p  i32 [n, 4, 16], added to
  * of values:
- *   f  f32 [4] what totals count, f32 [4] units, i32 [4] what is subtracted from the sums; the next tile is `fStride` bytes on
+ *   f  f32 [4] what totals count, f32 [4] units, of bytes i32 [4] what is subtracted from the sums; the next tile is `fStride` bytes on
  *   p  f32 [n, 4, 16], the next tile `pStride` bytes on: total · f + (sum − s) · unit
  */
 export function attentionText(): string {
-  return (["pairs", "fours"] as const).flatMap((form) => [
+  return (["pairs", "fours", "words"] as const).flatMap((form) => [
     ...SCORE_COLUMNS.map((columns) =>
       tileText(
         `scores${columns}`,
@@ -106,18 +111,20 @@ export function attentionText(): string {
       "f: usize, fStride: usize, p: usize, pStride: usize",
       "f += fStride;\n    p += pStride;",
       (text) => {
-        for (const [i, name] of ["factors", "units", "offsets"].entries()) {
+        for (const [i, name] of ["factors", "units", "offsets"].slice(0, form === "words" ? 2 : 3).entries()) {
           text.set(name, `v128.load(f, ${i * 16})`);
         }
         for (const row of ROWS) {
           text.set(`f${row}`, lane("factors", row));
           text.set(`u${row}`, lane("units", row));
-          text.set(`o${row}`, lane("offsets", row));
+          if (form !== "words") text.set(`o${row}`, lane("offsets", row));
         }
       },
-      (row, vector) =>
-        `f32x4.add(f32x4.mul(${load(cellOf(WIDE_TOTALS, row, vector))}, f${row}), ` +
-        `f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(s${row}${vector}, o${row})), u${row}))`,
+      (row, vector) => {
+        const sum = form === "words" ? `s${row}${vector}` : `i32x4.sub(s${row}${vector}, o${row})`;
+        return `f32x4.add(f32x4.mul(${load(cellOf(WIDE_TOTALS, row, vector))}, f${row}), ` +
+          `f32x4.mul(f32x4.convert_i32x4_s(${sum}), u${row}))`;
+      },
     ),
   ]).join("\n");
 }

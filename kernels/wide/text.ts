@@ -181,13 +181,66 @@ ${text}
 `;
 }
 
+/** How the codes of a block of eight inputs become what steps multiply: for each step, from which vector and by what. */
+const UNPACKINGS: Record<string, { vectors: number; steps: ((stored: string) => string)[] }> = {
+  unpackInt4Bytes: {
+    vectors: 1,
+    steps: [
+      (stored) => `v128.and(${stored}, mask8)`,
+      (stored) => `v128.and(i16x8.shr_u(${stored}, 4), mask8)`,
+    ],
+  },
+  unpackInt7Bytes: { vectors: 2, steps: [(stored) => stored] },
+  unpackInt4Words: {
+    vectors: 1,
+    steps: [
+      (stored) => `v128.and(${stored}, mask16)`,
+      ...[4, 8, 12].map((bits) => (stored: string) => `i16x8.shr_u(${stored}, ${bits})`),
+    ],
+  },
+  unpackInt8Words: {
+    vectors: 2,
+    steps: [
+      (stored) => `i16x8.extend_low_i8x16_u(${stored})`,
+      (stored) => `i16x8.extend_high_i8x16_u(${stored})`,
+    ],
+  },
+};
+
+/** The text of an unpacking of WIDE_INPUTS inputs of two panels; see `unpackPanels` in assembly/matmul/wide.ts. */
+function unpackText(name: string): string {
+  const text = new TileText(), { vectors, steps } = UNPACKINGS[name];
+  const blockSteps = vectors * steps.length;
+  for (let block = 0; block < WIDE_INPUTS / 8; block++) {
+    for (const panel of [0, 1]) {
+      for (let vector = 0; vector < vectors; vector++) {
+        for (const half of [0, 1]) {
+          text.set(`stored${half}`, `v128.load(w${panel}, ${(block * vectors + vector) * 32 + half * 16})`);
+        }
+        steps.forEach((step, index) => {
+          const turn = block * blockSteps + vector * steps.length + index;
+          const place = WIDE_WEIGHTS + (turn * WIDE_VECTORS + panel * 2) * 16;
+          text.storePair(place, (half) => step(`stored${half}`));
+        });
+      }
+    }
+  }
+  return `export function ${name}(w0: usize, w1: usize): void {
+  let base: usize = ${WIDE_PLACEHOLDER};
+  const mask8 = i8x16.splat(<i8>(w0 == 0 ? 0 : 15)), mask16 = i16x8.splat(<i16>(w0 == 0 ? 0 : 15));
+${text}
+}
+`;
+}
+
 /**
- * The text of the module. Of each function:
+ * The text of the module. Of each tile:
  *   a  activations' codes, i8 [32, 4, 4] or i16 [64, 4, 2] for the tile's inputs; the next tile is `aStride` bytes on
  *   f  factors i16 [4, 4, 2] of bytes, or scales f32 [groups, 4] of words
  *   t  sums i32 [groups, 4]
  *   p  totals f32 [n, 4, 16], added to
  */
 export function wideText(): string {
-  return FORMS.flatMap((form) => GROUPS.map((group) => tileText(form, group))).join("\n");
+  const tiles = FORMS.flatMap((form) => GROUPS.map((group) => tileText(form, group)));
+  return [...tiles, ...Object.keys(UNPACKINGS).map(unpackText)].join("\n");
 }

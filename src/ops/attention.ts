@@ -144,6 +144,7 @@ function run(
     kvHeads,
     headSize,
     scale,
+    isWide: queries.kernels.form.wideScratch > 0,
     output,
     scratch: scratch.take(scratchBytes * space.threads),
     scratchBytes,

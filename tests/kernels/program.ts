@@ -204,24 +204,24 @@ function runRowOperations(bench: Bench, begin: number, end: number): RowResults 
 function runAttention(bench: Bench, begin: number, end: number): RowResults {
   const random = new Random(3);
   const results: RowResults = new Map();
-  const past = 50, counts = [32, 20], width = HEADS * HEAD_SIZE;
-  const sequence = drawSequence(random, past + ROWS_MAX, {
-    heads: HEADS,
-    kvHeads: KV_HEADS,
-    headSize: HEAD_SIZE,
-    window: 40,
-  });
-  for (const type of KEY_VALUES) {
-    const cache = new Cache(bench, sequence, type);
-    cache.append(0, past + begin);
-    results.set(`attention() over ${type}`, rowsOf(cache.append(past + begin, past + end), width));
-    const common = new Cache(bench, sequence, type);
-    common.append(0, past + ROWS_MAX);
-    const seen = rowsOf(common.seeCommon(end, counts), width).slice(begin);
-    results.set(`attention() of common keys over ${type}`, seen);
-    const weights = seen.map((_, m) => common.weightsOf(begin + m, counts));
-    const joined = weights.map((heads) => Float32Array.from(heads.flatMap((head) => [...head])));
-    results.set(`attentionWeights() over ${type}`, joined);
+  const past = 50, counts = [32, 20];
+  // Heads of whole panels of 16 columns go through the wide tiles.
+  for (const headSize of [HEAD_SIZE, 80]) {
+    const width = HEADS * headSize, shape = { heads: HEADS, kvHeads: KV_HEADS, headSize, window: 40 };
+    const sequence = drawSequence(random, past + ROWS_MAX, shape);
+    for (const type of KEY_VALUES) {
+      const title = `${type}, heads of ${headSize}`;
+      const cache = new Cache(bench, sequence, type);
+      cache.append(0, past + begin);
+      results.set(`attention() over ${title}`, rowsOf(cache.append(past + begin, past + end), width));
+      const common = new Cache(bench, sequence, type);
+      common.append(0, past + ROWS_MAX);
+      const seen = rowsOf(common.seeCommon(end, counts), width).slice(begin);
+      results.set(`attention() of common keys over ${title}`, seen);
+      const weights = seen.map((_, m) => common.weightsOf(begin + m, counts));
+      const joined = weights.map((heads) => Float32Array.from(heads.flatMap((head) => [...head])));
+      results.set(`attentionWeights() over ${title}`, joined);
+    }
   }
   for (const headSize of [80, 20]) {
     const shape = { heads: HEADS, kvHeads: HEADS, headSize, window: 0 };

@@ -6,7 +6,7 @@
  *   queries  f32 [C, 4], or in pairs i16 [C/2, 4, 2]
  *   scores   f32 [4, KV_BLOCK_TOKENS] of one block
  *   weights  f32 [KV_BLOCK_TOKENS, 4], or in pairs i16 [KV_BLOCK_TOKENS/2, 4, 2]
- *   totals   f32 [4, C]
+ *   totals   f32 [4, C], or for integers in panels f32 [C/16, 4, 16]
  *   numbers  f32 [5, 4]: the rows' largest score and their sum of weights so far; what a score is multiplied by; what the totals
  *            before the block count, and (integers) what a unit of the weights is worth
  */
@@ -53,7 +53,30 @@ export function totalsOffset<E>(columns: usize): usize {
 // @ts-ignore: decorator
 @inline
 export function numbersOffset<E>(columns: usize): usize {
-  return totalsOffset<E>(columns) + 4 * columns * 4;
+  return totalsOffset<E>(columns) + totalsBytes<E>(columns);
+}
+
+/** Columns of a panel of totals. */
+const PANEL: usize = 16;
+
+// @ts-ignore: decorator
+@inline
+export function totalsBytes<E>(columns: usize): usize {
+  return (isFloat<E>() ? columns : (columns + PANEL - 1) & ~(PANEL - 1)) * 16;
+}
+
+/** Where the total of column `d` and a tile's first row is. */
+// @ts-ignore: decorator
+@inline
+export function totalPlace<E>(d: usize): usize {
+  return isFloat<E>() ? d * 4 : (d / PANEL) * PANEL * 16 + d % PANEL * 4;
+}
+
+/** Bytes from one row's total to the next row's. */
+// @ts-ignore: decorator
+@inline
+export function totalStride<E>(columns: usize): usize {
+  return isFloat<E>() ? columns * 4 : PANEL * 4;
 }
 
 /** Bytes of a tile in all. */
@@ -162,14 +185,14 @@ function endTotal<E>(total: usize, sum: v128, factor: v128, unit: v128): void {
 
 /** total[row] = total[row] · factor[row] + Σ weight[row, token] · value[token]. */
 export function addValues<E>(totals: usize, values: usize, columns: usize, weights: usize, numbers: usize): void {
-  const rowBytes = columns * 4, step = columns * unitBytes<E>();
+  const rowBytes = totalStride<E>(columns), step = columns * unitBytes<E>();
   const f0 = v128.load32_splat(numbers, TOTAL_FACTORS), f1 = v128.load32_splat(numbers, TOTAL_FACTORS + 4);
   const f2 = v128.load32_splat(numbers, TOTAL_FACTORS + 8), f3 = v128.load32_splat(numbers, TOTAL_FACTORS + 12);
   const u0 = v128.load32_splat(numbers, WEIGHT_UNITS), u1 = v128.load32_splat(numbers, WEIGHT_UNITS + 4);
   const u2 = v128.load32_splat(numbers, WEIGHT_UNITS + 8), u3 = v128.load32_splat(numbers, WEIGHT_UNITS + 12);
   let d: usize = 0;
   for (; d + 8 <= columns; d += 8) {
-    const t0 = totals + d * 4, t1 = t0 + rowBytes, t2 = t1 + rowBytes, t3 = t2 + rowBytes;
+    const t0 = totals + totalPlace<E>(d), t1 = t0 + rowBytes, t2 = t1 + rowBytes, t3 = t2 + rowBytes;
     let s00 = beginTotal<E>(t0, f0), s01 = beginTotal<E>(t0 + 16, f0);
     let s10 = beginTotal<E>(t1, f1), s11 = beginTotal<E>(t1 + 16, f1);
     let s20 = beginTotal<E>(t2, f2), s21 = beginTotal<E>(t2 + 16, f2);

@@ -36,10 +36,20 @@ declare function wordsGroup32(a: usize, aStride: usize, f: usize, fStride: usize
 declare function wordsGroup64(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
 @external("wide", "wordsGroup128")
 declare function wordsGroup128(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "unpackInt4Bytes")
+declare function unpackInt4Bytes(w0: usize, w1: usize): void;
+@external("wide", "unpackInt7Bytes")
+declare function unpackInt7Bytes(w0: usize, w1: usize): void;
+@external("wide", "unpackInt4Words")
+declare function unpackInt4Words(w0: usize, w1: usize): void;
+@external("wide", "unpackInt8Words")
+declare function unpackInt8Words(w0: usize, w1: usize): void;
 
 const BLOCKS: i32 = WIDE_INPUTS / 8;
 /** Bytes of the totals of a tile: four rows of 16 outputs. */
 const TILE_BYTES: usize = 256;
+/** Tiles from which on the activations of all inputs do not stay in the first cache. */
+const MANY_TILES: i32 = 8;
 /** Groups and chunks of a row that a tile passes at most. */
 const GROUPS_MAX: i32 = WIDE_INPUTS / 32;
 
@@ -94,15 +104,22 @@ function unpackBlock<K>(to: usize, w: usize, mask: v128): void {
   }
 }
 
-/** Weights, scales and zero points of two panels and up to BLOCKS blocks into the thread's area. */
+/** The codes of WIDE_INPUTS inputs of two panels. */
 // @ts-ignore: decorator
 @inline
-function unpackPanels<K>(
-  area: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32, blocks: i32, groups: i32,
-): void {
+function unpackWhole<K>(w0: usize, w1: usize): void {
+  const kernel = changetype<K>(0);
+  if (kernel.hasFactors) {
+    if (kernel.vectors == 2) unpackInt7Bytes(w0, w1);
+    else unpackInt4Bytes(w0, w1);
+  } else if (kernel.vectors == 2) unpackInt8Words(w0, w1);
+  else unpackInt4Words(w0, w1);
+}
+
+/** The codes of fewer inputs, and zeros. */
+function unpackSome<K>(to: usize, w: usize, panelBytes: usize, blocks: i32): void {
   const kernel = changetype<K>(0), mask = kernel.mask(blocks);
   const blockBytes = kernel.vectors * 32, unpackedBytes = kernel.vectors * kernel.steps * 64;
-  let to = area + WIDE_WEIGHTS;
   for (let block = 0; block < blocks; block++) {
     unpackBlock<K>(to, w, mask);
     unpackBlock<K>(to + 16, w + 16, mask);
@@ -111,7 +128,17 @@ function unpackPanels<K>(
     to += unpackedBytes;
     w += blockBytes;
   }
-  if (blocks < BLOCKS) memory.fill(to, 0, <usize>(BLOCKS - blocks) * unpackedBytes);
+  memory.fill(to, 0, <usize>(BLOCKS - blocks) * unpackedBytes);
+}
+
+/** Weights, scales and zero points of two panels and up to BLOCKS blocks into the thread's area. */
+// @ts-ignore: decorator
+@inline
+function unpackPanels<K>(
+  area: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32, blocks: i32, groups: i32,
+): void {
+  if (blocks == BLOCKS) unpackWhole<K>(w, w + panelBytes);
+  else unpackSome<K>(area + WIDE_WEIGHTS, w, panelBytes, blocks);
   for (let g = 0; g < groups; g++) {
     for (let panel: usize = 0; panel < 2; panel++) {
       const to = area + <usize>g * 64 + panel * 32, from = scale + panel * scaleBytes + <usize>g * 32;
@@ -162,7 +189,7 @@ export function multiplyWide<K>(
   scratch += <usize>rank * WIDE_SCRATCH_BYTES;
   const tailCodes = scratch + WIDE_TAIL_ADDRESS, tailFactors = tailCodes + codeBytes * WIDE_TILES;
   const tailSums = tailFactors + factorBytes * WIDE_TILES;
-  const pairs = (panels + 1) >> 1, begin = shareBegin(pairs, rank, size), end = shareBegin(pairs, rank + 1, size);
+  const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size), pairs = (end - begin + 1) >> 1;
   const tailBlocks = blocks & (BLOCKS - 1);
   for (let row = 0; row < rows; row += WIDE_TILES * 4) {
     const tiles = min(WIDE_TILES, (rows - row) >> 2), tile = <usize>row >> 2;
@@ -176,20 +203,26 @@ export function multiplyWide<K>(
       copyRecords(tailFactors, f + chunk, factorStride, min(factorStride - chunk, factorBytes), factorBytes, tiles);
       copyRecords(tailSums, t + sum, sumStride, sumStride - sum, sumBytes, tiles);
     }
-    for (let first = begin; first < end; first += WIDE_PAIRS) {
-      const last = min(first + WIDE_PAIRS, end);
-      memory.fill(scratch, 0, <usize>(last - first) * tiles * TILE_BYTES);
+    // Many tiles: neighbouring panels, whose outputs fill cache lines, and as many pairs as let the activations stay in the first
+    // cache. Few tiles wait for their weights, which come fastest as four long streams (see ROW_PANELS): two pairs of panels, all
+    // a quarter of the share apart.
+    const isFew = tiles < MANY_TILES;
+    const apart = isFew ? pairs : 1, step = isFew ? 1 : 2;
+    const runs = isFew ? (pairs + 1) >> 1 : pairs, together = isFew ? 1 : WIDE_PAIRS;
+    for (let first = 0; first < runs; first += together) {
+      const last = min(first + together, runs);
+      memory.fill(scratch, 0, <usize>(isFew ? 2 : last - first) * tiles * TILE_BYTES);
       for (let block = 0; block < blocks; block += BLOCKS) {
         const pass = <usize>(block / BLOCKS), left = min(BLOCKS, blocks - block), g = <i32>pass * blockGroups;
         let totals = scratch;
-        for (let pair = first; pair < last; pair++) {
-          const panel = pair * 2;
-          // A last panel without a neighbour stands for both; the second is not written.
-          const next: usize = panel + 1 < panels ? 1 : 0, scale = scales + <usize>panel * scaleBytes + <usize>g * 32;
+        for (let pair = first; pair < pairs; pair = nextPair(pair, last, runs, isFew)) {
+          const panel = begin + pair * step;
+          // A last panel without a partner stands for both; the second is not written.
+          const partner = <usize>(panel + apart < end ? apart : 0), scale = scales + <usize>panel * scaleBytes + <usize>g * 32;
           const zeroRow = zerosOf(zeros, panel, scaleBytes);
           unpackPanels<K>(
-            area, weights + <usize>panel * panelBytes + <usize>block * kernel.vectors * 32, next * panelBytes, scale,
-            next * scaleBytes, zeroRow ? zeroRow + <usize>g * 16 : 0, zero, left, min(blockGroups, groups - g),
+            area, weights + <usize>panel * panelBytes + <usize>block * kernel.vectors * 32, partner * panelBytes, scale,
+            partner * scaleBytes, zeroRow ? zeroRow + <usize>g * 16 : 0, zero, left, min(blockGroups, groups - g),
           );
           if (left == BLOCKS) {
             addTiles<K>(
@@ -201,14 +234,15 @@ export function multiplyWide<K>(
         }
       }
       let totals = scratch;
-      for (let panel = first * 2; panel < last * 2; panel += 2) {
+      for (let pair = first; pair < pairs; pair = nextPair(pair, last, runs, isFew)) {
+        const panel = begin + pair * step;
         for (let tile = 0; tile < tiles; tile++) {
           const rowScales = v128.load(activationScales + <usize>(row + tile * 4) * 4);
           const to = output + <usize>(row + tile * 4) * outputStride;
-          storeRow<K>(to, panel, panels, bias, accumulate, outputs, totals, lane0(rowScales));
-          storeRow<K>(to + outputStride, panel, panels, bias, accumulate, outputs, totals + 64, lane1(rowScales));
-          storeRow<K>(to + 2 * outputStride, panel, panels, bias, accumulate, outputs, totals + 128, lane2(rowScales));
-          storeRow<K>(to + 3 * outputStride, panel, panels, bias, accumulate, outputs, totals + 192, lane3(rowScales));
+          storeTile<K>(to, outputStride, panel, bias, accumulate, outputs, totals, rowScales);
+          if (panel + apart < end) {
+            storeTile<K>(to, outputStride, panel + apart, bias, accumulate, outputs, totals + 32, rowScales);
+          }
           totals += TILE_BYTES;
         }
       }
@@ -216,17 +250,32 @@ export function multiplyWide<K>(
   }
 }
 
-/** Two panels of one row. */
+/** The pair after `pair` of those that pass together: the neighbour, or of few tiles the one `runs` on. */
+// @ts-ignore: decorator
+@inline
+function nextPair(pair: i32, last: i32, runs: i32, isFew: bool): i32 {
+  if (isFew) return pair < runs ? pair + runs : i32.MAX_VALUE;
+  return pair + 1 < last ? pair + 1 : i32.MAX_VALUE;
+}
+
+/** One panel of four rows. */
+// @ts-ignore: decorator
+@inline
+function storeTile<K>(
+  rows: usize, stride: usize, panel: i32, bias: usize, accumulate: i32, outputs: i32, totals: usize, rowScales: v128,
+): void {
+  storeRow<K>(rows, panel, bias, accumulate, outputs, totals, lane0(rowScales));
+  storeRow<K>(rows + stride, panel, bias, accumulate, outputs, totals + 64, lane1(rowScales));
+  storeRow<K>(rows + 2 * stride, panel, bias, accumulate, outputs, totals + 128, lane2(rowScales));
+  storeRow<K>(rows + 3 * stride, panel, bias, accumulate, outputs, totals + 192, lane3(rowScales));
+}
+
+/** One panel of one row. */
 function storeRow<K>(
-  row: usize, panel: i32, panels: i32, bias: usize, accumulate: i32, outputs: i32, totals: usize, rowScale: v128,
+  row: usize, panel: i32, bias: usize, accumulate: i32, outputs: i32, totals: usize, rowScale: v128,
 ): void {
   storePanel(
     row + <usize>panel * 32, biasOf(bias, panel), accumulate, outputs - panel * 8, endRow<K>(v128.load(totals), rowScale),
     endRow<K>(v128.load(totals, 16), rowScale),
-  );
-  if (panel + 1 == panels) return;
-  storePanel(
-    row + <usize>panel * 32 + 32, biasOf(bias, panel + 1), accumulate, outputs - panel * 8 - 8,
-    endRow<K>(v128.load(totals, 32), rowScale), endRow<K>(v128.load(totals, 48), rowScale),
   );
 }

@@ -46,7 +46,18 @@ export function quantize(
     let factorOf = factors + (first * groups * chunks + inTile) * 4;
     let scale: f32 = 0, perScale: f32 = 0;
     if (isByte) {
-      const pattern = largestPattern<f32>(from, 0, inputs), largest = reinterpret<f32>(pattern);
+      // The largest magnitude of each chunk stands in the place of its factor until that is known.
+      let pattern = 0, place = factorOf;
+      for (let g = 0; g < groups; g++) {
+        const stop = min((g + 1) * group, inputs);
+        for (let begin = g * group; begin < stop; begin += run) {
+          const own = largestPattern<f32>(from, begin, min(begin + run, stop));
+          store<i32>(place, own);
+          pattern = max(pattern, own);
+          place += tileRows * 4;
+        }
+      }
+      const largest = reinterpret<f32>(pattern);
       if (pattern >= 0x7f800000) scale = NaN;
       else if (largest > NEARLY_ZERO) {
         scale = largest / <f32>(BYTE_MAX * FACTOR_MAX);
@@ -59,7 +70,8 @@ export function quantize(
       let groupSum = 0;
       for (let begin = g * group; begin < stop; begin += run) {
         const last = min(begin + run, stop);
-        const pattern = largestPattern<f32>(from, begin, last), isFinite = pattern < 0x7f800000;
+        const pattern = isByte ? load<i32>(factorOf) : largestPattern<f32>(from, begin, last);
+        const isFinite = pattern < 0x7f800000;
         const largest = reinterpret<f32>(pattern);
         let factor: f32 = 1, inverse: f32 = 0;
         if (isByte) {
