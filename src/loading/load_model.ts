@@ -127,6 +127,7 @@ export class ModelLoader {
   }
 
   async #startKernels({ memory: { memories }, options: { threads, kernels: variant } }: InspectedModel) {
+    this.#platform.widenVectors?.();
     const startWorker = this.#platform.startWorker;
     return await Kernels.start({ threads, variant, memories, startWorker });
   }

@@ -73,6 +73,11 @@ export interface FileSystem {
 export interface Platform {
   readonly files: FileSystem;
   startWorker: StartWorker;
+  /**
+   * Makes the engine pair vectors to 256 bits, where that can be said at run time (`setFlagsFromString` of Node); called before
+   * kernels are compiled. Deno takes the flag on its command line alone.
+   */
+  widenVectors?(): void;
   createHash(): Hash;
   /** Whether a host may be reached without asking for a permission. */
   mayReach(host: string): boolean;
