@@ -13,8 +13,11 @@ const KEYS: Readonly<Record<keyof GenerateRequest, true>> = {
   choice: true,
   contextShift: true,
   frequencyPenalty: true,
+  grammar: true,
+  ignoreEnd: true,
   images: true,
   jsonSchema: true,
+  keepSpecialTokens: true,
   logitBias: true,
   logprobs: true,
   maxTokens: true,
@@ -41,7 +44,7 @@ const KEYS: Readonly<Record<keyof GenerateRequest, true>> = {
 
 /**
  * @throws {RemoraError} BAD_ARGUMENT for a key that is not known and holds a value, naming the nearest one; for what has no meaning
- * without messages. UNSUPPORTED for constrained answers.
+ * without messages.
  */
 export function checkRequest(request: GenerateRequest): void {
   for (const [key, value] of Object.entries(request)) {
@@ -50,12 +53,6 @@ export function checkRequest(request: GenerateRequest): void {
     throw new RemoraError("BAD_ARGUMENT", `Cannot generate with ${key}`, {
       expected: nearest === undefined ? "a key of a request" : `${nearest}, the nearest known key`,
       found: "a key that is not known",
-    });
-  }
-  for (const name of ["jsonSchema", "regex", "choice"] as const) {
-    if (request[name] === undefined) continue;
-    throw new RemoraError("UNSUPPORTED", `Cannot generate with ${name}`, {
-      found: "constrained answers, not built yet",
     });
   }
   for (const name of ["tools", "variables"] as const) {

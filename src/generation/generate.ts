@@ -4,6 +4,7 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
+import type { GrammarState } from "../grammar/grammar.ts";
 import type { HostEvents } from "../platform/events.ts";
 import { type Sample, Sampler } from "../sampling/sampler.ts";
 import type { KeyedImage } from "../sequence/pictures.ts";
@@ -41,6 +42,8 @@ export interface GenerateContext {
   contextSize: number;
   vocabularySize: number;
   events: HostEvents;
+  /** What the answer must be. */
+  grammar?: GrammarState;
 }
 
 /**
@@ -53,11 +56,14 @@ export async function* generate(
   request: GenerateRequest,
   context: GenerateContext,
 ): AsyncGenerator<GenerateChunk, void, void> {
-  const { tokenizer, pictureToken, sequence, endIds, contextSize, vocabularySize, events } = context;
-  const { signal, maxTokens = Infinity, contextShift = false } = request;
+  const { tokenizer, pictureToken, sequence, contextSize, vocabularySize, events, grammar } = context;
+  const { signal, maxTokens = Infinity, contextShift = false, ignoreEnd = false } = request;
   checkMaxTokens(maxTokens);
   const sampler = new Sampler(request, vocabularySize);
-  const decoder = new StreamDecoder(tokenizer, { skipSpecialTokens: true, beginsText: false });
+  const decoder = new StreamDecoder(tokenizer, {
+    skipSpecialTokens: !request.keepSpecialTokens,
+    beginsText: false,
+  });
   const stops = new StopStrings(stopTexts(request.stop));
   const shift = contextShift ? shiftOf(context) : undefined;
   const { promptIds, images } = shift ? shortened(context, shift) : context;
@@ -96,15 +102,17 @@ export async function* generate(
     const { data: logits, attention } = result;
     // Embedding tables are padded beyond the vocabulary; such a token has no text.
     logits.fill(-Infinity, tokenizer.vocabSize);
-    const sample = sampler.sample(logits, history, promptIds.length);
+    const allowed = grammar && allowedBy(grammar, context);
+    const sample = sampler.sample(logits, history, promptIds.length, allowed);
     history.push(sample.id);
     usage.completionTokens++;
     const logprobs = request.logprobs === undefined ? undefined : [describe(sample, tokenizer)];
-    const isEnd = endIds.has(sample.id);
+    const isEnd = context.endIds.has(sample.id) && !ignoreEnd;
+    if (grammar && !isEnd) grammar.push(sample.id);
     const { text, stopped } = stops.push(isEnd ? decoder.flush() : decoder.push(sample.id));
     const isFull = feed.length >= contextSize;
     const isEnough = usage.completionTokens >= maxTokens || (isFull && !shift);
-    const finishReason: FinishReason | undefined = stopped || isEnd
+    const finishReason: FinishReason | undefined = stopped || isEnd || grammar?.isOver
       ? "stop"
       : isEnough
       ? "length"
@@ -126,6 +134,14 @@ export async function* generate(
     if (isFull) await sequence.drop(shift!.sinks, shift!.sinks + shift!.tokens, { signal });
     result = await feed.next(history, maxTokens - usage.completionTokens);
   }
+}
+
+/** The tokens that a grammar allows, and where the answer may end those that end it. */
+function allowedBy(grammar: GrammarState, { endIds, vocabularySize }: GenerateContext): Uint32Array {
+  const allowed = new Uint32Array((vocabularySize + 31) >> 5);
+  allowed.set(grammar.mask().subarray(0, allowed.length));
+  if (grammar.mayEnd) { for (const id of endIds) allowed[id >> 5] |= 1 << (id & 31); }
+  return allowed;
 }
 
 function checkMaxTokens(maxTokens: number): void {

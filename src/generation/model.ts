@@ -5,6 +5,7 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import { cannotSee, type ImageInput } from "../image/input.ts";
+import { Grammars } from "../grammar/constraints.ts";
 import type { HostEvents } from "../platform/events.ts";
 import type { SamplingOptions } from "../sampling/sampler.ts";
 import type { Engine } from "../sequence/engine.ts";
@@ -60,6 +61,7 @@ export class Model implements AsyncDisposable {
   readonly #text: ModelText;
   readonly #defaults: GenerationDefaults;
   readonly #events: HostEvents;
+  readonly #grammars = new Grammars(() => this.tokenizer);
 
   /** Made by `loadModel`. */
   constructor({ info, text, defaults, events, ...loaded }: ModelParts) {
@@ -107,7 +109,7 @@ export class Model implements AsyncDisposable {
    * not ask for sampling there is greedy.
    *
    * @throws {RemoraError} While iterating: BAD_ARGUMENT, CONTEXT_OVERFLOW, OUT_OF_MEMORY, BAD_TEMPLATE, UNSUPPORTED for
-   * constrained answers, and for pictures shown to a text model; BAD_IMAGE for pictures that cannot be decoded or have no
+   * what a schema or grammar asks and is not supported, and for pictures shown to a text model; BAD_IMAGE for pictures that cannot be decoded or have no
    * place in the prompt. The signal's reason when it fires.
    *
    * @example Print an answer as it comes
@@ -124,6 +126,7 @@ export class Model implements AsyncDisposable {
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateChunk, void, void> {
     const { pictures, contextSize, decoder } = this.#engine;
     checkRequest(request);
+    const grammar = this.#grammars.begin(request);
     const placed = placeImages({
       ...request,
       messages: request.messages && withImageParts(request.messages),
@@ -144,6 +147,7 @@ export class Model implements AsyncDisposable {
         contextSize,
         vocabularySize: decoder.config.vocabularySize,
         events: this.#events,
+        grammar,
       });
     } finally {
       if (!request.sequence) sequence.dispose();

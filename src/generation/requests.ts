@@ -4,13 +4,14 @@
  * @module
  */
 import type { ImageInput } from "../image/input.ts";
+import type { Constraint } from "../grammar/constraints.ts";
 import type { SamplingOptions } from "../sampling/sampler.ts";
 import type { PictureAttention } from "../sequence/attention_map.ts";
 import type { Sequence } from "../sequence/sequence.ts";
 import type { Message } from "../text/messages.ts";
 
 /** One of `prompt` and `messages` must be there. */
-export interface GenerateRequest extends SamplingOptions {
+export interface GenerateRequest extends SamplingOptions, Constraint {
   /** Text, which the tokenizer's own rules complete (a leading `<s>`, say), or token ids, taken as they are. */
   prompt?: string | ArrayLike<number>;
   /** A conversation, put into the model's chat template. */
@@ -56,12 +57,13 @@ export interface GenerateRequest extends SamplingOptions {
    * answer. Without one, a fresh sequence is made and disposed.
    */
   sequence?: Sequence;
-  /** Constrained answers are not supported yet and refused by name. */
-  jsonSchema?: unknown;
-  /** See `jsonSchema`. */
-  regex?: string;
-  /** See `jsonSchema`. */
-  choice?: string[];
+  /**
+   * Keep special tokens in the text: tool calls of some models begin with one. Default: they are left out. Those that end an answer
+   * always are.
+   */
+  keepSpecialTokens?: boolean;
+  /** Do not end with the tokens that end an answer, but go on to `maxTokens`. */
+  ignoreEnd?: boolean;
 }
 
 /** Why an answer ended: a stop string or end-of-text token, or the limit on tokens or context. */

@@ -4,45 +4,43 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import { GRAMMAR_MASK_BYTES_MAX, GRAMMAR_PRODUCT_STATES_MAX } from "../core/limits.ts";
+import { GRAMMAR_MASK_BYTES_MAX, GRAMMAR_PRODUCT_STATES_MAX, GRAMMAR_STATES_MAX } from "../core/limits.ts";
+import { Automaton, DEAD } from "./automaton.ts";
 import { utf8 } from "./characters.ts";
 import type { Term, TermStore } from "./terms.ts";
 import { PLAIN_CHARACTERS, type TokenTrie, type Vocabulary } from "./vocabulary.ts";
 
-/** Every byte that may be in UTF-8. */
-const UTF8_BYTES = Array.from({ length: 256 }, (_, byte) => byte).filter((byte) =>
-  byte !== 0xc0 && byte !== 0xc1 && byte < 0xf5
-);
+/** States with masks that a new state is compared with. */
+const ALIKE_STATES = 3;
+/** Pairs of states that such a comparison looks at: with more of them a walk over the vocabulary costs no more. */
+const ALIKE_PAIRS_MAX = 128;
+
+/** Whether a state takes every plain character, none, or some. */
+type PlainSteps = { takes: "all"; next: readonly number[] } | { takes: "none" | "some" };
 
 /** A compiled grammar of one vocabulary. States and masks are made as answers reach them. */
 export class Grammar {
   readonly #store: TermStore;
   readonly #start: Term;
   readonly #vocabulary: Vocabulary;
-  /** By the state's id, the most recently used last. */
+  #automaton: Automaton;
+  /** By the state's number, the most recently used last. */
   #masks = new Map<number, Uint32Array>();
-  /** States after one plain character; `null` where not every one may come. By the state's id. */
-  #afterPlain = new Map<number, readonly Term[] | null>();
-  /** Whether the end can be reached by tokens of one byte. By the state's id. */
-  #reachable = new Map<number, boolean>();
+  /** By the state's number. */
+  #plainSteps = new Map<number, PlainSteps>();
   readonly #plain: Term;
-  /** A vocabulary that lacks bytes may lead where it cannot go on. */
-  readonly #lacksBytes: boolean;
-  #epoch = 0;
 
-  /** @throws {RemoraError} UNSUPPORTED when no text belongs to it, or the vocabulary cannot write any. */
+  /** @throws {RemoraError} UNSUPPORTED when no text belongs to it. */
   constructor(store: TermStore, start: Term, vocabulary: Vocabulary) {
     this.#store = store;
     this.#start = start;
     this.#vocabulary = vocabulary;
+    this.#automaton = new Automaton(store);
     this.#plain = utf8(store, PLAIN_CHARACTERS);
-    this.#lacksBytes = UTF8_BYTES.some((byte) => !vocabulary.singles.has(byte));
-    if (start.kind === "nothing" || (this.#lacksBytes && !this.#canEnd(start))) {
+    if (start.kind === "nothing") {
       throw new RemoraError("UNSUPPORTED", "Cannot constrain the answer", {
-        expected: "a text that fits",
-        found: start.kind === "nothing"
-          ? "a schema or grammar that nothing fits"
-          : "a vocabulary that cannot write it",
+        expected: "a text that fits and that the vocabulary can write",
+        found: "none",
       });
     }
   }
@@ -54,130 +52,151 @@ export class Grammar {
 
   /** The state after a token; `undefined` where it may not come. */
   after(state: Term, id: number): Term | undefined {
-    const bytes = this.#vocabulary.bytesOf(id);
-    const next = bytes === undefined || bytes.length === 0
-      ? this.#store.nothing
-      : this.#store.after(state, bytes);
-    return next.kind === "nothing" ? undefined : next;
+    const bytes = this.#vocabulary.bytesOf(id) ?? [];
+    let number = this.#automaton.numberOf(state);
+    for (let i = 0; i < bytes.length; i++) number = this.#automaton.next(number, bytes[i]);
+    return bytes.length === 0 || number === DEAD ? undefined : this.#automaton.termOf(number);
   }
 
   /** A bit for each token that may come; those that end an answer are not among them. */
-  mask(state: Term): Uint32Array {
-    this.#store.collect();
-    if (this.#epoch !== this.#store.epoch) this.#forget();
-    const known = this.#masks.get(state.id);
+  mask(term: Term): Uint32Array {
+    this.#forgetWhenFull();
+    const state = this.#automaton.numberOf(term);
+    const known = this.#masks.get(state);
     if (known) {
-      this.#masks.delete(state.id);
-      this.#masks.set(state.id, known);
+      this.#masks.delete(state);
+      this.#masks.set(state, known);
       return known;
     }
-    const mask = this.#findMask(state);
+    const mask = this.#maskOfAlike(state) ?? this.#findMask(state);
     const most = Math.max(1, Math.floor(GRAMMAR_MASK_BYTES_MAX / mask.byteLength));
     if (this.#masks.size >= most) this.#masks.delete(this.#masks.keys().next().value!);
-    this.#masks.set(state.id, mask);
+    this.#masks.set(state, mask);
     return mask;
   }
 
-  #forget(): void {
-    this.#epoch = this.#store.epoch;
+  #forgetWhenFull(): void {
+    if (this.#automaton.size <= GRAMMAR_STATES_MAX && !this.#store.isFull) return;
+    this.#store.forget();
+    this.#automaton = new Automaton(this.#store);
     this.#masks = new Map();
-    this.#afterPlain = new Map();
-    this.#reachable = new Map();
+    this.#plainSteps = new Map();
   }
 
-  #findMask(state: Term): Uint32Array {
-    const { plain, plainMask, rest, maskWords } = this.#vocabulary;
+  /** The mask of one of the latest states that no token can tell from this one: one that counts one repetition more, say. */
+  #maskOfAlike(state: number): Uint32Array | undefined {
+    for (const other of [...this.#masks.keys()].slice(-ALIKE_STATES)) {
+      if (this.#areAlike(state, other)) return this.#masks.get(other);
+    }
+    return undefined;
+  }
+
+  /** Whether every text as long as a token may come after both states or after neither. */
+  #areAlike(first: number, second: number): boolean {
+    const automaton = this.#automaton;
+    const seen = new Set<number>();
+    let pairs = [[first, second]];
+    for (let depth = this.#vocabulary.bytesMax; depth > 0 && pairs.length > 0; depth--) {
+      const next: number[][] = [];
+      for (const [a, b] of pairs) {
+        automaton.complete(a);
+        automaton.complete(b);
+        const { table } = automaton;
+        for (let byte = 0; byte < 256; byte++) {
+          const afterA = table[a << 8 | byte], afterB = table[b << 8 | byte];
+          if (afterA === afterB) continue;
+          if (afterA === DEAD || afterB === DEAD) return false;
+          const key = afterA * GRAMMAR_PRODUCT_STATES_MAX + afterB;
+          if (seen.has(key)) continue;
+          if (seen.size >= ALIKE_PAIRS_MAX) return false;
+          seen.add(key);
+          next.push([afterA, afterB]);
+        }
+      }
+      pairs = next;
+    }
+    return true;
+  }
+
+  #findMask(state: number): Uint32Array {
+    const { plain, plainMasks, rest, maskWords } = this.#vocabulary;
     const mask = new Uint32Array(maskWords);
-    if (!this.#lacksBytes && this.#takesPlainText(state)) mask.set(plainMask);
+    const length = this.#plainLength(state, plainMasks.length - 1);
+    if (length !== undefined) mask.set(plainMasks[length]);
     else this.#walk(plain, state, mask);
     this.#walk(rest, state, mask);
     return mask;
   }
 
   /** Walks down the trie where the grammar goes along. */
-  #walk({ bytes, depths, ends, firsts, ids, depthMax }: TokenTrie, start: Term, mask: Uint32Array): void {
-    const store = this.#store;
-    const states = new Array<Term>(depthMax + 1).fill(start);
+  #walk({ bytes, depths, ends, firsts, ids, depthMax }: TokenTrie, start: number, mask: Uint32Array): void {
+    const automaton = this.#automaton;
+    let { table } = automaton;
+    const states = new Int32Array(depthMax + 1);
+    states[0] = start;
     for (let node = 0; node < bytes.length;) {
-      const depth = depths[node], byte = bytes[node];
-      const state = states[depth];
-      const next = state.row !== undefined && state.epoch === store.epoch
-        ? state.row[byte] ?? store.next(state, byte)
-        : store.next(state, byte);
-      if (next.kind === "nothing") {
+      const depth = depths[node];
+      const at = states[depth] << 8 | bytes[node];
+      let next = table[at];
+      if (next === 0) {
+        next = automaton.next(states[depth], bytes[node]);
+        ({ table } = automaton);
+      }
+      if (next === DEAD) {
         node = ends[node];
         continue;
       }
       states[depth + 1] = next;
       const first = firsts[node], end = firsts[++node];
-      if (first === end || (this.#lacksBytes && !this.#canEnd(next))) continue;
       for (let i = first; i < end; i++) mask[ids[i] >> 5] |= 1 << (ids[i] & 31);
     }
   }
 
-  /** Whether any plain text as long as the longest plain token may come, so that no plain token need be looked at. */
-  #takesPlainText(start: Term): boolean {
-    const seen = new Set([start]);
-    let layer: readonly Term[] = [start];
-    for (let length = 0; length < this.#vocabulary.plainLength && layer.length > 0; length++) {
-      const next = new Set<Term>();
-      for (const state of layer) {
-        const after = this.#afterPlainCharacter(state);
-        if (after === null) return false;
-        for (const found of after) if (!seen.has(found)) next.add(found);
+  /**
+   * How many plain characters may come, whichever they are, when the next one is refused whichever it is: then no plain token need be
+   * looked at. At most `longest`; `undefined` where it depends on the characters.
+   */
+  #plainLength(start: number, longest: number): number | undefined {
+    let layer: readonly number[] = [start];
+    for (let length = 0; length < longest; length++) {
+      const steps = layer.map((state) => this.#plainStepsOf(state));
+      if (steps.every(({ takes }) => takes === "none")) return length;
+      const next = new Set<number>();
+      for (const step of steps) {
+        if (step.takes !== "all") return undefined;
+        for (const state of step.next) next.add(state);
       }
-      for (const state of next) seen.add(state);
+      // Going round in the same states, any length may come.
+      if (next.size === layer.length && layer.every((state) => next.has(state))) return longest;
       layer = [...next];
     }
-    return true;
+    return longest;
   }
 
-  #afterPlainCharacter(start: Term): readonly Term[] | null {
-    const known = this.#afterPlain.get(start.id);
-    if (known !== undefined) return known;
-    const after = new Set<Term>();
-    const open: [plain: Term, state: Term][] = [[this.#plain, start]];
-    let takesAll = true;
-    while (open.length > 0 && takesAll) {
-      const [plain, state] = open.pop()!;
+  #plainStepsOf(start: number): PlainSteps {
+    const known = this.#plainSteps.get(start);
+    if (known) return known;
+    const next = new Set<number>();
+    const open: [plain: Term, state: number][] = [[this.#plain, start]];
+    let taken = 0, refused = 0;
+    for (let at = 0; at < open.length && (taken === 0 || refused === 0); at++) {
+      const [plain, state] = open[at];
       for (let byte = 0; byte < 256; byte++) {
         const rest = this.#store.next(plain, byte);
         if (rest.kind === "nothing") continue;
-        const next = this.#store.next(state, byte);
-        if (next.kind === "nothing") {
-          takesAll = false;
-          break;
-        }
-        if (rest.kind === "empty") after.add(next);
-        else if (!open.some(([a, b]) => a === rest && b === next)) open.push([rest, next]);
+        const after = this.#automaton.next(state, byte);
+        if (after === DEAD) refused++;
+        else if (rest.kind === "empty") {
+          taken++;
+          next.add(after);
+        } else if (!open.some(([a, b]) => a === rest && b === after)) open.push([rest, after]);
       }
     }
-    const result = takesAll ? [...after] : null;
-    this.#afterPlain.set(start.id, result);
-    return result;
-  }
-
-  /** Whether tokens of one byte lead from a state to the end, so that an answer that comes here can be finished. */
-  #canEnd(start: Term): boolean {
-    const known = this.#reachable.get(start.id);
-    if (known !== undefined) return known;
-    const cameFrom = new Map<Term, Term | undefined>([[start, undefined]]);
-    for (const state of cameFrom.keys()) {
-      if (state.isNullable || this.#reachable.get(state.id)) {
-        for (let at: Term | undefined = state; at; at = cameFrom.get(at)) this.#reachable.set(at.id, true);
-        return true;
-      }
-      // Where texts nest without end, not finding one would take forever.
-      if (cameFrom.size > GRAMMAR_PRODUCT_STATES_MAX) return false;
-      for (const byte of this.#vocabulary.singles) {
-        const next = this.#store.next(state, byte);
-        if (next.kind !== "nothing" && this.#reachable.get(next.id) !== false && !cameFrom.has(next)) {
-          cameFrom.set(next, state);
-        }
-      }
-    }
-    for (const state of cameFrom.keys()) this.#reachable.set(state.id, false);
-    return false;
+    const steps: PlainSteps = refused === 0
+      ? { takes: "all", next: [...next] }
+      : { takes: taken === 0 && open.length === 1 ? "none" : "some" };
+    this.#plainSteps.set(start, steps);
+    return steps;
   }
 }
 

@@ -10,6 +10,7 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import { GRAMMAR_PRODUCT_STATES_MAX, GRAMMAR_STATES_MAX } from "../core/limits.ts";
+import { type ByteClasses, classesOfSet, ONE_CLASS, refine } from "./byte_classes.ts";
 import { byteRange, type ByteSet, hasByte, joinBytes } from "./byte_set.ts";
 
 /** What every term has. */
@@ -18,10 +19,12 @@ interface TermBase {
   readonly id: number;
   /** Whether the empty text belongs to the language. */
   readonly isNullable: boolean;
-  /** Derivatives by byte, as far as they are known. */
+  /** Derivatives by class of bytes, as far as they are known. */
   row?: (Term | undefined)[];
   /** Of the store when the row was begun: a row of an earlier one is stale. */
   epoch: number;
+  /** Bytes by which the derivatives are equal. */
+  classes?: ByteClasses;
 }
 
 /** A language. */
@@ -57,20 +60,24 @@ export class TermStore {
   /** Rows of this epoch. */
   #rows = 0;
 
-  constructor() {
+  /** Bytes that can be written at all; a vocabulary may lack some. */
+  readonly #alphabet: ByteSet;
+
+  /** @param alphabet The bytes that can be written; texts with others belong to no language. */
+  constructor(alphabet = byteRange(0, 255)) {
+    this.#alphabet = alphabet;
     this.nothing = { kind: "nothing", id: this.#ids++, isNullable: false, epoch: 0 };
     this.empty = { kind: "empty", id: this.#ids++, isNullable: true, epoch: 0 };
     this.anything = { kind: "not", term: this.nothing, id: this.#ids++, isNullable: true, epoch: 0 };
   }
 
-  /** Changes when what was remembered is forgotten; term ids of earlier epochs are not met again. */
-  get epoch(): number {
-    return this.#epoch;
+  /** Whether so much is remembered that it is time to forget. */
+  get isFull(): boolean {
+    return this.#rows > GRAMMAR_STATES_MAX;
   }
 
-  /** Forgets derivatives when there are too many. Terms that a caller holds stay good. */
-  collect(): void {
-    if (this.#rows <= GRAMMAR_STATES_MAX) return;
+  /** Forgets derivatives. Terms that a caller holds stay good. */
+  forget(): void {
     this.#interned = new Map();
     this.#alive = new Map();
     this.#rows = 0;
@@ -79,6 +86,16 @@ export class TermStore {
 
   /** One byte of a set. */
   bytes(set: ByteSet): Term {
+    const known = set.map((word, i) => word & this.#alphabet[i]);
+    return known.some((word) => word !== 0) ? this.#bytes(known) : this.nothing;
+  }
+
+  /** What stands for a special token, which is no text. */
+  special(bytes: readonly number[]): Term {
+    return this.sequence(...bytes.map((byte) => this.#bytes(byteRange(byte))));
+  }
+
+  #bytes(set: ByteSet): Term {
     return this.#intern(`b${set.join()}`, () => ({ kind: "bytes", set, isNullable: false }));
   }
 
@@ -199,18 +216,45 @@ export class TermStore {
     return rule;
   }
 
-  /** What may follow a byte; `nothing` where the byte itself may not come. */
+  /** What may follow a byte; `nothing` where the byte itself may not come. It is remembered. */
   next(term: Term, byte: number): Term {
     if (term.kind === "bytes") return hasByte(term.set, byte) ? this.empty : this.nothing;
     if (term.kind === "nothing" || term.kind === "empty") return this.nothing;
-    const row = this.rowOf(term);
-    return row[byte] ??= this.#derive(term, byte);
+    const row = this.#rowOf(term), number = this.classesOf(term).classes[byte];
+    return row[number] ??= this.derivative(term, byte);
   }
 
-  /** The derivatives of a term that are known, to be filled by `next`. */
-  rowOf(term: Term): (Term | undefined)[] {
+  /** Bytes by which the derivatives of a term are equal. */
+  classesOf(term: Term): ByteClasses {
+    return term.classes ??= this.#findClasses(term);
+  }
+
+  #findClasses(term: Term): ByteClasses {
+    switch (term.kind) {
+      case "bytes":
+        return classesOfSet(term.set);
+      case "sequence": {
+        const first = this.classesOf(term.first);
+        return term.first.isNullable ? refine(first, this.classesOf(term.rest)) : first;
+      }
+      case "either":
+        return term.options.reduce((all, option) => refine(all, this.classesOf(option)), ONE_CLASS);
+      case "both":
+        return term.parts.reduce((all, part) => refine(all, this.classesOf(part)), ONE_CLASS);
+      case "repeat":
+        return this.classesOf(term.item);
+      case "not":
+        return this.classesOf(term.term);
+      case "rule":
+        return this.#inRule(term, () => this.classesOf(term.body()));
+      default:
+        return ONE_CLASS;
+    }
+  }
+
+  #rowOf(term: Term): (Term | undefined)[] {
     if (term.row === undefined || term.epoch !== this.#epoch) {
-      term.row = new Array<Term | undefined>(256).fill(undefined);
+      term.row = new Array<Term | undefined>(this.classesOf(term).samples.length).fill(undefined);
       term.epoch = this.#epoch;
       this.#rows++;
     }
@@ -229,8 +273,11 @@ export class TermStore {
     return this.after(term, new TextEncoder().encode(text)).isNullable;
   }
 
-  #derive(term: Term, byte: number): Term {
+  /** The same, not remembered. */
+  derivative(term: Term, byte: number): Term {
     switch (term.kind) {
+      case "bytes":
+        return hasByte(term.set, byte) ? this.empty : this.nothing;
       case "sequence": {
         const first = this.#pair(this.next(term.first, byte), term.rest);
         return term.first.isNullable ? this.either([first, this.next(term.rest, byte)]) : first;
@@ -249,13 +296,14 @@ export class TermStore {
       case "not":
         return this.not(this.next(term.term, byte));
       case "rule":
-        return this.#ofRule(term, byte);
+        return this.#inRule(term, () => this.next(term.body(), byte));
       default:
         return this.nothing;
     }
   }
 
-  #ofRule(rule: Term & { kind: "rule" }, byte: number): Term {
+  /** @throws {RemoraError} UNSUPPORTED when the rule meets itself before any byte was read. */
+  #inRule<T>(rule: Term & { kind: "rule" }, find: () => T): T {
     if (this.#open.has(rule)) {
       throw new RemoraError("UNSUPPORTED", "Cannot use the grammar", {
         expected: "rules that do not begin with themselves",
@@ -264,7 +312,7 @@ export class TermStore {
     }
     this.#open.add(rule);
     try {
-      return this.next(rule.body(), byte);
+      return find();
     } finally {
       this.#open.delete(rule);
     }
@@ -324,7 +372,7 @@ export class TermStore {
           found: "more",
         });
       }
-      for (let byte = 0; byte < 256; byte++) {
+      for (const byte of this.classesOf(state).samples) {
         const next = this.#product(state.parts.map((part) => this.next(part, byte)));
         if (next.kind === "nothing" || this.#alive.get(next) === false || cameFrom.has(next)) continue;
         cameFrom.set(next, state);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Tokenizer } from "../text/tokenizer.ts";
+import { byteRange, type ByteSet, joinBytes } from "./byte_set.ts";
 import { type CharacterSet, otherCharacters } from "./characters.ts";
 
 /** What a grammar must know of a tokenizer. */
@@ -45,14 +46,12 @@ export class Vocabulary {
   readonly size: number;
   /** Tokens that consist of whole plain characters. */
   readonly plain: TokenTrie;
-  /** A mask of these. */
-  readonly plainMask: Uint32Array;
-  /** Characters of the longest. */
-  readonly plainLength: number;
+  /** Masks of these: those of at most so many characters, up to the longest. */
+  readonly plainMasks: readonly Uint32Array[];
   /** All others; special tokens by their `specialBytes`. */
   readonly rest: TokenTrie;
   /** Bytes that are a token by themselves. */
-  readonly singles: ReadonlySet<number>;
+  readonly alphabet: ByteSet;
   readonly #bytes: readonly ArrayLike<number>[];
 
   constructor(tokens: TokenBytes) {
@@ -60,34 +59,39 @@ export class Vocabulary {
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     // deno-lint-ignore no-control-regex -- the control characters are what must not be there
     const isPlain = (text: string) => !/[\x00-\x1f"\\\x7f]/.test(text);
-    const all: ArrayLike<number>[] = [], plain: number[] = [], rest: number[] = [];
-    const singles = new Set<number>();
-    let plainLength = 0;
+    const all: ArrayLike<number>[] = [], rest: number[] = [];
+    const plain: { id: number; length: number }[] = [];
+    let alphabet: ByteSet = new Uint32Array(8);
     for (let id = 0; id < tokens.vocabSize; id++) {
       const bytes = tokens.isSpecial(id) ? specialBytes(id) : tokens.tokenBytes(id);
       all.push(bytes);
       if (bytes.length === 0) continue;
-      if (bytes.length === 1) singles.add(bytes[0]);
+      if (bytes.length === 1) alphabet = joinBytes(alphabet, byteRange(bytes[0]));
       const text = tokens.isSpecial(id) ? undefined : decoded(decoder, bytes as Uint8Array);
       const length = text === undefined || !isPlain(text) ? Infinity : [...text].length;
       if (length > PLAIN_CHARACTERS_MAX) rest.push(id);
-      else {
-        plain.push(id);
-        plainLength = Math.max(plainLength, length);
-      }
+      else plain.push({ id, length });
     }
     this.#bytes = all;
-    this.singles = singles;
-    this.plain = buildTrie(plain, all);
+    this.alphabet = alphabet;
+    this.plain = buildTrie(plain.map(({ id }) => id), all);
     this.rest = buildTrie(rest, all);
-    this.plainLength = plainLength;
-    this.plainMask = new Uint32Array(this.maskWords);
-    for (const id of plain) this.plainMask[id >> 5] |= 1 << (id & 31);
+    const longest = plain.reduce((most, { length }) => Math.max(most, length), 0);
+    this.plainMasks = Array.from({ length: longest + 1 }, (_, characters) => {
+      const mask = new Uint32Array(this.maskWords);
+      for (const { id, length } of plain) if (length <= characters) mask[id >> 5] |= 1 << (id & 31);
+      return mask;
+    });
   }
 
   /** Words of a mask: a bit for each token. */
   get maskWords(): number {
     return (this.size + 31) >> 5;
+  }
+
+  /** Bytes of the longest token. */
+  get bytesMax(): number {
+    return Math.max(this.plain.depthMax, this.rest.depthMax);
   }
 
   /** The bytes that a token is to a grammar. */

@@ -16,6 +16,7 @@ export const FOLDERS: readonly string[] = [
   "src/layers",
   "src/image",
   "src/text",
+  "src/grammar",
   "src/vision",
   "src/models",
   "src/sequence",
