@@ -25,6 +25,7 @@ const KEYS: Readonly<Record<keyof GenerateRequest, true>> = {
   minP: true,
   onPictureProgress: true,
   onPromptProgress: true,
+  parallelToolCalls: true,
   presencePenalty: true,
   prompt: true,
   promptLookup: true,
@@ -35,6 +36,8 @@ const KEYS: Readonly<Record<keyof GenerateRequest, true>> = {
   signal: true,
   stop: true,
   temperature: true,
+  toolCallFormat: true,
+  toolChoice: true,
   tools: true,
   topK: true,
   topP: true,
@@ -55,7 +58,7 @@ export function checkRequest(request: GenerateRequest): void {
       found: "a key that is not known",
     });
   }
-  for (const name of ["tools", "variables"] as const) {
+  for (const name of ["tools", "toolChoice", "variables"] as const) {
     if (request[name] === undefined || request.messages !== undefined) continue;
     throw new RemoraError("BAD_ARGUMENT", `Cannot generate with ${name}`, {
       expected: "messages, whose chat template takes them",

@@ -5,7 +5,19 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import { cannotSee, type ImageInput } from "../image/input.ts";
-import { Grammars } from "../grammar/constraints.ts";
+import type { AnswerReader } from "../dialects/answer_parts.ts";
+import {
+  type AnswerRules,
+  compileAnswer,
+  nameOfRules,
+  type Tool,
+  type ToolUse,
+} from "../dialects/answer_grammar.ts";
+import { Dialect } from "../dialects/dialect.ts";
+import { PlainReader } from "../dialects/free_text.ts";
+import { reasoningState } from "../dialects/reasoning.ts";
+import type { Grammar } from "../grammar/grammar.ts";
+import { Grammars } from "../grammar/grammars.ts";
 import type { HostEvents } from "../platform/events.ts";
 import type { SamplingOptions } from "../sampling/sampler.ts";
 import type { Engine } from "../sequence/engine.ts";
@@ -20,6 +32,17 @@ import { withImageParts } from "./image_parts.ts";
 import type { ModelInfo } from "./model_info.ts";
 import { placeImages } from "./placed_images.ts";
 import type { Completion, GenerateChunk, GenerateRequest } from "./requests.ts";
+
+/** A request that was checked, with its prompt. Made by `Model.prepare`, answered by `Model.run`. */
+export interface PreparedRequest {
+  readonly request: GenerateRequest;
+  readonly promptIds: readonly number[];
+  /** Pictures in the order of their tokens. */
+  readonly images: readonly PromptImage[];
+  readonly grammar?: Grammar;
+  /** Takes the answer's text apart: thinking, calls of tools, text. */
+  reader(): AnswerReader;
+}
 
 /** What turns text into tokens and back. */
 export interface ModelText {
@@ -109,8 +132,8 @@ export class Model implements AsyncDisposable {
    * not ask for sampling there is greedy.
    *
    * @throws {RemoraError} While iterating: BAD_ARGUMENT, CONTEXT_OVERFLOW, OUT_OF_MEMORY, BAD_TEMPLATE, UNSUPPORTED for
-   * what a schema or grammar asks and is not supported, and for pictures shown to a text model; BAD_IMAGE for pictures that cannot be decoded or have no
-   * place in the prompt. The signal's reason when it fires.
+   * what a schema or grammar asks and is not supported, and for pictures shown to a text model; BAD_IMAGE for pictures that
+   * cannot be decoded or have no place in the prompt. The signal's reason when it fires.
    *
    * @example Print an answer as it comes
    * ```ts
@@ -124,34 +147,87 @@ export class Model implements AsyncDisposable {
    * ```
    */
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateChunk, void, void> {
-    const { pictures, contextSize, decoder } = this.#engine;
+    yield* this.run(await this.prepare(request), request.sequence);
+  }
+
+  /**
+   * Checks a request and makes its prompt, for callers who choose a sequence by what the prompt begins with.
+   *
+   * @throws {RemoraError} As {@linkcode Model.generate}, for all that is known before anything is computed.
+   */
+  async prepare(request: GenerateRequest): Promise<PreparedRequest> {
+    const { pictures } = this.#engine;
     checkRequest(request);
-    const grammar = this.#grammars.begin(request);
     const placed = placeImages({
       ...request,
       messages: request.messages && withImageParts(request.messages),
     });
     if (placed.images.length > 0 && !pictures) throw cannotSee();
     const images = await this.#keyed(placed.images);
-    const promptIds = this.#promptIds({ ...request, messages: placed.messages }, images);
-    const sequence = request.sequence ?? this.createSequence();
+    const { text, ids } = this.#prompt({ ...request, messages: placed.messages }, images);
+    const dialect = request.messages && this.dialect(request.toolCallFormat);
+    const tools = toolUse(request, dialect);
+    const rules: AnswerRules = {
+      constraint: request,
+      tools,
+      reasoning: dialect?.reasoning &&
+        { marks: dialect.reasoning, state: reasoningState(dialect.reasoning, text) },
+    };
+    const name = nameOfRules(rules);
+    const { tokenizer } = this;
+    return {
+      request: {
+        ...request,
+        keepSpecialTokens: request.keepSpecialTokens ?? tools?.format.keepsSpecialTokens,
+      },
+      promptIds: ids,
+      images,
+      grammar: name === undefined
+        ? undefined
+        : this.#grammars.get(name, (store) => compileAnswer(store, rules, tokenizer)),
+      reader: () => dialect?.reader(text, tools?.tools.map((tool) => tool.function)) ?? new PlainReader(),
+    };
+  }
+
+  /**
+   * Answers a prepared request.
+   *
+   * @param sequence See `GenerateRequest.sequence`.
+   * @throws {RemoraError} As {@linkcode Model.generate}.
+   */
+  async *run(
+    { request, promptIds, images, grammar }: PreparedRequest,
+    sequence?: Sequence,
+  ): AsyncGenerator<GenerateChunk, void, void> {
+    const { pictures, contextSize, decoder } = this.#engine;
+    const used = sequence ?? this.createSequence();
     try {
       yield* generate({ ...this.#defaults.sampling, ...given(request) }, {
         tokenizer: this.tokenizer,
-        promptIds,
-        images,
+        promptIds: [...promptIds],
+        images: [...images],
         pictureToken: pictures?.model.pictureToken,
         beginId: this.#defaults.beginId,
-        sequence,
+        sequence: used,
         endIds: this.#defaults.endIds,
         contextSize,
         vocabularySize: decoder.config.vocabularySize,
         events: this.#events,
-        grammar,
+        grammar: grammar?.begin(),
       });
     } finally {
-      if (!request.sequence) sequence.dispose();
+      if (!sequence) used.dispose();
     }
+  }
+
+  /**
+   * How the model writes thinking and calls of tools, by its chat template.
+   *
+   * @param toolFormat The name of a way to call tools, in place of the template's.
+   * @throws {RemoraError} BAD_ARGUMENT for a name that is not known; FILE_NOT_FOUND, BAD_TEMPLATE.
+   */
+  dialect(toolFormat?: string): Dialect {
+    return new Dialect(this.#text.template.source, toolFormat);
   }
 
   /** The whole answer at once; see {@linkcode Model.generate}. */
@@ -243,25 +319,30 @@ export class Model implements AsyncDisposable {
     });
   }
 
-  #promptIds(
-    { prompt, messages, tools, variables }: GenerateRequest,
+  /** The ids of a prompt, and the text where that is known. */
+  #prompt(
+    { prompt, messages, tools, toolChoice, variables }: GenerateRequest,
     images: readonly PromptImage[],
-  ): number[] {
+  ): { text: string; ids: number[] } {
     if ((prompt === undefined) === (messages === undefined)) {
       throw new RemoraError("BAD_ARGUMENT", "Cannot generate", {
         expected: "one of prompt and messages",
         found: prompt === undefined ? "neither" : "both",
       });
     }
-    const ids = (prompt ?? messages)!.length === 0
-      ? []
-      : messages !== undefined
-      ? this.tokenizer.encode(this.chatPrompt(messages, { tools, variables }))
+    const shown = toolChoice === "none" ? undefined : tools;
+    const text = messages !== undefined && messages.length > 0
+      ? this.chatPrompt(messages, { tools: shown, variables })
       : typeof prompt === "string"
+      ? prompt
+      : "";
+    const ids = messages !== undefined && messages.length > 0
+      ? this.tokenizer.encode(text)
+      : typeof prompt === "string" && prompt !== ""
       ? this.#encode(prompt)
-      : Array.from(prompt!);
+      : Array.from(typeof prompt === "string" ? [] : prompt ?? []);
     // Ids are taken as they are; text has one picture token for each picture.
-    if (ids.length > 0) return isText(prompt, messages) ? this.#expanded(ids, images) : ids;
+    if (ids.length > 0) return { text, ids: isText(prompt, messages) ? this.#expanded(ids, images) : ids };
     throw new RemoraError("BAD_ARGUMENT", "Cannot generate", {
       expected: "a prompt",
       found: "an empty prompt",
@@ -272,6 +353,25 @@ export class Model implements AsyncDisposable {
 function isText(prompt: GenerateRequest["prompt"], messages: Message[] | undefined): boolean {
   return messages !== undefined || typeof prompt === "string";
 }
+
+/** How tools are to be called, where the request says whether they are. */
+function toolUse(request: GenerateRequest, dialect: Dialect | undefined): ToolUse | undefined {
+  const { tools = [], toolChoice, parallelToolCalls = true } = request;
+  if (!dialect || toolChoice === undefined || toolChoice === "none") return undefined;
+  const named = typeof toolChoice === "object" ? toolChoice.name : undefined;
+  const known = (tools as Tool[]).map((tool) => tool?.function?.name);
+  const found = known.find((name) => typeof name !== "string" || !TOOL_NAME.test(name));
+  if (tools.length === 0 || known.includes(found!) || (named !== undefined && !known.includes(named))) {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot call tools", {
+      expected: named === undefined ? `tools with names of ${TOOL_NAME.source}` : `a tool named ${named}`,
+      found: known.join(", ") || "no tools",
+    });
+  }
+  return { tools: tools as Tool[], choice: toolChoice, isParallel: parallelToolCalls, format: dialect.tools };
+}
+
+/** Names that every family can write; OpenAI's API has the same rule. */
+const TOOL_NAME = /^[\w.-]{1,128}$/;
 
 /** The options that are there; `undefined` must not hide a default. */
 function given(request: GenerateRequest): GenerateRequest {

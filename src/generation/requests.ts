@@ -4,7 +4,7 @@
  * @module
  */
 import type { ImageInput } from "../image/input.ts";
-import type { Constraint } from "../grammar/constraints.ts";
+import type { Constraint, ToolChoice } from "../dialects/answer_grammar.ts";
 import type { SamplingOptions } from "../sampling/sampler.ts";
 import type { PictureAttention } from "../sequence/attention_map.ts";
 import type { Sequence } from "../sequence/sequence.ts";
@@ -18,6 +18,15 @@ export interface GenerateRequest extends SamplingOptions, Constraint {
   messages?: Message[];
   /** Descriptions of tools for the chat template, in the form it expects (usually OpenAI's); only with `messages`. */
   tools?: unknown[];
+  /**
+   * Whether the answer may or must call one of `tools`, in OpenAI's form: then calls are written as the model's family does, with
+   * arguments that fit. Default: the template is told of the tools, and the answer is free. "none" shows the template no tools.
+   */
+  toolChoice?: ToolChoice;
+  /** How the model's family writes calls; default: as its chat template does. See `--tool-call-parser`. */
+  toolCallFormat?: string;
+  /** With `toolChoice`: whether one answer may call several times. Default true. */
+  parallelToolCalls?: boolean;
   /** Variables of the chat template, such as `enable_thinking`; only with `messages`. */
   variables?: Record<string, unknown>;
   /**

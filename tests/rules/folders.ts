@@ -17,6 +17,7 @@ export const FOLDERS: readonly string[] = [
   "src/image",
   "src/text",
   "src/grammar",
+  "src/dialects",
   "src/vision",
   "src/models",
   "src/sequence",

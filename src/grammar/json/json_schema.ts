@@ -42,6 +42,9 @@ export function compileJsonSchema(store: TermStore, schema: unknown): Term {
   return new SchemaCompiler(store, new SchemaDocument(schema)).compile();
 }
 
+/** Schemas that were compiled: rules of different schemas must not have one name. */
+let schemas = 0;
+
 /** A kind of item: what it fulfils, and which of the conditions of `contains` are among that. */
 interface ItemKind {
   conditions: Conditions;
@@ -56,6 +59,7 @@ class SchemaCompiler {
   readonly #expanded = new Map<string, Shape[]>();
   /** Names of the sets that some value fulfils. */
   readonly #possible = new Set<string>();
+  readonly #name = `schema ${schemas++}`;
   #depth = 0;
   #countedArrays = 0;
 
@@ -299,7 +303,7 @@ class SchemaCompiler {
     if (indexEnd > COUNTED_ITEMS_MAX || countEnds.some((end) => end > COUNTED_ITEMS_MAX)) {
       throw unsupported(object.place, "contains", `at most ${COUNTED_ITEMS_MAX} counted items`, "more");
     }
-    return countedItems(this.#json, `${this.#countedArrays++}`, {
+    return countedItems(this.#json, `${this.#name}, ${this.#countedArrays++}`, {
       start: { index: 0, counts: contains.map(() => 0) },
       mayEnd: ({ index, counts }) => index >= min && contains.every((one, i) => counts[i] >= one.min),
       steps: ({ index, counts }) => {
