@@ -30,6 +30,7 @@ import { checkRequest } from "./check_request.ts";
 import { generate, type PromptImage } from "./generate.ts";
 import { withImageParts } from "./image_parts.ts";
 import type { ModelInfo } from "./model_info.ts";
+import { PooledStates, type Pooling } from "./pooling.ts";
 import { placeImages } from "./placed_images.ts";
 import type { Completion, GenerateChunk, GenerateRequest } from "./requests.ts";
 
@@ -58,6 +59,8 @@ export interface GenerationDefaults {
   /** The token that begins a text. */
   beginId?: number;
   sampling: SamplingOptions;
+  /** Of which states an embedding is made; default: the last token's. */
+  pooling?: Pooling;
 }
 
 /** What a model is made of. */
@@ -218,6 +221,34 @@ export class Model implements AsyncDisposable {
     } finally {
       if (!sequence) used.dispose();
     }
+  }
+
+  /**
+   * The embedding of a text: the model's states behind its last norm, of the last token or the mean of all as the checkpoint says,
+   * scaled to length 1.
+   *
+   * @returns f32 [hidden size].
+   * @throws {RemoraError} As `Sequence.forward`. The signal's reason when it fires.
+   */
+  async embed(
+    tokenIds: ArrayLike<number>,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<Float32Array<ArrayBuffer>> {
+    using sequence = this.createSequence();
+    const states = new PooledStates(this.#defaults.pooling ?? "last");
+    const trace = (name: string, value: { shape: number[]; data: Float32Array }) => {
+      if (name === "norm") states.add(value.data, value.shape[1]);
+    };
+    await sequence.forward(tokenIds, { logits: "none", signal, trace });
+    return states.embedding();
+  }
+
+  /**
+   * How often signals and sockets are looked at while something is computed, in milliseconds; 100 by default. Each look costs 0.1 to
+   * 0.3 ms.
+   */
+  set eventInterval(milliseconds: number) {
+    this.#events.interval = milliseconds;
   }
 
   /**

@@ -69,6 +69,21 @@ export interface FileSystem {
   isPermitted(access: "read" | "write", path: string): boolean;
 }
 
+/** Measurements by name; each value belongs to a model. */
+export interface MetricsRegistry {
+  readonly contentType: string;
+  /** All of them, as Prometheus reads them. */
+  text(): Promise<string>;
+  gauge(name: string, help: string, read: () => { model: string; value: number }[]): void;
+  /** @param label A further label that values have. */
+  counter(
+    name: string,
+    help: string,
+    label?: string,
+  ): (model: string, value: number, labelled?: string) => void;
+  histogram(name: string, help: string, buckets: readonly number[]): (model: string, value: number) => void;
+}
+
 /** A runtime. */
 export interface Platform {
   readonly files: FileSystem;

@@ -24,4 +24,5 @@ export const FOLDERS: readonly string[] = [
   "src/sampling",
   "src/generation",
   "src/loading",
+  "src/server",
 ];

@@ -1,0 +1,196 @@
+/**
+ * All endpoints. Nothing here knows on what runtime it runs.
+ *
+ * @module
+ */
+import { type Context, Hono } from "npm:hono@4.13.19";
+import { cors } from "npm:hono@4.13.19/cors";
+import type * as v from "npm:valibot@1.5.0";
+import type { Model } from "../generation/model.ts";
+import { ApiError, apiErrorOf } from "./api_error.ts";
+import { ServedModel } from "./engine/served_model.ts";
+import { eventResponse } from "./http/events.ts";
+import { untilGone } from "./http/gone.ts";
+import { newId } from "./http/ids.ts";
+import { requireKey, requireSmallHeaders } from "./http/security.ts";
+import { readBody } from "./http/validation.ts";
+import { ServerMetrics } from "./metrics.ts";
+import { chatBody, chatChunks, chatCompletion, chatRequest } from "./openai/chat_completions.ts";
+import { completion, completionBody, completionChunks, completionJobs } from "./openai/completions.ts";
+import { embeddingBody, embeddings } from "./openai/embeddings.ts";
+import { detokenize, detokenizeBody, tokenize, tokenizeBody } from "./openai/tokens.ts";
+import { CONCURRENT_DEFAULT, QUEUE_DEFAULT, type ServerOptions } from "./options.ts";
+import { withFetchedPictures } from "./pictures.ts";
+
+/** Models by the names under which they are served; a promise is one that is being loaded. */
+export type ServedModels = Readonly<Record<string, Model | Promise<Model>>>;
+
+type Endpoint = (context: Context) => Promise<Response> | Response;
+
+/** A server without a port: takes requests, gives responses. */
+export class ServerApp {
+  readonly #options: ServerOptions;
+  readonly #models: ReadonlyMap<string, ServedModel>;
+  readonly #metrics?: ServerMetrics;
+  readonly #hono = new Hono();
+
+  constructor(models: ServedModels, options: ServerOptions = {}) {
+    this.#options = options;
+    this.#metrics = options.metrics && new ServerMetrics(options.metrics);
+    const { maxConcurrent = CONCURRENT_DEFAULT, maxQueue = QUEUE_DEFAULT } = options;
+    this.#models = new Map(
+      Object.entries(models).map(([name, model]) => [
+        name,
+        new ServedModel(name, model, { maxConcurrent, maxQueue }, this.#metrics?.of(name)),
+      ]),
+    );
+    this.#addRoutes();
+  }
+
+  /** Answers a request; never throws. */
+  fetch(request: Request): Promise<Response> {
+    return Promise.resolve(this.#hono.fetch(request));
+  }
+
+  #addRoutes(): void {
+    const hono = this.#hono;
+    const { cors: origins = [] } = this.#options;
+    hono.use(async (context, next) => {
+      await next();
+      context.res.headers.set(
+        "x-request-id",
+        context.req.header("x-request-id")?.slice(0, 128) ?? newId("req"),
+      );
+    });
+    if (origins.length > 0) {
+      hono.use(
+        cors({
+          origin: origins.includes("*") ? "*" : [...origins],
+          exposeHeaders: ["x-request-id", "retry-after"],
+        }),
+      );
+    }
+    hono.onError((error, context) => this.#refuse(error, context));
+    hono.notFound((context) => {
+      const message = `Unknown request URL: ${context.req.method} ${context.req.path}.`;
+      return this.#refuse(
+        new ApiError(404, "invalid_request_error", message, { code: "unknown_url" }),
+        context,
+      );
+    });
+    hono.get("/health", () => {
+      const isReady = [...this.#models.values()].every((served) => served.isReady);
+      return new Response(null, isReady ? {} : { status: 503, headers: { "retry-after": "1" } });
+    });
+    hono.get("/version", (context) => context.json({ version: this.#options.version ?? "0" }));
+    hono.get("/metrics", async (context) => {
+      await requireKey(context.req.raw, this.#options.apiKeys ?? []);
+      const metrics = this.#metrics;
+      if (!metrics) throw new ApiError(404, "invalid_request_error", "This server keeps no metrics.");
+      return new Response(await metrics.text(), { headers: { "content-type": metrics.contentType } });
+    });
+    this.#route("GET", "/v1/models", (context) => context.json({ object: "list", data: this.#list() }));
+    this.#route("GET", "/v1/models/:name{.+}", (context) => {
+      const { name } = this.#served(context.req.param("name") ?? "");
+      return context.json(this.#list().find(({ id }) => id === name));
+    });
+    this.#route("POST", "/v1/chat/completions", (context) => this.#chat(context));
+    this.#route("POST", "/v1/completions", (context) => this.#complete(context));
+    this.#route("POST", "/v1/embeddings", async (context) => {
+      const [body, served] = await this.#body(context, embeddingBody);
+      return context.json(await embeddings(body, served, context.req.raw.signal) as object);
+    });
+    this.#route("POST", "/tokenize", async (context) => {
+      const [body, served] = await this.#body(context, tokenizeBody);
+      return context.json(tokenize(body, served) as object);
+    });
+    this.#route("POST", "/detokenize", async (context) => {
+      const [body, served] = await this.#body(context, detokenizeBody);
+      return context.json(detokenize(body, served) as object);
+    });
+  }
+
+  /** An endpoint that asks for a key and answers other methods by name. */
+  #route(method: "GET" | "POST", path: string, endpoint: Endpoint): void {
+    this.#hono.on(method, path, async (context) => {
+      requireSmallHeaders(context.req.raw);
+      await requireKey(context.req.raw, this.#options.apiKeys ?? []);
+      return await endpoint(context);
+    });
+    this.#hono.all(path, (context) => {
+      const error = new ApiError(
+        405,
+        "invalid_request_error",
+        `Not allowed: ${context.req.method} ${context.req.path}.`,
+      );
+      const response = this.#refuse(error, context);
+      response.headers.set("allow", method);
+      return response;
+    });
+  }
+
+  #refuse(error: unknown, context: Context): Response {
+    const found = apiErrorOf(error);
+    if (found.status >= 500 && !(error instanceof ApiError)) this.#options.onError?.(error);
+    const body = context.req.path.startsWith("/v1/messages") ? found.anthropicBody : found.body;
+    const { retryAfter } = found.details;
+    return Response.json(body, {
+      status: found.status,
+      headers: retryAfter === undefined ? {} : { "retry-after": `${retryAfter}` },
+    });
+  }
+
+  #list(): Record<string, unknown>[] {
+    return [...this.#models.values()].map(({ name, created, model, isReady }) => ({
+      id: name,
+      object: "model",
+      created,
+      owned_by: "remora",
+      ...(isReady && { max_model_len: model.info.contextSize }),
+    }));
+  }
+
+  /** @throws {ApiError} 404 for a name that is not served. */
+  #served(name: string | null | undefined): ServedModel {
+    const served = name == null ? [...this.#models.values()][0] : this.#models.get(name);
+    if (served) return served;
+    throw new ApiError(
+      404,
+      "invalid_request_error",
+      `The model '${String(name).slice(0, 100)}' does not exist.`,
+      {
+        param: "model",
+        code: "model_not_found",
+      },
+    );
+  }
+
+  async #body<const Schema extends v.GenericSchema<unknown, { model?: string | null }>>(
+    context: Context,
+    schema: Schema,
+  ): Promise<[v.InferOutput<Schema>, ServedModel]> {
+    const body = await readBody(context.req.raw, schema);
+    return [body, this.#served(body.model)];
+  }
+
+  async #chat(context: Context): Promise<Response> {
+    const [body, served] = await this.#body(context, chatBody);
+    const { signal, stop } = untilGone(context.req.raw);
+    const request = chatRequest(body, this.#options.toolCallParser);
+    const messages = await withFetchedPictures(request.messages!, this.#options.fetchPicture, signal);
+    const events = served.answer({ request: { ...request, messages }, choices: body.n ?? 1 }, signal);
+    if (body.stream) return await eventResponse(chatChunks(body, served, events), stop);
+    return context.json(await chatCompletion(body, served, events) as object);
+  }
+
+  async #complete(context: Context): Promise<Response> {
+    const [body, served] = await this.#body(context, completionBody);
+    const { signal, stop } = untilGone(context.req.raw);
+    const runs = completionJobs(body, served.model.tokenizer).map(({ request, echo }) => ({
+      events: served.answer({ request, choices: body.n ?? 1 }, signal),
+      echo,
+    }));
+    if (body.stream) return await eventResponse(completionChunks(body, served, runs), stop);
+    return context.json(await completion(body, served, runs) as object);
+  }
+}
