@@ -126,7 +126,8 @@ export async function* generate(
     if (finishReason) {
       // What was held back as the possible beginning of a stop string is text after all.
       if (!stopped) chunk.text += lastText(stops, isEnd ? "" : decoder.flush());
-      yield { ...chunk, finishReason, usage };
+      const stop = stops.found;
+      yield { ...chunk, finishReason, ...(stop !== undefined && { stop }), usage };
       return;
     }
     yield chunk;

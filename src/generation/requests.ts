@@ -102,6 +102,8 @@ export interface GenerateChunk {
   attention?: PictureAttention[];
   /** In the last chunk. */
   finishReason?: FinishReason;
+  /** In the last chunk, of an answer that a stop string ended: that string. */
+  stop?: string;
   /** In the last chunk. */
   usage?: Usage;
 }

@@ -7,8 +7,11 @@ import { type Context, Hono } from "npm:hono@4.13.19";
 import { cors } from "npm:hono@4.13.19/cors";
 import type * as v from "npm:valibot@1.5.0";
 import type { Model } from "../generation/model.ts";
+import type { GenerateRequest } from "../generation/requests.ts";
+import { countBody, messagesBody, messagesRequest, promptRequest } from "./anthropic/body.ts";
+import { anthropicErrorEvent, anthropicEvents, anthropicMessage } from "./anthropic/messages.ts";
 import { ApiError, apiErrorOf } from "./api_error.ts";
-import { ServedModel } from "./engine/served_model.ts";
+import { type AnswerEvent, ServedModel } from "./engine/served_model.ts";
 import { eventResponse } from "./http/events.ts";
 import { untilGone } from "./http/gone.ts";
 import { newId } from "./http/ids.ts";
@@ -18,6 +21,8 @@ import { ServerMetrics } from "./metrics.ts";
 import { chatBody, chatChunks, chatCompletion, chatRequest } from "./openai/chat_completions.ts";
 import { completion, completionBody, completionChunks, completionJobs } from "./openai/completions.ts";
 import { embeddingBody, embeddings } from "./openai/embeddings.ts";
+import { response, responseErrorEvent, responseEvents } from "./openai/responses.ts";
+import { responsesBody, responsesRequest } from "./openai/responses_body.ts";
 import { detokenize, detokenizeBody, tokenize, tokenizeBody } from "./openai/tokens.ts";
 import { CONCURRENT_DEFAULT, QUEUE_DEFAULT, type ServerOptions } from "./options.ts";
 import { withFetchedPictures } from "./pictures.ts";
@@ -100,6 +105,31 @@ export class ServerApp {
       const [body, served] = await this.#body(context, embeddingBody);
       return context.json(await embeddings(body, served, context.req.raw.signal) as object);
     });
+    this.#route("POST", "/v1/responses", async (context) => {
+      const [body, served] = await this.#body(context, responsesBody);
+      const { events, stop } = await this.#answer(
+        context,
+        served,
+        responsesRequest(body, this.#options.toolCallParser),
+      );
+      if (!body.stream) return context.json(await response(body, served, events) as object);
+      return await eventResponse(responseEvents(body, served, events), stop, responseErrorEvent);
+    });
+    this.#route("POST", "/v1/messages", async (context) => {
+      const [body, served] = await this.#body(context, messagesBody);
+      const { events, stop } = await this.#answer(
+        context,
+        served,
+        messagesRequest(body, this.#options.toolCallParser),
+      );
+      if (!body.stream) return context.json(await anthropicMessage(served, events) as object);
+      return await eventResponse(anthropicEvents(served, events), stop, anthropicErrorEvent);
+    });
+    this.#route("POST", "/v1/messages/count_tokens", async (context) => {
+      const [body, served] = await this.#body(context, countBody);
+      const { promptIds } = await served.model.prepare(promptRequest(body, this.#options.toolCallParser));
+      return context.json({ input_tokens: promptIds.length });
+    });
     this.#route("POST", "/tokenize", async (context) => {
       const [body, served] = await this.#body(context, tokenizeBody);
       return context.json(tokenize(body, served) as object);
@@ -173,12 +203,22 @@ export class ServerApp {
     return [body, this.#served(body.model)];
   }
 
+  /** Begins an answer to a conversation; nothing is computed before its events are asked for. */
+  async #answer(
+    context: Context,
+    served: ServedModel,
+    request: GenerateRequest,
+    choices = 1,
+  ): Promise<{ events: AsyncGenerator<AnswerEvent, void, void>; stop: () => void }> {
+    const { signal, stop } = untilGone(context.req.raw);
+    const messages = await withFetchedPictures(request.messages!, this.#options.fetchPicture, signal);
+    return { events: served.answer({ request: { ...request, messages }, choices }, signal), stop };
+  }
+
   async #chat(context: Context): Promise<Response> {
     const [body, served] = await this.#body(context, chatBody);
-    const { signal, stop } = untilGone(context.req.raw);
     const request = chatRequest(body, this.#options.toolCallParser);
-    const messages = await withFetchedPictures(request.messages!, this.#options.fetchPicture, signal);
-    const events = served.answer({ request: { ...request, messages }, choices: body.n ?? 1 }, signal);
+    const { events, stop } = await this.#answer(context, served, request, body.n ?? 1);
     if (body.stream) return await eventResponse(chatChunks(body, served, events), stop);
     return context.json(await chatCompletion(body, served, events) as object);
   }

@@ -27,7 +27,7 @@ export type AnswerEvent =
     logprobs?: TokenLogprobs[];
     attention?: PictureAttention[];
   }
-  | { type: "finish"; choice: number; finishReason: FinishReason; usage: Usage };
+  | { type: "finish"; choice: number; finishReason: FinishReason; stop?: string; usage: Usage };
 
 /** A request and how many answers it wants. */
 export interface Job {
@@ -154,7 +154,7 @@ export class ServedModel {
     let hasCalls = false;
     try {
       for (let step = first; !step.done; step = await chunks.next()) {
-        const { text, tokenIds, logprobs, attention, finishReason, usage } = step.value;
+        const { text, tokenIds, logprobs, attention, finishReason, stop, usage } = step.value;
         watch?.token();
         const parts = reader.push(text);
         if (finishReason) parts.push(...reader.end());
@@ -162,7 +162,7 @@ export class ServedModel {
         yield { type: "piece", choice, parts, tokenIds, logprobs, attention };
         if (!finishReason) continue;
         const reason = hasCalls && finishReason === "stop" ? "tool_calls" : finishReason;
-        yield { type: "finish", choice, finishReason: reason, usage: usage! };
+        yield { type: "finish", choice, finishReason: reason, stop, usage: usage! };
       }
     } finally {
       await chunks.return();
