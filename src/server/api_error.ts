@@ -66,12 +66,17 @@ const FAULTS_OF_REQUEST = new Set([
   "BAD_TEMPLATE",
 ]);
 
+/** Nobody reads it; nginx has the number. */
+const CLIENT_GONE = 499;
 /** Seconds after which memory may be free again. */
 const MEMORY_RETRY_SECONDS = 2;
 
 /** Whatever was thrown, as an answer. Details of unexpected errors stay here. */
 export function apiErrorOf(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
+  if (error instanceof DOMException && error.name === "AbortError") {
+    return new ApiError(CLIENT_GONE, "invalid_request_error", error.message);
+  }
   if (error instanceof RemoraError) {
     if (error.code === "CONTEXT_OVERFLOW") {
       return badRequest(error.message, "messages", "context_length_exceeded");

@@ -25,6 +25,7 @@ import { response, responseErrorEvent, responseEvents } from "./openai/responses
 import { responsesBody, responsesRequest } from "./openai/responses_body.ts";
 import { detokenize, detokenizeBody, tokenize, tokenizeBody } from "./openai/tokens.ts";
 import { CONCURRENT_DEFAULT, QUEUE_DEFAULT, type ServerOptions } from "./options.ts";
+import { PAGE_PATHS, pageFile } from "./page/files.ts";
 import { withFetchedPictures } from "./pictures.ts";
 
 /** Models by the names under which they are served; a promise is one that is being loaded. */
@@ -83,6 +84,9 @@ export class ServerApp {
         context,
       );
     });
+    if (this.#options.page ?? true) {
+      for (const path of PAGE_PATHS) hono.get(path, () => pageFile(path));
+    }
     hono.get("/health", () => {
       const isReady = [...this.#models.values()].every((served) => served.isReady);
       return new Response(null, isReady ? {} : { status: 503, headers: { "retry-after": "1" } });
@@ -161,7 +165,7 @@ export class ServerApp {
 
   #refuse(error: unknown, context: Context): Response {
     const found = apiErrorOf(error);
-    if (found.status >= 500 && !(error instanceof ApiError)) this.#options.onError?.(error);
+    if (found.status === 500 && !(error instanceof ApiError)) this.#options.onError?.(error);
     const body = context.req.path.startsWith("/v1/messages") ? found.anthropicBody : found.body;
     const { retryAfter } = found.details;
     return Response.json(body, {
@@ -171,12 +175,15 @@ export class ServerApp {
   }
 
   #list(): Record<string, unknown>[] {
-    return [...this.#models.values()].map(({ name, created, model, isReady }) => ({
-      id: name,
+    return [...this.#models.values()].map((served) => ({
+      id: served.name,
       object: "model",
-      created,
+      created: served.created,
       owned_by: "remora",
-      ...(isReady && { max_model_len: model.info.contextSize }),
+      ...(served.isReady && {
+        max_model_len: served.model.info.contextSize,
+        vision: served.model.info.vision !== undefined,
+      }),
     }));
   }
 

@@ -5,6 +5,7 @@
  */
 import * as v from "npm:valibot@1.5.0";
 import type { GenerateRequest, TokenLogprobs, Usage } from "../../generation/requests.ts";
+import type { PictureAttention } from "../../sequence/attention_map.ts";
 import { badRequest } from "../api_error.ts";
 import type { AnswerEvent, FinishReason, ServedModel } from "../engine/served_model.ts";
 import type { ServerEvent } from "../http/events.ts";
@@ -150,11 +151,9 @@ export async function* chatChunks(
   yield { data: "[DONE]" };
 }
 
-/** Where an answer looked in its pictures; of use to the page only. */
-function attentionBody(
-  { rows, columns, weights }: { rows: number; columns: number; weights: Float32Array },
-): unknown {
-  return { rows, columns, weights: Array.from(weights, (weight) => Number(weight.toPrecision(4))) };
+/** Where a token looked in its pictures. */
+function attentionBody({ weights, ...shape }: PictureAttention): unknown {
+  return { ...shape, weights: Array.from(weights, (weight) => Number(weight.toPrecision(4))) };
 }
 
 function head(object: string, model: string): Record<string, unknown> {
