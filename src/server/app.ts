@@ -91,6 +91,11 @@ export class ServerApp {
       const isReady = [...this.#models.values()].every((served) => served.isReady);
       return new Response(null, isReady ? {} : { status: 503, headers: { "retry-after": "1" } });
     });
+    hono.get("/openapi.json", async (context) => {
+      const { openApi } = await import("./openapi.ts");
+      const { version = "0", apiKeys = [] } = this.#options;
+      return context.json(openApi(version, [...this.#models.keys()], apiKeys.length > 0));
+    });
     hono.get("/version", (context) => context.json({ version: this.#options.version ?? "0" }));
     hono.get("/metrics", async (context) => {
       await requireKey(context.req.raw, this.#options.apiKeys ?? []);

@@ -5,6 +5,7 @@
  */
 import * as v from "npm:valibot@1.5.0";
 import type { GenerateRequest } from "../../generation/requests.ts";
+import { badRequest } from "../api_error.ts";
 import { CHOICES_MAX } from "../options.ts";
 
 /** A field that may be left out or null. */
@@ -33,7 +34,8 @@ export const samplingFields = {
   top_k: maybe(integer(-1)),
   min_p: maybe(between(0, 1)),
   typical_p: maybe(v.pipe(v.number(), v.gtValue(0), v.maxValue(1))),
-  repetition_penalty: maybe(v.pipe(v.number(), v.gtValue(0), v.maxValue(10))),
+  // Far below 0.01 a logit that is divided by it is no number any more.
+  repetition_penalty: maybe(between(0.01, 10)),
   ignore_eos: maybe(v.boolean()),
   skip_special_tokens: maybe(v.boolean()),
 };
@@ -90,12 +92,21 @@ export function samplingRequest(body: SamplingFields): Partial<GenerateRequest> 
   };
 }
 
+/** @throws {ApiError} 400 for a text that is no JSON. */
+function parsedSchema(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw badRequest("Invalid value for the JSON schema: expected JSON.", undefined, "invalid_value");
+  }
+}
+
 /** The library's request for them. */
 export function structureRequest(body: StructureFields): Partial<GenerateRequest> {
   const { structured_outputs: outputs } = body;
   const json = body.guided_json ?? outputs?.json ?? (outputs?.json_object ? { type: "object" } : undefined);
   return {
-    jsonSchema: typeof json === "string" ? JSON.parse(json) : json,
+    jsonSchema: typeof json === "string" ? parsedSchema(json) : json,
     regex: body.guided_regex ?? outputs?.regex ?? undefined,
     choice: body.guided_choice ?? outputs?.choice ?? undefined,
     grammar: body.guided_grammar ?? outputs?.grammar ?? undefined,
