@@ -31,6 +31,8 @@ const OFFSET = "([zZ]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])";
 /** Without leap seconds: which minutes have one depends on the offset. */
 const TIME = `([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]+)?${OFFSET}`;
 const ATOM = "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+";
+/** RFC 5321's quoted local part. */
+const QUOTED = '"([ !#-\\[\\]-~]|\\\\[ -~])*"';
 const ENCODED = "%[0-9a-fA-F]{2}";
 const PCHAR = `([a-zA-Z0-9._~!$&'()*+,;=:@-]|${ENCODED})`;
 const AUTHORITY =
@@ -51,7 +53,7 @@ export const FORMATS: Readonly<Record<string, string>> = {
   "time": TIME,
   "date-time": `${DATE}[tT]${TIME}`,
   "duration": `P(${DURATION_DATE}(${DURATION_TIME})?|${DURATION_TIME}|[0-9]+W)`,
-  "email": `${ATOM}(\\.${ATOM})*@(${HOSTNAME}|\\[${IPV4}\\])`,
+  "email": `(${ATOM}(\\.${ATOM})*|${QUOTED})@(${HOSTNAME}|\\[(${IPV4}|IPv6:(${IPV6}))\\])`,
   "hostname": `${HOSTNAME}`,
   "ipv4": IPV4,
   "ipv6": IPV6,
