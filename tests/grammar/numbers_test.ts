@@ -23,6 +23,14 @@ function units(text: string): bigint {
 function fulfils(text: string, conditions: NumberConditions): boolean {
   const value = units(text);
   const bound = (limit: number) => units(plainDecimal(limit));
+  const isBounded = [
+    conditions.minimum,
+    conditions.maximum,
+    conditions.exclusiveMinimum,
+    conditions.exclusiveMaximum,
+  ]
+    .some(Number.isFinite);
+  if (isBounded && value === 0n && text.startsWith("-")) return false;
   const isWhole = value % units("1") === 0n;
   return (!conditions.isInteger || !text.includes(".")) &&
     (conditions.minimum === -Infinity || value >= bound(conditions.minimum)) &&

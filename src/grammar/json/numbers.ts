@@ -56,6 +56,8 @@ export function numberTerm(json: JsonText, conditions: NumberConditions): Term {
     if (bound === -Infinity && !isBelow || bound === Infinity && isBelow) continue;
     parts.push(bounded(json, bound, isBelow, isOut));
   }
+  // Between bounds zero has no sign: a model that began with a minus could go nowhere else.
+  if (parts.length > 0) parts.push(store.not(store.sequence(store.text("-"), equal(json, 0))));
   for (const divisor of conditions.multiplesOf) parts.push(multiples(json, divisor));
   for (const divisor of conditions.notMultiplesOf) parts.push(store.not(multiples(json, divisor)));
   if (conditions.isNotInteger) parts.push(store.not(multiples(json, 1)));
