@@ -138,3 +138,20 @@ Deno.test("openai: embeddings as floats and base64, shortened, and the list of m
   equal(short.data[0].embedding.length, 8);
   deepEqual((await client.models.list()).data.map(({ id }) => id), [NAME]);
 });
+
+Deno.test("openai: a full server refuses with 429 and Retry-After, and the client's retries succeed", async () => {
+  await using server = await serving({ maxConcurrent: 1, maxQueue: 0 });
+  const body = { model: NAME, messages: [QUESTION], max_tokens: 200, temperature: 0, ignore_eos: true };
+  const ask = (maxRetries: number) =>
+    clientOf(server, { maxRetries }).chat.completions.create(body).then(
+      ({ choices }) => choices[0].message.content,
+      (error) => error,
+    );
+  const answers = await Promise.all([ask(8), ask(8), ask(8)]);
+  equal(new Set(answers).size, 1);
+  ok(typeof answers[0] === "string");
+  const [first, second] = await Promise.all([ask(0), ask(0)]);
+  equal(first, answers[0]);
+  ok(second instanceof OpenAI.RateLimitError);
+  ok(Number(second.headers?.get("retry-after")) >= 1);
+});
