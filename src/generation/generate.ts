@@ -112,11 +112,8 @@ export async function* generate(
     const { text, stopped } = stops.push(isEnd ? decoder.flush() : decoder.push(sample.id));
     const isFull = feed.length >= contextSize;
     const isEnough = usage.completionTokens >= maxTokens || (isFull && !shift);
-    const finishReason: FinishReason | undefined = stopped || isEnd || grammar?.isOver
-      ? "stop"
-      : isEnough
-      ? "length"
-      : undefined;
+    const isOver = stopped || isEnd || grammar?.isOver;
+    const finishReason: FinishReason | undefined = isOver ? "stop" : isEnough ? "length" : undefined;
     const chunk: GenerateChunk = {
       text,
       tokenIds: [sample.id],
@@ -126,8 +123,7 @@ export async function* generate(
     if (finishReason) {
       // What was held back as the possible beginning of a stop string is text after all.
       if (!stopped) chunk.text += lastText(stops, isEnd ? "" : decoder.flush());
-      const stop = stops.found;
-      yield { ...chunk, finishReason, ...(stop !== undefined && { stop }), usage };
+      yield { ...chunk, ...endOf(finishReason, stops), usage };
       return;
     }
     yield chunk;
@@ -151,6 +147,14 @@ function checkMaxTokens(maxTokens: number): void {
     expected: "an integer from 0 on",
     found: `${maxTokens}`,
   });
+}
+
+/** Why an answer ended, and by which stop string. */
+function endOf(
+  finishReason: FinishReason,
+  { found }: StopStrings,
+): Pick<GenerateChunk, "finishReason" | "stop"> {
+  return { finishReason, ...(found !== undefined && { stop: found }) };
 }
 
 function lastText(stops: StopStrings, rest: string): string {

@@ -31,6 +31,9 @@ import { withFetchedPictures } from "./pictures.ts";
 /** Models by the names under which they are served; a promise is one that is being loaded. */
 export type ServedModels = Readonly<Record<string, Model | Promise<Model>>>;
 
+/** Characters of a client's own request id that are sent back. */
+const REQUEST_ID_CHARACTERS_MAX = 128;
+
 type Endpoint = (context: Context) => Promise<Response> | Response;
 
 /** A server without a port: takes requests, gives responses. */
@@ -60,45 +63,41 @@ export class ServerApp {
 
   #addRoutes(): void {
     const hono = this.#hono;
-    const { cors: origins = [] } = this.#options;
+    const { cors: origins = [], page = true } = this.#options;
     hono.use(async (context, next) => {
       await next();
-      context.res.headers.set(
-        "x-request-id",
-        context.req.header("x-request-id")?.slice(0, 128) ?? newId("req"),
-      );
+      const given = context.req.header("x-request-id")?.slice(0, REQUEST_ID_CHARACTERS_MAX);
+      context.res.headers.set("x-request-id", given ?? newId("req"));
     });
     if (origins.length > 0) {
-      hono.use(
-        cors({
-          origin: origins.includes("*") ? "*" : [...origins],
-          exposeHeaders: ["x-request-id", "retry-after"],
-        }),
-      );
+      const origin = origins.includes("*") ? "*" : [...origins];
+      hono.use(cors({ origin, exposeHeaders: ["x-request-id", "retry-after"] }));
     }
     hono.onError((error, context) => this.#refuse(error, context));
     hono.notFound((context) => {
       const message = `Unknown request URL: ${context.req.method} ${context.req.path}.`;
-      return this.#refuse(
-        new ApiError(404, "invalid_request_error", message, { code: "unknown_url" }),
-        context,
-      );
+      const error = new ApiError(404, "invalid_request_error", message, { code: "unknown_url" });
+      return this.#refuse(error, context);
     });
-    if (this.#options.page ?? true) {
-      for (const path of PAGE_PATHS) hono.get(path, () => pageFile(path));
-    }
-    hono.get("/health", () => {
+    if (page) { for (const path of PAGE_PATHS) hono.get(path, () => pageFile(path)); }
+    this.#addServerRoutes();
+    this.#addConversationRoutes();
+    this.#addTextRoutes();
+  }
+
+  /** What the server says of itself. */
+  #addServerRoutes(): void {
+    const { version = "0", apiKeys = [] } = this.#options;
+    this.#hono.get("/health", () => {
       const isReady = [...this.#models.values()].every((served) => served.isReady);
       return new Response(null, isReady ? {} : { status: 503, headers: { "retry-after": "1" } });
     });
-    hono.get("/openapi.json", async (context) => {
+    this.#hono.get("/openapi.json", async (context) => {
       const { openApi } = await import("./openapi.ts");
-      const { version = "0", apiKeys = [] } = this.#options;
       return context.json(openApi(version, [...this.#models.keys()], apiKeys.length > 0));
     });
-    hono.get("/version", (context) => context.json({ version: this.#options.version ?? "0" }));
-    hono.get("/metrics", async (context) => {
-      await requireKey(context.req.raw, this.#options.apiKeys ?? []);
+    this.#hono.get("/version", (context) => context.json({ version }));
+    this.#route("GET", "/metrics", async () => {
       const metrics = this.#metrics;
       if (!metrics) throw new ApiError(404, "invalid_request_error", "This server keeps no metrics.");
       return new Response(await metrics.text(), { headers: { "content-type": metrics.contentType } });
@@ -108,36 +107,51 @@ export class ServerApp {
       const { name } = this.#served(context.req.param("name") ?? "");
       return context.json(this.#list().find(({ id }) => id === name));
     });
-    this.#route("POST", "/v1/chat/completions", (context) => this.#chat(context));
-    this.#route("POST", "/v1/completions", (context) => this.#complete(context));
-    this.#route("POST", "/v1/embeddings", async (context) => {
-      const [body, served] = await this.#body(context, embeddingBody);
-      return context.json(await embeddings(body, served, context.req.raw.signal) as object);
+  }
+
+  /** Three ways to say the same thing. */
+  #addConversationRoutes(): void {
+    const { toolCallParser } = this.#options;
+    this.#route("POST", "/v1/chat/completions", async (context) => {
+      const [body, served] = await this.#body(context, chatBody);
+      const request = chatRequest(body, toolCallParser);
+      const { events, stop } = await this.#answer(context, served, request, body.n ?? 1);
+      if (!body.stream) return context.json(await chatCompletion(body, served, events) as object);
+      return await eventResponse(chatChunks(body, served, events), stop);
     });
     this.#route("POST", "/v1/responses", async (context) => {
       const [body, served] = await this.#body(context, responsesBody);
-      const { events, stop } = await this.#answer(
-        context,
-        served,
-        responsesRequest(body, this.#options.toolCallParser),
-      );
+      const { events, stop } = await this.#answer(context, served, responsesRequest(body, toolCallParser));
       if (!body.stream) return context.json(await response(body, served, events) as object);
       return await eventResponse(responseEvents(body, served, events), stop, responseErrorEvent);
     });
     this.#route("POST", "/v1/messages", async (context) => {
       const [body, served] = await this.#body(context, messagesBody);
-      const { events, stop } = await this.#answer(
-        context,
-        served,
-        messagesRequest(body, this.#options.toolCallParser),
-      );
+      const { events, stop } = await this.#answer(context, served, messagesRequest(body, toolCallParser));
       if (!body.stream) return context.json(await anthropicMessage(served, events) as object);
       return await eventResponse(anthropicEvents(served, events), stop, anthropicErrorEvent);
     });
     this.#route("POST", "/v1/messages/count_tokens", async (context) => {
       const [body, served] = await this.#body(context, countBody);
-      const { promptIds } = await served.model.prepare(promptRequest(body, this.#options.toolCallParser));
+      const { promptIds } = await served.model.prepare(promptRequest(body, toolCallParser));
       return context.json({ input_tokens: promptIds.length });
+    });
+  }
+
+  #addTextRoutes(): void {
+    this.#route("POST", "/v1/completions", async (context) => {
+      const [body, served] = await this.#body(context, completionBody);
+      const { signal, stop } = untilGone(context.req.raw);
+      const runs = completionJobs(body, served.model.tokenizer).map(({ request, echo }) => ({
+        events: served.answer({ request, choices: body.n ?? 1 }, signal),
+        echo,
+      }));
+      if (!body.stream) return context.json(await completion(body, served, runs) as object);
+      return await eventResponse(completionChunks(body, served, runs), stop);
+    });
+    this.#route("POST", "/v1/embeddings", async (context) => {
+      const [body, served] = await this.#body(context, embeddingBody);
+      return context.json(await embeddings(body, served, untilGone(context.req.raw).signal) as object);
     });
     this.#route("POST", "/tokenize", async (context) => {
       const [body, served] = await this.#body(context, tokenizeBody);
@@ -225,24 +239,5 @@ export class ServerApp {
     const { signal, stop } = untilGone(context.req.raw);
     const messages = await withFetchedPictures(request.messages!, this.#options.fetchPicture, signal);
     return { events: served.answer({ request: { ...request, messages }, choices }, signal), stop };
-  }
-
-  async #chat(context: Context): Promise<Response> {
-    const [body, served] = await this.#body(context, chatBody);
-    const request = chatRequest(body, this.#options.toolCallParser);
-    const { events, stop } = await this.#answer(context, served, request, body.n ?? 1);
-    if (body.stream) return await eventResponse(chatChunks(body, served, events), stop);
-    return context.json(await chatCompletion(body, served, events) as object);
-  }
-
-  async #complete(context: Context): Promise<Response> {
-    const [body, served] = await this.#body(context, completionBody);
-    const { signal, stop } = untilGone(context.req.raw);
-    const runs = completionJobs(body, served.model.tokenizer).map(({ request, echo }) => ({
-      events: served.answer({ request, choices: body.n ?? 1 }, signal),
-      echo,
-    }));
-    if (body.stream) return await eventResponse(completionChunks(body, served, runs), stop);
-    return context.json(await completion(body, served, runs) as object);
   }
 }

@@ -24,7 +24,8 @@ import {
   propertyConditions,
 } from "./plans.ts";
 import { SchemaDocument, unsupported } from "./schema_document.ts";
-import { type Conditions, isEqual, nameOf, type Shape, Shapes } from "./shapes.ts";
+import { type Conditions, isEqual, type Shape } from "./shape.ts";
+import { nameOf, Shapes } from "./shapes.ts";
 import { JsonText } from "./text.ts";
 
 /** Items that an array under `contains` counts one by one. */

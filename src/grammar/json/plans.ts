@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ArrayPart, Conditions, ObjectPart, Shape, Unevaluated } from "./shapes.ts";
+import type { ArrayPart, Conditions, ObjectPart, Shape, Unevaluated } from "./shape.ts";
 import { unsupported } from "./schema_document.ts";
 
 /** Patterns of names that are told apart in one object: every combination of them is a kind of property. */
