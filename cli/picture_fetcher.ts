@@ -9,6 +9,17 @@ import { request as requestHttps } from "node:https";
 import { RemoraError } from "../mod.ts";
 import { isPublicAddress } from "./addresses.ts";
 
+/** How names become addresses, and which of them may be reached; a test has answers of its own. */
+export interface Network {
+  lookup(hostname: string): Promise<string[]>;
+  mayReach(address: string): boolean;
+}
+
+const PUBLIC_NETWORK: Network = {
+  lookup: async (hostname) => (await lookup(hostname, { all: true })).map(({ address }) => address),
+  mayReach: isPublicAddress,
+};
+
 /** Bytes of a fetched picture. */
 const PICTURE_BYTES_MAX = 32 * 1024 * 1024;
 
@@ -20,6 +31,7 @@ const PICTURE_BYTES_MAX = 32 * 1024 * 1024;
  */
 export function createPictureFetcher(
   hosts: readonly string[],
+  network = PUBLIC_NETWORK,
 ): (url: string, signal: AbortSignal) => Promise<Uint8Array> {
   const allowed = new Set(hosts.map((host) => host.toLowerCase()));
   return async (text, signal) => {
@@ -29,21 +41,19 @@ export function createPictureFetcher(
     if (!allowed.has(url.hostname.toLowerCase()) && !allowed.has(url.host.toLowerCase())) {
       throw refuse(`a host of --allow-image-urls`, url.host);
     }
-    return await fetchFrom(url, await publicAddress(url.hostname), signal);
+    return await fetchFrom(url, await addressOf(url.hostname, network), signal);
   };
 }
 
-async function publicAddress(hostname: string): Promise<string> {
-  const name = hostname.replace(/^\[|\]$/g, "");
-  let addresses: { address: string }[];
+async function addressOf(hostname: string, network: Network): Promise<string> {
+  let addresses: string[];
   try {
-    addresses = await lookup(name, { all: true });
+    addresses = await network.lookup(hostname.replace(/^\[|\]$/g, ""));
   } catch (cause) {
     throw refuse("a host that is known", hostname, cause);
   }
-  const inner = addresses.find(({ address }) => !isPublicAddress(address));
-  if (inner || addresses.length === 0) throw refuse("a host with public addresses only", hostname);
-  return addresses[0].address;
+  if (addresses.length > 0 && addresses.every((address) => network.mayReach(address))) return addresses[0];
+  throw refuse("a host with public addresses only", hostname);
 }
 
 function fetchFrom(url: URL, address: string, signal: AbortSignal): Promise<Uint8Array> {

@@ -16,10 +16,14 @@ import type { PictureStates } from "../vision/vision_model.ts";
 const BATCH_MAX = LOGIT_ROWS;
 
 /**
- * Rows of a prompt that are computed in one pass while others generate: these wait for at most one such pass between two tokens.
- * Passes of more rows are faster for the prompt alone, by a tenth from 64 to 512.
+ * Milliseconds that a pass of a prompt may take while others generate: these wait for at most one such pass between two tokens. Passes
+ * of more rows are faster for the prompt alone.
  */
-const SHARED_PROMPT_ROWS = 64;
+const SHARED_PASS_MILLISECONDS = 150;
+/** Rows of such a pass at least: fewer cost nearly as much as these. */
+const SHARED_ROWS_MIN = 8;
+/** Rows of such a pass where it is not known yet how long a row takes. */
+const SHARED_ROWS_FIRST = 64;
 /** Milliseconds after a generated token in which the next one is expected. */
 const GENERATING_MILLISECONDS = 250;
 
@@ -58,6 +62,10 @@ export class Scheduler {
   /** Steps of the last shared pass: as many may come again. */
   #expected = 1;
   #lastStep = -Infinity;
+  /** Whether a step of one row came since the last pass of a prompt began. */
+  #hasSteps = false;
+  /** Of the latest pass of a prompt. */
+  #rowMilliseconds?: number;
 
   constructor(decoder: Decoder, events: HostEvents) {
     this.#decoder = decoder;
@@ -66,8 +74,12 @@ export class Scheduler {
 
   /** Rows that a step should have at most: fewer while others generate, whose tokens come between the steps. */
   get rows(): number {
-    const isShared = performance.now() - this.#lastStep < GENERATING_MILLISECONDS;
-    return isShared ? Math.min(SHARED_PROMPT_ROWS, this.#decoder.rows) : this.#decoder.rows;
+    const isShared = this.#hasSteps || performance.now() - this.#lastStep < GENERATING_MILLISECONDS;
+    if (!isShared) return this.#decoder.rows;
+    const wanted = this.#rowMilliseconds === undefined
+      ? SHARED_ROWS_FIRST
+      : Math.max(SHARED_ROWS_MIN, Math.floor(SHARED_PASS_MILLISECONDS / this.#rowMilliseconds));
+    return Math.min(wanted, this.#decoder.rows);
   }
 
   /**
@@ -79,12 +91,19 @@ export class Scheduler {
     if (step.rows > 1 || options.trace) {
       const { signal } = options;
       await this.#promptTurns.take(
-        () => this.#turns.take(() => this.#pass([{ step, options }]), signal),
+        () =>
+          this.#turns.take(async () => {
+            this.#hasSteps = this.#waiting.length > 0;
+            const begin = performance.now();
+            await this.#pass([{ step, options }]);
+            this.#rowMilliseconds = (performance.now() - begin) / step.rows;
+          }, signal),
         signal,
       );
       return;
     }
     this.#lastStep = performance.now();
+    this.#hasSteps = true;
     const { signal } = options;
     const { promise, resolve: done, reject: failed } = Promise.withResolvers<void>();
     const waiting = { step, options, done, failed };
