@@ -99,6 +99,8 @@ export async function serve(args: string[]): Promise<void> {
   try {
     const loaded = await loading;
     loaded.eventInterval = EVENT_INTERVAL_MILLISECONDS;
+    const parser = options.text("tool-call-parser");
+    if (parser !== undefined) loaded.dialect(parser);
     note(
       `remora: serving ${name} at http://${
         server.addr.hostname.replace(/^.*:.*$/, "[$&]")
