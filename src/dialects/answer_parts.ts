@@ -28,3 +28,21 @@ export function heldLength(text: string, mark: string): number {
   }
   return 0;
 }
+
+/** Text round calls: white space that follows one is not part of an answer. */
+export class TextRoundCalls {
+  #isAfterCall = false;
+
+  /** A call is over. */
+  afterCall(): void {
+    this.#isAfterCall = true;
+  }
+
+  /** The text as parts: one, or none. */
+  show(text: string): AnswerPart[] {
+    const shown = this.#isAfterCall ? text.trimStart() : text;
+    if (shown === "") return [];
+    this.#isAfterCall = false;
+    return [{ type: "text", text: shown }];
+  }
+}

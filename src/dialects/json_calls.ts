@@ -5,7 +5,7 @@
  */
 import type { JsonText } from "../grammar/json/text.ts";
 import type { Term } from "../grammar/terms.ts";
-import { type AnswerPart, type AnswerReader, heldLength } from "./answer_parts.ts";
+import { type AnswerPart, type AnswerReader, heldLength, TextRoundCalls } from "./answer_parts.ts";
 import type { ToolGrammar } from "./tool_format.ts";
 
 /** The object of one call. */
@@ -39,6 +39,7 @@ export class JsonCallReader implements AnswerReader {
   #mark = "";
   #call?: JsonCallScanner;
   #hasCalls = false;
+  readonly #text = new TextRoundCalls();
 
   constructor(marks: JsonCallMarks) {
     this.#marks = marks;
@@ -57,7 +58,7 @@ export class JsonCallReader implements AnswerReader {
     const rest = this.#hasCalls ? left.replace(BETWEEN, "") : left;
     this.#held = "";
     this.#mark = "";
-    return this.#hasCalls && rest.trim() === "" || rest === "" ? [] : [{ type: "text", text: rest }];
+    return this.#text.show(rest);
   }
 
   /** @returns Whether there may be more to read. */
@@ -114,13 +115,12 @@ export class JsonCallReader implements AnswerReader {
   #readCall(parts: AnswerPart[]): boolean {
     const { read, isOver, found } = this.#call!.push(this.#held);
     this.#held = this.#held.slice(read);
-    for (const part of found) {
-      if (part.type === "call") this.#hasCalls = true;
-      parts.push(part);
-    }
+    if (found.some(({ type }) => type === "call")) this.#hasCalls = true;
+    parts.push(...found);
     if (!isOver) return false;
     // An object without a name calls nothing.
-    this.#show(this.#call!.unread, parts);
+    if (this.#call!.unread === "") this.#text.afterCall();
+    else this.#show(this.#call!.unread, parts);
     this.#call = undefined;
     this.#isAtCall = true;
     this.#mark = "";
@@ -128,9 +128,7 @@ export class JsonCallReader implements AnswerReader {
   }
 
   #show(text: string, parts: AnswerPart[]): void {
-    // Line breaks round calls are not part of an answer.
-    if (text === "" || this.#hasCalls && text.trim() === "") return;
-    parts.push({ type: "text", text });
+    parts.push(...this.#text.show(text));
   }
 }
 
@@ -147,6 +145,8 @@ class JsonCallScanner {
   #argumentsDepth?: number;
   #pending = "";
   #isAnnounced = false;
+  /** Whether some of the arguments are out. */
+  #isBegun = false;
   #whole = "";
 
   /** All of it, where it is not known to be a call. */
@@ -219,10 +219,11 @@ class JsonCallScanner {
       this.#isAnnounced = true;
       found.push({ type: "call", name: this.#name });
     }
-    const text = this.#pending.trimStart();
+    const text = this.#isBegun ? this.#pending : this.#pending.trimStart();
     // White space at the end may turn out to be the end of the arguments.
     const kept = text.trimEnd();
     if (kept === "") return;
+    this.#isBegun = true;
     found.push({ type: "arguments", text: kept });
     this.#pending = text.slice(kept.length);
   }

@@ -51,6 +51,8 @@ export class ReasoningReader implements AnswerReader {
   readonly #marks: ReasoningMarks;
   readonly #answer: AnswerReader;
   #state: ReasoningState;
+  /** Whether thinking was before the answer: white space between the two belongs to neither. */
+  #isAfterThinking = false;
   #held = "";
 
   constructor(marks: ReasoningMarks, state: ReasoningState, answer: AnswerReader) {
@@ -60,13 +62,13 @@ export class ReasoningReader implements AnswerReader {
   }
 
   push(text: string): AnswerPart[] {
-    if (this.#state === "after") return this.#answer.push(text);
+    if (this.#state === "after") return this.#pushAnswer(text);
     this.#held += text;
     if (this.#state === "before") {
       const { begin } = this.#marks;
       const start = this.#held.trimStart();
       if (begin.startsWith(start)) return [];
-      if (!start.startsWith(begin)) return this.#leave(this.#held);
+      if (!start.startsWith(begin)) return this.#leave(this.#held, false);
       this.#state = "inside";
       this.#held = start.slice(begin.length).replace(/^\n/, "");
     }
@@ -74,7 +76,7 @@ export class ReasoningReader implements AnswerReader {
     const at = this.#held.indexOf(end);
     if (at >= 0) {
       const thought = this.#held.slice(0, at).trimEnd();
-      return [...reasoning(thought), ...this.#leave(this.#held.slice(at + end.length).trimStart())];
+      return [...reasoning(thought), ...this.#leave(this.#held.slice(at + end.length), true)];
     }
     // White space before the end mark is not part of the thinking.
     const kept = this.#held.length -
@@ -91,10 +93,18 @@ export class ReasoningReader implements AnswerReader {
     return [...rest, ...this.#answer.end()];
   }
 
-  #leave(rest: string): AnswerPart[] {
+  #leave(rest: string, isAfterThinking: boolean): AnswerPart[] {
     this.#state = "after";
+    this.#isAfterThinking = isAfterThinking;
     this.#held = "";
-    return rest === "" ? [] : this.#answer.push(rest);
+    return this.#pushAnswer(rest);
+  }
+
+  #pushAnswer(text: string): AnswerPart[] {
+    const rest = this.#isAfterThinking ? text.trimStart() : text;
+    if (rest === "") return [];
+    this.#isAfterThinking = false;
+    return this.#answer.push(rest);
   }
 }
 

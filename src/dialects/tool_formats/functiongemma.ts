@@ -5,7 +5,7 @@
  */
 import { EVERY_CHARACTER, utf8 } from "../../grammar/characters.ts";
 import type { Term } from "../../grammar/terms.ts";
-import { type AnswerPart, type AnswerReader, heldLength } from "../answer_parts.ts";
+import { type AnswerPart, type AnswerReader, heldLength, TextRoundCalls } from "../answer_parts.ts";
 import type { CallWriter, ToolFormat, ToolGrammar } from "../tool_format.ts";
 
 const BEGIN = "<start_function_call>", END = "<end_function_call>", ESCAPE = "<escape>";
@@ -54,6 +54,7 @@ function callTerm({ json: { store }, mark }: CallWriter, tool: ToolGrammar): Ter
 class GemmaCallReader implements AnswerReader {
   #held = "";
   #isInside = false;
+  readonly #text = new TextRoundCalls();
 
   push(text: string): AnswerPart[] {
     this.#held += text;
@@ -63,18 +64,19 @@ class GemmaCallReader implements AnswerReader {
       const at = this.#held.indexOf(mark);
       if (at < 0) break;
       const before = this.#held.slice(0, at);
-      parts.push(...this.#isInside ? readCall(before) : plain(before));
+      parts.push(...this.#isInside ? readCall(before) : this.#text.show(before));
       this.#held = this.#held.slice(at + mark.length);
+      if (this.#isInside) this.#text.afterCall();
       this.#isInside = !this.#isInside;
     }
     if (this.#isInside) return parts;
     const shown = this.#held.slice(0, this.#held.length - heldLength(this.#held, BEGIN));
     this.#held = this.#held.slice(shown.length);
-    return [...parts, ...plain(shown)];
+    return [...parts, ...this.#text.show(shown)];
   }
 
   end(): AnswerPart[] {
-    const rest = this.#isInside ? readCall(this.#held) : plain(this.#held);
+    const rest = this.#isInside ? readCall(this.#held) : this.#text.show(this.#held);
     this.#held = "";
     return rest;
   }

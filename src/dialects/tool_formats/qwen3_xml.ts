@@ -6,7 +6,7 @@
  * @module
  */
 import type { Term } from "../../grammar/terms.ts";
-import { type AnswerPart, type AnswerReader, heldLength } from "../answer_parts.ts";
+import { type AnswerPart, type AnswerReader, heldLength, TextRoundCalls } from "../answer_parts.ts";
 import { textWithout } from "../free_text.ts";
 import type { CallWriter, ToolFormat, ToolGrammar, ToolParameters } from "../tool_format.ts";
 
@@ -69,6 +69,7 @@ class XmlCallReader implements AnswerReader {
   readonly #tools: readonly ToolParameters[];
   #held = "";
   #isInside = false;
+  readonly #text = new TextRoundCalls();
 
   constructor(tools: readonly ToolParameters[]) {
     this.#tools = tools;
@@ -82,18 +83,19 @@ class XmlCallReader implements AnswerReader {
       const at = this.#held.indexOf(mark);
       if (at < 0) break;
       const before = this.#held.slice(0, at);
-      parts.push(...this.#isInside ? this.#call(before) : plain(before.trimEnd()));
-      this.#held = this.#held.slice(at + mark.length).trimStart();
+      parts.push(...this.#isInside ? this.#call(before) : this.#text.show(before));
+      this.#held = this.#held.slice(at + mark.length);
+      if (this.#isInside) this.#text.afterCall();
       this.#isInside = !this.#isInside;
     }
     if (this.#isInside) return parts;
     const shown = this.#held.slice(0, this.#held.length - heldLength(this.#held, BEGIN));
     this.#held = this.#held.slice(shown.length);
-    return [...parts, ...plain(shown)];
+    return [...parts, ...this.#text.show(shown)];
   }
 
   end(): AnswerPart[] {
-    const rest = this.#isInside ? this.#call(this.#held) : plain(this.#held);
+    const rest = this.#isInside ? this.#call(this.#held) : this.#text.show(this.#held);
     this.#held = "";
     return rest;
   }

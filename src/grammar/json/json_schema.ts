@@ -180,7 +180,7 @@ class SchemaCompiler {
     const name = nameOf(conditions);
     if (!this.#possible.has(name)) return this.#store.nothing;
     return this.#store.rule(
-      `value ${name}`,
+      `${this.#name}: ${name}`,
       () => this.#store.either(this.#expand(conditions).map((shape) => this.#shape(shape))),
     );
   }
