@@ -43,6 +43,10 @@ export {
   unpackGptq,
 } from "./src/formats/marlin/marlin.ts";
 export { SYNTHETIC_SHAPES, syntheticModelSource, type SyntheticShapeName } from "./src/formats/synthetic.ts";
+export type { Constraint, Tool, ToolChoice } from "./src/dialects/answer_grammar.ts";
+export type { AnswerPart, AnswerReader } from "./src/dialects/answer_parts.ts";
+export { TOOL_CALL_FORMATS } from "./src/dialects/registry.ts";
+export type { PreparedRequest, RunOptions } from "./src/generation/model.ts";
 export type {
   Completion,
   FinishReason,

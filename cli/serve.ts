@@ -5,7 +5,14 @@
  */
 import configuration from "../deno.json" with { type: "json" };
 import { fileURLToPath } from "node:url";
-import { createHandler, createMetrics, loadModel, type Model, RemoraError } from "../mod.ts";
+import {
+  createHandler,
+  createMetrics,
+  loadModel,
+  type Model,
+  RemoraError,
+  TOOL_CALL_FORMATS,
+} from "../mod.ts";
 import { Interruption } from "./interruption.ts";
 import {
   CACHE_OPTIONS,
@@ -89,7 +96,7 @@ export async function serve(args: string[]): Promise<void> {
     maxConcurrent: options.integer("max-concurrent", { from: 1 }),
     maxQueue: options.integer("max-queue", { from: 0 }),
     cors: options.list("cors"),
-    toolCallParser: options.text("tool-call-parser"),
+    toolCallParser: options.choice("tool-call-parser", TOOL_CALL_FORMATS),
     fetchPicture: imageHosts.length > 0 ? createPictureFetcher(imageHosts) : undefined,
     metrics: await createMetrics(),
     version: configuration.version,
@@ -99,8 +106,6 @@ export async function serve(args: string[]): Promise<void> {
   try {
     const loaded = await loading;
     loaded.eventInterval = EVENT_INTERVAL_MILLISECONDS;
-    const parser = options.text("tool-call-parser");
-    if (parser !== undefined) loaded.dialect(parser);
     note(
       `remora: serving ${name} at http://${
         server.addr.hostname.replace(/^.*:.*$/, "[$&]")

@@ -29,9 +29,13 @@ export interface Constraint {
 
 /** A description of a tool, as OpenAI's API has it. */
 export interface Tool {
+  /** There is no other kind. */
   type: "function";
+  /** What is called. */
   function: {
+    /** Of letters, digits, `_`, `-` and `.`. */
     name: string;
+    /** For the model. */
     description?: string;
     /** JSON Schema of the arguments. */
     parameters?: unknown;

@@ -22,6 +22,9 @@ export const TOOL_FORMATS: readonly ToolFormat[] = [
   llama3Json,
 ];
 
+/** The names that `GenerateRequest.toolCallFormat` takes. */
+export const TOOL_CALL_FORMATS: readonly string[] = TOOL_FORMATS.map(({ name }) => name);
+
 /** The format that a chat template writes calls in; the first one where it says nothing of calls. */
 export function toolFormatOf(template: string): ToolFormat {
   return TOOL_FORMATS.find((format) => format.isFor(template)) ?? hermes;

@@ -4,7 +4,7 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import { cannotSee, type ImageInput } from "../image/input.ts";
+import { cannotSee, type ImageInput, type SeenImage } from "../image/input.ts";
 import type { AnswerReader } from "../dialects/answer_parts.ts";
 import {
   type AnswerRules,
@@ -36,14 +36,26 @@ import type { Completion, GenerateChunk, GenerateRequest } from "./requests.ts";
 
 /** A request that was checked, with its prompt. Made by `Model.prepare`, answered by `Model.run`. */
 export interface PreparedRequest {
+  /** The request itself. */
   readonly request: GenerateRequest;
+  /** Its prompt. */
   readonly promptIds: readonly number[];
   /** Pictures in the order of their tokens. */
-  readonly images: readonly PromptImage[];
-  readonly grammar?: Grammar;
+  readonly images: readonly SeenImage[];
   /** Takes the answer's text apart: thinking, calls of tools, text. */
   reader(): AnswerReader;
 }
+
+/** How a prepared request is answered. */
+export interface RunOptions {
+  /** See `GenerateRequest.sequence`. */
+  sequence?: Sequence;
+  /** In place of the request's: another answer to the same prompt. */
+  seed?: number;
+}
+
+/** What belongs to a prepared request and is nobody else's business. */
+const prepared = new WeakMap<PreparedRequest, { images: PromptImage[]; grammar?: Grammar }>();
 
 /** What turns text into tokens and back. */
 export interface ModelText {
@@ -150,7 +162,7 @@ export class Model implements AsyncDisposable {
    * ```
    */
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateChunk, void, void> {
-    yield* this.run(await this.prepare(request), request.sequence);
+    yield* this.run(await this.prepare(request), { sequence: request.sequence });
   }
 
   /**
@@ -168,7 +180,7 @@ export class Model implements AsyncDisposable {
     if (placed.images.length > 0 && !pictures) throw cannotSee();
     const images = await this.#keyed(placed.images);
     const { text, ids } = this.#prompt({ ...request, messages: placed.messages }, images);
-    const dialect = request.messages && this.dialect(request.toolCallFormat);
+    const dialect = request.messages && new Dialect(this.#text.template.source, request.toolCallFormat);
     const tools = toolUse(request, dialect);
     const rules: AnswerRules = {
       constraint: request,
@@ -178,37 +190,39 @@ export class Model implements AsyncDisposable {
     };
     const name = nameOfRules(rules);
     const { tokenizer } = this;
-    return {
-      request: {
-        ...request,
-        keepSpecialTokens: request.keepSpecialTokens ?? tools?.format.keepsSpecialTokens,
-      },
+    const grammar = name === undefined
+      ? undefined
+      : this.#grammars.get(name, (store) => compileAnswer(store, rules, tokenizer));
+    const keepSpecialTokens = request.keepSpecialTokens ?? tools?.format.keepsSpecialTokens;
+    const result: PreparedRequest = {
+      request: { ...request, keepSpecialTokens },
       promptIds: ids,
       images,
-      grammar: name === undefined
-        ? undefined
-        : this.#grammars.get(name, (store) => compileAnswer(store, rules, tokenizer)),
       reader: () => dialect?.reader(text, tools?.tools.map((tool) => tool.function)) ?? new PlainReader(),
     };
+    prepared.set(result, { images, grammar });
+    return result;
   }
 
   /**
-   * Answers a prepared request.
+   * Answers a prepared request; as often as it is asked to.
    *
-   * @param sequence See `GenerateRequest.sequence`.
-   * @throws {RemoraError} As {@linkcode Model.generate}.
+   * @throws {RemoraError} As {@linkcode Model.generate}; BAD_ARGUMENT for a request that `prepare` did not make.
    */
   async *run(
-    { request, promptIds, images, grammar }: PreparedRequest,
-    sequence?: Sequence,
+    request: PreparedRequest,
+    { sequence, seed }: RunOptions = {},
   ): AsyncGenerator<GenerateChunk, void, void> {
     const { pictures, contextSize, decoder } = this.#engine;
+    const known = prepared.get(request);
+    if (!known) throw new RemoraError("BAD_ARGUMENT", "Cannot generate", { expected: "a prepared request" });
     const used = sequence ?? this.createSequence();
+    const asked = { ...this.#defaults.sampling, ...given(request.request), ...given({ seed }) };
     try {
-      yield* generate({ ...this.#defaults.sampling, ...given(request) }, {
+      yield* generate(asked, {
         tokenizer: this.tokenizer,
-        promptIds: [...promptIds],
-        images: [...images],
+        promptIds: [...request.promptIds],
+        images: known.images,
         pictureToken: pictures?.model.pictureToken,
         beginId: this.#defaults.beginId,
         sequence: used,
@@ -216,7 +230,7 @@ export class Model implements AsyncDisposable {
         contextSize,
         vocabularySize: decoder.config.vocabularySize,
         events: this.#events,
-        grammar: grammar?.begin(),
+        grammar: known.grammar?.begin(),
       });
     } finally {
       if (!sequence) used.dispose();
@@ -249,16 +263,6 @@ export class Model implements AsyncDisposable {
    */
   set eventInterval(milliseconds: number) {
     this.#events.interval = milliseconds;
-  }
-
-  /**
-   * How the model writes thinking and calls of tools, by its chat template.
-   *
-   * @param toolFormat The name of a way to call tools, in place of the template's.
-   * @throws {RemoraError} BAD_ARGUMENT for a name that is not known; FILE_NOT_FOUND, BAD_TEMPLATE.
-   */
-  dialect(toolFormat?: string): Dialect {
-    return new Dialect(this.#text.template.source, toolFormat);
   }
 
   /** The whole answer at once; see {@linkcode Model.generate}. */

@@ -64,7 +64,7 @@ export class TermStore {
   readonly #alphabet: ByteSet;
 
   /** @param alphabet The bytes that can be written; texts with others belong to no language. */
-  constructor(alphabet = byteRange(0, 255)) {
+  constructor(alphabet: ByteSet = byteRange(0, 255)) {
     this.#alphabet = alphabet;
     this.nothing = { kind: "nothing", id: this.#ids++, isNullable: false, epoch: 0 };
     this.empty = { kind: "empty", id: this.#ids++, isNullable: true, epoch: 0 };

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Random } from "../../src/sampling/random.ts";
+import type { Random } from "../../src/sampling/random.ts";
 
 const id = { type: "integer", minimum: 1, maximum: 9999 };
 const name = { type: "string" };

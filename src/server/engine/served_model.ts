@@ -4,10 +4,9 @@
  * @module
  */
 import type { AnswerPart } from "../../dialects/answer_parts.ts";
-import type { Model, PreparedRequest } from "../../generation/model.ts";
+import type { Model, PreparedRequest, RunOptions } from "../../generation/model.ts";
 import type { GenerateRequest, TokenLogprobs, Usage } from "../../generation/requests.ts";
 import type { PictureAttention } from "../../sequence/attention_map.ts";
-import type { Sequence } from "../../sequence/sequence.ts";
 import { ApiError } from "../api_error.ts";
 import type { ModelMetrics } from "../metrics.ts";
 import { Admission } from "./admission.ts";
@@ -102,12 +101,7 @@ export class ServedModel {
       for (let choice = 0; choice < choices; choice++) {
         // Answers to one prompt follow each other in one sequence, so the prompt is computed once.
         const seed = request.seed === undefined ? undefined : request.seed + choice;
-        yield* this.#answerOnce(
-          { ...prepared, request: { ...prepared.request, seed } },
-          sequence,
-          choice,
-          watch,
-        );
+        yield* this.#answerOnce(prepared, { sequence, seed }, choice, watch);
       }
       watch?.finish("stop");
     } catch (error) {
@@ -141,14 +135,14 @@ export class ServedModel {
 
   async *#answerOnce(
     prepared: PreparedRequest,
-    sequence: Sequence,
+    options: RunOptions,
     choice: number,
     watch: ReturnType<ModelMetrics["begin"]> | undefined,
   ): AsyncGenerator<AnswerEvent, void, void> {
     const reader = prepared.reader();
     // Memory is reserved with the first step, so that is where there may be none.
     const { chunks, first } = await this.#pool!.withMemory(async () => {
-      const chunks = this.model.run(prepared, sequence);
+      const chunks = this.model.run(prepared, options);
       return { chunks, first: await chunks.next() };
     });
     let hasCalls = false;
