@@ -1,7 +1,7 @@
 /**
  * Many clients at one server: nothing lost, mixed up or cut.
  *
- *     deno run -A bench/server_load.ts [--clients 200] [--seconds 60] [--max-queue 200] [--leave 500] [--slow 50] [MODEL]
+ *     deno run -A bench/server_load.ts [--clients 200] [--seconds 60] [--max-queue 200] [--leave 500] [--slow 50] [--threads N] [MODEL]
  *
  * Starts `remora serve` on a free port. First every prompt is answered alone; then all clients ask at once, again and again, and
  * every stream must be the answer that its prompt had alone. `--leave`: afterwards, so many clients go away in the middle; `--slow`:
@@ -17,6 +17,7 @@ const { values, positionals } = parseArgs({
     clients: { type: "string", default: "200" },
     seconds: { type: "string", default: "60" },
     "max-queue": { type: "string" },
+    threads: { type: "string" },
     "max-tokens": { type: "string", default: "24" },
     leave: { type: "string", default: "0" },
     slow: { type: "string", default: "0" },
@@ -54,6 +55,7 @@ const command = new Deno.Command(Deno.execPath(), {
     "--port",
     "0",
     ...(values["max-queue"] ? ["--max-queue", values["max-queue"]] : []),
+    ...(values.threads ? ["--threads", values.threads] : []),
   ],
   stderr: "piped",
 }).spawn();

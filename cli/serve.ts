@@ -66,8 +66,6 @@ ${describeOptions(SERVE_OPTIONS)}
 const EMBEDDED_MODEL = fileURLToPath(new URL("../models/scenes-mllama-int4", import.meta.url));
 /** Milliseconds that requests have to end after SIGTERM. */
 const STOP_MILLISECONDS = 30_000;
-/** Milliseconds between looks at the network while a model computes: a client that went away is noticed within a token. */
-const EVENT_INTERVAL_MILLISECONDS = 5;
 
 /** Runs the command. */
 export async function serve(args: string[]): Promise<void> {
@@ -105,7 +103,6 @@ export async function serve(args: string[]): Promise<void> {
   const server = listen(host, port, handler);
   try {
     const loaded = await loading;
-    loaded.eventInterval = EVENT_INTERVAL_MILLISECONDS;
     note(
       `remora: serving ${name} at http://${
         server.addr.hostname.replace(/^.*:.*$/, "[$&]")

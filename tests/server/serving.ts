@@ -34,7 +34,6 @@ export async function serving(
   contextSize?: number,
 ): Promise<Serving> {
   const model = await loadModel(path, { threads: 1, contextSize });
-  model.eventInterval = 5;
   const handler = createHandler({ [NAME]: model }, options);
   const requests: Request[] = [];
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, (request) => {

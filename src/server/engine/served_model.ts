@@ -34,6 +34,8 @@ export interface Job {
   readonly choices?: number;
 }
 
+/** Milliseconds between looks at the network while a model computes: a client that went away is noticed within a token. */
+const EVENT_INTERVAL_MILLISECONDS = 5;
 /** Seconds after which a model that is being loaded may be there. */
 const LOADING_RETRY_SECONDS = 2;
 
@@ -124,6 +126,7 @@ export class ServedModel {
   }
 
   #use(model: Model): void {
+    model.eventInterval = EVENT_INTERVAL_MILLISECONDS;
     this.#model = model;
     this.#pool = new SequencePool(model, this.#poolSize);
   }
