@@ -67,7 +67,7 @@ export class ServerApp {
     hono.use(async (context, next) => {
       await next();
       const given = context.req.header("x-request-id")?.slice(0, REQUEST_ID_CHARACTERS_MAX);
-      context.res.headers.set("x-request-id", given ?? newId("req"));
+      context.res.headers.set("x-request-id", given ?? newId("req_"));
     });
     if (origins.length > 0) {
       const origin = origins.includes("*") ? "*" : [...origins];

@@ -12,7 +12,7 @@ import { newId } from "../http/ids.ts";
 
 type Finish = AnswerEvent & { type: "finish" };
 
-const newBlocks = () => new Blocks(() => newId("toolu", "_"));
+const newBlocks = () => new Blocks(() => newId("toolu_"));
 
 /** The whole answer. */
 export async function anthropicMessage(
@@ -69,7 +69,7 @@ function named(data: { type: string; [field: string]: unknown }): ServerEvent {
 }
 
 function head(model: string): Record<string, unknown> {
-  return { id: newId("msg"), type: "message", role: "assistant", model };
+  return { id: newId("msg_"), type: "message", role: "assistant", model };
 }
 
 function contentOf(block: Block, text: string): Record<string, unknown> {

@@ -30,7 +30,7 @@ export class Blocks {
   #open?: Block;
 
   /** @param idOf Makes the id of a block. */
-  constructor(idOf: (kind: Block["kind"]) => string = () => newId("call")) {
+  constructor(idOf: (kind: Block["kind"]) => string = () => newId("call_")) {
     this.#idOf = idOf;
   }
 

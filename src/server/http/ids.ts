@@ -7,11 +7,8 @@
 const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const LENGTH = 24;
 
-/** A name that nobody has had, such as `chatcmpl-…`. */
-export function newId(
-  prefix: string,
-  separator = prefix === "call" || prefix.length <= 4 ? "_" : "-",
-): string {
+/** A name that nobody has had, behind a prefix such as `chatcmpl-`. */
+export function newId(prefix: string): string {
   const bytes = crypto.getRandomValues(new Uint8Array(LENGTH));
-  return `${prefix}${separator}${Array.from(bytes, (byte) => ALPHABET[byte % ALPHABET.length]).join("")}`;
+  return prefix + Array.from(bytes, (byte) => ALPHABET[byte % ALPHABET.length]).join("");
 }

@@ -158,7 +158,7 @@ function attentionBody({ weights, ...shape }: PictureAttention): unknown {
 
 function head(object: string, model: string): Record<string, unknown> {
   return {
-    id: newId("chatcmpl"),
+    id: newId("chatcmpl-"),
     object,
     created: Math.floor(Date.now() / 1000),
     model,
@@ -208,7 +208,7 @@ class ChoiceMessage {
     for (const part of parts) {
       if (part.type === "text") this.#text += part.text;
       else if (part.type === "reasoning") this.#reasoning += part.text;
-      else if (part.type === "call") this.#calls.push({ id: newId("call"), name: part.name, arguments: "" });
+      else if (part.type === "call") this.#calls.push({ id: newId("call_"), name: part.name, arguments: "" });
       else this.#calls.at(-1)!.arguments += part.text;
     }
   }
@@ -253,7 +253,7 @@ class ChoiceDeltas {
       case "reasoning":
         return { reasoning: part.text, reasoning_content: part.text };
       case "call": {
-        const call = { id: newId("call"), type: "function", function: { name: part.name, arguments: "" } };
+        const call = { id: newId("call_"), type: "function", function: { name: part.name, arguments: "" } };
         return { tool_calls: [{ index: this.#calls++, ...call }] };
       }
       case "arguments":

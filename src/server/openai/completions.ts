@@ -159,7 +159,7 @@ export async function* completionChunks(
 }
 
 function head(model: string): Record<string, unknown> {
-  return { id: newId("cmpl", "-"), object: "text_completion", created: Math.floor(Date.now() / 1000), model };
+  return { id: newId("cmpl-"), object: "text_completion", created: Math.floor(Date.now() / 1000), model };
 }
 
 function textOf({ parts }: AnswerEvent & { type: "piece" }): string {

@@ -13,7 +13,7 @@ import type { ResponsesBody } from "./responses_body.ts";
 
 type Finish = AnswerEvent & { type: "finish" };
 
-const PREFIXES = { text: "msg", reasoning: "rs", call: "fc" } as const;
+const PREFIXES = { text: "msg_", reasoning: "rs_", call: "fc_" } as const;
 const newBlocks = () => new Blocks((kind) => newId(PREFIXES[kind]));
 
 /** The whole answer. */
@@ -82,7 +82,7 @@ function thinkingTokens({ parts, tokenIds }: AnswerEvent & { type: "piece" }): n
 
 function head(body: ResponsesBody, model: string): Record<string, unknown> {
   return {
-    id: newId("resp", "_"),
+    id: newId("resp_"),
     object: "response",
     created_at: Math.floor(Date.now() / 1000),
     status: "completed",
