@@ -24,8 +24,8 @@ const SHARED_PASS_MILLISECONDS = 150;
 const SHARED_ROWS_MIN = 8;
 /** Rows of such a pass where it is not known yet how long a row takes. */
 const SHARED_ROWS_FIRST = 64;
-/** Milliseconds after a generated token in which the next one is expected. */
-const GENERATING_MILLISECONDS = 250;
+/** Milliseconds after a step of one row in which the next one is expected. */
+const GENERATING_MILLISECONDS = 1000;
 
 /** What a step is computed with. */
 export interface StepOptions {
@@ -74,8 +74,7 @@ export class Scheduler {
 
   /** Rows that a step should have at most: fewer while others generate, whose tokens come between the steps. */
   get rows(): number {
-    const isShared = this.#hasSteps || performance.now() - this.#lastStep < GENERATING_MILLISECONDS;
-    if (!isShared) return this.#decoder.rows;
+    if (!this.#isShared) return this.#decoder.rows;
     const wanted = this.#rowMilliseconds === undefined
       ? SHARED_ROWS_FIRST
       : Math.max(SHARED_ROWS_MIN, Math.floor(SHARED_PASS_MILLISECONDS / this.#rowMilliseconds));
@@ -90,16 +89,11 @@ export class Scheduler {
   async run(step: Step, options: StepOptions = {}): Promise<void> {
     if (step.rows > 1 || options.trace) {
       const { signal } = options;
-      await this.#promptTurns.take(
-        () =>
-          this.#turns.take(async () => {
-            this.#hasSteps = this.#waiting.length > 0;
-            const begin = performance.now();
-            await this.#pass([{ step, options }]);
-            this.#rowMilliseconds = (performance.now() - begin) / step.rows;
-          }, signal),
-        signal,
-      );
+      await this.#promptTurns.take(async () => {
+        await this.#turns.take(() => this.#promptPass(step, options), signal);
+        // Whoever generates gets to ask for the next step, which comes before the next piece of a prompt.
+        if (this.#isShared) await this.#events.pause();
+      }, signal);
       return;
     }
     this.#lastStep = performance.now();
@@ -124,6 +118,17 @@ export class Scheduler {
   async remember(states: PictureStates, memory: LayeredKeyValues, signal?: AbortSignal): Promise<void> {
     const { rows, start } = states;
     await this.#turns.take(() => this.#decoder.remember(states.read(rows), rows, start, memory), signal);
+  }
+
+  get #isShared(): boolean {
+    return this.#hasSteps || performance.now() - this.#lastStep < GENERATING_MILLISECONDS;
+  }
+
+  async #promptPass(step: Step, options: StepOptions): Promise<void> {
+    this.#hasSteps = this.#waiting.length > 0;
+    const begin = performance.now();
+    await this.#pass([{ step, options }]);
+    this.#rowMilliseconds = (performance.now() - begin) / step.rows;
   }
 
   #callForPass(): void {
