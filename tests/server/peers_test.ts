@@ -16,10 +16,14 @@ function pythonTest(name: string, fn: () => Promise<void>): void {
 }
 
 async function run(command: string, args: string[], { url }: Serving): Promise<string> {
+  // Some keep what they found where they were started.
+  const folder = Deno.makeTempDirSync();
   const { code, stdout, stderr } = await new Deno.Command(command, {
     args,
+    cwd: folder,
     env: { REMORA_URL: url, REMORA_MODEL: NAME, REMORA_KEY: KEY, REMORA_PICTURE: PICTURE, NO_COLOR: "1" },
   }).output();
+  Deno.removeSync(folder, { recursive: true });
   const text = new TextDecoder().decode(stdout);
   equal(code, 0, `${text}\n${new TextDecoder().decode(stderr)}`);
   return text;
