@@ -29,6 +29,8 @@ import {
 import type { Model } from "./src/generation/model.ts";
 import type { ModelInfo } from "./src/generation/model_info.ts";
 import { denoPlatform } from "./src/platform/deno.ts";
+import { createServerHandler, type Handler, type ModelsToServe } from "./src/server/handler.ts";
+import type { ServerOptions } from "./src/server/options.ts";
 import type { Sequence } from "./src/sequence/sequence.ts";
 
 export { type ErrorCode, type ErrorDetails, printable, RemoraError } from "./src/core/errors.ts";
@@ -42,6 +44,10 @@ export {
   unpackGptq,
 } from "./src/formats/marlin/marlin.ts";
 export { SYNTHETIC_SHAPES, syntheticModelSource, type SyntheticShapeName } from "./src/formats/synthetic.ts";
+export type { Constraint, Tool, ToolChoice } from "./src/dialects/answer_grammar.ts";
+export type { AnswerPart, AnswerReader } from "./src/dialects/answer_parts.ts";
+export { TOOL_CALL_FORMATS } from "./src/dialects/registry.ts";
+export type { PreparedRequest, RunOptions } from "./src/generation/model.ts";
 export type {
   Completion,
   FinishReason,
@@ -57,6 +63,8 @@ export type { ImageInput, PreparedImage, RawImage, SeenImage } from "./src/image
 export { encodePng } from "./src/image/png/encode.ts";
 export { resizeBilinear } from "./src/image/resize.ts";
 export { nearestName } from "./src/core/nearest.ts";
+export { createPrometheus as createMetrics } from "./src/platform/prometheus.ts";
+export type { MetricsRegistry } from "./src/platform/platform.ts";
 export { memoryModelSource } from "./src/io/memory.ts";
 export type { Trace } from "./src/models/decoder.ts";
 export type { MemoryLimit } from "./src/platform/memory_limit.ts";
@@ -70,6 +78,7 @@ export type { DecodeOptions, EncodeOptions, Tokenizer } from "./src/text/tokeniz
 export type { CrossAttentionRows, FewerTiles, VisionInfo } from "./src/vision/vision_model.ts";
 export type { LoadProgress } from "./src/weights/load.ts";
 export type { DenseStorage, Precision } from "./src/weights/plan.ts";
+export type { Handler, ModelsToServe, ServerOptions };
 export type { ConversationState, LoadedConversation, LoadOptions, Model, ModelInfo, ModelSource, Sequence };
 
 const loader = new ModelLoader(denoPlatform);
@@ -148,6 +157,26 @@ export async function inspectModel(
   options: LoadOptions = {},
 ): Promise<ModelInfo> {
   return await loader.inspect(source, options);
+}
+
+/**
+ * The server as a function from requests to responses: OpenAI's and Anthropic's endpoints and a page (docs/server.md). It opens no
+ * port and needs no permission.
+ *
+ * @param models A model, or several by the names that clients call them by.
+ * @throws {RemoraError} BAD_ARGUMENT for no model.
+ *
+ * @example Serve a model
+ * ```ts
+ * import { createHandler, loadModel } from "./mod.ts";
+ * async function serve(path: string) {
+ *   const model = await loadModel(path);
+ *   return Deno.serve({ port: 8000, hostname: "127.0.0.1" }, createHandler({ "my-model": model }));
+ * }
+ * ```
+ */
+export function createHandler(models: ModelsToServe, options: ServerOptions = {}): Handler {
+  return createServerHandler(models, options);
 }
 
 /**

@@ -13,6 +13,7 @@ import { perplexity } from "./perplexity.ts";
 import { repack } from "./repack.ts";
 import { report } from "./report.ts";
 import { run } from "./run.ts";
+import { serve } from "./serve.ts";
 import { show } from "./show.ts";
 import { print } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
@@ -20,6 +21,7 @@ import { UsageError } from "./usage_error.ts";
 const HELP = `remora runs INT4 language models on the CPU.
 
   remora run MODEL [PROMPT]  answer a prompt, or chat
+  remora serve [MODEL]       an HTTP server with OpenAI's and Anthropic's endpoints, and a page
   remora show MODEL          what a model is and the memory it takes
   remora bench MODEL         how fast a model is on this machine
   remora perplexity MODEL FILE
@@ -34,6 +36,7 @@ MODEL is a directory, its URL, or a hub id owner/name; deno run needs --allow-re
 
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
   run,
+  serve,
   show,
   bench,
   perplexity,
@@ -41,7 +44,7 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
 };
 
 /** Names that are reserved for later commands. */
-const FUTURE_COMMANDS = ["serve", "pull", "ls", "rm", "doctor"];
+const FUTURE_COMMANDS = ["pull", "ls", "rm", "doctor"];
 
 /** Runs a command line and returns the exit code. */
 export async function main(args: string[]): Promise<number> {

@@ -15,6 +15,7 @@ import {
   WIDE_AREA_BYTES,
   WIDE_SCRATCH_BYTES,
 } from "../shared/layout.ts";
+import { checkAttention } from "./attention_check.ts";
 import { KernelCalls } from "./calls.ts";
 import { KernelMemory } from "./memory.ts";
 import { WIDE_FUNCTIONS } from "../shared/operations.ts";
@@ -104,6 +105,7 @@ export class Kernels extends KernelCalls {
     try {
       using trial = new ProductTrial(first, first.wideScratch);
       trial.check();
+      checkAttention(first, first.wideScratch);
       first.withoutWorkers(() => trial.warm());
     } catch (error) {
       await first.close();

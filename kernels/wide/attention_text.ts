@@ -111,7 +111,9 @@ export function attentionText(): string {
       "f: usize, fStride: usize, p: usize, pStride: usize",
       "f += fStride;\n    p += pStride;",
       (text) => {
-        for (const [i, name] of ["factors", "units", "offsets"].slice(0, form === "words" ? 2 : 3).entries()) {
+        for (
+          const [i, name] of ["factors", "units", "offsets"].slice(0, form === "words" ? 2 : 3).entries()
+        ) {
           text.set(name, `v128.load(f, ${i * 16})`);
         }
         for (const row of ROWS) {

@@ -121,3 +121,27 @@ export const JPEG_SCANS_MAX = 100;
 
 /** Bytes of a text in a PNG file, unpacked; Pillow's limit. XMP packets have kilobytes. */
 export const PNG_TEXT_BYTES_MAX = 1 << 20;
+
+/** Characters of a regular expression that an answer must match; real ones have a few hundred. */
+export const GRAMMAR_REGEX_CHARACTERS_MAX = 10_000;
+
+/** Repetitions that a grammar may count: of characters, items or groups. */
+export const GRAMMAR_REPEATS_MAX = 1 << 20;
+
+/** States of one grammar that are remembered; each takes 2 KiB. They are forgotten together and made again as they are needed. */
+export const GRAMMAR_STATES_MAX = 8_192;
+
+/** States that conditions on one text (a pattern and a length, say) may take together; each is looked at when a grammar is made. */
+export const GRAMMAR_PRODUCT_STATES_MAX = 20_000;
+
+/** Bytes of the masks of one grammar that are remembered: 1,300 masks of 49,152 words. */
+export const GRAMMAR_MASK_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Grammars that a model remembers. */
+export const GRAMMAR_COUNT_MAX = 16;
+
+/** Cases that the `anyOf`, `oneOf`, `not` and `if` of one value may make together. */
+export const GRAMMAR_SHAPES_MAX = 1_024;
+
+/** Places in one schema: sets of conditions that a value may have to fulfil, each a rule of the grammar. */
+export const GRAMMAR_RULES_MAX = 20_000;

@@ -8,6 +8,8 @@
 export class Turns {
   /** Settles when all callers so far are done; never rejects. */
   #last: Promise<void> = Promise.resolve();
+  /** Callers that are here or wait. */
+  #callers = 0;
 
   /**
    * Runs `work` when all callers before are done. `work` must not take another turn of the same object: it would wait for itself.
@@ -33,10 +35,14 @@ export class Turns {
     const before = this.#last;
     const { promise: done, resolve: leave } = Promise.withResolvers<void>();
     this.#last = before.then(() => done);
+    this.#callers++;
     try {
-      await untilAborted(before, signal);
+      // Nobody is before a first caller, who begins at once.
+      if (this.#callers > 1) await untilAborted(before, signal);
+      else signal?.throwIfAborted();
       return await work();
     } finally {
+      this.#callers--;
       leave();
     }
   }

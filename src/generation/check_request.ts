@@ -13,8 +13,11 @@ const KEYS: Readonly<Record<keyof GenerateRequest, true>> = {
   choice: true,
   contextShift: true,
   frequencyPenalty: true,
+  grammar: true,
+  ignoreEnd: true,
   images: true,
   jsonSchema: true,
+  keepSpecialTokens: true,
   logitBias: true,
   logprobs: true,
   loopGuard: true,
@@ -25,6 +28,7 @@ const KEYS: Readonly<Record<keyof GenerateRequest, true>> = {
   onFewerTiles: true,
   onPictureProgress: true,
   onPromptProgress: true,
+  parallelToolCalls: true,
   presencePenalty: true,
   prompt: true,
   promptLookup: true,
@@ -35,6 +39,8 @@ const KEYS: Readonly<Record<keyof GenerateRequest, true>> = {
   signal: true,
   stop: true,
   temperature: true,
+  toolCallFormat: true,
+  toolChoice: true,
   tools: true,
   topK: true,
   topP: true,
@@ -44,7 +50,7 @@ const KEYS: Readonly<Record<keyof GenerateRequest, true>> = {
 
 /**
  * @throws {RemoraError} BAD_ARGUMENT for a key that is not known and holds a value, naming the nearest one; for what has no meaning
- * without messages. UNSUPPORTED for constrained answers.
+ * without messages.
  */
 export function checkRequest(request: GenerateRequest): void {
   for (const [key, value] of Object.entries(request)) {
@@ -55,13 +61,7 @@ export function checkRequest(request: GenerateRequest): void {
       found: "a key that is not known",
     });
   }
-  for (const name of ["jsonSchema", "regex", "choice"] as const) {
-    if (request[name] === undefined) continue;
-    throw new RemoraError("UNSUPPORTED", `Cannot generate with ${name}`, {
-      found: "constrained answers, not built yet",
-    });
-  }
-  for (const name of ["tools", "variables"] as const) {
+  for (const name of ["tools", "toolChoice", "variables"] as const) {
     if (request[name] === undefined || request.messages !== undefined) continue;
     throw new RemoraError("BAD_ARGUMENT", `Cannot generate with ${name}`, {
       expected: "messages, whose chat template takes them",

@@ -4,6 +4,7 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
+import type { GrammarState } from "../grammar/grammar.ts";
 import type { HostEvents } from "../platform/events.ts";
 import { type Sample, Sampler } from "../sampling/sampler.ts";
 import type { KeyedImage } from "../sequence/pictures.ts";
@@ -42,6 +43,8 @@ export interface GenerateContext {
   contextSize: number;
   vocabularySize: number;
   events: HostEvents;
+  /** What the answer must be. */
+  grammar?: GrammarState;
 }
 
 /**
@@ -54,11 +57,14 @@ export async function* generate(
   request: GenerateRequest,
   context: GenerateContext,
 ): AsyncGenerator<GenerateChunk, void, void> {
-  const { tokenizer, pictureToken, sequence, endIds, contextSize, vocabularySize, events } = context;
-  const { signal, maxTokens = Infinity, contextShift = false } = request;
+  const { tokenizer, pictureToken, sequence, contextSize, vocabularySize, events, grammar } = context;
+  const { signal, maxTokens = Infinity, contextShift = false, ignoreEnd = false } = request;
   checkMaxTokens(maxTokens);
   const sampler = new Sampler(request, vocabularySize);
-  const decoder = new StreamDecoder(tokenizer, { skipSpecialTokens: true, beginsText: false });
+  const decoder = new StreamDecoder(tokenizer, {
+    skipSpecialTokens: !request.keepSpecialTokens,
+    beginsText: false,
+  });
   const stops = new StopStrings(stopTexts(request.stop));
   const shift = contextShift ? shiftOf(context) : undefined;
   const { promptIds, images } = shift ? shortened(context, shift) : context;
@@ -81,14 +87,8 @@ export async function* generate(
 
   sequence.truncate(known.tokens);
   using _reserved = sequence.reserve(Math.min(contextSize, promptIds.length + maxTokens));
-  const { onFewerTiles, onPictureProgress, onPromptProgress } = request;
-  let result: NextToken = await sequence.forward(promptIds.slice(known.tokens), {
-    ...options,
-    images: images.slice(known.pictures),
-    onFewerTiles,
-    onPictureProgress,
-    onPromptProgress,
-  });
+  const ofPrompt = { ...options, ...listenersOf(request), images: images.slice(known.pictures) };
+  let result: NextToken = await sequence.forward(promptIds.slice(known.tokens), ofPrompt);
   if (maxTokens === 0) {
     yield { text: "", tokenIds: [], finishReason: "length", usage };
     return;
@@ -99,16 +99,18 @@ export async function* generate(
     const { data: logits, attention } = result;
     // Embedding tables are padded beyond the vocabulary; such a token has no text.
     logits.fill(-Infinity, tokenizer.vocabSize);
-    const sample = sampler.sample(logits, history, promptIds.length);
+    const allowed = grammar && allowedBy(grammar, context);
+    const sample = sampler.sample(logits, history, promptIds.length, allowed);
     history.push(sample.id);
     usage.completionTokens++;
     const logprobs = request.logprobs === undefined ? undefined : [describe(sample, tokenizer)];
-    const isEnd = endIds.has(sample.id);
+    const isEnd = context.endIds.has(sample.id) && !ignoreEnd;
+    if (grammar && !isEnd) grammar.push(sample.id);
     const { text, stopped } = stops.push(isEnd ? decoder.flush() : decoder.push(sample.id));
     const isFull = feed.length >= contextSize;
     const isEnough = usage.completionTokens >= maxTokens || (isFull && !shift);
     const cut: FinishReason | undefined = isEnough ? "length" : guard?.push(sample.id) ? "loop" : undefined;
-    const finishReason = stopped || isEnd ? "stop" : cut;
+    const finishReason = stopped || isEnd || grammar?.isOver ? "stop" : cut;
     const chunk: GenerateChunk = {
       text,
       tokenIds: [sample.id],
@@ -118,7 +120,7 @@ export async function* generate(
     if (finishReason) {
       // What was held back as the possible beginning of a stop string is text after all.
       if (!stopped) chunk.text += lastText(stops, isEnd ? "" : decoder.flush());
-      yield { ...chunk, finishReason, usage };
+      yield { ...chunk, ...endOf(finishReason, stops), usage };
       return;
     }
     yield chunk;
@@ -128,12 +130,33 @@ export async function* generate(
   }
 }
 
+/** Who is told how far the prompt is. */
+function listenersOf({ onFewerTiles, onPictureProgress, onPromptProgress }: GenerateRequest) {
+  return { onFewerTiles, onPictureProgress, onPromptProgress };
+}
+
+/** The tokens that a grammar allows, and where the answer may end those that end it. */
+function allowedBy(grammar: GrammarState, { endIds, vocabularySize }: GenerateContext): Uint32Array {
+  const allowed = new Uint32Array((vocabularySize + 31) >> 5);
+  allowed.set(grammar.mask().subarray(0, allowed.length));
+  if (grammar.mayEnd) { for (const id of endIds) allowed[id >> 5] |= 1 << (id & 31); }
+  return allowed;
+}
+
 function checkMaxTokens(maxTokens: number): void {
   if (maxTokens === Infinity || (Number.isInteger(maxTokens) && maxTokens >= 0)) return;
   throw new RemoraError("BAD_ARGUMENT", "Cannot use maxTokens", {
     expected: "an integer from 0 on",
     found: `${maxTokens}`,
   });
+}
+
+/** Why an answer ended, and by which stop string. */
+function endOf(
+  finishReason: FinishReason,
+  { found }: StopStrings,
+): Pick<GenerateChunk, "finishReason" | "stop"> {
+  return { finishReason, ...(found !== undefined && { stop: found }) };
 }
 
 function lastText(stops: StopStrings, rest: string): string {

@@ -4,7 +4,20 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import { cannotSee, type ImageInput } from "../image/input.ts";
+import { cannotSee, type ImageInput, type SeenImage } from "../image/input.ts";
+import type { AnswerReader } from "../dialects/answer_parts.ts";
+import {
+  type AnswerRules,
+  compileAnswer,
+  nameOfRules,
+  type Tool,
+  type ToolUse,
+} from "../dialects/answer_grammar.ts";
+import { Dialect } from "../dialects/dialect.ts";
+import { PlainReader } from "../dialects/free_text.ts";
+import { reasoningState } from "../dialects/reasoning.ts";
+import type { Grammar } from "../grammar/grammar.ts";
+import { Grammars } from "../grammar/grammars.ts";
 import type { HostEvents } from "../platform/events.ts";
 import type { SamplingOptions } from "../sampling/sampler.ts";
 import type { Engine } from "../sequence/engine.ts";
@@ -16,8 +29,32 @@ import { checkRequest } from "./check_request.ts";
 import { generate, type PromptImage } from "./generate.ts";
 import { withImageParts } from "./image_parts.ts";
 import type { ModelInfo } from "./model_info.ts";
+import { PooledStates, type Pooling } from "./pooling.ts";
 import { placeImages } from "./placed_images.ts";
 import type { Completion, GenerateChunk, GenerateRequest } from "./requests.ts";
+
+/** A request that was checked, with its prompt. Made by `Model.prepare`, answered by `Model.run`. */
+export interface PreparedRequest {
+  /** The request itself. */
+  readonly request: GenerateRequest;
+  /** Its prompt. */
+  readonly promptIds: readonly number[];
+  /** Pictures in the order of their tokens. */
+  readonly images: readonly SeenImage[];
+  /** Takes the answer's text apart: thinking, calls of tools, text. */
+  reader(): AnswerReader;
+}
+
+/** How a prepared request is answered. */
+export interface RunOptions {
+  /** See `GenerateRequest.sequence`. */
+  sequence?: Sequence;
+  /** In place of the request's: another answer to the same prompt. */
+  seed?: number;
+}
+
+/** What belongs to a prepared request and is nobody else's business. */
+const prepared = new WeakMap<PreparedRequest, { images: PromptImage[]; grammar?: Grammar }>();
 
 /** What turns text into tokens and back. */
 export interface ModelText {
@@ -33,6 +70,8 @@ export interface GenerationDefaults {
   /** The token that begins a text. */
   beginId?: number;
   sampling: SamplingOptions;
+  /** Of which states an embedding is made; default: the last token's. */
+  pooling?: Pooling;
 }
 
 /** What a model is made of. */
@@ -65,6 +104,7 @@ export class Model implements AsyncDisposable {
   readonly #text: ModelText;
   readonly #defaults: GenerationDefaults;
   readonly #events: HostEvents;
+  readonly #grammars = new Grammars(() => this.tokenizer);
 
   /** Made by `loadModel`. */
   constructor({ info, text, defaults, events, ...loaded }: ModelParts) {
@@ -117,8 +157,8 @@ export class Model implements AsyncDisposable {
    * not ask for sampling there is greedy.
    *
    * @throws {RemoraError} While iterating: BAD_ARGUMENT, CONTEXT_OVERFLOW, OUT_OF_MEMORY, BAD_TEMPLATE, UNSUPPORTED for
-   * constrained answers, and for pictures shown to a text model; BAD_IMAGE for pictures that cannot be decoded or have no
-   * place in the prompt. The signal's reason when it fires.
+   * what a schema or grammar asks and is not supported, and for pictures shown to a text model; BAD_IMAGE for pictures that
+   * cannot be decoded or have no place in the prompt. The signal's reason when it fires.
    *
    * @example Print an answer as it comes
    * ```ts
@@ -132,7 +172,16 @@ export class Model implements AsyncDisposable {
    * ```
    */
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateChunk, void, void> {
-    const { pictures, contextSize, decoder } = this.#engine;
+    yield* this.run(await this.prepare(request), { sequence: request.sequence });
+  }
+
+  /**
+   * Checks a request and makes its prompt, for callers who choose a sequence by what the prompt begins with.
+   *
+   * @throws {RemoraError} As {@linkcode Model.generate}, for all that is known before anything is computed.
+   */
+  async prepare(request: GenerateRequest): Promise<PreparedRequest> {
+    const { pictures } = this.#engine;
     checkRequest(request);
     const placed = placeImages({
       ...request,
@@ -140,24 +189,90 @@ export class Model implements AsyncDisposable {
     });
     if (placed.images.length > 0 && !pictures) throw cannotSee();
     const images = await this.#named(placed.images, request.maxTiles);
-    const promptIds = this.#promptIds({ ...request, messages: placed.messages }, images);
-    const sequence = request.sequence ?? this.createSequence();
+    const { text, ids } = this.#prompt({ ...request, messages: placed.messages }, images);
+    const dialect = request.messages && new Dialect(this.#text.template.source, request.toolCallFormat);
+    const tools = toolUse(request, dialect);
+    const rules: AnswerRules = {
+      constraint: request,
+      tools,
+      reasoning: dialect?.reasoning &&
+        { marks: dialect.reasoning, state: reasoningState(dialect.reasoning, text) },
+    };
+    const name = nameOfRules(rules);
+    const { tokenizer } = this;
+    const grammar = name === undefined
+      ? undefined
+      : this.#grammars.get(name, (store) => compileAnswer(store, rules, tokenizer));
+    const keepSpecialTokens = request.keepSpecialTokens ?? tools?.format.keepsSpecialTokens;
+    const result: PreparedRequest = {
+      request: { ...request, keepSpecialTokens },
+      promptIds: ids,
+      images,
+      reader: () => dialect?.reader(text, tools?.tools.map((tool) => tool.function)) ?? new PlainReader(),
+    };
+    prepared.set(result, { images, grammar });
+    return result;
+  }
+
+  /**
+   * Answers a prepared request; as often as it is asked to.
+   *
+   * @throws {RemoraError} As {@linkcode Model.generate}; BAD_ARGUMENT for a request that `prepare` did not make.
+   */
+  async *run(
+    request: PreparedRequest,
+    { sequence, seed }: RunOptions = {},
+  ): AsyncGenerator<GenerateChunk, void, void> {
+    const { pictures, contextSize, decoder } = this.#engine;
+    const known = prepared.get(request);
+    if (!known) throw new RemoraError("BAD_ARGUMENT", "Cannot generate", { expected: "a prepared request" });
+    const used = sequence ?? this.createSequence();
+    const asked = { ...this.#defaults.sampling, ...given(request.request), ...given({ seed }) };
     try {
-      yield* generate({ ...this.#defaults.sampling, ...given(request) }, {
+      yield* generate(asked, {
         tokenizer: this.tokenizer,
-        promptIds,
-        images,
+        promptIds: [...request.promptIds],
+        images: known.images,
         pictureToken: pictures?.model.pictureToken,
         beginId: this.#defaults.beginId,
-        sequence,
+        sequence: used,
         endIds: this.#defaults.endIds,
         contextSize,
         vocabularySize: decoder.config.vocabularySize,
         events: this.#events,
+        grammar: known.grammar?.begin(),
       });
     } finally {
-      if (!request.sequence) sequence.dispose();
+      if (!sequence) used.dispose();
     }
+  }
+
+  /**
+   * The embedding of a text: the model's states behind its last norm, of the last token or the mean of all as the checkpoint says,
+   * scaled to length 1.
+   *
+   * @returns f32 [hidden size].
+   * @throws {RemoraError} As `Sequence.forward`. The signal's reason when it fires.
+   */
+  async embed(
+    tokenIds: ArrayLike<number>,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<Float32Array<ArrayBuffer>> {
+    using sequence = this.createSequence();
+    const states = new PooledStates(this.#defaults.pooling ?? "last");
+    const trace = (name: string, value: { shape: number[]; data: Float32Array }) => {
+      if (name === "norm") states.add(value.data, value.shape[1]);
+    };
+    await sequence.forward(tokenIds, { logits: "none", signal, trace });
+    return states.embedding();
+  }
+
+  /**
+   * How often signals and sockets are looked at while something is computed, in milliseconds; 100 by default. Each look costs 0.1 to
+   * 0.3 ms.
+   */
+  set eventInterval(milliseconds: number) {
+    this.#events.interval = milliseconds;
   }
 
   /** The whole answer at once; see {@linkcode Model.generate}. */
@@ -249,25 +364,30 @@ export class Model implements AsyncDisposable {
     });
   }
 
-  #promptIds(
-    { prompt, messages, tools, variables }: GenerateRequest,
+  /** The ids of a prompt, and the text where that is known. */
+  #prompt(
+    { prompt, messages, tools, toolChoice, variables }: GenerateRequest,
     images: readonly PromptImage[],
-  ): number[] {
+  ): { text: string; ids: number[] } {
     if ((prompt === undefined) === (messages === undefined)) {
       throw new RemoraError("BAD_ARGUMENT", "Cannot generate", {
         expected: "one of prompt and messages",
         found: prompt === undefined ? "neither" : "both",
       });
     }
-    const ids = (prompt ?? messages)!.length === 0
-      ? []
-      : messages !== undefined
-      ? this.tokenizer.encode(this.chatPrompt(messages, { tools, variables }))
+    const shown = toolChoice === "none" ? undefined : tools;
+    const text = messages !== undefined && messages.length > 0
+      ? this.chatPrompt(messages, { tools: shown, variables })
       : typeof prompt === "string"
+      ? prompt
+      : "";
+    const ids = messages !== undefined && messages.length > 0
+      ? this.tokenizer.encode(text)
+      : typeof prompt === "string" && prompt !== ""
       ? this.#encode(prompt)
-      : Array.from(prompt!);
+      : Array.from(typeof prompt === "string" ? [] : prompt ?? []);
     // Ids are taken as they are; text has one picture token for each picture.
-    if (ids.length > 0) return isText(prompt, messages) ? this.#expanded(ids, images) : ids;
+    if (ids.length > 0) return { text, ids: isText(prompt, messages) ? this.#expanded(ids, images) : ids };
     throw new RemoraError("BAD_ARGUMENT", "Cannot generate", {
       expected: "a prompt",
       found: "an empty prompt",
@@ -278,6 +398,25 @@ export class Model implements AsyncDisposable {
 function isText(prompt: GenerateRequest["prompt"], messages: Message[] | undefined): boolean {
   return messages !== undefined || typeof prompt === "string";
 }
+
+/** How tools are to be called, where the request says whether they are. */
+function toolUse(request: GenerateRequest, dialect: Dialect | undefined): ToolUse | undefined {
+  const { tools = [], toolChoice, parallelToolCalls = true } = request;
+  if (!dialect || toolChoice === undefined || toolChoice === "none") return undefined;
+  const named = typeof toolChoice === "object" ? toolChoice.name : undefined;
+  const known = (tools as Tool[]).map((tool) => tool?.function?.name);
+  const found = known.find((name) => typeof name !== "string" || !TOOL_NAME.test(name));
+  if (tools.length === 0 || known.includes(found!) || (named !== undefined && !known.includes(named))) {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot call tools", {
+      expected: named === undefined ? `tools with names of ${TOOL_NAME.source}` : `a tool named ${named}`,
+      found: known.join(", ") || "no tools",
+    });
+  }
+  return { tools: tools as Tool[], choice: toolChoice, isParallel: parallelToolCalls, format: dialect.tools };
+}
+
+/** Names that every family can write; OpenAI's API has the same rule. */
+const TOOL_NAME = /^[\w.-]{1,128}$/;
 
 /** The options that are there; `undefined` must not hide a default. */
 function given(request: GenerateRequest): GenerateRequest {

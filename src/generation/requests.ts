@@ -4,6 +4,7 @@
  * @module
  */
 import type { ImageInput } from "../image/input.ts";
+import type { Constraint, ToolChoice } from "../dialects/answer_grammar.ts";
 import type { SamplingOptions } from "../sampling/sampler.ts";
 import type { PictureAttention } from "../sequence/attention_map.ts";
 import type { Sequence } from "../sequence/sequence.ts";
@@ -11,13 +12,22 @@ import type { Message } from "../text/messages.ts";
 import type { FewerTiles } from "../vision/vision_model.ts";
 
 /** One of `prompt` and `messages` must be there. */
-export interface GenerateRequest extends SamplingOptions {
+export interface GenerateRequest extends SamplingOptions, Constraint {
   /** Text, which the tokenizer's own rules complete (a leading `<s>`, say), or token ids, taken as they are. */
   prompt?: string | ArrayLike<number>;
   /** A conversation, put into the model's chat template. */
   messages?: Message[];
   /** Descriptions of tools for the chat template, in the form it expects (usually OpenAI's); only with `messages`. */
   tools?: unknown[];
+  /**
+   * Whether the answer may or must call one of `tools`, in OpenAI's form: then calls are written as the model's family does, with
+   * arguments that fit. Default: the template is told of the tools, and the answer is free. "none" shows the template no tools.
+   */
+  toolChoice?: ToolChoice;
+  /** How the model's family writes calls; default: as its chat template does. See `--tool-call-parser`. */
+  toolCallFormat?: string;
+  /** With `toolChoice`: whether one answer may call several times. Default true. */
+  parallelToolCalls?: boolean;
   /** Variables of the chat template, such as `enable_thinking`; only with `messages`. */
   variables?: Record<string, unknown>;
   /**
@@ -66,12 +76,13 @@ export interface GenerateRequest extends SamplingOptions {
    * answer. Without one, a fresh sequence is made and disposed.
    */
   sequence?: Sequence;
-  /** Constrained answers are not supported yet and refused by name. */
-  jsonSchema?: unknown;
-  /** See `jsonSchema`. */
-  regex?: string;
-  /** See `jsonSchema`. */
-  choice?: string[];
+  /**
+   * Keep special tokens in the text: tool calls of some models begin with one. Default: they are left out. Those that end an answer
+   * always are.
+   */
+  keepSpecialTokens?: boolean;
+  /** Do not end with the tokens that end an answer, but go on to `maxTokens`. */
+  ignoreEnd?: boolean;
 }
 
 /** Why an answer ended: a stop string or end-of-text token, the limit on tokens or context, or `loopGuard`. */
@@ -101,6 +112,8 @@ export interface GenerateChunk {
   attention?: PictureAttention[];
   /** In the last chunk. */
   finishReason?: FinishReason;
+  /** In the last chunk, of an answer that a stop string ended: that string. */
+  stop?: string;
   /** In the last chunk. */
   usage?: Usage;
 }

@@ -9,6 +9,9 @@ export const CONFIG_FILE = "config.json";
 /** Settings of generation and the ids that end an answer. */
 export const GENERATION_CONFIG_FILE = "generation_config.json";
 
+/** How embeddings are made, as sentence-transformers writes it. */
+export const POOLING_CONFIG_FILE = "1_Pooling/config.json";
+
 /** Quantisation settings of tools that keep them apart from config.json, in the order in which they are looked for. */
 export const QUANTIZATION_CONFIG_FILES = ["quantize_config.json", "quant_config.json"] as const;
 
@@ -39,6 +42,7 @@ export const REPACKED_FILE = "repacked.remora";
 export const KNOWN_FILES: readonly string[] = [
   CONFIG_FILE,
   GENERATION_CONFIG_FILE,
+  POOLING_CONFIG_FILE,
   ...QUANTIZATION_CONFIG_FILES,
   WEIGHTS_FILE,
   INDEX_FILE,

@@ -16,7 +16,7 @@ import {
 import type { Matrix } from "../ops/matrix.ts";
 import { rmsNorm } from "../ops/norm.ts";
 import { Projection } from "../ops/projection.ts";
-import type { Workspace } from "../ops/workspace.ts";
+import { Frame, type Scratch, type Workspace } from "../ops/workspace.ts";
 import type { Linear, Vector } from "../weights/linear.ts";
 import type { Block, BlockKeyValues, LayerPass, RowRange, SeeingRows, SequenceRows } from "./block.ts";
 
@@ -40,6 +40,7 @@ export class CrossAttention implements Block {
   readonly #query: Projection;
   readonly #keysValues: Projection;
   readonly #output: Projection;
+  readonly #buffers = new Frame((scratch, rows) => this.#takeBuffers(scratch, rows));
 
   constructor(options: CrossAttentionOptions) {
     const { shape: { kvHeads, headSize }, query, key, value, output } = options;
@@ -52,12 +53,12 @@ export class CrossAttention implements Block {
 
   reserve(workspace: Workspace, rows: number): void {
     const { top } = workspace.scratch;
-    this.#takeBuffers(workspace, rows);
+    this.#buffers.take(workspace, rows);
     this.#query.reserve(workspace, rows);
     reserveAttention(workspace, this.#options.shape.headSize);
     this.#output.reserve(workspace, rows);
     workspace.scratch.top = top;
-    this.#takeKeysValues(workspace, rows);
+    this.#takeKeysValues(workspace.scratch, rows);
     this.#keysValues.reserve(workspace, rows);
     workspace.scratch.top = top;
   }
@@ -71,7 +72,7 @@ export class CrossAttention implements Block {
   ): void {
     const { shape, queryNorm, epsilon } = this.#options;
     const { top } = workspace.scratch;
-    const { queries, attended } = this.#takeBuffers(workspace, input.rows);
+    const { queries, attended } = this.#buffers.take(workspace, input.rows);
     this.#query.forward(workspace, input, queries);
     rmsNorm(queries, queryNorm, epsilon, queries);
     for (const { first, rows, view } of sequence.seeing) {
@@ -96,14 +97,14 @@ export class CrossAttention implements Block {
   remember(workspace: Workspace, states: Matrix, start: number, view: KeyValueView): void {
     const { shape: { headSize }, keyNorm, epsilon } = this.#options;
     const { top } = workspace.scratch;
-    const { all, keys, values } = this.#takeKeysValues(workspace, states.rows);
+    const { all, keys, values } = this.#takeKeysValues(workspace.scratch, states.rows);
     this.#keysValues.forward(workspace, states, all);
     rmsNorm(keys, keyNorm, epsilon, keys);
     storeKeysValues(keys, values, start, headSize, view);
     workspace.scratch.top = top;
   }
 
-  #takeBuffers({ scratch }: Workspace, rows: number) {
+  #takeBuffers(scratch: Scratch, rows: number) {
     const { heads, headSize } = this.#options.shape;
     return {
       queries: scratch.matrix(rows, heads * headSize),
@@ -111,7 +112,7 @@ export class CrossAttention implements Block {
     };
   }
 
-  #takeKeysValues({ scratch }: Workspace, rows: number) {
+  #takeKeysValues(scratch: Scratch, rows: number) {
     const { kvHeads, headSize } = this.#options.shape;
     const width = kvHeads * headSize;
     const all = scratch.matrix(rows, 2 * width);

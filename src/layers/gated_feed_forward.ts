@@ -8,7 +8,7 @@
 import { type ActivationFunction, gate } from "../ops/elementwise.ts";
 import type { Matrix } from "../ops/matrix.ts";
 import { Projection } from "../ops/projection.ts";
-import type { Workspace } from "../ops/workspace.ts";
+import { Frame, type Scratch, type Workspace } from "../ops/workspace.ts";
 import type { Linear } from "../weights/linear.ts";
 import type { Block, LayerPass, RowRange } from "./block.ts";
 
@@ -25,6 +25,7 @@ export class GatedFeedForward implements Block {
   readonly #inputs: Projection;
   readonly #output: Projection;
   readonly #activation: ActivationFunction;
+  readonly #buffers = new Frame((scratch, rows) => this.#takeBuffers(scratch, rows));
 
   constructor({ inputs, output, activation }: GatedFeedForwardOptions) {
     this.#inputs = new Projection(inputs);
@@ -34,7 +35,7 @@ export class GatedFeedForward implements Block {
 
   reserve(workspace: Workspace, rows: number): void {
     const { top } = workspace.scratch;
-    this.#takeBuffers(workspace, rows);
+    this.#buffers.take(workspace, rows);
     this.#inputs.reserve(workspace, rows);
     this.#output.reserve(workspace, rows);
     workspace.scratch.top = top;
@@ -42,14 +43,14 @@ export class GatedFeedForward implements Block {
 
   forward({ workspace }: LayerPass, _: RowRange, input: Matrix, output: Matrix, accumulate: boolean): void {
     const { top } = workspace.scratch;
-    const { both, gates, ups, activated } = this.#takeBuffers(workspace, input.rows);
+    const { both, gates, ups, activated } = this.#buffers.take(workspace, input.rows);
     this.#inputs.forward(workspace, input, both);
     gate(this.#activation, gates, ups, activated);
     this.#output.forward(workspace, activated, output, { accumulate });
     workspace.scratch.top = top;
   }
 
-  #takeBuffers({ scratch }: Workspace, rows: number) {
+  #takeBuffers(scratch: Scratch, rows: number) {
     const width = this.#output.inputs;
     const both = scratch.matrix(rows, 2 * width);
     return {

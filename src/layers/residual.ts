@@ -7,7 +7,7 @@ import { tanh } from "../core/mathematics.ts";
 import { addScaled } from "../ops/elementwise.ts";
 import type { Matrix } from "../ops/matrix.ts";
 import { rmsNorm } from "../ops/norm.ts";
-import type { Workspace } from "../ops/workspace.ts";
+import { Frame, type Scratch, type Workspace } from "../ops/workspace.ts";
 import type { Vector } from "../weights/linear.ts";
 import type { Block, LayerPass, RowRange } from "./block.ts";
 
@@ -28,6 +28,8 @@ export interface ResidualOptions {
 export class Residual {
   readonly block: Block;
   readonly #options: ResidualOptions;
+  /** For rows as wide as the stream. */
+  #buffers?: Frame<{ normed: Matrix; branch?: Matrix }>;
   #factor?: number;
 
   constructor(block: Block, options: ResidualOptions) {
@@ -39,7 +41,7 @@ export class Residual {
   reserve(workspace: Workspace, rows: number, columns: number): void {
     const { scratch } = workspace;
     const { top } = scratch;
-    this.#takeBuffers(workspace, rows, rows, columns);
+    this.#takeBuffers(scratch, rows, rows, columns);
     this.block.reserve(workspace, rows);
     scratch.top = top;
   }
@@ -58,7 +60,10 @@ export class Residual {
       const first = this.block.needsAllRows ? range.first : end - target.rows;
       if (first === end) continue;
       const { top } = workspace.scratch;
-      const { normed, branch } = this.#takeBuffers(workspace, end - first, target.rows, x.columns);
+      const buffers = this.#buffers ??= new Frame((scratch, rows, wanted) =>
+        this.#takeBuffers(scratch, rows, wanted, x.columns)
+      );
+      const { normed, branch } = buffers.take(workspace, end - first, target.rows);
       rmsNorm(x.sliceRows(first, end), norm, epsilon, normed);
       this.block.forward(pass, { ...range, first }, normed, branch ?? target, branch === undefined);
       if (branch && target.rows > 0) {
@@ -70,7 +75,7 @@ export class Residual {
   }
 
   /** What the block adds needs a place of its own where more happens to it than the addition. */
-  #takeBuffers({ scratch }: Workspace, rows: number, wanted: number, columns: number) {
+  #takeBuffers(scratch: Scratch, rows: number, wanted: number, columns: number) {
     const { outputNorm, gate } = this.#options;
     return {
       normed: scratch.matrix(rows, columns),

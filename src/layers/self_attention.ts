@@ -10,7 +10,7 @@ import type { Matrix } from "../ops/matrix.ts";
 import { rmsNorm } from "../ops/norm.ts";
 import { Projection } from "../ops/projection.ts";
 import { rotate } from "../ops/rope.ts";
-import type { Workspace } from "../ops/workspace.ts";
+import { Frame, type Scratch, type Workspace } from "../ops/workspace.ts";
 import type { Linear, Vector } from "../weights/linear.ts";
 import type { Block, BlockKeyValues, LayerPass, RowRange } from "./block.ts";
 
@@ -41,6 +41,7 @@ export class SelfAttention implements Block {
   /** Where the projections are three: the queries, and the rest. */
   readonly #apart?: { queries: Projection; keysValues: Projection };
   readonly #output: Projection;
+  readonly #buffers = new Frame((scratch, rows) => this.#takeBuffers(scratch, rows));
 
   constructor(options: SelfAttentionOptions) {
     const { inputs, output, shape: { kvHeads, headSize } } = options;
@@ -59,7 +60,7 @@ export class SelfAttention implements Block {
 
   reserve(workspace: Workspace, rows: number): void {
     const { top } = workspace.scratch;
-    this.#takeBuffers(workspace, rows);
+    this.#buffers.take(workspace, rows);
     this.#inputs.reserve(workspace, rows);
     reserveAttention(workspace, this.#options.shape.headSize);
     this.#output.reserve(workspace, rows);
@@ -76,7 +77,7 @@ export class SelfAttention implements Block {
     const { shape, queryNorm, keyNorm, epsilon, rotary, window } = this.#options;
     const { headSize } = shape;
     const { top } = workspace.scratch;
-    const { all, queries, keys, values, rotated, attended } = this.#takeBuffers(workspace, input.rows);
+    const { all, queries, keys, values, rotated, attended } = this.#buffers.take(workspace, input.rows);
     const unread = input.rows - output.rows;
 
     if (unread > 0 && this.#apart) {
@@ -102,7 +103,7 @@ export class SelfAttention implements Block {
     workspace.scratch.top = top;
   }
 
-  #takeBuffers({ scratch }: Workspace, rows: number) {
+  #takeBuffers(scratch: Scratch, rows: number) {
     const { heads, kvHeads, headSize } = this.#options.shape;
     const queryWidth = heads * headSize, kvWidth = kvHeads * headSize;
     const all = scratch.matrix(rows, queryWidth + 2 * kvWidth);

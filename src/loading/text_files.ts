@@ -6,9 +6,11 @@
 import { RemoraError } from "../core/errors.ts";
 import { CHAT_TEMPLATE_BYTES_MAX, CONFIG_BYTES_MAX, TOKENIZER_BYTES_MAX } from "../core/limits.ts";
 import type { GenerationDefaults, ModelText } from "../generation/model.ts";
+import type { Pooling } from "../generation/pooling.ts";
 import {
   CHAT_TEMPLATE_FILES,
   GENERATION_CONFIG_FILE,
+  POOLING_CONFIG_FILE,
   SPECIAL_TOKENS_MAP_FILE,
   TOKENIZER_CONFIG_FILE,
   TOKENIZER_FILE,
@@ -134,8 +136,9 @@ export async function readGenerationDefaults(
     [config, text, generation].flatMap((file) => used(() => file.integers(key), []));
   const endIds = new Set(idsOf("eos_token_id"));
   const [beginId] = idsOf("bos_token_id");
+  const pooling = await readPooling(source, files);
   if (!used(() => generation.boolean("do_sample", false), false)) {
-    return { endIds, beginId, sampling: { temperature: 0 } };
+    return { endIds, beginId, pooling, sampling: { temperature: 0 } };
   }
   const sampling: SamplingOptions = { temperature: 1 };
   for (const [key, name, isPossible] of SAMPLING_SETTINGS) {
@@ -146,5 +149,15 @@ export async function readGenerationDefaults(
       Object.assign(sampling, { [name]: key === "top_k" ? Math.max(0, value) : value });
     }
   }
-  return { endIds, beginId, sampling };
+  return { endIds, beginId, pooling, sampling };
+}
+
+/** How sentence-transformers would make an embedding of the model, where its files say so. */
+async function readPooling(
+  source: ModelSource,
+  files: ReadonlyMap<string, number>,
+): Promise<Pooling | undefined> {
+  const json = await readJsonObject(source, files, POOLING_CONFIG_FILE, CONFIG_BYTES_MAX, "BAD_CONFIG");
+  if (json?.pooling_mode_mean_tokens === true) return "mean";
+  return json?.pooling_mode_lasttoken === true ? "last" : undefined;
 }

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { activationBytes } from "../../kernels/host/sizes.ts";
+import { activationBytes, type LinearForm } from "../../kernels/host/sizes.ts";
 import { type ActivationForm, activationForm, type ElementType, isCoded } from "../../kernels/host/types.ts";
-import type { MatmulCodesItem } from "../../kernels/host/calls.ts";
+import type { MatmulCodes, MatmulCodesItem, Quantize } from "../../kernels/host/calls.ts";
 import { PRODUCTS_MAX } from "../../kernels/shared/layout.ts";
 import type { Linear } from "../weights/linear.ts";
 import type { Matrix } from "./matrix.ts";
-import type { Workspace } from "./workspace.ts";
+import type { Precision } from "../weights/plan.ts";
+import { Frame, type Scratch, type Workspace } from "./workspace.ts";
 
 /**
  * Bytes of an activation against 4-bit weights under "int8". Two (of which 12 bits are used) leave only the weights' own error,
@@ -17,18 +18,27 @@ import type { Workspace } from "./workspace.ts";
  */
 export type ActivationBytes = 1 | 2;
 
-/** Buffers of one pass over neighbouring layers. */
-interface ProductBuffers {
-  /** Inputs in the order of the packed ones. */
-  gathered?: Matrix;
-  /** Inputs as integers. */
-  integers?: { form: ActivationForm; codes: number; sums: number; activationScales: number; factors: number };
-}
+/** Where integers for activations lie. */
+type Integers = Pick<Quantize, "codes" | "sums" | "scales" | "factors">;
 
 /** Neighbouring linear layers that take the same integers as their input, and where their outputs begin. */
 interface Pass {
-  linears: readonly Linear[];
-  columns: readonly number[];
+  readonly linears: readonly Linear[];
+  readonly columns: readonly number[];
+  /** Made with the first product in integers. */
+  call?: PassCall;
+}
+
+/**
+ * The arguments of a pass. They are made once and only what changes is written anew: made for every call they were half of what
+ * decoding allocated (30 layers: 411 KiB a token, without 205).
+ */
+interface PassCall {
+  readonly integers: Frame<Integers>;
+  readonly quantize: Quantize;
+  readonly multiply: MatmulCodes;
+  readonly items: readonly MatmulCodesItem[];
+  readonly outputs: readonly { address: number; stride: number }[];
 }
 
 /** y = x Wᵀ + b of several linear layers of the same input; their outputs stand side by side. */
@@ -52,11 +62,12 @@ export class Projection {
   }
 
   /** Takes from the scratch what `forward` takes for `rows` rows, and gives it back. */
-  reserve(workspace: Workspace, rows: number): void {
-    for (const pass of passesOf(this.linears)) {
-      const { top } = workspace.scratch;
-      this.#takeBuffers(workspace, pass, rows);
-      workspace.scratch.top = top;
+  reserve({ scratch, precision }: Workspace, rows: number): void {
+    for (const { linears: [first] } of passesOf(this.linears)) {
+      const { top } = scratch;
+      if (first.stored.order) scratch.matrix(rows, first.form.packedInputs);
+      if (usesIntegers(first, precision)) takeIntegers(scratch, this.#formOf(first), first.form, rows);
+      scratch.top = top;
     }
   }
 
@@ -71,54 +82,99 @@ export class Projection {
     const { rows } = output;
     if (rows === 0) return;
     const { kernels } = output;
-    const { scratch } = workspace;
+    const { scratch, precision } = workspace;
     for (const pass of this.#passes ??= passesOf(this.linears)) {
       const { top } = scratch;
-      const { gathered, integers } = this.#takeBuffers(workspace, pass, rows);
-      const [first] = pass.linears;
-      const { type, packedInputs, group, hasOrder } = first.form;
+      const { linears: [first], columns } = pass;
       let source = input;
-      if (gathered && hasOrder) {
-        const { order } = first.packed;
-        kernels.gatherColumns({ input, order, rows, count: packedInputs, output: gathered });
-        source = gathered;
+      if (first.stored.order) {
+        const { form: { packedInputs: count, hasOrder }, packed: { order } } = first;
+        const gathered = scratch.matrix(rows, count);
+        if (hasOrder) {
+          kernels.gatherColumns({ input, order, rows, count, output: gathered });
+          source = gathered;
+        }
       }
-      if (integers) {
-        const shape = { rows, inputs: packedInputs, group };
-        kernels.quantize({ input: source, ...shape, ...integers, scales: integers.activationScales });
-        kernels.matmulCodes({
-          ...integers,
-          weightType: type,
-          ...shape,
-          ...kernels.form,
-          products: productsOf(pass, output, accumulate),
-        });
+      if (usesIntegers(first, precision)) {
+        const call = pass.call ??= callOf(pass, this.#formOf(first));
+        const { quantize, multiply, items, outputs } = call;
+        const integers = call.integers.take(workspace, rows);
+        quantize.codes = integers.codes;
+        quantize.sums = integers.sums;
+        quantize.scales = integers.scales;
+        quantize.factors = integers.factors;
+        quantize.input = source;
+        quantize.rows = multiply.rows = rows;
+        kernels.quantize(quantize);
+        multiply.codes = integers.codes;
+        multiply.sums = integers.sums;
+        multiply.activationScales = integers.scales;
+        multiply.factors = integers.factors;
+        multiply.dot32 = kernels.form.dot32;
+        multiply.wideScratch = kernels.form.wideScratch;
+        for (let i = 0; i < items.length; i++) {
+          items[i].accumulate = accumulate;
+          outputs[i].address = output.address + columns[i] * 4;
+          outputs[i].stride = output.stride;
+        }
+        kernels.matmulCodes(multiply);
       } else {
-        pass.linears.forEach((linear, i) =>
-          multiplyExactly(linear, source, output, pass.columns[i], accumulate)
-        );
+        pass.linears.forEach((linear, i) => multiplyExactly(linear, source, output, columns[i], accumulate));
       }
       scratch.top = top;
     }
   }
 
-  #takeBuffers({ scratch, precision }: Workspace, { linears: [first] }: Pass, rows: number): ProductBuffers {
-    const { type, packedInputs, group } = first.form;
-    const gathered = first.stored.order ? scratch.matrix(rows, packedInputs) : undefined;
-    if (!isCoded(type) || precision === "f32") return { gathered };
-    const form = activationForm(type, this.#activationBytes);
-    const bytes = activationBytes(form, rows, packedInputs, group);
-    return {
-      gathered,
-      integers: {
-        form,
-        codes: scratch.take(bytes.codes),
-        sums: scratch.take(bytes.sums),
-        activationScales: scratch.take(bytes.activationScales),
-        factors: scratch.take(bytes.factors),
-      },
-    };
+  #formOf({ form: { type } }: Linear): ActivationForm {
+    return activationForm(type, this.#activationBytes);
   }
+}
+
+function usesIntegers({ form: { type } }: Linear, precision: Precision): boolean {
+  return isCoded(type) && precision !== "f32";
+}
+
+function takeIntegers(
+  scratch: Scratch,
+  form: ActivationForm,
+  { packedInputs, group }: LinearForm,
+  rows: number,
+): Integers {
+  const bytes = activationBytes(form, rows, packedInputs, group);
+  return {
+    codes: scratch.take(bytes.codes),
+    sums: scratch.take(bytes.sums),
+    scales: scratch.take(bytes.activationScales),
+    factors: scratch.take(bytes.factors),
+  };
+}
+
+/** The arguments of a pass over loaded layers; places and rows are those of no call yet. */
+function callOf({ linears }: Pass, form: ActivationForm): PassCall {
+  const [first] = linears;
+  const { type: weightType, packedInputs: inputs, group } = first.form;
+  const outputs = linears.map(() => ({ address: 0, stride: 0 }));
+  const items = linears.map(({ packed, stored, outputs: count }, i): MatmulCodesItem => {
+    const { weights, scales, zeros, bias } = packed;
+    return {
+      weights,
+      scales,
+      zeros,
+      zero: stored.zeroPoint,
+      bias,
+      outputs: count,
+      accumulate: false,
+      output: outputs[i],
+    };
+  });
+  const shape = { form, rows: 0, inputs, group, codes: 0, sums: 0, factors: 0 };
+  return {
+    integers: new Frame((scratch, rows) => takeIntegers(scratch, form, first.form, rows)),
+    quantize: { ...shape, input: outputs[0], scales: 0 },
+    multiply: { ...shape, activationScales: 0, weightType, dot32: false, wideScratch: 0, products: items },
+    items,
+    outputs,
+  };
 }
 
 function passesOf(linears: readonly Linear[]): Pass[] {
@@ -137,14 +193,6 @@ function passesOf(linears: readonly Linear[]): Pass[] {
 
 function sharesInput({ form: a }: Linear, { form: b }: Linear): boolean {
   return isCoded(a.type) && a.type === b.type && !a.hasOrder && !b.hasOrder && a.group === b.group;
-}
-
-function productsOf({ linears, columns }: Pass, output: Matrix, accumulate: boolean): MatmulCodesItem[] {
-  return linears.map(({ packed, stored, outputs }, i) => {
-    const { weights, scales, zeros, bias } = packed;
-    const columnsOf = output.sliceColumns(columns[i], columns[i] + outputs);
-    return { weights, scales, zeros, zero: stored.zeroPoint, bias, outputs, accumulate, output: columnsOf };
-  });
 }
 
 /** The product with f32 activations. */

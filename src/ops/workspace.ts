@@ -57,6 +57,43 @@ export class Scratch {
   }
 }
 
+/**
+ * What a piece of code takes from the scratch at once: made anew only for other numbers of rows, or in another place. Decoding token by
+ * token takes the same each time.
+ */
+export class Frame<T> {
+  readonly #make: (scratch: Scratch, rows: number, wanted: number) => T;
+  #scratch?: Scratch;
+  #rows = 0;
+  #wanted = 0;
+  #begin = 0;
+  #end = 0;
+  #value?: T;
+
+  /** @param make Takes from the scratch; what it returns depends on nothing but its arguments. */
+  constructor(make: (scratch: Scratch, rows: number, wanted: number) => T) {
+    this.#make = make;
+  }
+
+  /** @param wanted Another number of rows, where `make` needs two. */
+  take({ scratch }: Workspace, rows: number, wanted = rows): T {
+    const begin = scratch.top;
+    const isSame = this.#scratch === scratch && this.#rows === rows && this.#wanted === wanted &&
+      this.#begin === begin;
+    if (isSame) {
+      scratch.top = this.#end;
+      return this.#value!;
+    }
+    const value = this.#make(scratch, rows, wanted);
+    this.#scratch = scratch;
+    this.#rows = rows;
+    this.#wanted = wanted;
+    this.#begin = begin;
+    this.#end = scratch.top;
+    return this.#value = value;
+  }
+}
+
 /** Scratch in one memory, and the arithmetic of matrix products. */
 export class Workspace {
   readonly space: Space;

@@ -5,19 +5,21 @@
  */
 import type { Platform } from "./platform.ts";
 
-/** Signals and sockets wait at most this long while something is computed. */
+/** Signals and sockets wait at most this long while something is computed, unless somebody asks for less. */
 const LOOK_INTERVAL_MILLISECONDS = 100;
 
 /** Remembers when the host last had the chance to handle events. */
 export class HostEvents {
   readonly #platform: Pick<Platform, "pause">;
+  /** Milliseconds between two looks at signals and sockets. */
+  interval = LOOK_INTERVAL_MILLISECONDS;
   #lastLook = performance.now();
 
   constructor(platform: Pick<Platform, "pause">) {
     this.#platform = platform;
   }
 
-  /** `pause` when the last long pause is LOOK_INTERVAL_MILLISECONDS ago; else `undefined`, and there is no promise to wait for. */
+  /** `pause` when the last long pause is `interval` ago; else `undefined`, and there is no promise to wait for. */
   pauseWhenDue(): Promise<void> | undefined {
     return this.#isDue() ? this.pause() : undefined;
   }
@@ -30,6 +32,6 @@ export class HostEvents {
   }
 
   #isDue(): boolean {
-    return performance.now() - this.#lastLook >= LOOK_INTERVAL_MILLISECONDS;
+    return performance.now() - this.#lastLook >= this.interval;
   }
 }

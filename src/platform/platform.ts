@@ -69,6 +69,28 @@ export interface FileSystem {
   isPermitted(access: "read" | "write", path: string): boolean;
 }
 
+/** Measurements by name; each value belongs to a model. */
+export interface MetricsRegistry {
+  /** Of `text`. */
+  readonly contentType: string;
+  /** All of them, as Prometheus reads them. */
+  text(): Promise<string>;
+  /** A value that goes up and down, read when it is asked for. */
+  gauge(name: string, help: string, read: () => { model: string; value: number }[]): void;
+  /**
+   * A sum; what is returned adds to it.
+   *
+   * @param label A further label that values have.
+   */
+  counter(
+    name: string,
+    help: string,
+    label?: string,
+  ): (model: string, value: number, labelled?: string) => void;
+  /** Values by size; what is returned adds one. */
+  histogram(name: string, help: string, buckets: readonly number[]): (model: string, value: number) => void;
+}
+
 /** A runtime. */
 export interface Platform {
   readonly files: FileSystem;

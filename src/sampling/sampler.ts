@@ -104,17 +104,23 @@ export class Sampler {
    * @param logits f32 [vocabSize], not modified. -Infinity excludes a token.
    * @param history Ids of prompt and answer so far; ids at or above vocabSize (image tokens) are skipped.
    * @param generatedFrom Index in `history` where the answer begins.
+   * @param allowed A bit for each token that may be chosen; default: all may. Reported log-probabilities do not look at it.
    * @throws {RemoraError} `BAD_TENSOR` when a logit is NaN or +Infinity or none is left, `BAD_ARGUMENT` when the
    * row or `generatedFrom` do not fit.
    */
-  sample(logits: Float32Array, history: ArrayLike<number>, generatedFrom: number): Sample {
+  sample(
+    logits: Float32Array,
+    history: ArrayLike<number>,
+    generatedFrom: number,
+    allowed?: Uint32Array,
+  ): Sample {
     if (logits.length !== this.#vocabSize) {
       throw badArgument("logits", `${this.#vocabSize} values`, `${logits.length}`);
     }
     if (!isIntegerIn(generatedFrom, 0, history.length)) {
       throw badArgument("generatedFrom", `an index of the history, 0 to ${history.length}`, generatedFrom);
     }
-    const scores = this.#adjust(logits, history, generatedFrom);
+    const scores = this.#adjust(logits, history, generatedFrom, allowed);
     const best = likeliest(scores);
     const id = this.#isGreedy ? best : this.#draw(scores, scores[best]);
     return this.#options.logprobs === undefined ? { id } : report(logits, id, this.#options.logprobs);
@@ -125,14 +131,20 @@ export class Sampler {
     logits: Float32Array,
     history: ArrayLike<number>,
     generatedFrom: number,
+    allowed: Uint32Array | undefined,
   ): Float32Array | Float64Array {
     const { repeatPenalty = 1, presencePenalty = 0, frequencyPenalty = 0 } = this.#options;
     const repeats = repeatPenalty !== 1;
     const counts = presencePenalty !== 0 || frequencyPenalty !== 0;
-    if (this.#bias.length === 0 && !repeats && !counts) return logits;
+    if (this.#bias.length === 0 && !repeats && !counts && !allowed) return logits;
 
     const scores = this.#adjusted ??= new Float64Array(this.#vocabSize);
     scores.set(logits);
+    if (allowed) {
+      for (let id = 0; id < scores.length; id++) {
+        if ((allowed[id >> 5] >>> (id & 31) & 1) === 0) scores[id] = -Infinity;
+      }
+    }
     for (const [id, bias] of this.#bias) scores[id] += bias;
     if (repeats) {
       for (const id of tally(history, 0, this.#vocabSize).keys()) {

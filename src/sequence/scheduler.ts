@@ -15,6 +15,18 @@ import type { PictureStates } from "../vision/vision_model.ts";
 /** Steps in one pass: the logits of all are computed at once. */
 const BATCH_MAX = LOGIT_ROWS;
 
+/**
+ * Milliseconds that a pass of a prompt may take while others generate: these wait for at most one such pass between two tokens. Passes
+ * of more rows are faster for the prompt alone.
+ */
+const SHARED_PASS_MILLISECONDS = 150;
+/** Rows of such a pass at least: fewer cost nearly as much as these. */
+const SHARED_ROWS_MIN = 8;
+/** Rows of such a pass where it is not known yet how long a row takes. */
+const SHARED_ROWS_FIRST = 64;
+/** Milliseconds after a generated token in which the next one is expected. */
+const GENERATING_MILLISECONDS = 250;
+
 /** What a step is computed with. */
 export interface StepOptions {
   /** Where logits of the step's last rows go, f32 [results, vocabularySize]. */
@@ -42,15 +54,32 @@ export class Scheduler {
   readonly #decoder: Decoder;
   readonly #events: HostEvents;
   readonly #turns = new Turns();
+  /** Of steps of several rows among themselves: only one of them stands between two shared passes. */
+  readonly #promptTurns = new Turns();
   /** Steps of one row. */
   #waiting: Waiting[] = [];
   #isCalled = false;
   /** Steps of the last shared pass: as many may come again. */
   #expected = 1;
+  #lastStep = -Infinity;
+  /** Whether a step of one row came since the last pass of a prompt began. */
+  #hasSteps = false;
+  /** Of the latest pass of a prompt. */
+  #rowMilliseconds?: number;
 
   constructor(decoder: Decoder, events: HostEvents) {
     this.#decoder = decoder;
     this.#events = events;
+  }
+
+  /** Rows that a step should have at most: fewer while others generate, whose tokens come between the steps. */
+  get rows(): number {
+    const isShared = this.#hasSteps || performance.now() - this.#lastStep < GENERATING_MILLISECONDS;
+    if (!isShared) return this.#decoder.rows;
+    const wanted = this.#rowMilliseconds === undefined
+      ? SHARED_ROWS_FIRST
+      : Math.max(SHARED_ROWS_MIN, Math.floor(SHARED_PASS_MILLISECONDS / this.#rowMilliseconds));
+    return Math.min(wanted, this.#decoder.rows);
   }
 
   /**
@@ -60,9 +89,21 @@ export class Scheduler {
    */
   async run(step: Step, options: StepOptions = {}): Promise<void> {
     if (step.rows > 1 || options.trace) {
-      await this.#turns.take(() => this.#pass([{ step, options }]), options.signal);
+      const { signal } = options;
+      await this.#promptTurns.take(
+        () =>
+          this.#turns.take(async () => {
+            this.#hasSteps = this.#waiting.length > 0;
+            const begin = performance.now();
+            await this.#pass([{ step, options }]);
+            this.#rowMilliseconds = (performance.now() - begin) / step.rows;
+          }, signal),
+        signal,
+      );
       return;
     }
+    this.#lastStep = performance.now();
+    this.#hasSteps = true;
     const { signal } = options;
     const { promise, resolve: done, reject: failed } = Promise.withResolvers<void>();
     const waiting = { step, options, done, failed };

@@ -370,8 +370,9 @@ export class Sequence implements Disposable {
     const unwanted = total - rows;
     const data = new Float32Array(rows * vocabSize);
     const mean = options.attention ? new AttentionMean() : undefined;
-    for (let begin = 0; begin < total; begin += decoder.rows) {
-      const ids: number[] = Array.prototype.slice.call(tokenIds, begin, begin + decoder.rows);
+    for (let begin = 0, rows = 0; begin < total; begin += rows) {
+      const ids: number[] = Array.prototype.slice.call(tokenIds, begin, begin + scheduler.rows);
+      rows = ids.length;
       const start = this.length, end = begin + ids.length;
       this.#cache.use(start + ids.length);
       const results = Math.min(ids.length, Math.max(0, end - unwanted));

@@ -51,6 +51,8 @@ export class ChatTemplate {
   readonly #templates = new Map<string, Template>();
   readonly #specials: Record<string, string>;
   readonly #label: string;
+  /** The Jinja source of all of them. */
+  readonly source: string;
 
   /**
    * @param source Jinja source; of several templates `tool_use` is for calls with tools.
@@ -61,6 +63,7 @@ export class ChatTemplate {
   constructor(source: string | NamedTemplates, specials: Record<string, string>, label: string) {
     this.#specials = { ...specials };
     this.#label = label;
+    this.source = typeof source === "string" ? source : Object.values(source).join("\n");
     for (const [name, text] of Object.entries(typeof source === "string" ? { default: source } : source)) {
       this.#templates.set(name, this.#parse(text));
     }

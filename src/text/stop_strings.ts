@@ -23,6 +23,7 @@ export class StopStrings {
   readonly #stops: readonly string[];
   #held = "";
   #hasStopped = false;
+  #found?: string;
 
   /** @throws {RemoraError} `BAD_ARGUMENT` for a stop string that is empty or no string. */
   constructor(stops: readonly string[]) {
@@ -34,6 +35,11 @@ export class StopStrings {
       });
     }
     this.#stops = [...stops];
+  }
+
+  /** The stop string that ended the answer. */
+  get found(): string | undefined {
+    return this.#found;
   }
 
   /** Takes the next piece; after a stop nothing comes out any more. */
@@ -68,6 +74,7 @@ export class StopStrings {
       if (begin < 0 || end > firstEnd || (end === firstEnd && begin > first!)) continue;
       first = begin;
       firstEnd = end;
+      this.#found = stop;
     }
     return first;
   }

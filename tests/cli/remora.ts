@@ -26,6 +26,8 @@ export interface RunOptions {
   allowRead?: string;
   /** What may be written; none: nothing. */
   allowWrite?: string;
+  /** What may be listened on and reached; none: nothing. */
+  allowNet?: string;
   /** What may be known of the system, as `--allow-sys` takes it; none: nothing. */
   allowSys?: string;
   stdin?: string;
@@ -34,11 +36,12 @@ export interface RunOptions {
 /** Starts the process. */
 export function spawnRemora(
   args: string[],
-  { cwd, allowRead, allowWrite, allowSys, stdin }: RunOptions = {},
+  { cwd, allowRead, allowWrite, allowNet, allowSys, stdin }: RunOptions = {},
 ): Deno.ChildProcess {
   const permissions = [
     ...(allowRead === undefined ? [] : [`--allow-read=${allowRead}`]),
     ...(allowWrite === undefined ? [] : [`--allow-write=${allowWrite}`]),
+    ...(allowNet === undefined ? [] : [`--allow-net=${allowNet}`]),
     ...(allowSys === undefined ? [] : [`--allow-sys=${allowSys}`]),
   ];
   return new Deno.Command(Deno.execPath(), {

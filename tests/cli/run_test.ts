@@ -218,7 +218,7 @@ Deno.test("a message goes on after a backslash and between quotes", () => {
 Deno.test({
   name: "a command line that cannot be understood is one line and status 2",
   async fn() {
-    await refuses(["serve"], undefined, 2, "serve");
+    await refuses(["pull"], undefined, 2, "pull");
     await refuses(["run"], undefined, 2, "MODEL");
     await refuses(["run", "x", "--nonsense"], undefined, 2, "--nonsense");
     await refuses(

@@ -117,7 +117,7 @@ Deno.test({
     await assert.rejects(model.complete({ messages: [] }), code("BAD_ARGUMENT"));
     await assert.rejects(model.complete({}), code("BAD_ARGUMENT"));
     await assert.rejects(model.complete({ prompt: "a", messages: [] }), code("BAD_ARGUMENT"));
-    await assert.rejects(model.complete({ prompt: "a", regex: "b" }), code("UNSUPPORTED"));
+    await assert.rejects(model.complete({ prompt: "a", regex: "\\bb" }), code("UNSUPPORTED"));
     await assert.rejects(model.complete({ prompt: "a", images: [new Uint8Array(8)] }), code("UNSUPPORTED"));
     await assert.rejects(model.complete({ prompt: "a", temperature: -1 }), code("BAD_ARGUMENT"));
     await assert.rejects(model.complete({ prompt: "a", maxTokens: 1.5 }), code("BAD_ARGUMENT"));

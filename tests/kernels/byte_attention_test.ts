@@ -3,6 +3,7 @@
  * these sizes may cost; and reference/byte_attention.ts, which has the same codes and no vectors.
  */
 import { AssertionError, ok, throws } from "node:assert/strict";
+import { checkAttention } from "../../kernels/host/attention_check.ts";
 import { attentionOver, type AttentionProblem } from "../reference/attention.ts";
 import { byteAttentionRow } from "../reference/byte_attention.ts";
 import { ByteBlocks } from "./byte_blocks.ts";
@@ -61,6 +62,17 @@ for (const setup of FORMS) {
         );
       }
     }
+  }, setup);
+}
+
+for (const setup of [{ variant: "strict" }, { variant: "relaxed", threads: 2 }] as const) {
+  kernelTest(`the check at the start passes, and refuses other bits: ${setup.variant}`, ({ kernels }) => {
+    checkAttention(kernels, kernels.wideScratch);
+    const attend = kernels.attendBytes.bind(kernels);
+    let calls = 0;
+    kernels.attendBytes = (call) => attend({ ...call, scale: call.scale + (++calls === 2 ? 0.01 : 0) });
+    // The strict build has one form, which is compared with itself.
+    throws(() => checkAttention(kernels, kernels.wideScratch), { code: "UNSUPPORTED" });
   }, setup);
 }
 

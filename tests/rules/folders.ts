@@ -16,10 +16,13 @@ export const FOLDERS: readonly string[] = [
   "src/layers",
   "src/image",
   "src/text",
+  "src/grammar",
+  "src/dialects",
   "src/vision",
   "src/models",
   "src/sequence",
   "src/sampling",
   "src/generation",
   "src/loading",
+  "src/server",
 ];

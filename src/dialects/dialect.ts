@@ -1,0 +1,37 @@
+/**
+ * How one model writes what is not plain text: its thinking and its calls.
+ *
+ * @module
+ */
+import type { AnswerReader } from "./answer_parts.ts";
+import { PlainReader } from "./free_text.ts";
+import { type ReasoningMarks, reasoningMarks, ReasoningReader, reasoningState } from "./reasoning.ts";
+import { toolFormatNamed, toolFormatOf } from "./registry.ts";
+import type { ToolFormat, ToolParameters } from "./tool_format.ts";
+
+/** Chosen from the chat template. */
+export class Dialect {
+  readonly tools: ToolFormat;
+  readonly reasoning?: ReasoningMarks;
+
+  /**
+   * @param template The source of the chat template.
+   * @param toolFormat The name of a format to use in place of the template's.
+   * @throws {RemoraError} BAD_ARGUMENT for a format that is not known.
+   */
+  constructor(template: string, toolFormat?: string) {
+    this.tools = toolFormat === undefined ? toolFormatOf(template) : toolFormatNamed(toolFormat);
+    this.reasoning = reasoningMarks(template);
+  }
+
+  /**
+   * Reads an answer to a prompt.
+   *
+   * @param tools Those that may be called; `undefined` where calls are no calls but text.
+   */
+  reader(prompt: string, tools: readonly ToolParameters[] | undefined): AnswerReader {
+    const answer = tools ? this.tools.reader(tools) : new PlainReader();
+    if (!this.reasoning) return answer;
+    return new ReasoningReader(this.reasoning, reasoningState(this.reasoning, prompt), answer);
+  }
+}

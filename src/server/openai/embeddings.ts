@@ -1,0 +1,69 @@
+/**
+ * `/v1/embeddings`.
+ *
+ * @module
+ */
+import * as v from "npm:valibot@1.5.0";
+import { badRequest } from "../api_error.ts";
+import type { ServedModel } from "../engine/served_model.ts";
+import { INPUTS_MAX } from "../options.ts";
+import { ignoredFields, maybe } from "./fields.ts";
+
+const ids = v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))), v.minLength(1));
+const text = v.pipe(v.string(), v.minLength(1));
+
+/** Its body. */
+export const embeddingBody = v.strictObject({
+  model: v.string(),
+  input: v.union([
+    text,
+    v.pipe(v.array(text), v.minLength(1), v.maxLength(INPUTS_MAX)),
+    ids,
+    v.pipe(v.array(ids), v.minLength(1), v.maxLength(INPUTS_MAX)),
+  ]),
+  encoding_format: maybe(v.picklist(["float", "base64"])),
+  dimensions: maybe(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  ...ignoredFields,
+});
+
+/** A body that was checked. */
+export type EmbeddingBody = v.InferOutput<typeof embeddingBody>;
+
+/** The embeddings of all inputs. */
+export async function embeddings(
+  { input, encoding_format, dimensions }: EmbeddingBody,
+  served: ServedModel,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const { tokenizer, info: { hiddenSize } } = served.model;
+  if (dimensions != null && dimensions > hiddenSize) {
+    throw badRequest(
+      `Invalid value for 'dimensions': the model has ${hiddenSize}.`,
+      "dimensions",
+      "invalid_value",
+    );
+  }
+  const isOne = typeof input === "string" || typeof input[0] === "number";
+  const inputs = (isOne ? [input] : input) as (string | number[])[];
+  const tokens = inputs.map((one) =>
+    typeof one === "string" ? tokenizer.encode(one, { addSpecialTokens: true }) : one
+  );
+  const data: unknown[] = [];
+  for (const [index, tokenIds] of tokens.entries()) {
+    const whole = await served.embed(tokenIds, signal);
+    const vector = dimensions == null ? whole : shortened(whole, dimensions);
+    const embedding = encoding_format === "base64"
+      ? new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength).toBase64()
+      : Array.from(vector);
+    data.push({ object: "embedding", index, embedding });
+  }
+  const count = tokens.reduce((sum, { length }) => sum + length, 0);
+  return { object: "list", data, model: served.name, usage: { prompt_tokens: count, total_tokens: count } };
+}
+
+/** The first few numbers, scaled to length 1 again, as OpenAI's API does. */
+function shortened(vector: Float32Array, dimensions: number): Float32Array {
+  const part = vector.slice(0, dimensions);
+  const length = Math.sqrt(part.reduce((sum, value) => sum + value * value, 0));
+  return length > 0 ? part.map((value) => value / length) : part;
+}

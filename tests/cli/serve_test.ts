@@ -1,0 +1,116 @@
+/**
+ * `remora serve` as a process of its own, with the permissions that its help names and no more.
+ */
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { remora, spawnRemora } from "./remora.ts";
+
+const SCENES = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));
+
+/** A port that is free now. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** Starts a server and waits for the line that says where it is. */
+async function serve(args: string[], host = "127.0.0.1") {
+  const port = freePort();
+  const begin = performance.now();
+  const child = spawnRemora(["serve", ...args, "--port", `${port}`, "--threads", "1"], {
+    allowRead: SCENES,
+    allowNet: `${host}:${port}`,
+  });
+  const url = `http://127.0.0.1:${port}`;
+  const statuses = new Set<number>();
+  const chunks: string[] = [];
+  const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  const reading = (async () => {
+    for (let step = await reader.read(); !step.done; step = await reader.read()) chunks.push(step.value);
+  })();
+  while (!chunks.join("").includes("serving") && performance.now() - begin < 30_000) {
+    await fetch(`${url}/health`).then(async (response) => {
+      statuses.add(response.status);
+      await response.body?.cancel();
+    }).catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return {
+    url,
+    child,
+    statuses,
+    async end(signal: Deno.Signal = "SIGTERM") {
+      child.kill(signal);
+      const { code } = await child.status;
+      await child.stdout.cancel();
+      await reading;
+      return { code, stderr: chunks.join("") };
+    },
+  };
+}
+
+const ask = (url: string, more: Record<string, unknown> = {}) =>
+  fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      model: "scenes-mllama-int4",
+      messages: [{ role: "user", content: "Is there a star?" }],
+      max_tokens: 5,
+      ...more,
+    }),
+  });
+
+Deno.test("serve without a model answers with the repository's own, and says one line on stderr", async () => {
+  const server = await serve([]);
+  const answer = await (await ask(server.url)).json();
+  equal(answer.object, "chat.completion");
+  match(
+    await (await fetch(`${server.url}/metrics`)).text(),
+    /^vllm:generation_tokens_total\{model_name="scenes-mllama-int4"\} \d/m,
+  );
+  deepEqual([...server.statuses].filter((status) => ![200, 503].includes(status)), []);
+  const { code, stderr } = await server.end();
+  equal(code, 0);
+  match(stderr, /^remora: serving scenes-mllama-int4 at http:\/\/127\.0\.0\.1:\d+\n$/);
+});
+
+Deno.test("SIGTERM lets what runs come to its end, and takes nothing new", async () => {
+  const server = await serve([SCENES, "--served-model-name", "scenes-mllama-int4"]);
+  const response = await ask(server.url, { max_tokens: 1500, ignore_eos: true, stream: true });
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = (await reader.read()).value!;
+  const ended = server.end();
+  for (let step = await reader.read(); !step.done; step = await reader.read()) text += step.value;
+  ok(text.endsWith("data: [DONE]\n\n"));
+  equal((await ended).code, 0);
+  await ask(server.url).then(() => {
+    throw new Error("still there");
+  }, () => {});
+});
+
+Deno.test("what cannot be served is refused in one line", async () => {
+  const refused = async (args: string[], options: Record<string, string> = {}) => {
+    const { code, stderr } = await remora(["serve", ...args], { allowRead: SCENES, ...options });
+    ok(code !== 0 && stderr.trim().split("\n").length === 1, stderr);
+    return stderr;
+  };
+  match(await refused([]), /pass --allow-net=127\.0\.0\.1:8000/);
+  match(await refused(["--port", "70000"]), /--port/);
+  match(await refused(["a", "b"]), /unexpected argument "b"/);
+  const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr;
+  match(await refused(["--port", `${port}`], { allowNet: `127.0.0.1:${port}` }), /Cannot listen/);
+  taken.close();
+  match(
+    await refused(["--port", "0", "--tool-call-parser", "nonsense"], { allowNet: "127.0.0.1:0" }),
+    /hermes/,
+  );
+});
+
+Deno.test("an address that others reach, without a key, is warned of", async () => {
+  const server = await serve(["--host", "0.0.0.0"], "0.0.0.0");
+  equal((await ask(server.url)).status, 200);
+  const { stderr } = await server.end("SIGINT");
+  match(stderr, /warning: 0\.0\.0\.0 is reachable from elsewhere, and no --api-key/);
+});
