@@ -29,8 +29,11 @@ export function checkAttention(kernels: Checked, wideScratch: number): void {
   const blockBytes = keyValueBlockBytes({ kvHeads: 1, headSize: HEAD_SIZE, keyValueType: "int7" });
   const scratchBytes = byteAttentionScratchBytes(HEAD_SIZE);
   const sizes = [floats * 4, outputs * 4, BLOCKS * blockBytes, BLOCKS * 4, BLOCKS * 4, scratchBytes];
-  const pieces = sizes.map((bytes) => memory.allocate(bytes));
-  const [vectors, result, blocks, table, counts, scratch] = pieces;
+  const room = sizes.reduce((sum, bytes) => sum + aligned(bytes), 0), piece = memory.allocate(room);
+  let end = piece;
+  const [vectors, result, blocks, table, counts, scratch] = sizes.map((bytes) =>
+    (end += aligned(bytes)) - aligned(bytes)
+  );
   memory.floatsAt(vectors, floats).forEach((_, i, all) => all[i] = inputAt(i));
   memory.wordsAt(table, BLOCKS).set([blocks, blocks + blockBytes]);
   memory.wordsAt(counts, BLOCKS).set([KV_BLOCK_TOKENS, LAST_COUNT]);
@@ -69,6 +72,11 @@ export function checkAttention(kernels: Checked, wideScratch: number): void {
       }
     }
   } finally {
-    pieces.forEach((address, i) => memory.free(address, sizes[i]));
+    memory.free(piece, room);
   }
+}
+
+/** To a cache line. */
+function aligned(bytes: number): number {
+  return Math.ceil(bytes / 64) * 64;
 }
