@@ -40,7 +40,7 @@ const SETTLED_TRIALS = 20;
 /** A form that takes so many times the best one's time is still the engine's first, hasty code; its better code is on the way. */
 const HASTY = 3;
 /** Where other programs disturb every trial, or the engine takes long. */
-const TRIAL_MILLISECONDS_MAX = 100;
+const TRIAL_MILLISECONDS_MAX = 300;
 /** With 256 bits the same tile takes half the time; without it takes as long. */
 const DOUBLE_SPEED = 1.3;
 
