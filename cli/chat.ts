@@ -80,6 +80,7 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
       await ask({ name: "read", path }, editor);
       await conversation.showPicture(path);
     } // With more text after the word it may well be a message: "/tmp is full".
+    else if (command === "image" || command === "system") note(`/${command} needs more; /help tells what\n`);
     else if (command && !argument) note(`unknown command ${text}; /help lists them\n`);
     else await conversation.say(text, termination.signal);
   }

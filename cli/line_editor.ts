@@ -38,6 +38,8 @@ export class LineEditor implements Disposable {
   #typed = "";
   /** Row of the cursor when it was drawn last. */
   #row = 0;
+  /** Whether the last line was an empty one that Ctrl-C discarded. */
+  #isWarned = false;
   readonly #wake = () => {
     this.#enter();
     this.#row = 0;
@@ -51,8 +53,8 @@ export class LineEditor implements Disposable {
   }
 
   /**
-   * @returns `undefined` when the user leaves, by Ctrl-D or by Ctrl-C on an empty line, or when the terminal is gone. Ctrl-C on a
-   * message that is not empty discards it.
+   * @returns `undefined` when the user leaves, by Ctrl-D or by Ctrl-C on two empty lines in a row, or when the terminal is gone. Ctrl-C
+   * on a message that is not empty discards it.
    * @throws The signal's reason when it fires.
    */
   async read(prompt: string, signal: AbortSignal): Promise<string | undefined> {
@@ -68,6 +70,11 @@ export class LineEditor implements Disposable {
     }
     note("\n");
     if (outcome === "left") return undefined;
+    const isEmpty = outcome === "discarded" && this.#text === "";
+    // A terminal throws away what was typed and not read yet when Ctrl-C comes: the line may have been a message.
+    if (isEmpty && this.#isWarned) return undefined;
+    if (isEmpty) note("Ctrl-C once more leaves, as Ctrl-D does.\n");
+    this.#isWarned = isEmpty;
     if (outcome === "discarded") return "";
     this.#history.add(this.#text);
     return this.#message;
@@ -100,7 +107,7 @@ export class LineEditor implements Disposable {
 
   async #edit(signal: AbortSignal): Promise<Outcome> {
     const { promise: stopped, resolve, reject } = Promise.withResolvers<Outcome>();
-    const onInterrupt = () => resolve(this.#text === "" ? "left" : "discarded");
+    const onInterrupt = () => resolve("discarded");
     const onAbort = () => reject(signal.reason);
     Deno.addSignalListener("SIGINT", onInterrupt);
     signal.addEventListener("abort", onAbort);

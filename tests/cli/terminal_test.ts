@@ -179,10 +179,15 @@ Deno.test({
 });
 
 Deno.test({
-  name: "terminal: Ctrl-C on an empty line leaves the chat",
+  name: "terminal: Ctrl-C on an empty line warns, and leaves the chat on a second one",
   ignore,
   async fn() {
-    const { code, text } = await onTerminal(["run", MODEL, "-t", "1"], MODEL, [["> ", "\x03"]]);
+    const { code, text } = await onTerminal(["run", MODEL, "-t", "1"], MODEL, [
+      ["> ", "\x03"],
+      ["once more leaves", "/image\r"],
+      ["needs more", "\x03"],
+      ["once more leaves", "\x03"],
+    ]);
     assert.equal(code, 0, text);
   },
 });
