@@ -56,3 +56,37 @@ export class CodedKernel<V, S, A> {
     return 4 * sizeof<V>() * sizeof<S>();
   }
 }
+
+/** What kernels of words have in common: a product adds two inputs to 32 bits, and a group is its only chunk. */
+@unmanaged
+export class WordKernel<V, S> extends CodedKernel<V, S, i16> {
+  // @ts-ignore: decorator
+  @inline
+  get isDot32(): bool {
+    return false;
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  factor(pair: v128): v128 {
+    return pair;
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  begin(total: v128): v128 {
+    return total;
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  add(sums: v128, activations: v128, codes: v128, mask: v128): v128 {
+    return i32x4.add(sums, i32x4.dot_i16x8_s(activations, codes));
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  end(total: v128, sums: v128, factor: v128): v128 {
+    return sums;
+  }
+}

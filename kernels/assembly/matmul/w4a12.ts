@@ -15,17 +15,11 @@
  *
  * Exactness: |Σ a · (code − zero)| ≤ 1,927 · 16 · 128 < 2^22; the sums may wrap on their way to it.
  */
-import { CodedKernel } from "./kernel";
+import { WordKernel } from "./kernel";
 import { nibbleMask16 } from "./masks";
 
 @unmanaged
-export class W4A12 extends CodedKernel<u8, u32, i16> {
-  // @ts-ignore: decorator
-  @inline
-  get isDot32(): bool {
-    return false;
-  }
-
+export class W4A12 extends WordKernel<u8, u32> {
   // @ts-ignore: decorator
   @inline
   mask(count: i32): v128 {
@@ -54,29 +48,5 @@ export class W4A12 extends CodedKernel<u8, u32, i16> {
   @inline
   unpack3(stored: v128, mask: v128): v128 {
     return i16x8.shr_u(stored, 12);
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  factor(pair: v128): v128 {
-    return pair;
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  begin(total: v128): v128 {
-    return total;
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  add(sums: v128, activations: v128, codes: v128, mask: v128): v128 {
-    return i32x4.add(sums, i32x4.dot_i16x8_s(activations, codes));
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  end(total: v128, sums: v128, factor: v128): v128 {
-    return sums;
   }
 }

@@ -10,16 +10,10 @@
  *
  * Exactness: |Σ a · (code − zero)| ≤ 32,639 · 256 · 128 < 2^30.
  */
-import { CodedKernel } from "./kernel";
+import { WordKernel } from "./kernel";
 
 @unmanaged
-export class W8A16 extends CodedKernel<u16, u16, i16> {
-  // @ts-ignore: decorator
-  @inline
-  get isDot32(): bool {
-    return false;
-  }
-
+export class W8A16 extends WordKernel<u16, u16> {
   // @ts-ignore: decorator
   @inline
   mask(count: i32): v128 {
@@ -36,29 +30,5 @@ export class W8A16 extends CodedKernel<u16, u16, i16> {
   @inline
   unpack1(stored: v128, mask: v128): v128 {
     return i16x8.extend_high_i8x16_u(stored);
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  factor(pair: v128): v128 {
-    return pair;
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  begin(total: v128): v128 {
-    return total;
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  add(sums: v128, activations: v128, codes: v128, mask: v128): v128 {
-    return i32x4.add(sums, i32x4.dot_i16x8_s(activations, codes));
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  end(total: v128, sums: v128, factor: v128): v128 {
-    return sums;
   }
 }
