@@ -118,17 +118,19 @@ export class TermStore {
 
   /** One of these texts; common beginnings are shared. */
   choice(texts: readonly Uint8Array[], depth = 0): Term {
-    if (texts.length === 1) return this.literal(texts[0].subarray(depth));
-    const byFirst = new Map<number, Uint8Array[]>();
-    const options: Term[] = [];
-    for (const text of texts) {
-      if (text.length === depth) options.push(this.empty);
-      else byFirst.set(text[depth], [...byFirst.get(text[depth]) ?? [], text]);
-    }
-    for (const [byte, group] of byFirst) {
-      options.push(this.sequence(this.range(byte, byte), this.choice(group, depth + 1)));
-    }
-    return this.either(options);
+    const [first, ...others] = texts;
+    if (first === undefined) return this.nothing;
+    if (others.length === 0) return this.literal(first.subarray(depth));
+    // As far as all agree no choice is made: what is long nests no deeper for it.
+    let end = depth;
+    while (end < first.length && others.every((text) => text[end] === first[end])) end++;
+    const byFirst = Map.groupBy(texts, (text) => text[end]);
+    const options = [...byFirst].map(([byte, group]) =>
+      byte === undefined
+        ? this.empty
+        : this.sequence(this.range(byte, byte), this.choice(group, end + 1))
+    );
+    return this.literal(first.subarray(depth, end), this.either(options));
   }
 
   /** One after the other. */

@@ -26,7 +26,7 @@ import {
 import { SchemaDocument, unsupported } from "./schema_document.ts";
 import { type Conditions, isEqual, type Shape } from "./shape.ts";
 import { nameOf, Shapes } from "./shapes.ts";
-import { JsonText } from "./text.ts";
+import { JsonText, spelling } from "./text.ts";
 
 /** Items that an array under `contains` counts one by one. */
 const COUNTED_ITEMS_MAX = 256;
@@ -187,11 +187,7 @@ class SchemaCompiler {
 
   #shape(shape: Shape): Term {
     const store = this.#store;
-    if (shape.values) {
-      return store.either(
-        shape.values.filter((value) => this.#fitsShape(value, shape)).map((value) => this.#literal(value)),
-      );
-    }
+    if (shape.values) return this.#literals(shape.values.filter((value) => this.#fitsShape(value, shape)));
     const isFree = (value: unknown) => !shape.notValues.some((other) => isEqual(value, other));
     const options: Term[] = [];
     for (const type of shape.types) {
@@ -204,6 +200,31 @@ class SchemaCompiler {
       else options.push(this.#object(shape));
     }
     return store.either(options);
+  }
+
+  /** Any of these values. Those that are one text each share their beginnings. */
+  #literals(values: readonly unknown[]): Term {
+    const { texts = [], terms = [] } = Object.groupBy(
+      values,
+      (value) => typeof value === "object" && value !== null ? "terms" : "texts",
+    );
+    const scalars = texts.filter((value) => typeof value !== "string" || value.isWellFormed()).map((value) =>
+      typeof value === "number" ? plainDecimal(value) : JSON.stringify(value)
+    );
+    return this.#store.either([this.#texts(scalars), ...terms.map((value) => this.#literal(value))]);
+  }
+
+  /** Any of these texts. */
+  #texts(texts: readonly string[]): Term {
+    const encoder = new TextEncoder();
+    return this.#store.choice([...new Set(texts)].map((text) => encoder.encode(text)));
+  }
+
+  /** The insides of strings that say any of these texts; what UTF-8 cannot write is left out. */
+  #contents(values: readonly unknown[]): Term {
+    return this.#texts(
+      values.flatMap((value) => typeof value === "string" && value.isWellFormed() ? [spelling(value)] : []),
+    );
   }
 
   /** A value in its one spelling, with white space. */
@@ -237,11 +258,9 @@ class SchemaCompiler {
   #stringContent({ string: { patterns, formats, min, max }, notValues }: Shape): Term {
     const store = this.#store, json = this.#json;
     const write = json.character.bind(json);
-    const not = notValues.flatMap((value) =>
-      typeof value === "string" ? [json.content(value) ?? store.nothing] : []
-    );
+    const not = this.#contents(notValues);
     const asserted = formats.filter((format) => Object.hasOwn(FORMATS, format));
-    if (patterns.length + asserted.length + not.length === 0) {
+    if (patterns.length + asserted.length === 0 && not.kind === "nothing") {
       return store.repeat(json.anyCharacter, min, max);
     }
     const isBounded = min > 0 || max < Infinity;
@@ -252,7 +271,7 @@ class SchemaCompiler {
         return isNegated ? store.not(term) : term;
       }),
       ...asserted.map((format) => compileRegex(store, FORMATS[format], { write })),
-      ...not.map((term) => store.not(term)),
+      store.not(not),
     );
   }
 
@@ -380,18 +399,12 @@ class SchemaCompiler {
   #extraMember({ object }: Shape, known: readonly string[]): Term {
     const store = this.#store, json = this.#json;
     const write = json.character.bind(json);
-    const encoder = new TextEncoder();
     return store.either(
       extrasOf(object).map(({ matched, unmatched, conditions }) => {
         const value = this.#value(conditions);
         if (value.kind === "nothing") return store.nothing;
         const parts: Term[] = [];
-        if (known.length > 0) {
-          const names = known.flatMap((name) =>
-            name.isWellFormed() ? [encoder.encode(jsonInside(name))] : []
-          );
-          parts.push(store.not(store.choice(names)));
-        }
+        if (known.length > 0) parts.push(store.not(this.#contents(known)));
         for (const source of matched) parts.push(compileRegex(store, source, { search: true, write }));
         for (const source of unmatched) {
           parts.push(store.not(compileRegex(store, source, { search: true, write })));
@@ -400,13 +413,7 @@ class SchemaCompiler {
           parts.push(store.either(
             this.#expand(names).filter((shape) => shape.types.has("string")).map((shape) =>
               shape.values
-                ? store.either(
-                  shape.values.flatMap((one) =>
-                    typeof one === "string" && this.#fitsShape(one, shape)
-                      ? [json.content(one) ?? store.nothing]
-                      : []
-                  ),
-                )
+                ? this.#contents(shape.values.filter((one) => this.#fitsShape(one, shape)))
                 : this.#stringContent(shape)
             ),
           ));
@@ -435,7 +442,7 @@ class SchemaCompiler {
       return this.#store.matches(number, plainDecimal(value));
     }
     if (typeof value === "string") {
-      return value.isWellFormed() && this.#store.matches(this.#stringContent(shape), jsonInside(value));
+      return value.isWellFormed() && this.#store.matches(this.#stringContent(shape), spelling(value));
     }
     if (Array.isArray(value)) return this.#fitsArray(value, shape);
     if (typeof value === "object" && value !== null) {
@@ -462,11 +469,6 @@ class SchemaCompiler {
         object.names.every((conditions) => this.#fits(name, conditions))
       );
   }
-}
-
-/** A text between quotes, in its one spelling. */
-function jsonInside(text: string): string {
-  return JSON.stringify(text).slice(1, -1);
 }
 
 function negation(conditions: Conditions): Conditions {

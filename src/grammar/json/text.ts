@@ -121,12 +121,9 @@ export class JsonText {
   }
 }
 
-/** A string's inside in its one spelling. */
+/** A string's inside in its one spelling, which is that of `JSON.stringify`. */
 export function spelling(text: string): string {
-  return [...text].map((character) => {
-    const code = character.codePointAt(0)!;
-    return intersection([[code, code]], UNESCAPED).length > 0 ? character : escaped(code);
-  }).join("");
+  return JSON.stringify(text).slice(1, -1);
 }
 
 function escaped(code: number): string {
