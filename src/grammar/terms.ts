@@ -126,9 +126,7 @@ export class TermStore {
     while (end < first.length && others.every((text) => text[end] === first[end])) end++;
     const byFirst = Map.groupBy(texts, (text) => text[end]);
     const options = [...byFirst].map(([byte, group]) =>
-      byte === undefined
-        ? this.empty
-        : this.sequence(this.range(byte, byte), this.choice(group, end + 1))
+      byte === undefined ? this.empty : this.sequence(this.range(byte, byte), this.choice(group, end + 1))
     );
     return this.literal(first.subarray(depth, end), this.either(options));
   }

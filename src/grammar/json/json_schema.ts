@@ -58,6 +58,7 @@ class SchemaCompiler {
   readonly #document: SchemaDocument;
   readonly #shapes: Shapes;
   readonly #expanded = new Map<string, Shape[]>();
+  readonly #contentsOf = new Map<Shape, Term>();
   /** Names of the sets that some value fulfils. */
   readonly #possible = new Set<string>();
   readonly #name = `schema ${schemas++}`;
@@ -255,7 +256,14 @@ class SchemaCompiler {
     return numberTerm(this.#json, not.length > 0 ? { ...number, not } : number);
   }
 
-  #stringContent({ string: { patterns, formats, min, max }, notValues }: Shape): Term {
+  /** The inside of a string; made once, as each value of an `enum` is held against it. */
+  #stringContent(shape: Shape): Term {
+    let content = this.#contentsOf.get(shape);
+    if (!content) this.#contentsOf.set(shape, content = this.#findContent(shape));
+    return content;
+  }
+
+  #findContent({ string: { patterns, formats, min, max }, notValues }: Shape): Term {
     const store = this.#store, json = this.#json;
     const write = json.character.bind(json);
     const not = this.#contents(notValues);
@@ -373,6 +381,8 @@ class SchemaCompiler {
       memo.set(key, term);
       return term;
     };
+    // The last ones first, so that many properties do not nest as many calls.
+    for (let index = members.length; index > 0; index--) from(index, 1);
     return store.sequence(store.text("{"), space, from(0, 0));
   }
 
