@@ -163,3 +163,9 @@ export const GRAMMAR_CHARACTERS_MAX = 120_000;
  * characters; 800 patterns of 50 are far below.
  */
 export const GRAMMAR_PATTERN_SQUARES_MAX = 2_000_000;
+
+/**
+ * Characters of one text that is made tokens: nothing else is done meanwhile, for 0.2 to 0.8 s with so many. A book has about half
+ * of them; 131,072 tokens of English are 600,000. Longer prompts can be given as ids.
+ */
+export const TEXT_CHARACTERS_MAX = 1 << 20;

@@ -25,7 +25,7 @@ import { Sequence } from "../sequence/sequence.ts";
 import type { ChatTemplate, RenderOptions } from "../text/chat_template.ts";
 import type { Message } from "../text/messages.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { checkRequest } from "./check_request.ts";
+import { checkLength, checkRequest } from "./check_request.ts";
 import { generate, type PromptImage } from "./generate.ts";
 import { withImageParts } from "./image_parts.ts";
 import type { ModelInfo } from "./model_info.ts";
@@ -381,6 +381,7 @@ export class Model implements AsyncDisposable {
       : typeof prompt === "string"
       ? prompt
       : "";
+    checkLength(text, this.tokenizer, this.#engine.contextSize);
     const ids = messages !== undefined && messages.length > 0
       ? this.tokenizer.encode(text)
       : typeof prompt === "string" && prompt !== ""
