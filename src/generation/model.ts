@@ -208,7 +208,12 @@ export class Model implements AsyncDisposable {
       request: { ...request, keepSpecialTokens },
       promptIds: ids,
       images,
-      reader: () => dialect?.reader(text, tools?.tools.map((tool) => tool.function)) ?? new PlainReader(),
+      reader: () =>
+        dialect?.reader(
+          text,
+          tools?.tools.map((tool) => tool.function),
+          tools !== undefined && tools.choice !== "auto",
+        ) ?? new PlainReader(),
     };
     prepared.set(result, { images, grammar });
     return result;
