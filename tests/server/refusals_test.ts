@@ -10,7 +10,11 @@ const MESSAGES = [{ role: "user", content: "Is there a star?" }];
 
 async function ask({ url }: Serving, path: string, body: unknown) {
   const begin = performance.now();
-  const response = await fetch(url + path, { method: "POST", body: JSON.stringify(body) });
+  const response = await fetch(url + path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
   const answer = await response.json();
   return { status: response.status, answer, error: answer.error, time: performance.now() - begin };
 }
@@ -49,18 +53,20 @@ Deno.test("texts that cannot fit are refused before they are made tokens", async
   await using server = await serving();
   const long = "a star, ".repeat(2_500_000);
   const messages = [{ role: "user", content: long }];
-  const bodies: [path: string, body: Record<string, unknown>][] = [
-    ["/v1/chat/completions", { messages }],
-    ["/v1/completions", { prompt: long }],
-    ["/v1/responses", { input: long }],
-    ["/v1/messages", { messages, max_tokens: 3 }],
-    ["/v1/embeddings", { input: long }],
-    ["/tokenize", { prompt: long }],
+  const bodies: [path: string, body: Record<string, unknown>, param: string][] = [
+    ["/v1/chat/completions", { messages }, "messages"],
+    ["/v1/completions", { prompt: long }, "prompt"],
+    ["/v1/responses", { input: long }, "input"],
+    ["/v1/messages", { messages, max_tokens: 3 }, "messages"],
+    ["/v1/embeddings", { input: long }, "input"],
+    ["/tokenize", { prompt: long }, "prompt"],
   ];
-  for (const [path, body] of bodies) {
+  for (const [path, body, param] of bodies) {
     const { status, error, time } = await ask(server, path, { model: NAME, ...body });
     equal(status, 400, path);
-    if (path !== "/v1/messages") equal(error.code, "context_length_exceeded", path);
+    if (path !== "/v1/messages") {
+      deepEqual([error.code, error.param], ["context_length_exceeded", param], path);
+    }
     ok(time < REFUSAL_MILLISECONDS_MAX, `${path}: ${time} ms`);
   }
 });
