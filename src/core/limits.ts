@@ -122,8 +122,14 @@ export const JPEG_SCANS_MAX = 100;
 /** Bytes of a text in a PNG file, unpacked; Pillow's limit. XMP packets have kilobytes. */
 export const PNG_TEXT_BYTES_MAX = 1 << 20;
 
-/** Characters of a regular expression that an answer must match; real ones have a few hundred. */
-export const GRAMMAR_REGEX_CHARACTERS_MAX = 10_000;
+/**
+ * Characters of a regular expression that an answer must match; real ones have a few hundred. Half as many optional characters in a
+ * row are still far from an overflow of recursive readers.
+ */
+export const GRAMMAR_REGEX_CHARACTERS_MAX = 5_000;
+
+/** Characters of an EBNF, whose shortest optional text has four. */
+export const GRAMMAR_EBNF_CHARACTERS_MAX = 10_000;
 
 /** Repetitions that a grammar may count: of characters, items or groups. */
 export const GRAMMAR_REPEATS_MAX = 1 << 20;
