@@ -140,6 +140,9 @@ export const GRAMMAR_STATES_MAX = 8_192;
 /** States that conditions on one text (a pattern and a length, say) may take together; each is looked at when a grammar is made. */
 export const GRAMMAR_PRODUCT_STATES_MAX = 20_000;
 
+/** Derivatives that looking at these states may take, and all of one schema together: half a second. */
+export const GRAMMAR_PRODUCT_STEPS_MAX = 2_000_000;
+
 /** Bytes of the masks of one grammar that are remembered: 1,300 masks of 49,152 words. */
 export const GRAMMAR_MASK_BYTES_MAX = 8 * 1024 * 1024;
 
@@ -163,12 +166,6 @@ export const GRAMMAR_CONSTANTS_MAX = 5_000;
  * term, and nothing else is answered meanwhile: a tenth of a second or two.
  */
 export const GRAMMAR_CHARACTERS_MAX = 120_000;
-
-/**
- * Squares of the lengths of a schema's patterns together, as the time for a pattern grows: half a second for one of 1,414
- * characters; 800 patterns of 50 are far below.
- */
-export const GRAMMAR_PATTERN_SQUARES_MAX = 2_000_000;
 
 /**
  * Characters of one text that is made tokens: nothing else is done meanwhile, for 0.15 s with so many of English and 0.5 s of

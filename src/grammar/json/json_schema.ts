@@ -8,7 +8,7 @@
  * @module
  */
 import { RemoraError } from "../../core/errors.ts";
-import { GRAMMAR_RULES_MAX } from "../../core/limits.ts";
+import { GRAMMAR_PRODUCT_STEPS_MAX, GRAMMAR_RULES_MAX } from "../../core/limits.ts";
 import { EVERY_CHARACTER } from "../characters.ts";
 import { countedItems } from "./counted_items.ts";
 import { compileRegex } from "../regex.ts";
@@ -258,8 +258,13 @@ class SchemaCompiler {
 
   /** The inside of a string; made once, as each value of an `enum` is held against it. */
   #stringContent(shape: Shape): Term {
-    let content = this.#contentsOf.get(shape);
-    if (!content) this.#contentsOf.set(shape, content = this.#findContent(shape));
+    const known = this.#contentsOf.get(shape);
+    if (known) return known;
+    if (this.#store.steps > GRAMMAR_PRODUCT_STEPS_MAX) {
+      throw unsupported(shape.object.place, "the schema", "fewer or simpler conditions on texts", "too many");
+    }
+    const content = this.#findContent(shape);
+    this.#contentsOf.set(shape, content);
     return content;
   }
 

@@ -4,12 +4,7 @@
  * @module
  */
 import { RemoraError } from "../../core/errors.ts";
-import {
-  GRAMMAR_CHARACTERS_MAX,
-  GRAMMAR_CONSTANTS_MAX,
-  GRAMMAR_PATTERN_SQUARES_MAX,
-  JSON_DEPTH_MAX,
-} from "../../core/limits.ts";
+import { GRAMMAR_CHARACTERS_MAX, GRAMMAR_CONSTANTS_MAX, JSON_DEPTH_MAX } from "../../core/limits.ts";
 
 /** A schema, or a part of one. */
 export type Schema = boolean | Readonly<Record<string, unknown>>;
@@ -56,8 +51,6 @@ export class SchemaDocument {
   #constants = 0;
   /** Of names, constants and patterns. */
   #characters = 0;
-  /** Squares of the lengths of patterns. */
-  #squares = 0;
 
   /** @throws {RemoraError} BAD_ARGUMENT when it is no schema. */
   constructor(schema: unknown) {
@@ -125,16 +118,6 @@ export class SchemaDocument {
     if (key === "enum" && Array.isArray(part)) this.#constants += part.length;
     if (this.#constants > GRAMMAR_CONSTANTS_MAX) {
       throw unsupported(place, "enum", `at most ${GRAMMAR_CONSTANTS_MAX} values in the whole schema`, "more");
-    }
-    if (key === "pattern" && typeof part === "string") this.#squares += part.length ** 2;
-    if (this.#squares > GRAMMAR_PATTERN_SQUARES_MAX) {
-      const longest = Math.floor(Math.sqrt(GRAMMAR_PATTERN_SQUARES_MAX));
-      throw unsupported(
-        place,
-        "pattern",
-        `one of at most ${longest} characters, several of fewer each`,
-        "more",
-      );
     }
     this.#characters += key.length;
     if (isConstant || key === "pattern") this.#characters += JSON.stringify(part).length;
