@@ -155,6 +155,9 @@ export const GRAMMAR_SHAPES_MAX = 1_024;
 /** Places in one schema: sets of conditions that a value may have to fulfil, each a rule of the grammar. */
 export const GRAMMAR_RULES_MAX = 20_000;
 
+/** Named properties of one object: each optional one may be followed by any later one, which for so many takes 0.3 s. */
+export const GRAMMAR_PROPERTIES_MAX = 1_500;
+
 /**
  * Values of all `enum` of one schema, and texts of a choice: five times what OpenAI's API takes. Comparing each with each takes
  * below 0.1 s.

@@ -31,6 +31,7 @@ Deno.test("schemas and choices beyond the limits are refused by name, those with
     [ofSchema({ enum: texts(100_000) }), /enum/],
     [ofSchema({ const: "x".repeat(200_000) }), /const/],
     [ofSchema({ type: "string", pattern: "a".repeat(5_000) }), /conditions on one text/],
+    [ofSchema({ properties: Object.fromEntries(texts(8_000).map((name) => [name, true])) }), /properties/],
     [{ guided_choice: texts(100_000) }, /choice/],
     [{ guided_choice: ["x".repeat(200_000)] }, /choice/],
     [{ guided_regex: "a".repeat(20_000) }, /expression/],

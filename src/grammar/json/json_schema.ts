@@ -8,7 +8,7 @@
  * @module
  */
 import { RemoraError } from "../../core/errors.ts";
-import { GRAMMAR_PRODUCT_STEPS_MAX, GRAMMAR_RULES_MAX } from "../../core/limits.ts";
+import { GRAMMAR_PRODUCT_STEPS_MAX, GRAMMAR_PROPERTIES_MAX, GRAMMAR_RULES_MAX } from "../../core/limits.ts";
 import { EVERY_CHARACTER } from "../characters.ts";
 import { countedItems } from "./counted_items.ts";
 import { compileRegex } from "../regex.ts";
@@ -358,6 +358,14 @@ class SchemaCompiler {
       throw unsupported(object.place, "an object in const or enum under not");
     }
     const members = membersOf(object);
+    if (members.length > GRAMMAR_PROPERTIES_MAX) {
+      throw unsupported(
+        object.place,
+        "properties",
+        `at most ${GRAMMAR_PROPERTIES_MAX} names`,
+        `${members.length}`,
+      );
+    }
     const mayBeNamed = ({ name }: Member) => object.names.every((conditions) => this.#fits(name, conditions));
     const extra = this.#extraMember(shape, members.map(({ name }) => name));
     const close = store.sequence(space, store.text("}"));
