@@ -212,43 +212,25 @@ class SchemaCompiler {
     const scalars = texts.filter((value) => typeof value !== "string" || value.isWellFormed()).map((value) =>
       typeof value === "number" ? plainDecimal(value) : JSON.stringify(value)
     );
-    return this.#store.either([this.#texts(scalars), ...terms.map((value) => this.#literal(value))]);
-  }
-
-  /** Any of these texts. */
-  #texts(texts: readonly string[]): Term {
-    const encoder = new TextEncoder();
-    return this.#store.choice([...new Set(texts)].map((text) => encoder.encode(text)));
-  }
-
-  /** The insides of strings that say any of these texts; what UTF-8 cannot write is left out. */
-  #contents(values: readonly unknown[]): Term {
-    return this.#texts(
-      values.flatMap((value) => typeof value === "string" && value.isWellFormed() ? [spelling(value)] : []),
-    );
+    return this.#store.either([this.#json.texts(scalars), ...terms.map((value) => this.#literal(value))]);
   }
 
   /** A value in its one spelling, with white space. */
   #literal(value: unknown): Term {
     const store = this.#store, { space, comma, colon } = this.#json;
     if (typeof value === "number") return store.text(plainDecimal(value));
-    if (typeof value === "string") return this.#quotedText(value);
+    if (typeof value === "string") return this.#json.quotedText(value);
     if (typeof value !== "object" || value === null) return store.text(`${value}`);
     const isList = Array.isArray(value);
     const items = isList
       ? value.map((item) => this.#literal(item))
       : Object.entries(value).map(([key, item]) =>
-        store.sequence(this.#quotedText(key), colon, this.#literal(item))
+        store.sequence(this.#json.quotedText(key), colon, this.#literal(item))
       );
     const separated = items.flatMap((item, i) => i === 0 ? [item] : [comma, item]);
     const [open, close] = isList ? "[]" : "{}";
     if (items.length === 0) return store.sequence(store.text(open), space, store.text(close));
     return store.sequence(store.text(open), space, ...separated, space, store.text(close));
-  }
-
-  #quotedText(text: string): Term {
-    const content = this.#json.content(text);
-    return content ? this.#json.quoted(content) : this.#store.nothing;
   }
 
   #number({ number, notValues }: Shape): Term {
@@ -271,7 +253,7 @@ class SchemaCompiler {
   #findContent({ string: { patterns, formats, min, max }, notValues }: Shape): Term {
     const store = this.#store, json = this.#json;
     const write = json.character.bind(json);
-    const not = this.#contents(notValues);
+    const not = this.#json.contents(notValues);
     const asserted = formats.filter((format) => Object.hasOwn(FORMATS, format));
     if (patterns.length + asserted.length === 0 && not.kind === "nothing") {
       return store.repeat(json.anyCharacter, min, max);
@@ -371,7 +353,7 @@ class SchemaCompiler {
     const close = store.sequence(space, store.text("}"));
     const texts = members.map((member) => {
       const value = mayBeNamed(member) ? this.#value(member.conditions) : store.nothing;
-      return store.sequence(this.#quotedText(member.name), colon, value);
+      return store.sequence(this.#json.quotedText(member.name), colon, value);
     });
     const isCounted = object.min > object.required.length || object.max < Infinity;
     const memo = new Map<string, Term>();
@@ -427,7 +409,7 @@ class SchemaCompiler {
         const value = this.#value(conditions);
         if (value.kind === "nothing") return store.nothing;
         const parts: Term[] = [];
-        if (known.length > 0) parts.push(store.not(this.#contents(known)));
+        if (known.length > 0) parts.push(store.not(this.#json.contents(known)));
         for (const source of matched) parts.push(compileRegex(store, source, { search: true, write }));
         for (const source of unmatched) {
           parts.push(store.not(compileRegex(store, source, { search: true, write })));
@@ -436,7 +418,7 @@ class SchemaCompiler {
           parts.push(store.either(
             this.#expand(names).filter((shape) => shape.types.has("string")).map((shape) =>
               shape.values
-                ? this.#contents(shape.values.filter((one) => this.#fitsShape(one, shape)))
+                ? this.#json.contents(shape.values.filter((one) => this.#fitsShape(one, shape)))
                 : this.#stringContent(shape)
             ),
           ));
