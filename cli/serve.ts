@@ -79,8 +79,15 @@ export async function serve(args: string[]): Promise<void> {
     ...readCacheOptions(options),
     ...checkAccess(model, options.flag("offline")),
   };
+  const apiKeys = takeList(options, "api-key", (key) => key.trim() !== "", "a key that is not empty");
+  const cors = takeList(options, "cors", isOrigin, "an origin such as https://example.org, or *");
+  const imageHosts = takeList(
+    options,
+    "allow-image-urls",
+    (host) => host.trim() !== "",
+    "the name of a host",
+  );
   requireNet(host, port);
-  const apiKeys = options.list("api-key");
   if (!isLoopback(host) && apiKeys.length === 0) {
     note(`remora: warning: ${host} is reachable from elsewhere, and no --api-key is asked for\n`);
   }
@@ -88,12 +95,11 @@ export async function serve(args: string[]): Promise<void> {
   const loading = loadModel(model, { ...settings, signal: interruption.signal });
   // Whoever asks meanwhile is told; the failure itself is reported below.
   loading.catch(() => {});
-  const imageHosts = options.list("allow-image-urls");
   const handler = createHandler({ [name]: loading }, {
     apiKeys,
     maxConcurrent: options.integer("max-concurrent", { from: 1 }),
     maxQueue: options.integer("max-queue", { from: 0 }),
-    cors: options.list("cors"),
+    cors,
     toolCallParser: options.choice("tool-call-parser", TOOL_CALL_FORMATS),
     fetchPicture: imageHosts.length > 0 ? createPictureFetcher(imageHosts) : undefined,
     metrics: await createMetrics(),
@@ -123,7 +129,29 @@ function takeServedModel(options: Options): { model: string; name: string } {
   if (rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"; see serve --help`);
   const model = named ?? first ?? EMBEDDED_MODEL;
   const last = model.replace(/[/\\]+$/, "").split(/[/\\]/).at(-1)!.split("@")[0];
-  return { model, name: options.text("served-model-name") ?? (last || "default") };
+  const name = options.text("served-model-name") ?? (last || "default");
+  if (name.trim() === "") throw new UsageError("--served-model-name needs a name that is not empty");
+  return { model, name };
+}
+
+/** The values of an option that may be repeated. */
+function takeList(
+  options: Options,
+  name: string,
+  isValid: (value: string) => boolean,
+  expected: string,
+): string[] {
+  const values = options.list(name);
+  const wrong = values.find((value) => !isValid(value));
+  if (wrong !== undefined) throw new UsageError(`--${name} needs ${expected}, not "${wrong}"`);
+  return values;
+}
+
+/** Whether browsers may send this as a page's origin. */
+function isOrigin(text: string): boolean {
+  if (text === "*" || text === "null") return true;
+  const url = URL.parse(text);
+  return url !== null && url.host !== "" && text === `${url.protocol}//${url.host}`;
 }
 
 function requireNet(host: string, port: number): void {

@@ -122,8 +122,14 @@ export const JPEG_SCANS_MAX = 100;
 /** Bytes of a text in a PNG file, unpacked; Pillow's limit. XMP packets have kilobytes. */
 export const PNG_TEXT_BYTES_MAX = 1 << 20;
 
-/** Characters of a regular expression that an answer must match; real ones have a few hundred. */
-export const GRAMMAR_REGEX_CHARACTERS_MAX = 10_000;
+/**
+ * Characters of a regular expression that an answer must match; real ones have a few hundred. Half as many optional characters in a
+ * row are still far from an overflow of recursive readers.
+ */
+export const GRAMMAR_REGEX_CHARACTERS_MAX = 5_000;
+
+/** Characters of an EBNF, whose shortest optional text has four. */
+export const GRAMMAR_EBNF_CHARACTERS_MAX = 10_000;
 
 /** Repetitions that a grammar may count: of characters, items or groups. */
 export const GRAMMAR_REPEATS_MAX = 1 << 20;
@@ -133,6 +139,9 @@ export const GRAMMAR_STATES_MAX = 8_192;
 
 /** States that conditions on one text (a pattern and a length, say) may take together; each is looked at when a grammar is made. */
 export const GRAMMAR_PRODUCT_STATES_MAX = 20_000;
+
+/** Derivatives that looking at these states may take, and all of one schema together: half a second. */
+export const GRAMMAR_PRODUCT_STEPS_MAX = 2_000_000;
 
 /** Bytes of the masks of one grammar that are remembered: 1,300 masks of 49,152 words. */
 export const GRAMMAR_MASK_BYTES_MAX = 8 * 1024 * 1024;
@@ -145,3 +154,24 @@ export const GRAMMAR_SHAPES_MAX = 1_024;
 
 /** Places in one schema: sets of conditions that a value may have to fulfil, each a rule of the grammar. */
 export const GRAMMAR_RULES_MAX = 20_000;
+
+/** Named properties of one object: each optional one may be followed by any later one, which for so many takes 0.3 s. */
+export const GRAMMAR_PROPERTIES_MAX = 1_500;
+
+/**
+ * Values of all `enum` of one schema, and texts of a choice: five times what OpenAI's API takes. Comparing each with each takes
+ * below 0.1 s.
+ */
+export const GRAMMAR_CONSTANTS_MAX = 5_000;
+
+/**
+ * Characters of names, constants and patterns of one schema, and of the texts of a choice; what OpenAI's API takes. Each becomes a
+ * term, and nothing else is answered meanwhile: a tenth of a second or two.
+ */
+export const GRAMMAR_CHARACTERS_MAX = 120_000;
+
+/**
+ * Characters of one text that is made tokens: nothing else is done meanwhile, for 0.15 s with so many of English and 0.5 s of
+ * Chinese. They are 131,072 tokens of English; longer prompts can be given as ids.
+ */
+export const TEXT_CHARACTERS_MAX = 640_000;

@@ -4,6 +4,7 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
+import { GRAMMAR_CHARACTERS_MAX, GRAMMAR_CONSTANTS_MAX } from "../core/limits.ts";
 import { compileEbnf } from "../grammar/ebnf.ts";
 import { compileJsonSchema } from "../grammar/json/json_schema.ts";
 import { JsonText } from "../grammar/json/text.ts";
@@ -157,6 +158,14 @@ function compileConstraint(store: TermStore, name: typeof CONSTRAINTS[number], c
       if (!Array.isArray(choice) || choice.length === 0 || !choice.every((one) => typeof one === "string")) {
         throw badConstraint(name, "a list of texts");
       }
+      const characters = choice.reduce((sum, one) => sum + one.length, 0);
+      if (choice.length > GRAMMAR_CONSTANTS_MAX || characters > GRAMMAR_CHARACTERS_MAX) {
+        throw badConstraint(
+          name,
+          `at most ${GRAMMAR_CONSTANTS_MAX} texts of ${GRAMMAR_CHARACTERS_MAX} characters together`,
+          `${choice.length} of ${characters}`,
+        );
+      }
       return store.choice([...new Set(choice)].map((one) => new TextEncoder().encode(one)));
     }
   }
@@ -167,9 +176,6 @@ function text(value: unknown, name: string): string {
   throw badConstraint(name, "a text");
 }
 
-function badConstraint(name: string, expected: string): RemoraError {
-  return new RemoraError("BAD_ARGUMENT", `Cannot constrain the answer by ${name}`, {
-    expected,
-    found: "something else",
-  });
+function badConstraint(name: string, expected: string, found = "something else"): RemoraError {
+  return new RemoraError("BAD_ARGUMENT", `Cannot constrain the answer by ${name}`, { expected, found });
 }

@@ -46,3 +46,20 @@ export class TextRoundCalls {
     return [{ type: "text", text: shown }];
   }
 }
+
+/** Reads an answer that is nothing but calls: what looks like text is a piece of one that was cut. */
+export class CallReader implements AnswerReader {
+  readonly #reader: AnswerReader;
+
+  constructor(reader: AnswerReader) {
+    this.#reader = reader;
+  }
+
+  push(text: string): AnswerPart[] {
+    return this.#reader.push(text).filter(({ type }) => type !== "text");
+  }
+
+  end(): AnswerPart[] {
+    return this.#reader.end().filter(({ type }) => type !== "text");
+  }
+}

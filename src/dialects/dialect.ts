@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AnswerReader } from "./answer_parts.ts";
+import { type AnswerReader, CallReader } from "./answer_parts.ts";
 import { PlainReader } from "./free_text.ts";
 import { type ReasoningMarks, reasoningMarks, ReasoningReader, reasoningState } from "./reasoning.ts";
 import { toolFormatNamed, toolFormatOf } from "./registry.ts";
@@ -28,9 +28,11 @@ export class Dialect {
    * Reads an answer to a prompt.
    *
    * @param tools Those that may be called; `undefined` where calls are no calls but text.
+   * @param mustCall Whether the answer is nothing but calls.
    */
-  reader(prompt: string, tools: readonly ToolParameters[] | undefined): AnswerReader {
-    const answer = tools ? this.tools.reader(tools) : new PlainReader();
+  reader(prompt: string, tools: readonly ToolParameters[] | undefined, mustCall = false): AnswerReader {
+    const any = tools ? this.tools.reader(tools) : new PlainReader();
+    const answer = mustCall ? new CallReader(any) : any;
     if (!this.reasoning) return answer;
     return new ReasoningReader(this.reasoning, reasoningState(this.reasoning, prompt), answer);
   }

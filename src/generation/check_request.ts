@@ -4,7 +4,9 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
+import { TEXT_CHARACTERS_MAX } from "../core/limits.ts";
 import { nearestName } from "../core/nearest.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
 import type { GenerateRequest } from "./requests.ts";
 
 /** Every key of a request. */
@@ -68,6 +70,26 @@ export function checkRequest(request: GenerateRequest): void {
       found: "a prompt",
     });
   }
+}
+
+/**
+ * Whether a text may fit, before it is made tokens, which for a long one takes seconds.
+ *
+ * @param contextSize Tokens that it may take; none given, any number.
+ * @throws {RemoraError} CONTEXT_OVERFLOW for one of more characters than so many of the longest token, or than
+ * {@linkcode TEXT_CHARACTERS_MAX}.
+ */
+export function checkLength(text: string, tokenizer: Tokenizer, contextSize = Infinity): void {
+  const isLong = text.length > TEXT_CHARACTERS_MAX;
+  // The longest token is looked for only where it may matter.
+  if (!isLong && (text.length <= contextSize || text.length <= contextSize * tokenizer.tokenBytesMax)) return;
+  const most = isLong ? TEXT_CHARACTERS_MAX : contextSize * tokenizer.tokenBytesMax;
+  throw new RemoraError("CONTEXT_OVERFLOW", "Cannot make tokens of the text", {
+    expected: contextSize < Infinity
+      ? `what fits ${contextSize} tokens of context, at most ${most} characters`
+      : `at most ${most} characters`,
+    found: `${text.length}`,
+  });
 }
 
 /**

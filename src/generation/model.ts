@@ -25,7 +25,7 @@ import { Sequence } from "../sequence/sequence.ts";
 import type { ChatTemplate, RenderOptions } from "../text/chat_template.ts";
 import type { Message } from "../text/messages.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { checkRequest } from "./check_request.ts";
+import { checkLength, checkRequest } from "./check_request.ts";
 import { generate, type PromptImage } from "./generate.ts";
 import { withImageParts } from "./image_parts.ts";
 import type { ModelInfo } from "./model_info.ts";
@@ -208,7 +208,12 @@ export class Model implements AsyncDisposable {
       request: { ...request, keepSpecialTokens },
       promptIds: ids,
       images,
-      reader: () => dialect?.reader(text, tools?.tools.map((tool) => tool.function)) ?? new PlainReader(),
+      reader: () =>
+        dialect?.reader(
+          text,
+          tools?.tools.map((tool) => tool.function),
+          tools !== undefined && tools.choice !== "auto",
+        ) ?? new PlainReader(),
     };
     prepared.set(result, { images, grammar });
     return result;
@@ -381,6 +386,7 @@ export class Model implements AsyncDisposable {
       : typeof prompt === "string"
       ? prompt
       : "";
+    checkLength(text, this.tokenizer, this.#engine.contextSize);
     const ids = messages !== undefined && messages.length > 0
       ? this.tokenizer.encode(text)
       : typeof prompt === "string" && prompt !== ""

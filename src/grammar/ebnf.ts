@@ -7,7 +7,7 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import { GRAMMAR_REGEX_CHARACTERS_MAX, GRAMMAR_REPEATS_MAX, JSON_DEPTH_MAX } from "../core/limits.ts";
+import { GRAMMAR_EBNF_CHARACTERS_MAX, GRAMMAR_REPEATS_MAX, JSON_DEPTH_MAX } from "../core/limits.ts";
 import { EVERY_CHARACTER, utf8 } from "./characters.ts";
 import { compileRegex } from "./regex.ts";
 import type { Term, TermStore } from "./terms.ts";
@@ -154,8 +154,8 @@ class EbnfReader {
   #depth = 0;
 
   constructor(source: string) {
-    if (source.length > GRAMMAR_REGEX_CHARACTERS_MAX) {
-      throw bad(`at most ${GRAMMAR_REGEX_CHARACTERS_MAX} characters`, `${source.length}`);
+    if (source.length > GRAMMAR_EBNF_CHARACTERS_MAX) {
+      throw bad(`at most ${GRAMMAR_EBNF_CHARACTERS_MAX} characters`, `${source.length}`);
     }
     this.#source = source;
   }

@@ -7,7 +7,7 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import { GRAMMAR_REGEX_CHARACTERS_MAX, GRAMMAR_REPEATS_MAX } from "../core/limits.ts";
+import { GRAMMAR_REGEX_CHARACTERS_MAX, GRAMMAR_REPEATS_MAX, JSON_DEPTH_MAX } from "../core/limits.ts";
 import { type CharacterSet, EVERY_CHARACTER, joinCharacters, otherCharacters, utf8 } from "./characters.ts";
 import type { Term, TermStore } from "./terms.ts";
 
@@ -25,6 +25,7 @@ type Node =
   | { kind: "repeat"; item: Node; min: number; max: number }
   | { kind: "begin" | "end" };
 
+const SHOWN_CHARACTERS_MAX = 200;
 const EMPTY: Node = { kind: "sequence", items: [] };
 
 /**
@@ -40,16 +41,24 @@ export function compileRegex(store: TermStore, source: string, options: RegexOpt
   try {
     new RegExp(source, "u");
   } catch (cause) {
-    throw new RemoraError("BAD_ARGUMENT", `Cannot use the regular expression /${source}/`, {
+    throw new RemoraError("BAD_ARGUMENT", `Cannot use the regular expression /${shown(source)}/`, {
       found: cause instanceof Error ? cause.message : `${cause}`,
       cause,
     });
   }
   const node = new RegexReader(source).read();
+  // A large set takes milliseconds, and expressions repeat theirs.
+  const sets = new Map<string, Term>();
+  const termOf = (set: CharacterSet): Term => {
+    const key = set.join();
+    const known = sets.get(key) ?? write(set);
+    sets.set(key, known);
+    return known;
+  };
   const term = (node: Node): Term => {
     switch (node.kind) {
       case "set":
-        return node.set.length === 0 ? store.nothing : write(node.set);
+        return node.set.length === 0 ? store.nothing : termOf(node.set);
       case "sequence":
         return store.sequence(...node.items.map(term));
       case "either":
@@ -137,6 +146,7 @@ class RegexReader {
   readonly #source: string;
   readonly #characters: string[];
   #at = 0;
+  #depth = 0;
 
   constructor(source: string) {
     this.#source = source;
@@ -148,8 +158,12 @@ class RegexReader {
   }
 
   #either(): Node {
+    if (++this.#depth > JSON_DEPTH_MAX) {
+      throw refuse(this.#source, `at most ${JSON_DEPTH_MAX} levels of groups`, "more");
+    }
     const items = [this.#sequence()];
     while (this.#take("|")) items.push(this.#sequence());
+    this.#depth--;
     return items.length === 1 ? items[0] : { kind: "either", items };
   }
 
@@ -308,5 +322,13 @@ class RegexReader {
 }
 
 function refuse(source: string, expected: string, found: string): RemoraError {
-  return new RemoraError("UNSUPPORTED", `Cannot use the regular expression /${source}/`, { expected, found });
+  return new RemoraError("UNSUPPORTED", `Cannot use the regular expression /${shown(source)}/`, {
+    expected,
+    found,
+  });
+}
+
+/** As much of an expression as belongs into a message. */
+function shown(source: string): string {
+  return source.length > SHOWN_CHARACTERS_MAX ? `${source.slice(0, SHOWN_CHARACTERS_MAX)}…` : source;
 }

@@ -9,7 +9,7 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import { GRAMMAR_PRODUCT_STATES_MAX, GRAMMAR_STATES_MAX } from "../core/limits.ts";
+import { GRAMMAR_PRODUCT_STATES_MAX, GRAMMAR_PRODUCT_STEPS_MAX, GRAMMAR_STATES_MAX } from "../core/limits.ts";
 import { type ByteClasses, classesOfSet, ONE_CLASS, refine } from "./byte_classes.ts";
 import { byteRange, type ByteSet, hasByte, joinBytes } from "./byte_set.ts";
 
@@ -56,6 +56,7 @@ export class TermStore {
   /** Of intersections: whether any text belongs to them. */
   #alive = new Map<Term, boolean>();
   #ids = 0;
+  #steps = 0;
   #epoch = 0;
   /** Rows of this epoch. */
   #rows = 0;
@@ -69,6 +70,11 @@ export class TermStore {
     this.nothing = { kind: "nothing", id: this.#ids++, isNullable: false, epoch: 0 };
     this.empty = { kind: "empty", id: this.#ids++, isNullable: true, epoch: 0 };
     this.anything = { kind: "not", term: this.nothing, id: this.#ids++, isNullable: true, epoch: 0 };
+  }
+
+  /** Derivatives that looking for texts of intersections has taken. */
+  get steps(): number {
+    return this.#steps;
   }
 
   /** Whether so much is remembered that it is time to forget. */
@@ -118,17 +124,17 @@ export class TermStore {
 
   /** One of these texts; common beginnings are shared. */
   choice(texts: readonly Uint8Array[], depth = 0): Term {
-    if (texts.length === 1) return this.literal(texts[0].subarray(depth));
-    const byFirst = new Map<number, Uint8Array[]>();
-    const options: Term[] = [];
-    for (const text of texts) {
-      if (text.length === depth) options.push(this.empty);
-      else byFirst.set(text[depth], [...byFirst.get(text[depth]) ?? [], text]);
-    }
-    for (const [byte, group] of byFirst) {
-      options.push(this.sequence(this.range(byte, byte), this.choice(group, depth + 1)));
-    }
-    return this.either(options);
+    const [first, ...others] = texts;
+    if (first === undefined) return this.nothing;
+    if (others.length === 0) return this.literal(first.subarray(depth));
+    // As far as all agree no choice is made: what is long nests no deeper for it.
+    let end = depth;
+    while (end < first.length && others.every((text) => text[end] === first[end])) end++;
+    const byFirst = Map.groupBy(texts, (text) => text[end]);
+    const options = [...byFirst].map(([byte, group]) =>
+      byte === undefined ? this.empty : this.sequence(this.range(byte, byte), this.choice(group, end + 1))
+    );
+    return this.literal(first.subarray(depth, end), this.either(options));
   }
 
   /** One after the other. */
@@ -361,18 +367,22 @@ export class TermStore {
     const known = this.#alive.get(start);
     if (known !== undefined) return known;
     const cameFrom = new Map<Term, Term | undefined>([[start, undefined]]);
+    const begin = this.#steps;
     for (const state of cameFrom.keys()) {
       if (state.isNullable || state.kind !== "both" || this.#alive.get(state)) {
         for (let at: Term | undefined = state; at; at = cameFrom.get(at)) this.#alive.set(at, true);
         return true;
       }
-      if (cameFrom.size > GRAMMAR_PRODUCT_STATES_MAX) {
+      const { samples } = this.classesOf(state);
+      this.#steps += samples.length * state.parts.reduce((sum, part) => sum + widthOf(part), 0);
+      if (cameFrom.size > GRAMMAR_PRODUCT_STATES_MAX || this.#steps - begin > GRAMMAR_PRODUCT_STEPS_MAX) {
         throw new RemoraError("UNSUPPORTED", "Cannot use the grammar", {
-          expected: `conditions on one text that take at most ${GRAMMAR_PRODUCT_STATES_MAX} states together`,
+          expected: `conditions on one text that take at most ${GRAMMAR_PRODUCT_STATES_MAX} states and ` +
+            `${GRAMMAR_PRODUCT_STEPS_MAX} steps together`,
           found: "more",
         });
       }
-      for (const byte of this.classesOf(state).samples) {
+      for (const byte of samples) {
         const next = this.#product(state.parts.map((part) => this.next(part, byte)));
         if (next.kind === "nothing" || this.#alive.get(next) === false || cameFrom.has(next)) continue;
         cameFrom.set(next, state);
@@ -389,6 +399,12 @@ export class TermStore {
     this.#interned.set(key, term);
     return term;
   }
+}
+
+/** Of how many a term's derivative is made. */
+function widthOf(term: Term): number {
+  if (term.kind === "not") return widthOf(term.term);
+  return term.kind === "either" ? term.options.length : 1;
 }
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

@@ -71,15 +71,27 @@ const CLIENT_GONE = 499;
 /** Seconds after which memory may be free again. */
 const MEMORY_RETRY_SECONDS = 2;
 
-/** Whatever was thrown, as an answer. Details of unexpected errors stay here. */
-export function apiErrorOf(error: unknown): ApiError {
+/** The field that holds the text, where it is not `messages`. */
+const TEXT_FIELDS: Readonly<Record<string, string>> = {
+  "/v1/completions": "prompt",
+  "/v1/responses": "input",
+  "/v1/embeddings": "input",
+  "/tokenize": "prompt",
+};
+
+/**
+ * Whatever was thrown, as an answer. Details of unexpected errors stay here.
+ *
+ * @param path Of the request, where it is known.
+ */
+export function apiErrorOf(error: unknown, path = ""): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof DOMException && error.name === "AbortError") {
     return new ApiError(CLIENT_GONE, "invalid_request_error", error.message);
   }
   if (error instanceof RemoraError) {
     if (error.code === "CONTEXT_OVERFLOW") {
-      return badRequest(error.message, "messages", "context_length_exceeded");
+      return badRequest(error.message, TEXT_FIELDS[path] ?? "messages", "context_length_exceeded");
     }
     if (FAULTS_OF_REQUEST.has(error.code)) {
       return badRequest(error.message, undefined, error.code === "BAD_IMAGE" ? "invalid_image" : undefined);

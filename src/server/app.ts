@@ -183,7 +183,7 @@ export class ServerApp {
   }
 
   #refuse(error: unknown, context: Context): Response {
-    const found = apiErrorOf(error);
+    const found = apiErrorOf(error, context.req.path);
     if (found.status === 500 && !(error instanceof ApiError)) this.#options.onError?.(error);
     const body = context.req.path.startsWith("/v1/messages") ? found.anthropicBody : found.body;
     const { retryAfter } = found.details;

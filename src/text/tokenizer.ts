@@ -42,6 +42,8 @@ export class Tokenizer {
   readonly #allSplitters: Splitters;
   readonly #plainSplitters: Splitters;
 
+  #tokenBytesMax?: number;
+
   private constructor(parts: TokenizerParts) {
     this.#parts = parts;
     const tokens = [...parts.added.values()];
@@ -66,6 +68,17 @@ export class Tokenizer {
   /** One more than the highest token id. The model's logits may have more rows. */
   get vocabSize(): number {
     return this.#parts.texts.length;
+  }
+
+  /** Bytes of the longest token: what one token stands for has no more characters. */
+  get tokenBytesMax(): number {
+    if (this.#tokenBytesMax === undefined) {
+      this.#tokenBytesMax = 0;
+      for (let id = 0; id < this.vocabSize; id++) {
+        this.#tokenBytesMax = Math.max(this.#tokenBytesMax, this.tokenBytes(id).length);
+      }
+    }
+    return this.#tokenBytesMax;
   }
 
   /** Spaces that {@linkcode decode} drops where a text begins. */

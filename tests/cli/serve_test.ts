@@ -108,6 +108,21 @@ Deno.test("what cannot be served is refused in one line", async () => {
   );
 });
 
+Deno.test("empty keys, names and hosts, and origins that are none, are refused by name", async () => {
+  for (
+    const [option, value] of [
+      ["--api-key", ""],
+      ["--cors", "notanorigin"],
+      ["--served-model-name", ""],
+      ["--allow-image-urls", ""],
+    ]
+  ) {
+    const { code, stderr } = await remora(["serve", SCENES, option, value], { allowRead: SCENES });
+    equal(code, 2, option);
+    ok(stderr.includes(option), stderr);
+  }
+});
+
 Deno.test("an address that others reach, without a key, is warned of", async () => {
   const server = await serve(["--host", "0.0.0.0"], "0.0.0.0");
   equal((await ask(server.url)).status, 200);

@@ -1,7 +1,7 @@
 /**
  * Regular expressions against the host's: the same texts match, searched and whole, in UTF-8 and between quotes.
  */
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { RemoraError } from "../../mod.ts";
 import { JsonText } from "../../src/grammar/json/text.ts";
 import { compileRegex } from "../../src/grammar/regex.ts";
@@ -100,5 +100,25 @@ Deno.test("what is no regular language is refused by name, and what is no expres
     Array(7).fill("UNSUPPORTED"),
   );
   deepEqual(["(", "a{2,1}", "[b-a]", "*"].map(refusal), Array(4).fill("BAD_ARGUMENT"));
-  throws(() => compileRegex(new TermStore(), "a".repeat(10_001)), /at most 10000 characters/);
+  throws(() => compileRegex(new TermStore(), "a".repeat(5_001)), /at most 5000 characters/);
+});
+
+Deno.test("long expressions compile soon or are refused, never overflow", () => {
+  const cases: [source: string, isTaken: boolean][] = [
+    ["\\p{L}".repeat(1_000), true],
+    ["[^a]".repeat(1_250), true],
+    ["a?".repeat(2_500), true],
+    ["a".repeat(5_001), false],
+    ["(".repeat(1_000) + ")".repeat(1_000), false],
+  ];
+  for (const [source, isTaken] of cases) {
+    const begin = performance.now();
+    const store = new TermStore();
+    const compile = () => store.matches(compileRegex(store, source), "a");
+    if (isTaken) compile();
+    else throws(compile, { code: "UNSUPPORTED" });
+    const time = performance.now() - begin;
+    // Far more than it takes on a busy machine.
+    ok(time < 3_000, `${source.slice(0, 10)}: ${time} ms`);
+  }
 });

@@ -8,7 +8,7 @@
  * @module
  */
 import { RemoraError } from "../../core/errors.ts";
-import { GRAMMAR_RULES_MAX } from "../../core/limits.ts";
+import { GRAMMAR_PRODUCT_STEPS_MAX, GRAMMAR_PROPERTIES_MAX, GRAMMAR_RULES_MAX } from "../../core/limits.ts";
 import { EVERY_CHARACTER } from "../characters.ts";
 import { countedItems } from "./counted_items.ts";
 import { compileRegex } from "../regex.ts";
@@ -26,7 +26,7 @@ import {
 import { SchemaDocument, unsupported } from "./schema_document.ts";
 import { type Conditions, isEqual, type Shape } from "./shape.ts";
 import { nameOf, Shapes } from "./shapes.ts";
-import { JsonText } from "./text.ts";
+import { JsonText, spelling } from "./text.ts";
 
 /** Items that an array under `contains` counts one by one. */
 const COUNTED_ITEMS_MAX = 256;
@@ -58,6 +58,7 @@ class SchemaCompiler {
   readonly #document: SchemaDocument;
   readonly #shapes: Shapes;
   readonly #expanded = new Map<string, Shape[]>();
+  readonly #contentsOf = new Map<Shape, Term>();
   /** Names of the sets that some value fulfils. */
   readonly #possible = new Set<string>();
   readonly #name = `schema ${schemas++}`;
@@ -187,11 +188,7 @@ class SchemaCompiler {
 
   #shape(shape: Shape): Term {
     const store = this.#store;
-    if (shape.values) {
-      return store.either(
-        shape.values.filter((value) => this.#fitsShape(value, shape)).map((value) => this.#literal(value)),
-      );
-    }
+    if (shape.values) return this.#literals(shape.values.filter((value) => this.#fitsShape(value, shape)));
     const isFree = (value: unknown) => !shape.notValues.some((other) => isEqual(value, other));
     const options: Term[] = [];
     for (const type of shape.types) {
@@ -206,17 +203,29 @@ class SchemaCompiler {
     return store.either(options);
   }
 
+  /** Any of these values. Those that are one text each share their beginnings. */
+  #literals(values: readonly unknown[]): Term {
+    const { texts = [], terms = [] } = Object.groupBy(
+      values,
+      (value) => typeof value === "object" && value !== null ? "terms" : "texts",
+    );
+    const scalars = texts.filter((value) => typeof value !== "string" || value.isWellFormed()).map((value) =>
+      typeof value === "number" ? plainDecimal(value) : JSON.stringify(value)
+    );
+    return this.#store.either([this.#json.texts(scalars), ...terms.map((value) => this.#literal(value))]);
+  }
+
   /** A value in its one spelling, with white space. */
   #literal(value: unknown): Term {
     const store = this.#store, { space, comma, colon } = this.#json;
     if (typeof value === "number") return store.text(plainDecimal(value));
-    if (typeof value === "string") return this.#quotedText(value);
+    if (typeof value === "string") return this.#json.quotedText(value);
     if (typeof value !== "object" || value === null) return store.text(`${value}`);
     const isList = Array.isArray(value);
     const items = isList
       ? value.map((item) => this.#literal(item))
       : Object.entries(value).map(([key, item]) =>
-        store.sequence(this.#quotedText(key), colon, this.#literal(item))
+        store.sequence(this.#json.quotedText(key), colon, this.#literal(item))
       );
     const separated = items.flatMap((item, i) => i === 0 ? [item] : [comma, item]);
     const [open, close] = isList ? "[]" : "{}";
@@ -224,24 +233,29 @@ class SchemaCompiler {
     return store.sequence(store.text(open), space, ...separated, space, store.text(close));
   }
 
-  #quotedText(text: string): Term {
-    const content = this.#json.content(text);
-    return content ? this.#json.quoted(content) : this.#store.nothing;
-  }
-
   #number({ number, notValues }: Shape): Term {
     const not = notValues.filter((value) => typeof value === "number");
     return numberTerm(this.#json, not.length > 0 ? { ...number, not } : number);
   }
 
-  #stringContent({ string: { patterns, formats, min, max }, notValues }: Shape): Term {
+  /** The inside of a string; made once, as each value of an `enum` is held against it. */
+  #stringContent(shape: Shape): Term {
+    const known = this.#contentsOf.get(shape);
+    if (known) return known;
+    if (this.#store.steps > GRAMMAR_PRODUCT_STEPS_MAX) {
+      throw unsupported(shape.object.place, "the schema", "fewer or simpler conditions on texts", "too many");
+    }
+    const content = this.#findContent(shape);
+    this.#contentsOf.set(shape, content);
+    return content;
+  }
+
+  #findContent({ string: { patterns, formats, min, max }, notValues }: Shape): Term {
     const store = this.#store, json = this.#json;
     const write = json.character.bind(json);
-    const not = notValues.flatMap((value) =>
-      typeof value === "string" ? [json.content(value) ?? store.nothing] : []
-    );
+    const not = this.#json.contents(notValues);
     const asserted = formats.filter((format) => Object.hasOwn(FORMATS, format));
-    if (patterns.length + asserted.length + not.length === 0) {
+    if (patterns.length + asserted.length === 0 && not.kind === "nothing") {
       return store.repeat(json.anyCharacter, min, max);
     }
     const isBounded = min > 0 || max < Infinity;
@@ -252,7 +266,7 @@ class SchemaCompiler {
         return isNegated ? store.not(term) : term;
       }),
       ...asserted.map((format) => compileRegex(store, FORMATS[format], { write })),
-      ...not.map((term) => store.not(term)),
+      store.not(not),
     );
   }
 
@@ -326,12 +340,20 @@ class SchemaCompiler {
       throw unsupported(object.place, "an object in const or enum under not");
     }
     const members = membersOf(object);
+    if (members.length > GRAMMAR_PROPERTIES_MAX) {
+      throw unsupported(
+        object.place,
+        "properties",
+        `at most ${GRAMMAR_PROPERTIES_MAX} names`,
+        `${members.length}`,
+      );
+    }
     const mayBeNamed = ({ name }: Member) => object.names.every((conditions) => this.#fits(name, conditions));
     const extra = this.#extraMember(shape, members.map(({ name }) => name));
     const close = store.sequence(space, store.text("}"));
     const texts = members.map((member) => {
       const value = mayBeNamed(member) ? this.#value(member.conditions) : store.nothing;
-      return store.sequence(this.#quotedText(member.name), colon, value);
+      return store.sequence(this.#json.quotedText(member.name), colon, value);
     });
     const isCounted = object.min > object.required.length || object.max < Infinity;
     const memo = new Map<string, Term>();
@@ -354,6 +376,8 @@ class SchemaCompiler {
       memo.set(key, term);
       return term;
     };
+    // The last ones first, so that many properties do not nest as many calls.
+    for (let index = members.length; index > 0; index--) from(index, 1);
     return store.sequence(store.text("{"), space, from(0, 0));
   }
 
@@ -380,18 +404,12 @@ class SchemaCompiler {
   #extraMember({ object }: Shape, known: readonly string[]): Term {
     const store = this.#store, json = this.#json;
     const write = json.character.bind(json);
-    const encoder = new TextEncoder();
     return store.either(
       extrasOf(object).map(({ matched, unmatched, conditions }) => {
         const value = this.#value(conditions);
         if (value.kind === "nothing") return store.nothing;
         const parts: Term[] = [];
-        if (known.length > 0) {
-          const names = known.flatMap((name) =>
-            name.isWellFormed() ? [encoder.encode(jsonInside(name))] : []
-          );
-          parts.push(store.not(store.choice(names)));
-        }
+        if (known.length > 0) parts.push(store.not(this.#json.contents(known)));
         for (const source of matched) parts.push(compileRegex(store, source, { search: true, write }));
         for (const source of unmatched) {
           parts.push(store.not(compileRegex(store, source, { search: true, write })));
@@ -400,13 +418,7 @@ class SchemaCompiler {
           parts.push(store.either(
             this.#expand(names).filter((shape) => shape.types.has("string")).map((shape) =>
               shape.values
-                ? store.either(
-                  shape.values.flatMap((one) =>
-                    typeof one === "string" && this.#fitsShape(one, shape)
-                      ? [json.content(one) ?? store.nothing]
-                      : []
-                  ),
-                )
+                ? this.#json.contents(shape.values.filter((one) => this.#fitsShape(one, shape)))
                 : this.#stringContent(shape)
             ),
           ));
@@ -435,7 +447,7 @@ class SchemaCompiler {
       return this.#store.matches(number, plainDecimal(value));
     }
     if (typeof value === "string") {
-      return value.isWellFormed() && this.#store.matches(this.#stringContent(shape), jsonInside(value));
+      return value.isWellFormed() && this.#store.matches(this.#stringContent(shape), spelling(value));
     }
     if (Array.isArray(value)) return this.#fitsArray(value, shape);
     if (typeof value === "object" && value !== null) {
@@ -462,11 +474,6 @@ class SchemaCompiler {
         object.names.every((conditions) => this.#fits(name, conditions))
       );
   }
-}
-
-/** A text between quotes, in its one spelling. */
-function jsonInside(text: string): string {
-  return JSON.stringify(text).slice(1, -1);
 }
 
 function negation(conditions: Conditions): Conditions {

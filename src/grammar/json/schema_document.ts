@@ -4,7 +4,7 @@
  * @module
  */
 import { RemoraError } from "../../core/errors.ts";
-import { JSON_DEPTH_MAX } from "../../core/limits.ts";
+import { GRAMMAR_CHARACTERS_MAX, GRAMMAR_CONSTANTS_MAX, JSON_DEPTH_MAX } from "../../core/limits.ts";
 
 /** A schema, or a part of one. */
 export type Schema = boolean | Readonly<Record<string, unknown>>;
@@ -47,6 +47,10 @@ export class SchemaDocument {
   /** By absolute URI, with `#` and the anchor where there is one. */
   readonly #named = new Map<string, SchemaNode>();
   #count = 0;
+  /** Values of `enum`. */
+  #constants = 0;
+  /** Of names, constants and patterns. */
+  #characters = 0;
 
   /** @throws {RemoraError} BAD_ARGUMENT when it is no schema. */
   constructor(schema: unknown) {
@@ -84,18 +88,16 @@ export class SchemaDocument {
     const [resource, fragment = ""] = url.split("#");
     const root = this.#named.get(resource);
     if (!root) throw unsupported(node.place, "$ref", "a reference within the schema", reference);
-    const name = decodeURIComponent(fragment);
+    const missing = () => badSchema(node.place, "$ref", "a reference to what is there", reference);
+    const name = decoded(fragment);
+    if (name === undefined) throw missing();
     if (name === "") return root;
     if (!name.startsWith("/")) {
       const anchored = this.#named.get(`${resource}#${name}`);
       if (anchored) return anchored;
-      throw badSchema(node.place, "$ref", "a reference to what is there", reference);
+      throw missing();
     }
-    return this.#follow(
-      root,
-      name,
-      () => badSchema(node.place, "$ref", "a reference to what is there", reference),
-    );
+    return this.#follow(root, name, missing);
   }
 
   #follow(root: SchemaNode, pointer: string, missing: () => RemoraError): SchemaNode {
@@ -108,6 +110,22 @@ export class SchemaDocument {
       base = this.#nodes.get(value)?.base ?? base;
     }
     return this.node(value, base, `#${pointer}`);
+  }
+
+  /** Counts what a grammar spells out: names, constants and patterns. */
+  #spell(key: string, part: unknown, place: string): void {
+    const isConstant = key === "const" || key === "enum";
+    if (key === "enum" && Array.isArray(part)) this.#constants += part.length;
+    if (this.#constants > GRAMMAR_CONSTANTS_MAX) {
+      throw unsupported(place, "enum", `at most ${GRAMMAR_CONSTANTS_MAX} values in the whole schema`, "more");
+    }
+    this.#characters += key.length;
+    if (isConstant || key === "pattern") this.#characters += JSON.stringify(part).length;
+    if (this.#characters > GRAMMAR_CHARACTERS_MAX) {
+      const expected =
+        `at most ${GRAMMAR_CHARACTERS_MAX} characters of names, constants and patterns in the whole schema`;
+      throw unsupported(place, key.slice(0, 80), expected, "more");
+    }
   }
 
   #register(value: unknown, base: string, place: string, depth: number): void {
@@ -128,8 +146,18 @@ export class SchemaDocument {
       if (typeof anchor === "string") this.#named.set(`${own}#${anchor}`, this.node(value, base, place));
     }
     for (const [key, part] of Object.entries(value)) {
+      this.#spell(key, part, place);
       if (!VALUE_KEYWORDS.has(key)) this.#register(part, own, `${place}/${key}`, depth + 1);
     }
+  }
+}
+
+/** What a URI's escapes say; `undefined` where they say nothing. */
+function decoded(fragment: string): string | undefined {
+  try {
+    return decodeURIComponent(fragment);
+  } catch {
+    return undefined;
   }
 }
 

@@ -83,9 +83,22 @@ export class JsonText {
     return this.store.repeat(this.character(EVERY_CHARACTER));
   }
 
-  /** The inside of the string that says `text`; `undefined` where it holds half a surrogate pair, which UTF-8 cannot write. */
-  content(text: string): Term | undefined {
-    return text.isWellFormed() ? this.store.text(spelling(text)) : undefined;
+  /** The string that says `text`; nothing where it holds half a surrogate pair, which UTF-8 cannot write. */
+  quotedText(text: string): Term {
+    return this.quoted(this.contents([text]));
+  }
+
+  /** Any of these texts. */
+  texts(texts: readonly string[]): Term {
+    const encoder = new TextEncoder();
+    return this.store.choice([...new Set(texts)].map((text) => encoder.encode(text)));
+  }
+
+  /** The insides of strings that say any of these texts, without those that UTF-8 cannot write. */
+  contents(values: readonly unknown[]): Term {
+    return this.texts(
+      values.flatMap((value) => typeof value === "string" && value.isWellFormed() ? [spelling(value)] : []),
+    );
   }
 
   /** A string round its inside. */
@@ -121,12 +134,9 @@ export class JsonText {
   }
 }
 
-/** A string's inside in its one spelling. */
+/** A string's inside in its one spelling, which is that of `JSON.stringify`. */
 export function spelling(text: string): string {
-  return [...text].map((character) => {
-    const code = character.codePointAt(0)!;
-    return intersection([[code, code]], UNESCAPED).length > 0 ? character : escaped(code);
-  }).join("");
+  return JSON.stringify(text).slice(1, -1);
 }
 
 function escaped(code: number): string {

@@ -74,39 +74,91 @@ function depthOf(text: string): number {
   return most;
 }
 
-function refusal(issue: v.BaseIssue<unknown>): ApiError {
-  const inner = innermost(issue);
-  const param = pathOf(inner) || pathOf(issue);
-  if (inner.type === "strict_object" && inner.expected === "never") {
-    const isTop = !/[.[]/.test(param);
-    return isTop
-      ? badRequest(`Unrecognized request argument supplied: ${param}`, param, "unknown_parameter")
-      : badRequest(`Unknown parameter: '${param}'.`, param, "unknown_parameter");
+function refusal(outermost: v.BaseIssue<unknown>): ApiError {
+  const issue = innermost(outermost);
+  const path = issue.path ?? [];
+  const param = pathOf(path);
+  if (issue.type === "strict_object" && path.length > 0 && issue.expected !== "Object") {
+    // Lists are objects too, to which every field is missing.
+    if (Array.isArray(path.at(-1)!.input)) return invalid(pathOf(path.slice(0, -1)), "an object", "an array");
+    if (issue.expected === "never") {
+      return path.length === 1
+        ? badRequest(`Unrecognized request argument supplied: ${param}`, param, "unknown_parameter")
+        : badRequest(`Unknown parameter: '${param}'.`, param, "unknown_parameter");
+    }
   }
-  if (inner.received === "undefined") {
+  if (issue.received === "undefined") {
     return badRequest(`Missing required parameter: '${param}'.`, param, "missing_required_parameter");
   }
-  const found = inner.received.length > 80 ? `${inner.received.slice(0, 80)}…` : inner.received;
-  const expected = inner.message.startsWith("Invalid ")
-    ? `expected ${inner.expected ?? "another"}, but got ${found}`
-    : inner.message;
+  if (!issue.message.startsWith("Invalid ")) return invalid(param, issue.message);
+  const found = issue.received.length > 80 ? `${issue.received.slice(0, 80)}…` : issue.received;
+  if (issue.input === "") return invalid(param, expectationOf(issue), "an empty one");
+  return invalid(param, expectationOf(issue), KINDS.get(found) ?? found);
+}
+
+function invalid(param: string, expected: string, found?: string): ApiError {
+  const butGot = found === undefined ? "" : `, but got ${found}`;
   return badRequest(
-    `Invalid value for '${param || "body"}': ${expected}.`,
+    `Invalid value for '${param || "body"}': expected ${expected}${butGot}.`,
     param || undefined,
     "invalid_value",
   );
 }
 
-/** Of a union, the issue of the member that came furthest. */
-function innermost(issue: v.BaseIssue<unknown>): v.BaseIssue<unknown> {
-  const deepest = issue.issues?.toSorted((a, b) => (b.path?.length ?? 0) - (a.path?.length ?? 0))[0];
-  if (!deepest || (deepest.path?.length ?? 0) <= (issue.path?.length ?? 0)) return issue;
-  return innermost(deepest);
+/** Kinds of values, as people say them. */
+const KINDS: ReadonlyMap<string, string> = new Map([
+  ["Object", "an object"],
+  ["Array", "an array"],
+  ["string", "a string"],
+  ["number", "a number"],
+  ["boolean", "a boolean"],
+]);
+
+/** What a field must be. */
+function expectationOf(issue: v.BaseIssue<unknown>): string {
+  const { type, requirement, expected, path } = issue;
+  const key = path?.at(-1)?.key;
+  const items = typeof key === "string" && key.endsWith("s") ? key : "items";
+  const counted = (most: string) => {
+    const isOne = requirement === 1;
+    if (typeof issue.input === "string") {
+      return `a string of ${most} ${requirement} character${isOne ? "" : "s"}`;
+    }
+    return `${most} ${requirement} ${isOne ? items.slice(0, -1) : items}`;
+  };
+  switch (type) {
+    case "integer":
+      return "an integer";
+    case "digits":
+      return "a name of digits";
+    case "min_value":
+      return `at least ${requirement}`;
+    case "max_value":
+      return `at most ${requirement}`;
+    case "gt_value":
+      return `more than ${requirement}`;
+    case "min_length":
+      return typeof issue.input === "string" && requirement === 1
+        ? "a non-empty string"
+        : counted("at least");
+    case "max_length":
+      return counted("at most");
+  }
+  return KINDS.get(expected ?? "") ?? expected ?? "another value";
 }
 
-function pathOf(issue: v.BaseIssue<unknown>): string {
-  return (issue.path ?? []).reduce((path, { key }) => {
-    if (typeof key === "number") return `${path}[${key}]`;
-    return path === "" ? `${key}` : `${path}.${key}`;
+/** Of a union, the issue of the member that came furthest, with the whole path to it. */
+function innermost(issue: v.BaseIssue<unknown>): v.BaseIssue<unknown> {
+  const [furthest] = (issue.issues ?? []).filter(({ path, kind }) => path || kind === "validation")
+    .toSorted((a, b) => (b.path?.length ?? 0) - (a.path?.length ?? 0));
+  if (!furthest) return issue;
+  const path = [...issue.path ?? [], ...furthest.path ?? []] as typeof issue.path;
+  return innermost({ ...furthest, path });
+}
+
+function pathOf(path: readonly v.IssuePathItem[]): string {
+  return path.reduce((way, { key }) => {
+    if (typeof key === "number") return `${way}[${key}]`;
+    return way === "" ? `${key}` : `${way}.${key}`;
   }, "");
 }

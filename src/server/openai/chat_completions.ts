@@ -112,7 +112,7 @@ export async function chatCompletion(
   }
   return {
     ...head("chat.completion", served.name),
-    choices: choices.map((choice, index) => choice.body(index, Boolean(body.logprobs))),
+    choices: choices.map((choice, index) => choice.body(index, body)),
     usage: usageOf(usages),
   };
 }
@@ -213,7 +213,8 @@ class ChoiceMessage {
     }
   }
 
-  body(index: number, withLogprobs: boolean): unknown {
+  body(index: number, { logprobs, tool_choice: toolChoice }: ChatBody): unknown {
+    const mustCall = toolChoice === "required" || typeof toolChoice === "object" && toolChoice !== null;
     const calls = this.#calls.map(({ id, name, arguments: text }) => ({
       id,
       type: "function",
@@ -223,13 +224,13 @@ class ChoiceMessage {
       index,
       message: {
         role: "assistant",
-        content: calls.length > 0 && this.#text === "" ? null : this.#text,
+        content: this.#text === "" && (calls.length > 0 || mustCall) ? null : this.#text,
         refusal: null,
         annotations: [],
         ...(this.#reasoning !== "" && { reasoning: this.#reasoning, reasoning_content: this.#reasoning }),
         ...(calls.length > 0 && { tool_calls: calls }),
       },
-      logprobs: withLogprobs ? { content: this.#logprobs.map(logprobOf), refusal: null } : null,
+      logprobs: logprobs ? { content: this.#logprobs.map(logprobOf), refusal: null } : null,
       finish_reason: this.finishReason,
     };
   }

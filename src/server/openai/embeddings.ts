@@ -4,6 +4,7 @@
  * @module
  */
 import * as v from "npm:valibot@1.5.0";
+import { checkLength } from "../../generation/check_request.ts";
 import { badRequest } from "../api_error.ts";
 import type { ServedModel } from "../engine/served_model.ts";
 import { INPUTS_MAX } from "../options.ts";
@@ -35,7 +36,7 @@ export async function embeddings(
   served: ServedModel,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const { tokenizer, info: { hiddenSize } } = served.model;
+  const { tokenizer, info: { contextSize, hiddenSize } } = served.model;
   if (dimensions != null && dimensions > hiddenSize) {
     throw badRequest(
       `Invalid value for 'dimensions': the model has ${hiddenSize}.`,
@@ -45,11 +46,13 @@ export async function embeddings(
   }
   const isOne = typeof input === "string" || typeof input[0] === "number";
   const inputs = (isOne ? [input] : input) as (string | number[])[];
-  const tokens = inputs.map((one) =>
-    typeof one === "string" ? tokenizer.encode(one, { addSpecialTokens: true }) : one
-  );
+  for (const one of inputs) if (typeof one === "string") checkLength(one, tokenizer, contextSize);
   const data: unknown[] = [];
-  for (const [index, tokenIds] of tokens.entries()) {
+  let count = 0;
+  // Text by text, so that many long ones are not made tokens in one go.
+  for (const [index, one] of inputs.entries()) {
+    const tokenIds = typeof one === "string" ? tokenizer.encode(one, { addSpecialTokens: true }) : one;
+    count += tokenIds.length;
     const whole = await served.embed(tokenIds, signal);
     const vector = dimensions == null ? whole : shortened(whole, dimensions);
     const embedding = encoding_format === "base64"
@@ -57,7 +60,6 @@ export async function embeddings(
       : Array.from(vector);
     data.push({ object: "embedding", index, embedding });
   }
-  const count = tokens.reduce((sum, { length }) => sum + length, 0);
   return { object: "list", data, model: served.name, usage: { prompt_tokens: count, total_tokens: count } };
 }
 

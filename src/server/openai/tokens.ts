@@ -4,6 +4,7 @@
  * @module
  */
 import * as v from "npm:valibot@1.5.0";
+import { checkLength } from "../../generation/check_request.ts";
 import type { ServedModel } from "../engine/served_model.ts";
 import { maybe } from "./fields.ts";
 import { message, templateMessage } from "./messages.ts";
@@ -34,6 +35,7 @@ export function tokenize(body: v.InferOutput<typeof tokenizeBody>, { model }: Se
     : body.prompt ?? "";
   // Chat templates write special tokens themselves.
   const addSpecialTokens = body.add_special_tokens ?? !body.messages;
+  checkLength(text, tokenizer);
   const tokens = tokenizer.encode(text, { addSpecialTokens });
   return {
     count: tokens.length,
