@@ -86,9 +86,9 @@ export function checkLength(text: string, tokenizer: Tokenizer, contextSize = In
   const most = isLong ? TEXT_CHARACTERS_MAX : contextSize * tokenizer.tokenBytesMax;
   throw new RemoraError("CONTEXT_OVERFLOW", "Cannot make tokens of the text", {
     expected: contextSize < Infinity
-      ? `what fits ${contextSize} tokens of context, at most ${most} characters`
+      ? `at most ${contextSize} tokens of context, no more than ${most} characters`
       : `at most ${most} characters`,
-    found: `${text.length}`,
+    found: `${text.length} characters`,
   });
 }
 
