@@ -5,7 +5,8 @@
  */
 import { EVERY_CHARACTER, utf8 } from "../../grammar/characters.ts";
 import type { Term } from "../../grammar/terms.ts";
-import { type AnswerPart, type AnswerReader, heldLength, TextRoundCalls } from "../answer_parts.ts";
+import type { AnswerPart } from "../answer_parts.ts";
+import { jsonOrText, MarkedCallReader } from "../marked_calls.ts";
 import type { CallWriter, ToolFormat, ToolGrammar } from "../tool_format.ts";
 
 const BEGIN = "<start_function_call>", END = "<end_function_call>", ESCAPE = "<escape>";
@@ -24,7 +25,7 @@ export const functionGemma: ToolFormat = {
     );
     return store.sequence(call, store.repeat(call, 0, isParallel ? Infinity : 0));
   },
-  reader: () => new GemmaCallReader(),
+  reader: () => new MarkedCallReader({ begin: BEGIN, end: END }, readCall),
 };
 
 function callTerm({ json: { store }, mark }: CallWriter, tool: ToolGrammar): Term {
@@ -51,55 +52,14 @@ function callTerm({ json: { store }, mark }: CallWriter, tool: ToolGrammar): Ter
   return store.sequence(store.text(`call:${tool.name}{`), first, store.text("}"));
 }
 
-class GemmaCallReader implements AnswerReader {
-  #held = "";
-  #isInside = false;
-  readonly #text = new TextRoundCalls();
-
-  push(text: string): AnswerPart[] {
-    this.#held += text;
-    const parts: AnswerPart[] = [];
-    while (true) {
-      const mark = this.#isInside ? END : BEGIN;
-      const at = this.#held.indexOf(mark);
-      if (at < 0) break;
-      const before = this.#held.slice(0, at);
-      parts.push(...this.#isInside ? readCall(before) : this.#text.show(before));
-      this.#held = this.#held.slice(at + mark.length);
-      if (this.#isInside) this.#text.afterCall();
-      this.#isInside = !this.#isInside;
-    }
-    if (this.#isInside) return parts;
-    const shown = this.#held.slice(0, this.#held.length - heldLength(this.#held, BEGIN));
-    this.#held = this.#held.slice(shown.length);
-    return [...parts, ...this.#text.show(shown)];
-  }
-
-  end(): AnswerPart[] {
-    const rest = this.#isInside ? readCall(this.#held) : this.#text.show(this.#held);
-    this.#held = "";
-    return rest;
-  }
-}
-
-function plain(text: string): AnswerPart[] {
-  return text === "" ? [] : [{ type: "text", text }];
-}
-
-function readCall(text: string): AnswerPart[] {
+function readCall(text: string): AnswerPart[] | undefined {
   const [, name, inside] = /^\s*call:([^{\s]+)\{([^]*)\}\s*$/.exec(text) ?? [];
-  if (name === undefined) return plain(`${BEGIN}${text}${END}`);
+  if (name === undefined) return undefined;
   const entries = [
     ...inside.matchAll(/([^:,]+):(?:<escape>([^]*?)<escape>|([^,]*(?:\[[^\]]*\]|\{[^}]*\})?))(?:,|$)/g),
   ];
-  const value = Object.fromEntries(entries.map(([, key, text, bare]) => [key.trim(), text ?? parsed(bare)]));
+  const value = Object.fromEntries(
+    entries.map(([, key, text, bare]) => [key.trim(), text ?? jsonOrText(bare)]),
+  );
   return [{ type: "call", name }, { type: "arguments", text: JSON.stringify(value) }];
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

@@ -6,8 +6,9 @@
  * @module
  */
 import type { Term } from "../../grammar/terms.ts";
-import { type AnswerPart, type AnswerReader, heldLength, TextRoundCalls } from "../answer_parts.ts";
+import type { AnswerPart } from "../answer_parts.ts";
 import { textWithout } from "../free_text.ts";
+import { jsonOrText, MarkedCallReader } from "../marked_calls.ts";
 import type { CallWriter, ToolFormat, ToolGrammar, ToolParameters } from "../tool_format.ts";
 
 const BEGIN = "<tool_call>", END = "</tool_call>";
@@ -31,7 +32,7 @@ export const qwen3Xml: ToolFormat = {
       store.repeat(store.sequence(store.text("\n"), call), 0, isParallel ? Infinity : 0),
     );
   },
-  reader: (tools) => new XmlCallReader(tools),
+  reader: (tools) => new MarkedCallReader({ begin: BEGIN, end: END }, (text) => readCall(text, tools)),
 };
 
 /** Properties of a schema of parameters, and which must be there. */
@@ -65,61 +66,13 @@ function functionTerm({ json: { store } }: CallWriter, tool: ToolGrammar): Term 
   return store.sequence(store.text(`<function=${tool.name}>\n`), ...parameters, store.text("</function>"));
 }
 
-class XmlCallReader implements AnswerReader {
-  readonly #tools: readonly ToolParameters[];
-  #held = "";
-  #isInside = false;
-  readonly #text = new TextRoundCalls();
-
-  constructor(tools: readonly ToolParameters[]) {
-    this.#tools = tools;
-  }
-
-  push(text: string): AnswerPart[] {
-    this.#held += text;
-    const parts: AnswerPart[] = [];
-    while (true) {
-      const mark = this.#isInside ? END : BEGIN;
-      const at = this.#held.indexOf(mark);
-      if (at < 0) break;
-      const before = this.#held.slice(0, at);
-      parts.push(...this.#isInside ? this.#call(before) : this.#text.show(before));
-      this.#held = this.#held.slice(at + mark.length);
-      if (this.#isInside) this.#text.afterCall();
-      this.#isInside = !this.#isInside;
-    }
-    if (this.#isInside) return parts;
-    const shown = this.#held.slice(0, this.#held.length - heldLength(this.#held, BEGIN));
-    this.#held = this.#held.slice(shown.length);
-    return [...parts, ...this.#text.show(shown)];
-  }
-
-  end(): AnswerPart[] {
-    const rest = this.#isInside ? this.#call(this.#held) : this.#text.show(this.#held);
-    this.#held = "";
-    return rest;
-  }
-
-  #call(text: string): AnswerPart[] {
-    const name = /<function=([^>]+)>/.exec(text)?.[1].trim();
-    if (name === undefined) return plain(`${BEGIN}${text}${END}`);
-    const { properties } = propertiesOf(this.#tools.find((tool) => tool.name === name)?.parameters);
-    const schemas = new Map(properties);
-    const values = [...text.matchAll(/<parameter=([^>]+)>\n?([^]*?)\n?<\/parameter>/g)].map((
-      [, key, value],
-    ) => [key.trim(), isText(schemas.get(key.trim())) ? value : parsed(value)] as const);
-    return [{ type: "call", name }, { type: "arguments", text: JSON.stringify(Object.fromEntries(values)) }];
-  }
-}
-
-function plain(text: string): AnswerPart[] {
-  return text === "" ? [] : [{ type: "text", text }];
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+function readCall(text: string, tools: readonly ToolParameters[]): AnswerPart[] | undefined {
+  const name = /<function=([^>]+)>/.exec(text)?.[1].trim();
+  if (name === undefined) return undefined;
+  const { properties } = propertiesOf(tools.find((tool) => tool.name === name)?.parameters);
+  const schemas = new Map(properties);
+  const values = [...text.matchAll(/<parameter=([^>]+)>\n?([^]*?)\n?<\/parameter>/g)].map((
+    [, key, value],
+  ) => [key.trim(), isText(schemas.get(key.trim())) ? value : jsonOrText(value)] as const);
+  return [{ type: "call", name }, { type: "arguments", text: JSON.stringify(Object.fromEntries(values)) }];
 }
