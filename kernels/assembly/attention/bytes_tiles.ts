@@ -2,10 +2,11 @@
  * The products of attention in bytes: tiles of four rows by 16 tokens or columns, each in two forms of the dot (matmul/dot.ts) and
  * two shapes, here as they are and in kernels/wide/attention_text.ts as V8 makes them 256 bits wide. All give the same bits.
  */
-import { WIDE_ADDRESS, WIDE_AREA_BYTES, WIDE_WEIGHTS } from "../../shared/layout";
+import { WIDE_WEIGHTS } from "../../shared/layout";
 import { addProducts, pairProducts } from "../matmul/dot";
 import { ones16 } from "../matmul/masks";
 import { lane0, lane1, lane2, lane3 } from "../vector";
+import { areaOf } from "../wide_area";
 import { TOKENS } from "./block";
 
 // The functions of the module with this thread's area.
@@ -45,7 +46,7 @@ export function addScores(
     else scoreTiles<i16>(queries, columns, keys, sums, tiles);
     return;
   }
-  const area = <usize>WIDE_ADDRESS + <usize>rank * WIDE_AREA_BYTES + WIDE_WEIGHTS;
+  const area = areaOf(rank) + WIDE_WEIGHTS;
   for (let column: usize = 0; column < columns;) {
     const own: usize = columns - column >= 64 ? 64 : 16;
     memory.copy(area, keys + column * 16, own * 16);
@@ -113,7 +114,7 @@ export function addWeighted(
     else valueTiles<i16>(weights, values, numbers, numberStride, totals, totalStride, tiles);
     return;
   }
-  memory.copy(<usize>WIDE_ADDRESS + <usize>rank * WIDE_AREA_BYTES + WIDE_WEIGHTS, values, TOKENS * 16);
+  memory.copy(areaOf(rank) + WIDE_WEIGHTS, values, TOKENS * 16);
   if (dot32) valuesFours(weights, TOKENS * 4, numbers, numberStride, totals, totalStride, tiles);
   else valuesPairs(weights, TOKENS * 4, numbers, numberStride, totals, totalStride, tiles);
 }

@@ -2,8 +2,9 @@
  * Attention over integers by the wide tiles (kernels/wide/attention_text.ts): a block's keys and values are brought to the thread's
  * area once, as words, and all tiles that see the block pass them. The sums are those of tiles.ts, and so are the roundings.
  */
-import { ATTENTION_TILES, WIDE_ADDRESS, WIDE_AREA_BYTES, WIDE_WEIGHTS } from "../../shared/layout";
+import { ATTENTION_TILES, WIDE_WEIGHTS } from "../../shared/layout";
 import { lane0, lane1, lane2, lane3 } from "../vector";
+import { areaOf } from "../wide_area";
 import { TOKENS } from "./block";
 import { SCORE_FACTORS, scoresOffset, tileBytes, TOTAL_FACTORS, totalsOffset, weightsOffset } from "./tiles";
 
@@ -20,12 +21,6 @@ const PANEL: usize = 16;
 const SUMS_BYTES: usize = 4 * PANEL * 4;
 /** Bytes of the sums of both halves of a block, for all tiles. */
 export const WIDE_SUMS_BYTES: usize = 2 * ATTENTION_TILES * SUMS_BYTES;
-
-// @ts-ignore: decorator
-@inline
-function areaOf(rank: i32): usize {
-  return <usize>WIDE_ADDRESS + <usize>rank * WIDE_AREA_BYTES + WIDE_WEIGHTS;
-}
 
 /** `steps` times 16 pairs of integers, `stride` bytes apart, as words one after the other. */
 // @ts-ignore: decorator
@@ -52,7 +47,7 @@ function copyPairs<E>(to: usize, from: usize, stride: usize, steps: usize): void
 export function scoreBlockWide<E>(
   at: usize, tiles: i32, keys: usize, columns: usize, keyScales: usize, numbers: usize, sums: usize, rank: i32,
 ): void {
-  const area = areaOf(rank), pairBytes = 2 * sizeof<E>();
+  const area = areaOf(rank) + WIDE_WEIGHTS, pairBytes = 2 * sizeof<E>();
   for (let half: usize = 0; half < 2; half++) {
     const own = sums + half * ATTENTION_TILES * SUMS_BYTES;
     memory.fill(own, 0, <usize>tiles * SUMS_BYTES);
@@ -93,7 +88,7 @@ function scaleRow(scores: usize, sums: usize, keyScales: usize, factor: v128): v
 
 /** `addValues` of tiles.ts for `tiles` neighbouring tiles, the first at `at`. */
 export function addValuesWide<E>(at: usize, tiles: i32, values: usize, columns: usize, numbers: usize, rank: i32): void {
-  const area = areaOf(rank), pairBytes = 2 * sizeof<E>(), stride = tileBytes<E>(columns);
+  const area = areaOf(rank) + WIDE_WEIGHTS, pairBytes = 2 * sizeof<E>(), stride = tileBytes<E>(columns);
   const weights = at + weightsOffset<E>(columns), totals = at + totalsOffset<E>(columns);
   for (let panel: usize = 0; panel < columns / PANEL; panel++) {
     copyPairs<E>(area, values + panel * PANEL * pairBytes, columns * pairBytes, TOKENS / 2);

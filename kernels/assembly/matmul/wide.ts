@@ -3,11 +3,12 @@
  * of rows pass them. The same integers and the same order of roundings as in tiles.ts, so the same bits.
  */
 import {
-  CHUNK_INPUTS, WIDE_ADDRESS, WIDE_AREA_BYTES, WIDE_INPUTS, WIDE_PAIRS, WIDE_SCALES, WIDE_SCRATCH_BYTES, WIDE_TAIL_ADDRESS, WIDE_TILES,
+  CHUNK_INPUTS, WIDE_INPUTS, WIDE_PAIRS, WIDE_SCALES, WIDE_SCRATCH_BYTES, WIDE_TAIL_ADDRESS, WIDE_TILES,
   WIDE_WEIGHTS, WIDE_ZEROS,
 } from "../../shared/layout";
 import { shareBegin } from "../share";
 import { lane0, lane1, lane2, lane3 } from "../vector";
+import { areaOf } from "../wide_area";
 import { endRow, zerosOf } from "./group";
 import { biasOf, storePanel } from "./panels";
 
@@ -185,7 +186,7 @@ export function multiplyWide<K>(
   const factorStride = kernel.hasFactors ? <usize>chunks * 16 : sumStride;
   const codeBytes = <usize>BLOCKS * kernel.activationBytes * 4, sumBytes = <usize>blockGroups * 16;
   const factorBytes = kernel.hasFactors ? <usize>(WIDE_INPUTS / CHUNK_INPUTS) * 16 : sumBytes;
-  const area = <usize>WIDE_ADDRESS + <usize>rank * WIDE_AREA_BYTES;
+  const area = areaOf(rank);
   scratch += <usize>rank * WIDE_SCRATCH_BYTES;
   const tailCodes = scratch + WIDE_TAIL_ADDRESS, tailFactors = tailCodes + codeBytes * WIDE_TILES;
   const tailSums = tailFactors + factorBytes * WIDE_TILES;
