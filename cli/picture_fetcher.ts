@@ -74,9 +74,9 @@ function fetchFrom(url: URL, address: string, signal: AbortSignal): Promise<Uint
       request.destroy();
       return reject(refuse("status 200; redirects are not followed", `${response.statusCode}`));
     }
-    const pieces: Uint8Array[] = [];
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
     let size = 0;
-    response.on("data", (piece: Uint8Array) => {
+    response.on("data", (piece: Uint8Array<ArrayBuffer>) => {
       size += piece.length;
       if (size > PICTURE_BYTES_MAX) {
         request.destroy();
@@ -84,7 +84,7 @@ function fetchFrom(url: URL, address: string, signal: AbortSignal): Promise<Uint
       }
       pieces.push(piece);
     });
-    response.on("end", () => resolve(joined(pieces, size)));
+    response.on("end", () => resolve(new Blob(pieces).bytes()));
     response.on(
       "error",
       (cause: unknown) => reject(refuse("a picture", "a connection that broke off", cause)),
@@ -93,16 +93,6 @@ function fetchFrom(url: URL, address: string, signal: AbortSignal): Promise<Uint
   request.on("error", (cause: unknown) => reject(refuse("a picture", "no connection", cause)));
   request.end();
   return promise;
-}
-
-function joined(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size);
-  let end = 0;
-  for (const piece of pieces) {
-    whole.set(piece, end);
-    end += piece.length;
-  }
-  return whole;
 }
 
 function refuse(expected: string, found: string, cause?: unknown): RemoraError {

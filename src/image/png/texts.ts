@@ -60,7 +60,7 @@ async function inflate(bytes: Uint8Array): Promise<Uint8Array | undefined> {
       controller.enqueue(bytes.slice(begin, begin += INFLATE_STEP_BYTES));
     },
   });
-  const pieces: Uint8Array[] = [];
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   try {
     for await (const piece of source.pipeThrough(new DecompressionStream("deflate"))) {
@@ -71,13 +71,7 @@ async function inflate(bytes: Uint8Array): Promise<Uint8Array | undefined> {
   } catch {
     return undefined;
   }
-  const whole = new Uint8Array(size);
-  let end = 0;
-  for (const piece of pieces) {
-    whole.set(piece, end);
-    end += piece.length;
-  }
-  return whole;
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
 }
 
 function fromDigits(profile: Uint8Array): Uint8Array {

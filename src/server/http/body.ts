@@ -25,7 +25,7 @@ export async function withBody(request: Request): Promise<Uint8Array<ArrayBuffer
     BODY_MILLISECONDS_MAX,
   );
   late.promise.catch(() => {});
-  const pieces: Uint8Array[] = [];
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   try {
     while (true) {
@@ -42,11 +42,5 @@ export async function withBody(request: Request): Promise<Uint8Array<ArrayBuffer
   } finally {
     clearTimeout(timer);
   }
-  const whole = new Uint8Array(size);
-  let end = 0;
-  for (const piece of pieces) {
-    whole.set(piece, end);
-    end += piece.length;
-  }
-  return whole;
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
 }
