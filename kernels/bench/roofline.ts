@@ -31,17 +31,9 @@ interface Peaks {
   dots: Record<DotLoop, number>;
 }
 
-/**
- * Multiplications per second at best: bytes take the faster of two instructions; two bytes an activation are two planes of
- * bytes or one word, but codes of eight bits are no operand of the bytes' instructions.
- */
-function peakOf(
-  { bits, activationBytes }: Pick<Product, "bits" | "activationBytes">,
-  { dots }: Peaks,
-): number {
-  const bytes = Math.max(dots.bytesWide, dots.bytesNarrow);
-  if (activationBytes === 1) return bytes;
-  return bits === 8 ? dots.words : Math.max(bytes / 2, dots.words);
+/** Multiplications per second at best: bytes take the faster of two instructions, two bytes an activation are one word. */
+function peakOf({ activationBytes }: Pick<Product, "activationBytes">, { dots }: Peaks): number {
+  return activationBytes === 1 ? Math.max(dots.bytesWide, dots.bytesNarrow) : dots.words;
 }
 
 async function measurePeaks(threads: number, coldBytes: number, repetitions: number): Promise<Peaks> {

@@ -45,7 +45,7 @@ const TRIAL_MILLISECONDS_MAX = 300;
 const DOUBLE_SPEED = 1.3;
 
 /**
- * Checksums of the results of `CHECKED` with the operands of `fillOperands`, as tests/kernels/product_trial_test.ts computes them
+ * Checksums of the results of `CHECKED` with operands by their place (`inputAt` and its neighbours), as tests/kernels/product_trial_test.ts computes them
  * one multiplication after the other.
  */
 export const CHECKSUMS = {
