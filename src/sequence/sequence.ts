@@ -371,7 +371,9 @@ export class Sequence implements Disposable {
     const data = new Float32Array(rows * vocabSize);
     const mean = options.attention ? new AttentionMean() : undefined;
     for (let begin = 0, rows = 0; begin < total; begin += rows) {
-      const ids: number[] = Array.prototype.slice.call(tokenIds, begin, begin + scheduler.rows);
+      // What is traced does not depend on who else generates.
+      const most = trace ? decoder.rows : scheduler.rows;
+      const ids: number[] = Array.prototype.slice.call(tokenIds, begin, begin + most);
       rows = ids.length;
       const start = this.length, end = begin + ids.length;
       this.#cache.use(start + ids.length);

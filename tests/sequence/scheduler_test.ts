@@ -155,3 +155,23 @@ Deno.test("a step that waits for others hears its signal at once, and they go on
   await scheduler.run(step(1));
   assert.deepEqual(passes, [2, 1]);
 });
+
+goldenTest(
+  "gptq-v1-sym-g32",
+  "a traced step comes in one piece although a token has just been generated",
+  async () => {
+    await using model = await loadModel(goldenPath("gptq-v1-sym-g32"), { threads: 1 });
+    using generating = model.createSequence();
+    await generating.forward([1]);
+    using sequence = model.createSequence();
+    // More rows than a prompt's first piece has beside others.
+    const ids = Array.from({ length: 100 }, (_, i) => 1 + i % 50);
+    const lengths: number[] = [];
+    await sequence.forward(ids, {
+      trace: (step, { shape }) => {
+        if (step === "embed") lengths.push(shape[0]);
+      },
+    });
+    assert.deepEqual(lengths, [100]);
+  },
+);
