@@ -20,8 +20,8 @@ import { KernelCalls } from "./calls.ts";
 import { KernelMemory } from "./memory.ts";
 import { WIDE_FUNCTIONS } from "../shared/operations.ts";
 import { type ProductForm, ProductTrial } from "./product_trial.ts";
-import { wideBinaries } from "./wide_module.ts";
-import { type KernelModule, kernelModule, type KernelVariant } from "./modules.ts";
+import { wideTiles } from "./wide_module.ts";
+import { type KernelModule, kernelModule, kernelModuleAtOnce, type KernelVariant } from "./modules.ts";
 import { type CommandPlace, type StartWorker, WorkerPool } from "./worker_pool.ts";
 
 /** More threads than any machine we know has cores; a typo must not start thousands. */
@@ -88,17 +88,18 @@ export class Kernels extends KernelCalls {
    * @throws {RemoraError} WORKER_FAILED when a worker does not start; none is left behind.
    */
   static async start({ threads, variant, memories = 1, startWorker }: KernelOptions): Promise<Kernels[]> {
-    const build = kernelModule(threads, variant);
-    const wide = build.variant === "relaxed" ? await wideBinaries(build.shared, threads) : [];
-    const areasBytes = wide.length * WIDE_AREA_BYTES;
-    const leading = wide.length > 0 ? await WebAssembly.compile(wide[0]) : undefined;
-    const instances = Array.from({ length: memories }, () => instantiate(build, areasBytes, leading));
+    const build = await kernelModule(threads, variant);
+    const wide = build.variant === "relaxed" ? await wideTiles(build.shared, threads) : undefined;
+    const instances = Array.from(
+      { length: memories },
+      () => instantiate(build, wide && threads * WIDE_AREA_BYTES, wide?.leading),
+    );
     const places = instances.map(({ place }) => place);
     const pool = threads > 1
-      ? await WorkerPool.start(build.module, wide, places, threads, startWorker!)
+      ? await WorkerPool.start(build.module, wide?.workers ?? [], places, threads, startWorker!)
       : WorkerPool.ofOne(places[0]);
     const all = instances.map(({ exports, place: { memory } }, number) => {
-      const wideScratch = memory.allocate(wide.length * WIDE_SCRATCH_BYTES);
+      const wideScratch = wide ? memory.allocate(threads * WIDE_SCRATCH_BYTES) : 0;
       return new Kernels(memory, build.variant, exports, pool, number, wideScratch);
     });
     const [first] = all;
@@ -116,7 +117,7 @@ export class Kernels extends KernelCalls {
 
   /** Kernels on a new memory for the caller's thread alone, at once. */
   static alone(variant: "auto" | KernelVariant = "auto"): Kernels {
-    const build = kernelModule(1, variant);
+    const build = kernelModuleAtOnce(variant);
     const { exports, place } = instantiate(build);
     return new Kernels(place.memory, build.variant, exports, WorkerPool.ofOne(place), 0, 0);
   }

@@ -1,17 +1,21 @@
 /**
- * The four committed kernel builds. They are part of the module graph, so reading them needs no permission.
+ * Which of the four committed kernel builds runs.
  *
  * @module
  */
-import { sharedRelaxed, sharedStrict, unsharedRelaxed, unsharedStrict } from "./binaries.js";
+import type { KernelBuild } from "../../src/binaries/binaries.ts";
+import { binaries } from "../../src/binaries/current.js";
 import { RemoraError } from "../../src/core/errors.ts";
 
 /** Which arithmetic a build uses; both give the same bits. */
 export type KernelVariant = "relaxed" | "strict";
 
 /** A compiled build and what it is. */
-export interface KernelModule {
+export interface KernelModule extends KernelChoice {
   readonly module: WebAssembly.Module;
+}
+
+interface KernelChoice {
   readonly variant: KernelVariant;
   readonly shared: boolean;
 }
@@ -56,8 +60,32 @@ const RELAXED_PROBE = Uint8Array.of(
   11, // i8x16.relaxed_swizzle(splat 1, splat 2)
 );
 
-/** Picks the build: shared memory for more than one thread, relaxed instructions where the engine has them. */
-export function kernelModule(threads: number, wanted: "auto" | KernelVariant): KernelModule {
+/**
+ * Picks the build: shared memory for more than one thread, relaxed instructions where the engine has them.
+ *
+ * @throws {RemoraError} UNSUPPORTED when the engine lacks what was asked for.
+ */
+export async function kernelModule(threads: number, wanted: "auto" | KernelVariant): Promise<KernelModule> {
+  const choice = choose(threads, wanted);
+  return { ...choice, module: await binaries.kernelBinary(nameOf(choice)) };
+}
+
+/** The build for one thread, at once. */
+export function kernelModuleAtOnce(wanted: "auto" | KernelVariant): KernelModule {
+  const choice = choose(1, wanted);
+  const module = binaries.kernelBinary(nameOf(choice));
+  if (module instanceof WebAssembly.Module) return { ...choice, module };
+  throw new RemoraError("UNSUPPORTED", `Cannot use kernels "${choice.variant}" at once`, {
+    expected: "kernels that were compiled when the program started",
+    found: "others; use auto",
+  });
+}
+
+function nameOf({ shared, variant }: KernelChoice): KernelBuild {
+  return `${shared ? "shared" : "unshared"}_${variant}`;
+}
+
+function choose(threads: number, wanted: "auto" | KernelVariant): KernelChoice {
   const hasRelaxed = WebAssembly.validate(RELAXED_PROBE);
   if (wanted === "relaxed" && !hasRelaxed) {
     throw new RemoraError("UNSUPPORTED", 'Cannot use kernels "relaxed"', {
@@ -66,9 +94,5 @@ export function kernelModule(threads: number, wanted: "auto" | KernelVariant): K
     });
   }
   const relaxed = wanted === "relaxed" || (wanted === "auto" && hasRelaxed);
-  const shared = threads > 1;
-  const module = shared
-    ? (relaxed ? sharedRelaxed : sharedStrict)
-    : (relaxed ? unsharedRelaxed : unsharedStrict);
-  return { module, variant: relaxed ? "relaxed" : "strict", shared };
+  return { variant: relaxed ? "relaxed" : "strict", shared: threads > 1 };
 }

@@ -3,8 +3,25 @@
  *
  * @module
  */
+import { binaries } from "../../src/binaries/current.js";
 import { WIDE_ADDRESS, WIDE_AREA_BYTES, WIDE_PLACEHOLDER } from "../shared/layout.ts";
 import { sharedWide, unsharedWide } from "./wide_binaries.ts";
+
+/** The wide tiles of all threads. */
+export interface WideTiles {
+  /** Those of the calling thread. */
+  readonly leading: WebAssembly.Module;
+  /** Those of each worker, by rank; it compiles them itself. */
+  readonly workers: readonly Uint8Array[];
+}
+
+/** The wide tiles for that many threads, the calling one included. */
+export async function wideTiles(shared: boolean, threads: number): Promise<WideTiles> {
+  const compiled = shared ? undefined : binaries.wideBinary();
+  if (compiled) return { leading: compiled, workers: [] };
+  const all = await wideBinaries(shared, threads);
+  return { leading: await WebAssembly.compile(all[0]), workers: all };
+}
 
 /** The module's bytes with the areas of each thread. */
 export async function wideBinaries(shared: boolean, threads: number): Promise<Uint8Array<ArrayBuffer>[]> {

@@ -9,8 +9,8 @@ const EXPORTS = ["memory", "prepare", "release", "run", "serve"];
 
 for (const threads of [1, 2]) {
   for (const variant of ["relaxed", "strict"] as const) {
-    Deno.test(`the ${variant} build for ${threads} threads exports the lockstep, and imports its memory and wide tiles`, () => {
-      const { module } = kernelModule(threads, variant);
+    Deno.test(`the ${variant} build for ${threads} threads exports the lockstep, and imports its memory and wide tiles`, async () => {
+      const { module } = await kernelModule(threads, variant);
       deepEqual(WebAssembly.Module.exports(module).map(({ name }) => name).sort(), EXPORTS);
       const imports = WebAssembly.Module.imports(module);
       deepEqual(imports.filter(({ module }) => module === "env"), [

@@ -5,7 +5,7 @@
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { KernelMemory } from "../../kernels/host/memory.ts";
 import type { Kernels } from "../../kernels/host/kernels.ts";
-import { kernelModule } from "../../kernels/host/modules.ts";
+import { kernelModuleAtOnce } from "../../kernels/host/modules.ts";
 import { WorkerPool } from "../../kernels/host/worker_pool.ts";
 import { COMMAND_ADDRESS, COMMAND_WORDS } from "../../kernels/shared/layout.ts";
 import { RESERVED_OPERATIONS } from "../../kernels/shared/operations.ts";
@@ -117,7 +117,7 @@ for (const threads of [2, 4]) {
 }
 
 Deno.test("an operation that does not exist traps", () => {
-  const { module } = kernelModule(1, "strict");
+  const { module } = kernelModuleAtOnce("strict");
   const memory = new KernelMemory(false).wasm;
   const abort = () => {
     throw new Error("abort");
@@ -136,7 +136,7 @@ Deno.test("a pool whose workers cannot start is refused, and none is left behind
   // The leading thread can use a memory that is not shared; no worker can be given it.
   const place = { memory: new KernelMemory(false), release() {} };
   const start = () =>
-    WorkerPool.start(kernelModule(1, "strict").module, [], [place], 3, denoPlatform.startWorker);
+    WorkerPool.start(kernelModuleAtOnce("strict").module, [], [place], 3, denoPlatform.startWorker);
   await assertRefused(start, "WORKER_FAILED", "Cannot start 3 threads");
 });
 

@@ -6,6 +6,7 @@
  */
 export const FOLDERS: readonly string[] = [
   "src/core",
+  "src/binaries",
   "kernels/shared",
   "kernels/host",
   "src/platform",

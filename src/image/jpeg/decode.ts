@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { binaries } from "../../binaries/current.js";
 import { runDecoder } from "../emscripten.ts";
 import { applyOrientation, readOrientation } from "../orientation.ts";
 import { overWhite, type Pixels } from "../pixels.ts";
@@ -29,11 +30,11 @@ export async function decodeJpeg(bytes: Uint8Array): Promise<Pixels> {
 
 /** Grey, YCbCr and RGB; the decoder is told to leave orientation alone. */
 async function decodeRgb(bytes: Uint8Array, header: JpegHeader): Promise<Uint8Array> {
-  const { jpegBinary, jpegFactory } = await import("./mozjpeg.js");
+  const { jpegFactory } = await import("./mozjpeg.js");
   const { rgba, warnings } = await runDecoder(
     "JPEG",
     jpegFactory,
-    jpegBinary,
+    await binaries.codecBinary("jpeg"),
     (decoder) => decoder.decode(bytes, false),
     header,
   );

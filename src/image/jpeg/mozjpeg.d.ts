@@ -5,5 +5,4 @@ export interface JpegDecoder {
   decode(bytes: Uint8Array, isUpright: boolean): Rgba | null;
 }
 
-export const jpegBinary: WebAssembly.Module;
 export const jpegFactory: ModuleFactory<JpegDecoder>;

@@ -3,10 +3,10 @@
  *
  * @module
  */
+import { binaries } from "../../binaries/current.js";
 import { applyOrientation, readOrientation } from "../orientation.ts";
 import { overWhite, type Pixels } from "../pixels.ts";
 import { badImage } from "../refusal.ts";
-import { pngBinary } from "./binary.js";
 import { readPngHeader } from "./container.ts";
 import { readTexts } from "./texts.ts";
 
@@ -28,20 +28,26 @@ interface PngExports {
  */
 export async function decodePng(bytes: Uint8Array): Promise<Pixels> {
   const { width, height, parts, exif, texts } = readPngHeader(bytes);
+  const binary = await binaries.codecBinary("png");
   const noted = await readTexts(texts);
-  const pixels = { width, height, data: overWhite(decodeRgba(parts, width, height)) };
+  const pixels = { width, height, data: overWhite(decodeRgba(binary, parts, width, height)) };
   return applyOrientation(pixels, readOrientation({ ...noted, exif: exif ?? noted.exif }));
 }
 
 /** Runs the decoder in an instance of its own; the result is a view of that instance's memory. */
-function decodeRgba(parts: Uint8Array[], width: number, height: number): Uint8Array {
+function decodeRgba(
+  binary: WebAssembly.Module,
+  parts: Uint8Array[],
+  width: number,
+  height: number,
+): Uint8Array {
   let rgba: Uint8Array | undefined;
   const receive = (address: number, length: number, outWidth: number, outHeight: number) => {
     const hasSize = outWidth >>> 0 === width && outHeight >>> 0 === height;
     if (hasSize) rgba = new Uint8Array(decoder.memory.buffer, address >>> 0, length >>> 0);
     return 0;
   };
-  const decoder = instantiate(receive);
+  const decoder = instantiate(binary, receive);
   try {
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     const address = decoder.__wbindgen_malloc(length, 1) >>> 0;
@@ -66,13 +72,14 @@ const RESULT_IMPORT = "__wbg_newwithownedu8clampedarrayandsh_";
 
 /** An instance that hands its result to this function. */
 function instantiate(
+  binary: WebAssembly.Module,
   receive: (address: number, length: number, width: number, height: number) => number,
 ): PngExports {
   const imports: WebAssembly.ModuleImports = {};
-  for (const { name } of WebAssembly.Module.imports(pngBinary)) {
+  for (const { name } of WebAssembly.Module.imports(binary)) {
     imports[name] = name.startsWith(RESULT_IMPORT) ? receive : giveUp;
   }
-  return new WebAssembly.Instance(pngBinary, { wbg: imports }).exports as unknown as PngExports;
+  return new WebAssembly.Instance(binary, { wbg: imports }).exports as unknown as PngExports;
 }
 
 /** The other imports: throwing a Rust error, which never says more than that there is one, and 16-bit results. */

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { binaries } from "../../binaries/current.js";
 import { runDecoder } from "../emscripten.ts";
 import { applyOrientation, readOrientation } from "../orientation.ts";
 import { overWhite, type Pixels } from "../pixels.ts";
 import { readWebpHeader } from "./container.ts";
-import { webpBinary, webpFactory } from "./libwebp.js";
+import { webpFactory } from "./libwebp.js";
 
 /**
  * Decodes a WebP file.
@@ -19,7 +20,7 @@ export async function decodeWebp(bytes: Uint8Array): Promise<Pixels> {
   const { rgba } = await runDecoder(
     "WebP",
     webpFactory,
-    webpBinary,
+    await binaries.codecBinary("webp"),
     (decoder) => decoder.decode(bytes),
     header,
   );

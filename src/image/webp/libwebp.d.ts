@@ -5,5 +5,4 @@ export interface WebpDecoder {
   decode(bytes: Uint8Array): Rgba | null;
 }
 
-export const webpBinary: WebAssembly.Module;
 export const webpFactory: ModuleFactory<WebpDecoder>;

@@ -1,0 +1,3 @@
+import type { Binaries } from "./binaries.ts";
+
+export const binaries: Binaries;

@@ -1,0 +1,3 @@
+// @ts-self-types="./current.d.ts"
+// The host's file. The packages' build puts another in this one's place (tools/packages).
+export { binaries } from "./deno/binaries.js";
