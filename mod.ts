@@ -28,7 +28,7 @@ import {
 } from "./src/generation/conversation_file.ts";
 import type { Model } from "./src/generation/model.ts";
 import type { ModelInfo } from "./src/generation/model_info.ts";
-import { denoPlatform } from "./src/platform/deno.ts";
+import { platform } from "./src/platform/current.ts";
 import { createServerHandler, type Handler, type ModelsToServe } from "./src/server/handler.ts";
 import type { ServerOptions } from "./src/server/options.ts";
 import type { Sequence } from "./src/sequence/sequence.ts";
@@ -63,7 +63,7 @@ export type { ImageInput, PreparedImage, RawImage, SeenImage } from "./src/image
 export { encodePng } from "./src/image/png/encode.ts";
 export { resizeBilinear } from "./src/image/resize.ts";
 export { nearestName } from "./src/core/nearest.ts";
-export { createPrometheus as createMetrics } from "./src/platform/prometheus.ts";
+export { createMetrics } from "./src/platform/current.ts";
 export type { MetricsRegistry } from "./src/platform/platform.ts";
 export { memoryModelSource } from "./src/io/memory.ts";
 export type { Trace } from "./src/models/decoder.ts";
@@ -81,7 +81,7 @@ export type { DenseStorage, Precision } from "./src/weights/plan.ts";
 export type { Handler, ModelsToServe, ServerOptions };
 export type { ConversationState, LoadedConversation, LoadOptions, Model, ModelInfo, ModelSource, Sequence };
 
-const loader = new ModelLoader(denoPlatform);
+const loader = new ModelLoader(platform);
 
 /**
  * Loads a model and starts its threads.
@@ -186,7 +186,7 @@ export function createHandler(models: ModelsToServe, options: ServerOptions = {}
  * @throws {RemoraError} FILE_NOT_FOUND, BAD_FILE, naming the file.
  */
 export function loadConversation(path: string): LoadedConversation {
-  return readConversation(denoPlatform, path);
+  return readConversation(platform, path);
 }
 
 /**
@@ -211,5 +211,5 @@ export async function saveConversation(
   state: ConversationState,
   sequence: Sequence,
 ): Promise<void> {
-  await writeConversation(denoPlatform, path, state, sequence);
+  await writeConversation(platform, path, state, sequence);
 }

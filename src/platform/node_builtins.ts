@@ -1,0 +1,236 @@
+/**
+ * What Node's built-in modules give: files, threads, hashing, memory. Node, Bun and Deno have them all; how they differ is told in
+ * {@linkcode Differences}.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from "node:fs";
+import process from "node:process";
+import { setImmediate } from "node:timers";
+import { getHeapStatistics } from "node:v8";
+import { Worker } from "node:worker_threads";
+import type { WorkerThread } from "../../kernels/host/worker_pool.ts";
+import { RemoraError } from "../core/errors.ts";
+import type { MemoryReadings } from "./memory_limit.ts";
+import type { DirectoryEntry, FileSystem, Platform, ReadableFile, WritableFile } from "./platform.ts";
+
+/** In what runtimes with Node's modules differ. */
+export interface Differences {
+  /** Whether a path may be read or written without asking for a permission. */
+  isPermitted(access: "read" | "write", path: string): boolean;
+  /** Whether a host may be reached without asking for a permission. */
+  mayReach(host: string): boolean;
+  /** Whether the system may be asked for its memory. */
+  mayAskSystem(): boolean;
+  /** Bytes that the system has available. */
+  availableMemory(): number | undefined;
+  /** Bytes that the process takes. */
+  residentMemory(): number;
+  /** Why a path could not be opened, where the runtime and not the system refused; else `undefined`. */
+  refusal(cause: unknown, allow: string): string | undefined;
+  /** Turns of `setImmediate` until signals and sockets were looked at. */
+  turnsOfLongPause: number;
+  /** See {@linkcode Platform.widenVectors}. */
+  widenVectors?(): void;
+}
+
+/** The platform of a runtime that has Node's modules. */
+export function platformOfNode(differences: Differences): Platform {
+  return {
+    files: fileSystem(differences),
+    startWorker,
+    widenVectors: differences.widenVectors,
+    createHash: () => createHash("sha256"),
+    mayReach: differences.mayReach,
+    processors: () => physicalCores(differences) ?? globalThis.navigator?.hardwareConcurrency ?? 1,
+    memory: memoryReadings(differences),
+    async pause(kind) {
+      for (let turn = 0; turn < (kind === "long" ? differences.turnsOfLongPause : 1); turn++) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+    },
+  };
+}
+
+/** Threads from `node:worker_threads` can be unreferenced; those of `globalThis.Worker` keep the process alive. */
+function startWorker(program: string, data: unknown): WorkerThread {
+  const text = `(${program})(require("node:worker_threads").workerData);`;
+  // The default, a copy of this process's environment, would ask for a permission.
+  const worker = new Worker(text, { eval: true, env: {}, workerData: data });
+  return {
+    onError: (listener) => worker.once("error", listener),
+    unref: () => worker.unref(),
+    terminate: () => worker.terminate(),
+  };
+}
+
+function fileSystem({ isPermitted, refusal }: Differences): FileSystem {
+  /** @param allow What `--allow-read` must name. */
+  function typed<Result>(path: string, allow: string, run: () => Result): Result {
+    try {
+      return run();
+    } catch (cause) {
+      const found = refusal(cause, allow) ?? reason(cause);
+      throw new RemoraError("FILE_NOT_FOUND", "Cannot open", { file: path, found, cause });
+    }
+  }
+
+  /** What is in a directory, or in one below it; nothing where that one may not be read. */
+  function entriesOf(directory: string, below: string): { name: string; isDirectory: boolean }[] {
+    const read = () => readdirSync(`${directory}/${below}`, { withFileTypes: true });
+    const entries = below === "" ? typed(directory, directory, read) : quietly(read) ?? [];
+    return entries.map((entry) => ({ name: below + entry.name, isDirectory: entry.isDirectory() }));
+  }
+
+  /** Follows links; `undefined` for one that leads nowhere, which is then missing like any other file. */
+  function statusOf(path: string, allow: string): Stats | undefined {
+    return typed(path, allow, () => statSync(path, { throwIfNoEntry: false }));
+  }
+
+  return {
+    isPermitted,
+
+    isDirectory(path) {
+      if (!isPermitted("read", path)) return undefined;
+      return quietly(() => statSync(path).isDirectory()) ?? false;
+    },
+
+    listFiles(directory): DirectoryEntry[] {
+      if (!typed(directory, directory, () => statSync(directory)).isDirectory()) {
+        throw new RemoraError("BAD_ARGUMENT", "Cannot open", {
+          file: directory,
+          expected: "a directory",
+          found: "a file (give the directory that holds it)",
+        });
+      }
+      return entriesOf(directory, "").flatMap(({ name, isDirectory }) =>
+        isDirectory ? (name.startsWith(".") ? [] : entriesOf(directory, `${name}/`)) : [{ name, isDirectory }]
+      ).filter(({ isDirectory }) => !isDirectory).flatMap(({ name }) => {
+        const status = statusOf(`${directory}/${name}`, directory);
+        // Not a pipe or device: opening one may never return.
+        return status?.isFile() ? [{ name, size: status.size }] : [];
+      });
+    },
+
+    open(path, allow = path): ReadableFile {
+      // Opening a pipe may never return.
+      if (!typed(path, allow, () => statSync(path)).isFile()) {
+        return { size: 0, isFile: false, readInto: () => 0, [Symbol.dispose]: () => {} };
+      }
+      return openFile(typed(path, allow, () => openSync(path, "r")));
+    },
+
+    async replace(path, write) {
+      const partial = `${path}.partial`;
+      const mayRename = isPermitted("write", partial) && isPermitted("read", partial) &&
+        !(isPermitted("read", path) && isDevice(path));
+      try {
+        await writeFile(mayRename ? partial : path, write);
+        if (mayRename) renameSync(partial, path);
+      } catch (cause) {
+        if (mayRename) quietly(() => rmSync(partial, { force: true }));
+        if (cause instanceof RemoraError || !isOfSystem(cause)) throw cause;
+        throw new RemoraError("BAD_FILE", "Cannot write", { file: path, found: `${cause}`, cause });
+      }
+    },
+  };
+}
+
+function openFile(file: number): ReadableFile {
+  return {
+    size: fstatSync(file).size,
+    isFile: true,
+    readInto(position, target) {
+      let filled = 0;
+      while (filled < target.byteLength) {
+        const count = readSync(file, target, filled, target.byteLength - filled, position + filled);
+        if (count === 0) break;
+        filled += count;
+      }
+      return filled;
+    },
+    [Symbol.dispose]: () => closeSync(file),
+  };
+}
+
+async function writeFile(path: string, write: (file: WritableFile) => Promise<void>): Promise<void> {
+  const file = openSync(path, "w");
+  try {
+    await write({
+      write(bytes) {
+        for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
+      },
+    });
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Whether another file must not take its place, as /dev/null's. */
+function isDevice(path: string): boolean {
+  return quietly(() => !statSync(path).isFile()) ?? false;
+}
+
+/** Whether the error comes from the file system and not from the code that fills the file. */
+function isOfSystem(error: unknown): boolean {
+  return error instanceof Error && "code" in error && typeof error.code === "string";
+}
+
+function reason(cause: unknown): string {
+  const code = isOfSystem(cause) ? (cause as Error & { code: string }).code : undefined;
+  if (code === "ENOENT" || code === "ENOTDIR") return "no such file or directory";
+  if (code === "EACCES" || code === "EPERM") return "access denied by the operating system";
+  return String(cause);
+}
+
+/** Physical cores by /proc/cpuinfo where that may be read, else `undefined`. */
+function physicalCores({ isPermitted }: Differences): number | undefined {
+  const path = "/proc/cpuinfo";
+  if (!isPermitted("read", path)) return undefined;
+  return quietly(() => {
+    const cores = new Set<string>();
+    for (const block of readFileSync(path, "utf8").split("\n\n")) {
+      const socket = /^physical id\s*:\s*(\d+)/m.exec(block)?.[1];
+      const core = /^core id\s*:\s*(\d+)/m.exec(block)?.[1];
+      if (socket && core) cores.add(`${socket}/${core}`);
+    }
+    const available = globalThis.navigator?.hardwareConcurrency ?? 1;
+    return cores.size > 0 ? Math.min(cores.size, available) : undefined;
+  });
+}
+
+function memoryReadings(
+  { isPermitted, mayAskSystem, availableMemory, residentMemory }: Differences,
+): MemoryReadings {
+  return {
+    readFile(path) {
+      return isPermitted("read", path) ? quietly(() => readFileSync(path, "utf8")) : undefined;
+    },
+    available: () => mayAskSystem() ? quietly(availableMemory) : undefined,
+    constrained: () => mayAskSystem() ? quietly(() => process.constrainedMemory()) : undefined,
+    resident: residentMemory,
+    heapLimit: () => getHeapStatistics().heap_size_limit,
+  };
+}
+
+/** `undefined` where reading fails: on another system, where a file is missing, or where it may not be read. */
+function quietly<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
