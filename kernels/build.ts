@@ -40,10 +40,7 @@ const PASSES = [
 ];
 
 /** The wide tiles. They expect the areas of all threads below the memory's end at the start. */
-const WIDE_VARIANTS = [
-  { name: "sharedWide", features: ["simd", "relaxed-simd", "threads"], shared: true },
-  { name: "unsharedWide", features: ["simd", "relaxed-simd"], shared: false },
-];
+const WIDE_VARIANT = { name: "sharedWide", features: ["simd", "relaxed-simd", "threads"], shared: true };
 const WIDE_ENTRY = "wide.ts";
 const WIDE_HEADER = `/**
  * The wide tiles, deflated: they are changed before they are compiled, so they cannot be imported as modules.
@@ -120,14 +117,10 @@ async function* made(): AsyncGenerator<[path: string, contents: Uint8Array]> {
     yield [`${TARGET}/${variant.name}.wasm`, await build(ENTRY, variant, 1)];
   }
   const files = { [WIDE_ENTRY]: wideText() + attentionText() };
-  const packed: string[] = [];
-  for (const variant of WIDE_VARIANTS) {
-    const binary = await build(WIDE_ENTRY, variant, WIDE_MEMORY_PAGES, files);
-    packed.push(
-      `export const ${variant.name} =\n  "${deflateRawSync(binary, { level: 9 }).toString("base64")}";\n`,
-    );
-  }
-  yield ["kernels/host/wide_binaries.ts", encoder.encode(WIDE_HEADER + packed.join(""))];
+  const wide = await build(WIDE_ENTRY, WIDE_VARIANT, WIDE_MEMORY_PAGES, files);
+  const packed = deflateRawSync(wide, { level: 9 }).toString("base64");
+  const text = `export const ${WIDE_VARIANT.name} =\n  "${packed}";\n`;
+  yield ["kernels/host/wide_binaries.ts", encoder.encode(WIDE_HEADER + text)];
 }
 
 if (import.meta.main) {

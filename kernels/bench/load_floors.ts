@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 import { Kernels } from "../host/kernels.ts";
 
 /** As the loader reads. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 import { Kernels } from "../host/kernels.ts";
 import { activationBytes, linearBytes } from "../host/sizes.ts";
 import { type ActivationForm, activationForm, type WeightType } from "../host/types.ts";

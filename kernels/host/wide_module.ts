@@ -3,9 +3,12 @@
  *
  * @module
  */
+import { fromBase64 } from "../../src/core/bytes_as_text.ts";
+import { compileBinary } from "../../src/binaries/compile.ts";
+import { withOwnMemory } from "../../src/binaries/own_memory.ts";
 import { binaries } from "../../src/binaries/current.js";
 import { WIDE_ADDRESS, WIDE_AREA_BYTES, WIDE_PLACEHOLDER } from "../shared/layout.ts";
-import { sharedWide, unsharedWide } from "./wide_binaries.ts";
+import { sharedWide } from "./wide_binaries.ts";
 
 /** The wide tiles of all threads. */
 export interface WideTiles {
@@ -20,12 +23,13 @@ export async function wideTiles(shared: boolean, threads: number): Promise<WideT
   const compiled = shared ? undefined : binaries.wideBinary();
   if (compiled) return { leading: compiled, workers: [] };
   const all = await wideBinaries(shared, threads);
-  return { leading: await WebAssembly.compile(all[0]), workers: all };
+  return { leading: await compileBinary(all[0]), workers: all };
 }
 
 /** The module's bytes with the areas of each thread. */
 export async function wideBinaries(shared: boolean, threads: number): Promise<Uint8Array<ArrayBuffer>[]> {
-  const binary = await inflate(shared ? sharedWide : unsharedWide);
+  const inflated = await inflate(sharedWide);
+  const binary = shared ? inflated : withOwnMemory(inflated);
   const places = placeholdersIn(binary);
   return Array.from({ length: threads }, (_, rank) => {
     const own = binary.slice(), address = fiveBytes(WIDE_ADDRESS + rank * WIDE_AREA_BYTES);
@@ -48,7 +52,7 @@ function placeholdersIn(binary: Uint8Array): number[] {
 }
 
 async function inflate(base64: string): Promise<Uint8Array<ArrayBuffer>> {
-  const packed = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+  const packed = fromBase64(base64);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -14,8 +14,8 @@ export type CodecName = "png" | "jpeg" | "webp";
 
 /** What each host's file exports. */
 export interface Binaries {
-  /** Compiled; a promise where it must be fetched first. */
-  kernelBinary(build: KernelBuild): WebAssembly.Module | Promise<WebAssembly.Module>;
+  /** Compiled; a promise where it must be fetched first, `undefined` for a build that the host does without. */
+  kernelBinary(build: KernelBuild): WebAssembly.Module | Promise<WebAssembly.Module> | undefined;
   /** Compiled. */
   codecBinary(name: CodecName): Promise<WebAssembly.Module>;
   /**

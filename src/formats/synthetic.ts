@@ -273,7 +273,8 @@ class Patterns {
   scales(deviation: number): Uint8Array {
     return this.#make(`scales ${deviation}`, () => {
       const scale = deviation / CODE_DEVIATION;
-      return new Uint8Array(new Float16Array(this.#bells.map((bell) => scale * (1 + 0.2 * bell))).buffer);
+      const floats = new Uint32Array(this.#bells.map((bell) => scale * (1 + 0.2 * bell)).buffer);
+      return new Uint8Array(Uint16Array.from(floats, halfOf).buffer);
     });
   }
 
@@ -300,4 +301,10 @@ function randomWords(count: number): Uint32Array {
     words[i] = state;
   }
   return words;
+}
+
+/** The bits of a positive f32 number as f16, of a size that f16 has with all its digits (6e-5 to 65,504), rounded to nearest. */
+function halfOf(bits: number): number {
+  const EXPONENT_BIAS = 127 - 15;
+  return ((bits + 0x1000) >>> 13) - (EXPONENT_BIAS << 10);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fromBase64 } from "../core/bytes_as_text.ts";
 import { RemoraError } from "../core/errors.ts";
 import { IMAGE_BYTES_MAX } from "../core/limits.ts";
 import type { ContentPart, Message } from "../text/messages.ts";
@@ -32,7 +33,7 @@ function imagePart({ image_url }: ContentPart & { type: "image_url" }): ContentP
   if (base64 === undefined) throw refuse("a data: URL in base64, as nothing is fetched", url.slice(0, 60));
   if (base64.length > IMAGE_BYTES_MAX * 4 / 3) throw refuse(`at most ${IMAGE_BYTES_MAX} bytes`, "more");
   try {
-    return { type: "image", image: Uint8Array.fromBase64(base64) };
+    return { type: "image", image: fromBase64(base64) };
   } catch {
     throw refuse("base64", "other characters");
   }

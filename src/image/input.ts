@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { toHex } from "../core/bytes_as_text.ts";
 import { RemoraError } from "../core/errors.ts";
 
 /** Pixels without gaps, row by row: RGB (3 bytes each) or RGBA (4 bytes each). */
@@ -54,7 +55,7 @@ export async function imageKey(image: ImageInput): Promise<string> {
   const { kind, values } = describe(image);
   const bytes = new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return `${kind} ${bytes.length} ${digest.toHex()}`;
+  return `${kind} ${bytes.length} ${toHex(digest)}`;
 }
 
 /** The name of a picture that is seen with so many tiles at most: with fewer than the model's it is another picture. */

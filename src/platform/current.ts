@@ -3,5 +3,4 @@
  *
  * @module
  */
-export { denoPlatform as platform } from "./deno.ts";
-export { createPrometheus as createMetrics } from "./prometheus.ts";
+export { createMetrics, platform } from "./deno.ts";

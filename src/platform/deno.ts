@@ -5,13 +5,14 @@
  */
 import { platformOfNode } from "./node_builtins.ts";
 import type { Platform } from "./platform.ts";
+import { createPrometheus } from "./prometheus.ts";
 
 function isGranted(permission: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(permission).state === "granted";
 }
 
 /** Deno's implementation of {@linkcode Platform}. */
-export const denoPlatform: Platform = platformOfNode({
+export const platform: Platform = platformOfNode({
   isPermitted: (access, path) => isGranted({ name: access, path }),
   mayReach: (host) => isGranted({ name: "net", host }),
   mayAskSystem: () => isGranted({ name: "sys", kind: "systemMemoryInfo" }),
@@ -26,3 +27,5 @@ export const denoPlatform: Platform = platformOfNode({
    */
   turnsOfLongPause: 61,
 });
+
+export { createPrometheus as createMetrics };

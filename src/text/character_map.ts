@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { fromBase64 } from "../core/bytes_as_text.ts";
 import { RemoraError } from "../core/errors.ts";
 
 const encoder = new TextEncoder();
@@ -46,7 +47,7 @@ function readMap(written: unknown, file: string): { units: Uint32Array; texts: U
   if (typeof written !== "string") throw damaged(typeof written);
   let bytes: Uint8Array;
   try {
-    bytes = Uint8Array.from(atob(written), (character) => character.charCodeAt(0));
+    bytes = fromBase64(written);
   } catch {
     throw damaged("other text");
   }

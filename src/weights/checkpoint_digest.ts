@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { toHex } from "../core/bytes_as_text.ts";
 import type { Checkpoint } from "../formats/containers/checkpoint.ts";
 import type { TensorEntry } from "../formats/containers/safetensors.ts";
 import type { Hash } from "../platform/platform.ts";
@@ -64,8 +65,4 @@ export class CheckpointDigest {
     const sample = toHex(this.#createHash().update(bytes.slice(0, SAMPLE_BYTES)).digest());
     this.#samples.set(name, JSON.stringify([name, dtype, shape, sample]));
   }
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -9,7 +9,7 @@ import { memoryModelSource } from "../../src/io/memory.ts";
 import { assertRefused } from "../errors.ts";
 import { hasShared, sharedPath } from "../shared.ts";
 import { writeSafetensors, type WrittenTensor, zeros } from "./safetensors_writer.ts";
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 
 const A = zeros("a", "F32", [2], 4);
 const B: WrittenTensor = { name: "b", dtype: "U8", shape: [4], data: new Uint8Array([1, 2, 3, 4]) };

@@ -13,7 +13,7 @@ import { checkFinite } from "../../src/formats/tensor_checks.ts";
 import { directorySource } from "../../src/io/directory.ts";
 import { refusalOf } from "../errors.ts";
 import { caseList, goldenPath, goldenTest, hasShared, sharedPath } from "../shared.ts";
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 
 interface HostileCase {
   id: string;

@@ -6,7 +6,7 @@ import { directorySource } from "../../src/io/directory.ts";
 import { memoryModelSource } from "../../src/io/memory.ts";
 import { assertRefused } from "../errors.ts";
 import { hasShared, sharedPath } from "../shared.ts";
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 
 const GPTQ = { quant_method: "gptq", bits: 4, group_size: 128, sym: true, desc_act: false };
 

@@ -1,7 +1,7 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { directorySource } from "../../src/io/directory.ts";
 import { assertRefused } from "../errors.ts";
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 
 const { files } = denoPlatform;
 

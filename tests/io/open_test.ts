@@ -3,7 +3,7 @@ import { memoryModelSource } from "../../src/io/memory.ts";
 import { openSource } from "../../src/io/open.ts";
 import type { ModelSource } from "../../src/io/source.ts";
 import { assertRefused } from "../errors.ts";
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 
 /** A fetch that answers every request with 404 and notes the addresses. */
 function recorder(): { urls: string[]; fetch: typeof fetch } {

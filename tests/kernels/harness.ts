@@ -7,7 +7,7 @@ import { ok } from "node:assert/strict";
 import type { Strided } from "../../kernels/host/calls.ts";
 import { Kernels } from "../../kernels/host/kernels.ts";
 import type { KernelVariant } from "../../kernels/host/modules.ts";
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 import type { Bounded } from "../reference/rounding.ts";
 import { Arena } from "./arena.ts";
 import { Random } from "./random.ts";

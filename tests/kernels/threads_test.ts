@@ -9,7 +9,7 @@ import { kernelModuleAtOnce } from "../../kernels/host/modules.ts";
 import { WorkerPool } from "../../kernels/host/worker_pool.ts";
 import { COMMAND_ADDRESS, COMMAND_WORDS } from "../../kernels/shared/layout.ts";
 import { RESERVED_OPERATIONS } from "../../kernels/shared/operations.ts";
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 import { assertRefused } from "../errors.ts";
 import { kernelTest, startKernels, strided } from "./harness.ts";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { loadModel } from "../../mod.ts";
 import { chooseOptions } from "../../src/loading/options.ts";
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 import { assertRefused } from "../errors.ts";
 
 const SCENES = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));

@@ -89,7 +89,7 @@ Deno.test({
     const moduleAt = (name: string) =>
       JSON.stringify(new URL(`../../src/platform/${name}.ts`, import.meta.url));
     const program = `
-      import { denoPlatform } from ${moduleAt("deno")};
+      import { platform as denoPlatform } from ${moduleAt("deno")};
       import { memoryLimit } from ${moduleAt("memory_limit")};
       console.log(memoryLimit(denoPlatform.memory)?.source ?? "");`;
     const run = async (...permissions: string[]) => {

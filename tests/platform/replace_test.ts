@@ -1,6 +1,6 @@
 /** Files are replaced whole; what is no file is not replaced by one. */
 import assert from "node:assert/strict";
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 import { assertRefused } from "../errors.ts";
 
 const BYTES = new Uint8Array([1, 2, 3]);

@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { loadModel, type LoadOptions, type Model } from "../../mod.ts";
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 import { HostEvents } from "../../src/platform/events.ts";
 import { Scheduler } from "../../src/sequence/scheduler.ts";
 import type { Decoder, Step } from "../../src/models/decoder.ts";

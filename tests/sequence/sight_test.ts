@@ -4,7 +4,7 @@
  */
 import { deepEqual, equal } from "node:assert/strict";
 import { Kernels } from "../../kernels/host/kernels.ts";
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 import { KeyValueCache, keyValueLayout } from "../../src/sequence/key_value_cache.ts";
 import type { SeenPicture } from "../../src/sequence/pictures.ts";
 import { type PlacedPicture, Sight, visibleAt } from "../../src/sequence/sight.ts";

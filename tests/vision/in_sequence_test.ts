@@ -18,7 +18,7 @@ import { Matrix } from "../../src/ops/matrix.ts";
 import { Projection } from "../../src/ops/projection.ts";
 import { CountedSpace, type Space } from "../../src/ops/space.ts";
 import { Workspace } from "../../src/ops/workspace.ts";
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 import type {
   EncodeOptions,
   PictureStates,

@@ -8,7 +8,7 @@ import { Matrix } from "../../src/ops/matrix.ts";
 import { Projection } from "../../src/ops/projection.ts";
 import { KernelSpace } from "../../src/ops/space.ts";
 import { Workspace } from "../../src/ops/workspace.ts";
-import { denoPlatform } from "../../src/platform/deno.ts";
+import { platform as denoPlatform } from "../../src/platform/deno.ts";
 import { HostEvents } from "../../src/platform/events.ts";
 import { loadWeights } from "../../src/weights/load.ts";
 import { WeightPlan } from "../../src/weights/plan.ts";

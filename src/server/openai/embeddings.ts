@@ -4,6 +4,7 @@
  * @module
  */
 import * as v from "npm:valibot@1.5.0";
+import { toBase64 } from "../../core/bytes_as_text.ts";
 import { checkLength } from "../../generation/check_request.ts";
 import { badRequest } from "../api_error.ts";
 import type { ServedModel } from "../engine/served_model.ts";
@@ -56,7 +57,7 @@ export async function embeddings(
     const whole = await served.embed(tokenIds, signal);
     const vector = dimensions == null ? whole : shortened(whole, dimensions);
     const embedding = encoding_format === "base64"
-      ? new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength).toBase64()
+      ? toBase64(new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength))
       : Array.from(vector);
     data.push({ object: "embedding", index, embedding });
   }

@@ -1,0 +1,32 @@
+/**
+ * Node and Bun: files beside the program, read and compiled when they are first needed.
+ *
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import type { Binaries } from "./binaries.ts";
+import { withOwnMemory } from "./own_memory.ts";
+
+const compiled = new Map<string, WebAssembly.Module>();
+
+function compile(name: string): WebAssembly.Module {
+  let module = compiled.get(name);
+  if (!module) {
+    module = new WebAssembly.Module(bytesOf(name));
+    compiled.set(name, module);
+  }
+  return module;
+}
+
+function bytesOf(name: string): Uint8Array<ArrayBuffer> {
+  const build = /^unshared_(.*)/.exec(name)?.[1];
+  if (build !== undefined) return withOwnMemory(bytesOf(`shared_${build}`));
+  return readFileSync(new URL(`./wasm/${name}.wasm`, import.meta.url));
+}
+
+/** Node's. */
+export const binaries: Binaries = {
+  kernelBinary: compile,
+  codecBinary: (name) => Promise.resolve(compile(name)),
+  wideBinary: () => undefined,
+};

@@ -1,0 +1,21 @@
+/**
+ * workerd, the runtime of Cloudflare Workers: one thread, 128 MB, clocks that stand still while something is computed.
+ *
+ * @module
+ */
+import type { Platform } from "./platform.ts";
+import { platform as web } from "./web.ts";
+
+export { createMetrics } from "./web.ts";
+
+/** Of an isolate, JavaScript's heap and WebAssembly's memories together (Workers' documentation, "Limits"). */
+const ISOLATE_BYTES = 128 * 2 ** 20;
+
+/** workerd's implementation of {@linkcode Platform}. */
+export const platform: Platform = {
+  ...web,
+  processors: () => 1,
+  memory: { ...web.memory, constrained: () => ISOLATE_BYTES },
+  // Timers are the only turns of the event loop there; a stream is sent on in them.
+  pause: () => new Promise((resolve) => setTimeout(resolve, 0)),
+};

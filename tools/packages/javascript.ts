@@ -1,0 +1,123 @@
+/**
+ * The library as JavaScript for every host: one program, in which `#platform` and `#binaries` stand for the host's own files, and those
+ * files (package.json's "imports" chooses).
+ *
+ * @module
+ */
+import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { decode, encode, type SourceMapMappings } from "npm:@jridgewell/sourcemap-codec@1.5.5";
+import { build, type Plugin } from "npm:esbuild@0.28.2";
+import { codecFiles, KERNEL_BUILDS, ROOT } from "./sources.ts";
+import { wideBinaries } from "../../kernels/host/wide_module.ts";
+
+/** Hosts by the names of their files, as package.json's conditions choose them. */
+const PLATFORMS = ["node", "web", "workerd", "deno"];
+
+/** Files whose place a host's own take. */
+const REPLACED: readonly (readonly [RegExp, string])[] = [
+  [/^src\/platform\/current\.ts$/, "#platform"],
+  [/^src\/binaries\/current\.js$/, "#binaries"],
+];
+
+/** What stays a package of its own: it needs Node's modules, and so do its users. */
+const SEPARATE = /^(prom-client|@hono\/node-server|@ai-sdk\/|@langchain\/)/;
+
+/** Resolves packages named with their versions, and leaves out what the host gives. */
+export function hostPlugin(replaced: (path: string) => string | undefined, separate = SEPARATE): Plugin {
+  return {
+    name: "host",
+    setup({ onResolve, resolve }) {
+      onResolve({ filter: /^npm:/ }, async ({ path, kind, resolveDir, importer, pluginData }) => {
+        const [, name, below] = /^npm:((?:@[^/]+\/)?[^/@]+)@[^/]+(.*)$/.exec(path)!;
+        if (separate.test(name)) return { path: name + below, external: true };
+        return await resolve(name + below, { kind, resolveDir, importer, pluginData });
+      });
+      onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir }) => {
+        const target = join(resolveDir, path);
+        if (!target.startsWith(ROOT)) return undefined;
+        const other = replaced(target.slice(ROOT.length));
+        if (other === undefined) return undefined;
+        return other.startsWith("#") ? { path: other, external: true } : { path: other };
+      });
+    },
+  };
+}
+
+/**
+ * Writes the program and the hosts' files.
+ *
+ * @param packages Folder whose `node_modules` has the packages.
+ */
+export async function writeJavaScript(
+  out: string,
+  packages: string,
+  entries: Record<string, string>,
+): Promise<void> {
+  const platforms = PLATFORMS.map((name) => [`platform/${name}`, platformFile(name)]);
+  const binaries = ["node", "web"].map((name) => [`binaries/${name}`, `${ROOT}src/binaries/${name}.ts`]);
+  await build({
+    entryPoints: Object.fromEntries([...Object.entries(entries), ...platforms, ...binaries]),
+    outdir: out,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    target: "es2022",
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    conditions: ["browser", "import"],
+    external: ["node:*", "*.wasm"],
+    nodePaths: [join(packages, "node_modules")],
+    chunkNames: "shared/[hash]",
+    // Lines and names stay: stack traces read well, and maps need no more than a place for each line.
+    minifySyntax: true,
+    sourcemap: "linked",
+    sourcesContent: false,
+    legalComments: "none",
+    plugins: [hostPlugin((path) => REPLACED.find(([pattern]) => pattern.test(path))?.[1])],
+    logLevel: "warning",
+  });
+  for (const path of await readdir(out, { recursive: true })) {
+    if (path.endsWith(".map")) await keepLines(join(out, path));
+  }
+  await writeBinaries(join(out, "binaries"), packages);
+}
+
+/** Leaves one place a line in a source map: two thirds of its bytes are places within lines. */
+async function keepLines(path: string): Promise<void> {
+  const map = JSON.parse(await readFile(path, "utf8"));
+  const lines = decode(map.mappings).map((line) => line.slice(0, 1).map((segment) => segment.slice(0, 4)));
+  const mappings = encode(lines as SourceMapMappings);
+  await writeFile(path, JSON.stringify({ version: map.version, sources: map.sources, names: [], mappings }));
+}
+
+function platformFile(name: string): string {
+  return `${ROOT}src/platform/${name}.ts`;
+}
+
+/** The WebAssembly, and the files that name it in ways that no bundler understands. */
+async function writeBinaries(folder: string, packages: string): Promise<void> {
+  const wasm = join(folder, "wasm");
+  await mkdir(wasm, { recursive: true });
+  for (const build of KERNEL_BUILDS) {
+    await copyFile(`${ROOT}kernels/wasm/${build}.wasm`, join(wasm, `${build}.wasm`));
+  }
+  for (const [name, file] of Object.entries(await codecFiles())) {
+    await copyFile(join(packages, "node_modules", file), join(wasm, `${name}.wasm`));
+  }
+  await writeFile(join(wasm, "wide.wasm"), (await wideBinaries(false, 1))[0]);
+  await copyFile(`${ROOT}src/binaries/workerd.js`, join(folder, "workerd.js"));
+  const deno = await readFile(`${ROOT}src/binaries/deno/binaries.js`, "utf8");
+  await writeFile(
+    join(folder, "deno.js"),
+    deno.replaceAll("../../../kernels/wasm/", "./wasm/")
+      .replace(/import source unshared_strict.*\n/, "").replace(", unshared_strict }", " }")
+      .replace(/import\("\.\/(\w+)\.js"\)/g, 'import("./deno_$1.js")'),
+  );
+  for (const name of Object.keys(await codecFiles())) {
+    await writeFile(
+      join(folder, `deno_${name}.js`),
+      `import source binary from "./wasm/${name}.wasm";\n\nexport default binary;\n`,
+    );
+  }
+}
