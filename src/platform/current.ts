@@ -1,5 +1,5 @@
 /**
- * The runtime's file. The packages' build puts another in this one's place (tools/packages).
+ * The runtime's file. The packages' build puts another in this one's place (packages/build).
  *
  * @module
  */
