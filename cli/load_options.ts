@@ -27,6 +27,14 @@ export const LOAD_OPTIONS = {
     value: "int8|f16",
     help: "unquantised matrices; int8: 8-bit codes (7 in a vision tower); f16: as stored; default: int8",
   },
+  embeddings: {
+    value: "f16|int8",
+    help: "embedding tables; f16: as stored; int8: 8-bit codes; default: f16",
+  },
+  "ubatch-size": {
+    value: "N",
+    help: "tokens of a prompt computed at once; fewer take less memory; default: 512",
+  },
 } satisfies OptionDefinitions;
 
 /** Where repacked weights are kept, for commands that load a model. */
@@ -59,6 +67,8 @@ export function readSharedLoadOptions(options: Options): Omit<LoadOptions, "thre
     kvCache: options.choice("kv-cache", ["f32", "f16", "int8"]),
     kernels: options.choice("kernels", ["auto", "relaxed", "strict"]),
     dense: options.choice("dense", ["int8", "f16"]),
+    embeddings: options.choice("embeddings", ["f16", "int8"]),
+    passTokens: options.integer("ubatch-size", { from: 1, to: 512 }),
   };
 }
 

@@ -75,7 +75,7 @@ export async function inspect(
 
 async function readModel(
   source: ModelSource,
-  { precision, dense, crossAttentionRows }: ChosenOptions,
+  chosen: ChosenOptions,
   { architectures, events }: Surroundings,
   onNotice: LoadOptions["onNotice"],
 ): Promise<DescribedModel & Pick<InspectedModel, "checkpoint" | "defaults" | "config">> {
@@ -96,9 +96,14 @@ async function readModel(
   const claimed = quantizationFields && readQuantizationConfig(quantizationFields);
   const quantization = await claimed?.check?.(checkpoint, claimed, onNotice) ?? claimed;
   const rules = quantization && respellRules(quantization, spellings);
-  const plan = new WeightPlan(checkpoint, rules, precision, dense);
+  const plan = new WeightPlan(checkpoint, rules, chosen);
   const decoder = new Decoder(decoderConfig, plan, architecture.decoderPrefix);
-  const vision = await takeVision?.({ weights: plan, source, crossAttentionRows, events });
+  const vision = await takeVision?.({
+    weights: plan,
+    source,
+    crossAttentionRows: chosen.crossAttentionRows,
+    events,
+  });
   return { name: config.string("model_type"), decoder, vision, plan, checkpoint, defaults, config: json };
 }
 

@@ -8,7 +8,7 @@ import { RemoraError } from "../core/errors.ts";
 import { type GenerationDefaults, Model } from "../generation/model.ts";
 import type { ModelInfo } from "../generation/model_info.ts";
 import type { ModelSource } from "../io/source.ts";
-import { layerPart, PASS_ROWS_MAX } from "../models/decoder.ts";
+import { layerPart } from "../models/decoder.ts";
 import type { Architectures } from "../models/architecture.ts";
 import { ARCHITECTURES } from "../models/registry.ts";
 import { KernelSpace } from "../ops/space.ts";
@@ -150,7 +150,7 @@ export class ModelLoader {
     { kernelsOf, digest, config, events }: CachedLoad,
     { platform }: Surroundings,
   ): Engine {
-    const { precision, dense, kvCache, crossAttentionRows } = options;
+    const { precision, dense, embeddings, kvCache, crossAttentionRows, passTokens } = options;
     const spaces = new Map<Kernels, KernelSpace>();
     const spaceOf = (part: string) => {
       const kernels = kernelsOf(part);
@@ -158,7 +158,7 @@ export class ModelLoader {
       if (!space) spaces.set(kernels, space = new KernelSpace(kernels));
       return space;
     };
-    decoder.place(spaceOf, Math.min(PASS_ROWS_MAX, contextSize), precision);
+    decoder.place(spaceOf, Math.min(passTokens, contextSize), precision);
     vision?.place(spaceOf(vision.part), precision);
     const kernels = decoder.config.layers.map((_, index) => kernelsOf(layerPart(index)));
     const placeOf = (of: "sequence" | "picture"): KeyValuePlace => ({
@@ -180,7 +180,14 @@ export class ModelLoader {
       cache: placeOf("sequence"),
       pictures,
       contextSize,
-      origin: { model, precision, dense, kvCache, ...(vision && { crossAttentionRows }) },
+      origin: {
+        model,
+        precision,
+        dense,
+        ...(embeddings !== "f16" && { embeddings }),
+        kvCache,
+        ...(vision && { crossAttentionRows }),
+      },
       createHash: () => platform.createHash(),
     };
   }

@@ -8,7 +8,7 @@ import { RemoraError } from "../core/errors.ts";
 import { describeBytes, describeInteger } from "../core/figures.ts";
 import { CONTEXT_DEFAULT_MAX, CONTEXT_DEFAULT_MIN } from "../core/limits.ts";
 import type { MemoryInfo } from "../generation/model_info.ts";
-import { layerPart, PASS_ROWS_MAX } from "../models/decoder.ts";
+import { layerPart } from "../models/decoder.ts";
 import type { MemoryLimit } from "../platform/memory_limit.ts";
 import {
   keyValueBytes,
@@ -37,6 +37,7 @@ export interface MemoryWishes {
   kvCache: KeyValueStorage;
   precision: Precision;
   threads: number;
+  passTokens: number;
 }
 
 /** One memory ends at 4 GiB; the page below the heap and growth in steps are the margin. */
@@ -181,8 +182,8 @@ class Layout {
 
   /** Of every memory: buffers of a pass and of loading. */
   #bufferBytes(contextSize: number): number {
-    const { precision, threads } = this.#wishes;
-    const rows = Math.min(PASS_ROWS_MAX, contextSize);
+    const { precision, threads, passTokens } = this.#wishes;
+    const rows = Math.min(passTokens, contextSize);
     return this.#model.decoder.bufferBytes(rows, precision, threads) + this.#stagingBytes;
   }
 }

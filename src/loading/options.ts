@@ -6,10 +6,11 @@
 import { THREADS_MAX } from "../../kernels/host/kernels.ts";
 import { RemoraError } from "../core/errors.ts";
 import type { Platform } from "../platform/platform.ts";
+import { PASS_ROWS_MAX as PASS_TOKENS_MAX } from "../models/decoder.ts";
 import type { KeyValueStorage } from "../sequence/key_value_cache.ts";
 import type { CrossAttentionRows } from "../vision/vision_model.ts";
 import type { LoadProgress } from "../weights/load.ts";
-import type { DenseStorage, Precision } from "../weights/plan.ts";
+import type { DenseStorage, EmbeddingStorage, Precision } from "../weights/plan.ts";
 
 /** How to load a model; every field has a default. */
 export interface LoadOptions {
@@ -27,6 +28,16 @@ export interface LoadOptions {
    * docs/numerics.md has the measurements.
    */
   dense?: DenseStorage;
+  /**
+   * Embedding tables: as the file has them ("f16", default), or as 8-bit codes ("int8"), which a head that is the same matrix shares:
+   * a small model is so much smaller (SmolLM2: 147 MB to 90). docs/numerics.md has the measurements.
+   */
+  embeddings?: EmbeddingStorage;
+  /**
+   * Tokens of a prompt that are computed at once, 512 by default (llama.cpp's ubatch). Fewer take less memory and more time; answers
+   * are the same, bit for bit.
+   */
+  passTokens?: number;
   /**
    * Tokens that a sequence may have; default: the model's, at most 131,072, or fewer where their keys and values would take more
    * than half of the memory that remains besides the model, or 2 GiB where nothing is known of the machine (docs/memory.md).
@@ -69,6 +80,8 @@ export interface ChosenOptions {
   readonly threads: number;
   readonly precision: Precision;
   readonly dense: DenseStorage;
+  readonly embeddings: EmbeddingStorage;
+  readonly passTokens: number;
   readonly kvCache: KeyValueStorage;
   readonly kernels: "auto" | "relaxed" | "strict";
   readonly crossAttentionRows: CrossAttentionRows;
@@ -76,12 +89,13 @@ export interface ChosenOptions {
 
 /** @throws {RemoraError} BAD_ARGUMENT, naming the option, for a value that it does not have. */
 export function chooseOptions(options: LoadOptions, platform: Pick<Platform, "processors">): ChosenOptions {
-  const { precision = "int8", dense = "int8", kernels = "auto", crossAttentionRows = "meta", memoryBytes } =
-    options;
+  const { precision = "int8", dense = "int8", embeddings = "f16", kernels = "auto" } = options;
+  const { crossAttentionRows = "meta", memoryBytes, passTokens = PASS_TOKENS_MAX } = options;
   const kvCache = options.kvCache ?? (precision === "f32" ? "f32" : "f16");
   const threads = chooseThreads(options.threads, platform);
   refuseUnknown("precision", precision, ["int8", "f32"]);
   refuseUnknown("dense", dense, ["int8", "f16"]);
+  refuseUnknown("embeddings", embeddings, ["f16", "int8"]);
   refuseUnknown("kernels", kernels, ["auto", "relaxed", "strict"]);
   refuseUnknown("kvCache", kvCache, ["f32", "f16", "int8"]);
   for (const [name, bytes] of Object.entries({ memoryBytes, bankBytes: options.bankBytes })) {
@@ -98,7 +112,13 @@ export function chooseOptions(options: LoadOptions, platform: Pick<Platform, "pr
     });
   }
   refuseUnknown("crossAttentionRows", crossAttentionRows, ["meta", "transformers"]);
-  return { threads, precision, dense, kvCache, kernels, crossAttentionRows };
+  if (!Number.isInteger(passTokens) || passTokens < 1 || passTokens > PASS_TOKENS_MAX) {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot use passTokens", {
+      expected: `an integer from 1 to ${PASS_TOKENS_MAX}`,
+      found: `${passTokens}`,
+    });
+  }
+  return { threads, precision, dense, embeddings, passTokens, kvCache, kernels, crossAttentionRows };
 }
 
 /**

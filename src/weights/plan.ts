@@ -24,6 +24,19 @@ export type Precision = "int8" | "f32";
  */
 export type DenseStorage = "int8" | "f16";
 
+/**
+ * What becomes of embedding tables. "f16": exact, as they are stored. "int8": 8-bit codes, which a tied head shares where it has the
+ * same form.
+ */
+export type EmbeddingStorage = "f16" | "int8";
+
+/** How matrices are kept. */
+export interface PlannedStorage {
+  readonly precision: Precision;
+  readonly dense: DenseStorage;
+  readonly embeddings: EmbeddingStorage;
+}
+
 /** What is special about a linear layer. */
 export interface LinearOptions {
   /** Its shape in the file where that is a convolution's. */
@@ -34,7 +47,7 @@ export interface LinearOptions {
 
 /** Everything a model takes from its checkpoint, in the order in which it will be loaded. */
 export class WeightPlan {
-  /** Embedding tables: rows are gathered, exact as stored. */
+  /** Embedding tables: rows are gathered. */
   readonly tables: Map<string, Linear> = new Map();
   readonly linears: Map<string, Linear> = new Map();
   readonly vectors: Map<string, Vector> = new Map();
@@ -42,6 +55,7 @@ export class WeightPlan {
   readonly #checkpoint: Checkpoint;
   readonly #quantization: QuantizationConfig | undefined;
   readonly #codesDense: boolean;
+  readonly #embeddings: EmbeddingStorage;
   /** Modules that have a tensor with elements. */
   readonly #modules: ReadonlySet<string>;
   readonly #partNames = new Set<string>();
@@ -50,12 +64,12 @@ export class WeightPlan {
   constructor(
     checkpoint: Checkpoint,
     quantization: QuantizationConfig | undefined,
-    precision: Precision,
-    dense: DenseStorage = "int8",
+    { precision, dense, embeddings }: PlannedStorage,
   ) {
     this.#checkpoint = checkpoint;
     this.#quantization = quantization;
     this.#codesDense = precision === "int8" && dense === "int8";
+    this.#embeddings = embeddings;
     this.#modules = new Set(
       [...checkpoint.tensors].filter(([, { shape }]) => !shape.includes(0))
         .map(([name]) => name.slice(0, Math.max(0, name.lastIndexOf(".")))),
@@ -159,7 +173,11 @@ export class WeightPlan {
   /** A table of another size contradicts the config, whose keys an error names. */
   #takeTable(name: string, rows: number, width: number): Linear {
     try {
-      return this.#take(name, { outputs: rows, inputs: width }, "asStored");
+      return this.#take(
+        name,
+        { outputs: rows, inputs: width },
+        this.#embeddings === "f16" ? "asStored" : this.#embeddings,
+      );
     } catch (error) {
       if (!(error instanceof RemoraError) || error.code !== "BAD_TENSOR") throw error;
       const { code, file, tensor, expected, found } = error;

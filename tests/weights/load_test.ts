@@ -50,7 +50,11 @@ function moduleFiles({ inputs, groupSize, bits = 4 }: StoredShape): Map<string, 
 async function loadedWeights(shape: StoredShape): Promise<Float32Array> {
   const source = memoryModelSource(moduleFiles(shape));
   const checkpoint = await openCheckpoint(source);
-  const plan = new WeightPlan(checkpoint, await quantizationOf(source), "f32");
+  const plan = new WeightPlan(checkpoint, await quantizationOf(source), {
+    precision: "f32",
+    dense: "int8",
+    embeddings: "f16",
+  });
   const { inputs } = shape;
   const linear = plan.linear("m", OUTPUTS, inputs);
   const kernels = Kernels.alone();
