@@ -8,6 +8,8 @@ import { mapBounded } from "../core/concurrency.ts";
 import { RemoraError } from "../core/errors.ts";
 import { CONCURRENT_READS_MAX, INDEX_BYTES_MAX, SHARD_COUNT_MAX } from "../core/limits.ts";
 import { parseJson } from "../core/json.ts";
+import { BlockCache } from "./block_cache.ts";
+import { bodyBytes } from "./body_bytes.ts";
 import { isSafeFileName } from "./file_name.ts";
 import { CONFIG_FILE, INDEX_FILE, KNOWN_FILES, WEIGHTS_FILE } from "./model_files.ts";
 import { isObject, requireRange } from "./read.ts";
@@ -41,6 +43,9 @@ class HttpSource implements ModelSource {
   readonly label: string;
   readonly #base: URL;
   readonly #options: HttpSourceOptions;
+  readonly #cache = new BlockCache(async (name, begin, target) => {
+    await this.#readRange(name, begin, target, (await this.list()).get(name)!);
+  });
   #files?: Promise<ReadonlyMap<string, number>>;
 
   constructor(base: URL, options: HttpSourceOptions) {
@@ -55,16 +60,22 @@ class HttpSource implements ModelSource {
   }
 
   async read(name: string, begin: number, end: number): Promise<Uint8Array> {
-    requireRange(await this.list(), name, begin, end);
+    const files = await this.list();
+    requireRange(files, name, begin, end);
     const bytes = new Uint8Array(end - begin);
-    await this.readInto(name, begin, bytes);
+    await this.#readRange(name, begin, bytes, files.get(name)!);
     return bytes;
   }
 
+  /** Loading reads so, tensor by tensor: in blocks, for fewer round trips. */
   async readInto(name: string, begin: number, target: Uint8Array): Promise<void> {
     const files = await this.list();
     requireRange(files, name, begin, begin + target.byteLength);
-    await this.#readRange(name, begin, target, files.get(name)!);
+    await this.#cache.readInto(name, begin, target, files.get(name)!);
+  }
+
+  close(): void {
+    this.#cache.clear();
   }
 
   async #discover(): Promise<ReadonlyMap<string, number>> {
@@ -147,7 +158,7 @@ class HttpSource implements ModelSource {
     }
     let filled = 0;
     try {
-      for await (const chunk of answer.body ?? []) {
+      for await (const chunk of bodyBytes(answer.body)) {
         if (chunk.byteLength > target.byteLength - filled) throw unequal("more");
         target.set(chunk, filled);
         filled += chunk.byteLength;

@@ -65,7 +65,11 @@ export async function inspect(
     const limit = memoryBytes === undefined
       ? memoryLimit(platform.memory)
       : { bytes: memoryBytes, source: "memoryBytes" };
-    const memory = planMemory(model, { ...options, ...chosen }, limit);
+    const memory = planMemory(
+      model,
+      { ...options, ...chosen, runtimeBytes: platform.memory.runtimeBytes },
+      limit,
+    );
     return { ...model, source, options: chosen, memory, info: describeModel(model, memory) };
   } catch (error) {
     source.close?.();

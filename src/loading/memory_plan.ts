@@ -38,14 +38,14 @@ export interface MemoryWishes {
   precision: Precision;
   threads: number;
   passTokens: number;
+  /** What the runtime takes besides. */
+  runtimeBytes: number;
 }
 
 /** One memory ends at 4 GiB; the page below the heap and growth in steps are the margin. */
 const MEMORY_BYTES_MAX = 2 ** 32 - 2 ** 24;
 /** Pictures for which there is certainly room in the memories; more find it as long as it lasts. */
 const PICTURES_RESERVED = 2;
-/** Deno 2.9.6 with the library and a tokenizer of 49,152 tokens: 95 to 120 MB (docs/performance.md). */
-const RUNTIME_BYTES = 120_000_000;
 /** Share of what is left besides the model that a context may take that nobody asked for: another sequence finds as much. */
 const CACHE_SHARE = 0.5;
 /** What it may take where nothing is known of the machine. */
@@ -116,7 +116,7 @@ class Layout {
       working: memories * buffers,
       vision: this.#visionBytes,
       picture: keyValueBytes(this.#ofPictures, this.#pictureTokens),
-      runtime: RUNTIME_BYTES,
+      runtime: this.#wishes.runtimeBytes,
     };
     const total = Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0);
     const available = this.#limit && { available: this.#limit, fits: total <= this.#limit.bytes };

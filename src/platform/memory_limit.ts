@@ -35,6 +35,10 @@ export interface MemoryReadings {
   resident(): number;
   /** Bytes that V8's heap may take. */
   heapLimit(): number | undefined;
+  /** What the runtime itself is known to allow a program. */
+  readonly ofRuntime?: MemoryLimit;
+  /** Bytes that the runtime takes besides the model: with this library, compiled kernels, and a tokenizer of 49,152 tokens. */
+  readonly runtimeBytes: number;
 }
 
 /** From here on, V8's heap has the size that it has on every machine of 8 GiB or more. */
@@ -47,6 +51,7 @@ const UNLIMITED_BYTES = 2 ** 50;
 /** The smallest limit that is known, or `undefined`. */
 export function memoryLimit(readings: MemoryReadings): MemoryLimit | undefined {
   const limits = [...groupLimits(readings), ...systemLimits(readings)];
+  if (readings.ofRuntime) limits.push(readings.ofRuntime);
   if (limits.length > 0) return limits.reduce((least, limit) => limit.bytes < least.bytes ? limit : least);
   const heap = readings.heapLimit();
   if (heap === undefined || heap >= TELLING_HEAP_BYTES_END) return undefined;

@@ -27,6 +27,9 @@ import { RemoraError } from "../core/errors.ts";
 import type { MemoryReadings } from "./memory_limit.ts";
 import type { DirectoryEntry, FileSystem, Platform, ReadableFile, WritableFile } from "./platform.ts";
 
+/** Deno 2.9.6: 95 to 120 MB (docs/performance.md). */
+const RUNTIME_BYTES = 120_000_000;
+
 /** In what runtimes with Node's modules differ. */
 export interface Differences {
   /** Whether a path may be read or written without asking for a permission. */
@@ -223,6 +226,7 @@ function memoryReadings(
     constrained: () => mayAskSystem() ? quietly(() => process.constrainedMemory()) : undefined,
     resident: residentMemory,
     heapLimit: () => getHeapStatistics().heap_size_limit,
+    runtimeBytes: RUNTIME_BYTES,
   };
 }
 

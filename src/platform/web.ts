@@ -9,6 +9,9 @@ import type { StartWorker } from "../../kernels/host/worker_pool.ts";
 import { RemoraError } from "../core/errors.ts";
 import type { FileSystem, Hash, MetricsRegistry, Platform } from "./platform.ts";
 
+/** A page's or function's own, without the browser around it. */
+export const RUNTIME_BYTES = 25_000_000;
+
 function withoutFiles(path: string): RemoraError {
   return new RemoraError("FILE_NOT_FOUND", "Cannot open", {
     file: path,
@@ -68,7 +71,7 @@ const startWorker: StartWorker = (program, data) => {
 /** Whether threads can share memory, and this one may wait for others: the main thread of a page may not. */
 function canShare(): boolean {
   if (
-    typeof Worker !== "function" || !("crossOriginIsolated" in globalThis && globalThis.crossOriginIsolated)
+    typeof Worker !== "function" || !(globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated
   ) return false;
   try {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1);
@@ -113,6 +116,7 @@ export const platform: Platform = {
     constrained: () => undefined,
     resident: () => 0,
     heapLimit: () => undefined,
+    runtimeBytes: RUNTIME_BYTES,
   },
   pause: nextTurn,
 };

@@ -15,7 +15,7 @@ const ISOLATE_BYTES = 128 * 2 ** 20;
 export const platform: Platform = {
   ...web,
   processors: () => 1,
-  memory: { ...web.memory, constrained: () => ISOLATE_BYTES },
+  memory: { ...web.memory, ofRuntime: { bytes: ISOLATE_BYTES, source: "of an isolate" } },
   // Timers are the only turns of the event loop there; a stream is sent on in them.
   pause: () => new Promise((resolve) => setTimeout(resolve, 0)),
 };

@@ -149,8 +149,10 @@ function readPieces({ vocab }: Json, file: string): { ids: Map<string, number>; 
 function readVocabulary(model: Json, file: string): { ids: Map<string, number>; texts: string[] } {
   const ids = new Map<string, number>();
   const texts: string[] = [];
-  for (const [token, id] of Object.entries(asObject(model.vocab, "an object named model.vocab", file))) {
-    const index = asId(id, token, file);
+  const vocabulary = asObject(model.vocab, "an object named model.vocab", file);
+  // Not by entries: a pair for each of a hundred thousand tokens is 10 MB of garbage.
+  for (const token of Object.keys(vocabulary)) {
+    const index = asId(vocabulary[token], token, file);
     ids.set(token, index);
     texts[index] = token;
   }
@@ -218,13 +220,16 @@ function readMerges(
   let end = 0;
   for (const merge of merges) {
     // Older files write the pair as one string; a space inside of a token cannot occur there.
-    const pair = typeof merge === "string" ? merge.split(" ") : merge;
-    if (!Array.isArray(pair) || pair.length !== 2) {
-      throw damaged("pairs in model.merges", String(merge), file);
-    }
-    const merged = idInMerge(`${pair[0]}${pair[1]}`, ids, file);
-    const left = idInMerge(pair[0], ids, file);
-    const right = idInMerge(pair[1], ids, file);
+    const space = typeof merge === "string" ? merge.indexOf(" ") : -1;
+    const isPair = typeof merge === "string"
+      ? space >= 0 && !merge.includes(" ", space + 1)
+      : Array.isArray(merge) && merge.length === 2;
+    if (!isPair) throw damaged("pairs in model.merges", String(merge), file);
+    const first = space >= 0 ? merge.slice(0, space) : merge[0];
+    const second = space >= 0 ? merge.slice(space + 1) : merge[1];
+    const merged = idInMerge(`${first}${second}`, ids, file);
+    const left = idInMerge(first, ids, file);
+    const right = idInMerge(second, ids, file);
     if (isSpecial(merged)) continue;
     table[end++] = left;
     table[end++] = right;

@@ -12,6 +12,7 @@ function host(files: Record<string, string>, told: Partial<Record<keyof MemoryRe
     constrained: () => told.constrained,
     resident: () => told.resident ?? 0,
     heapLimit: () => told.heapLimit,
+    runtimeBytes: 0,
   };
 }
 
