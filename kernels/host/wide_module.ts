@@ -5,7 +5,7 @@
  */
 import { fromBase64 } from "../../src/core/bytes_as_text.ts";
 import { compileBinary } from "../../src/binaries/compile.ts";
-import { withOwnMemory } from "../../src/binaries/own_memory.ts";
+import { withMemory } from "../../src/binaries/memory_import.ts";
 import { binaries } from "../../src/binaries/current.js";
 import { WIDE_ADDRESS, WIDE_AREA_BYTES, WIDE_PLACEHOLDER } from "../shared/layout.ts";
 import { sharedWide } from "./wide_binaries.ts";
@@ -28,8 +28,7 @@ export async function wideTiles(shared: boolean, threads: number): Promise<WideT
 
 /** The module's bytes with the areas of each thread. */
 export async function wideBinaries(shared: boolean, threads: number): Promise<Uint8Array<ArrayBuffer>[]> {
-  const inflated = await inflate(sharedWide);
-  const binary = shared ? inflated : withOwnMemory(inflated);
+  const binary = withMemory(await inflate(sharedWide), shared);
   const places = placeholdersIn(binary);
   return Array.from({ length: threads }, (_, rank) => {
     const own = binary.slice(), address = fiveBytes(WIDE_ADDRESS + rank * WIDE_AREA_BYTES);

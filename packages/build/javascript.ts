@@ -8,7 +8,8 @@ import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path";
 import { decode, encode, type SourceMapMappings } from "npm:@jridgewell/sourcemap-codec@1.5.5";
 import { build, type Plugin } from "npm:esbuild@0.28.2";
-import { codecFiles, KERNEL_BUILDS, ROOT } from "./sources.ts";
+import { withMemory } from "../../src/binaries/memory_import.ts";
+import { codecFiles, KERNEL_VARIANTS, ROOT } from "./sources.ts";
 import { wideBinaries } from "../../kernels/host/wide_module.ts";
 
 /** Hosts by the names of their files, as package.json's conditions choose them. */
@@ -95,29 +96,17 @@ function platformFile(name: string): string {
   return `${ROOT}src/platform/${name}.ts`;
 }
 
-/** The WebAssembly, and the files that name it in ways that no bundler understands. */
+/** The WebAssembly, and the file that imports it as modules. */
 async function writeBinaries(folder: string, packages: string): Promise<void> {
   const wasm = join(folder, "wasm");
   await mkdir(wasm, { recursive: true });
-  for (const build of KERNEL_BUILDS) {
-    await copyFile(`${ROOT}kernels/wasm/${build}.wasm`, join(wasm, `${build}.wasm`));
+  for (const variant of KERNEL_VARIANTS) {
+    const shared = await readFile(`${ROOT}kernels/wasm/shared_${variant}.wasm`);
+    await writeFile(join(wasm, `unshared_${variant}.wasm`), withMemory(shared, false));
   }
   for (const [name, file] of Object.entries(await codecFiles())) {
     await copyFile(join(packages, "node_modules", file), join(wasm, `${name}.wasm`));
   }
   await writeFile(join(wasm, "wide.wasm"), (await wideBinaries(false, 1))[0]);
   await copyFile(`${ROOT}src/binaries/workerd.js`, join(folder, "workerd.js"));
-  const deno = await readFile(`${ROOT}src/binaries/deno/binaries.js`, "utf8");
-  await writeFile(
-    join(folder, "deno.js"),
-    deno.replaceAll("../../../kernels/wasm/", "./wasm/")
-      .replace(/import source unshared_strict.*\n/, "").replace(", unshared_strict }", " }")
-      .replace(/import\("\.\/(\w+)\.js"\)/g, 'import("./deno_$1.js")'),
-  );
-  for (const name of Object.keys(await codecFiles())) {
-    await writeFile(
-      join(folder, `deno_${name}.js`),
-      `import source binary from "./wasm/${name}.wasm";\n\nexport default binary;\n`,
-    );
-  }
 }

@@ -3,19 +3,20 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 /** The repository, with a slash at its end. */
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Builds in kernels/wasm that are needed as files; the others are made from them (src/binaries/own_memory.ts). */
-export const KERNEL_BUILDS = ["shared_relaxed", "shared_strict", "unshared_relaxed"];
+/** Variants of the kernels: a file each, made for shared memory or not (src/binaries/memory_import.ts). */
+export const KERNEL_VARIANTS = ["relaxed", "strict"];
 
 /** Packages with their versions, as the sources name them. */
 export async function packagesOf(folders: readonly string[]): Promise<Record<string, string>> {
   const packages: Record<string, string> = {};
-  for (const folder of folders) {
+  for (const folder of folders.filter((folder) => existsSync(ROOT + folder))) {
     for (const path of await readdir(ROOT + folder, { recursive: true })) {
       if (!/\.[tj]s$/.test(path)) continue;
       const text = await readFile(`${ROOT}${folder}/${path}`, "utf8");

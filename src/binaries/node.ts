@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { Binaries } from "./binaries.ts";
-import { withOwnMemory } from "./own_memory.ts";
+import { withMemory } from "./memory_import.ts";
 
 const compiled = new Map<string, WebAssembly.Module>();
 
@@ -19,8 +19,8 @@ function compile(name: string): WebAssembly.Module {
 }
 
 function bytesOf(name: string): Uint8Array<ArrayBuffer> {
-  const build = /^unshared_(.*)/.exec(name)?.[1];
-  if (build !== undefined) return withOwnMemory(bytesOf(`shared_${build}`));
+  const variant = /^shared_(.*)/.exec(name)?.[1];
+  if (variant !== undefined) return withMemory(bytesOf(`unshared_${variant}`), true);
   return readFileSync(new URL(`./wasm/${name}.wasm`, import.meta.url));
 }
 

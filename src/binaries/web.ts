@@ -6,12 +6,12 @@
 import { RemoraError } from "../core/errors.ts";
 import type { Binaries, KernelBuild } from "./binaries.ts";
 import { compileBinary } from "./compile.ts";
-import { withOwnMemory } from "./own_memory.ts";
+import { withMemory } from "./memory_import.ts";
 
 /** Written out, one by one: bundlers copy the files that they find named so. */
 const PLACES = {
-  shared_relaxed: new URL("./wasm/shared_relaxed.wasm", import.meta.url),
-  shared_strict: new URL("./wasm/shared_strict.wasm", import.meta.url),
+  unshared_relaxed: new URL("./wasm/unshared_relaxed.wasm", import.meta.url),
+  unshared_strict: new URL("./wasm/unshared_strict.wasm", import.meta.url),
   png: new URL("./wasm/png.wasm", import.meta.url),
   jpeg: new URL("./wasm/jpeg.wasm", import.meta.url),
   webp: new URL("./wasm/webp.wasm", import.meta.url),
@@ -31,11 +31,8 @@ function compile(name: Name): WebAssembly.Module | Promise<WebAssembly.Module> {
 }
 
 async function fetchBytes(name: Name): Promise<BufferSource> {
-  if (name === "unshared_relaxed" || name === "unshared_strict") {
-    return withOwnMemory(
-      await fetchFile(PLACES[name === "unshared_relaxed" ? "shared_relaxed" : "shared_strict"]),
-    );
-  }
+  if (name === "shared_relaxed") return withMemory(await fetchFile(PLACES.unshared_relaxed), true);
+  if (name === "shared_strict") return withMemory(await fetchFile(PLACES.unshared_strict), true);
   return await fetchFile(PLACES[name]);
 }
 

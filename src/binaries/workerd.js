@@ -3,10 +3,11 @@
 import jpeg from "./wasm/jpeg.wasm";
 import png from "./wasm/png.wasm";
 import unshared_relaxed from "./wasm/unshared_relaxed.wasm";
+import unshared_strict from "./wasm/unshared_strict.wasm";
 import webp from "./wasm/webp.wasm";
 import wide from "./wasm/wide.wasm";
 
-const kernels = { unshared_relaxed };
+const kernels = { unshared_relaxed, unshared_strict };
 const codecs = { jpeg, png, webp };
 
 /** workerd's. */

@@ -1,6 +1,6 @@
 /**
- * A build for memory that threads share, made one for memory of its own: they differ in a bit of an import. Instructions for threads
- * are valid in both; a thread alone meets nobody and does not wait.
+ * A build for memory that threads share and one for memory of its own differ in a bit of an import. Instructions for threads are valid
+ * in both; a thread alone meets nobody and does not wait.
  *
  * Source: WebAssembly core specification with threads, "Binary Format", import section and limits.
  *
@@ -12,11 +12,12 @@ const SHARED_BIT = 2;
 /** Magic and version. */
 const PREAMBLE_BYTES = 8;
 
-/** A copy of a module that imports functions and one memory, which is not shared any more. */
-export function withOwnMemory(binary: Uint8Array): Uint8Array<ArrayBuffer> {
-  const own = binary.slice();
-  own[limitsOfMemory(own)] &= ~SHARED_BIT;
-  return own;
+/** A copy of a module that imports functions and one memory, which is then shared or not. */
+export function withMemory(binary: Uint8Array, shared: boolean): Uint8Array<ArrayBuffer> {
+  const copy = binary.slice(), limits = limitsOfMemory(copy);
+  if (shared) copy[limits] |= SHARED_BIT;
+  else copy[limits] &= ~SHARED_BIT;
+  return copy;
 }
 
 /** Where the flags of the imported memory's limits are. */
