@@ -39,7 +39,8 @@ export function hostPlugin(replaced: (path: string) => string | undefined, separ
         if (!target.startsWith(ROOT)) return undefined;
         const other = replaced(target.slice(ROOT.length));
         if (other === undefined) return undefined;
-        return other.startsWith("#") ? { path: other, external: true } : { path: other };
+        if (other.startsWith("#")) return { path: other, external: true };
+        return { path: other, ...(other.startsWith("inline:") && { namespace: "inline" }) };
       });
     },
   };

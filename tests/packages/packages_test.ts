@@ -1,0 +1,106 @@
+/**
+ * The packages themselves: small enough, sound by the tools that judge packages, with types that a strict project compiles against.
+ */
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { installPackages, PROJECT, run } from "./installed.ts";
+
+const isWanted = Deno.env.has("PACKAGE_HOSTS");
+/** What the library may weigh, packed. */
+const PACKED_BYTES_MAX = 1_000_000;
+/** The library with the model and everything else that a bundle needs. */
+const BUNDLE_BYTES_MAX = 8_000_000;
+
+function packageTest(name: string, fn: (tarballs: string[]) => Promise<void>): void {
+  const title = `${name}${isWanted ? "" : " (needs PACKAGE_HOSTS)"}`;
+  Deno.test({ name: title, ignore: !isWanted, fn: async () => await fn(await installPackages()) });
+}
+
+const bin = (name: string) => `${PROJECT}/node_modules/.bin/${name}`;
+
+packageTest("the library weighs less than 1 MB, packed", async ([library]) => {
+  const { size } = await Deno.stat(library);
+  ok(size <= PACKED_BYTES_MAX, `${size} bytes`);
+});
+
+packageTest("publint finds nothing to say", async (tarballs) => {
+  for (const tarball of tarballs) match(await run(bin("publint"), ["run", tarball, "--strict"]), /All good!/);
+});
+
+packageTest("the tool that asks whether types are wrong finds none that are", async (tarballs) => {
+  // It fails where they are. Old resolvers, which know no "exports", and CommonJS are left out: the packages are modules.
+  for (const tarball of tarballs) ok(await run(bin("attw"), [tarball, "--profile", "esm-only"]));
+});
+
+const STRICT = `import { createHandler, loadModel, memoryModelSource, RemoraError } from "@remora/remora";
+import type { Completion, GenerateRequest, LoadOptions, Message, Model, ModelSource } from "@remora/remora";
+import { source } from "@remora/scenes-mllama-int4";
+
+const options: LoadOptions = { threads: 1, precision: "int8", kvCache: "int8" };
+const place: ModelSource = source;
+const messages: Message[] = [{ role: "user", content: "There are two stars." }];
+const request: GenerateRequest = { messages, maxTokens: 4, temperature: 0 };
+await using model: Model = await loadModel(place, options);
+const { text, usage }: Completion = await model.complete(request);
+const handler: (request: Request) => Promise<Response> = createHandler({ scenes: model });
+const answer = await handler(new Request("http://host/v1/models"));
+const error: unknown = await loadModel(memoryModelSource(new Map())).catch((error) => error);
+if (!(error instanceof RemoraError)) throw error;
+const code: string = error.code;
+console.log(JSON.stringify({ text, tokens: usage.completionTokens, status: answer.status, code }));
+`;
+
+/** Compiles one file with the strictest settings. */
+async function compile(file: string, text: string): Promise<void> {
+  await Deno.writeTextFile(`${PROJECT}/${file}`, text);
+  const compilerOptions = {
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    target: "es2022",
+    module: "nodenext",
+    lib: ["esnext", "dom", "dom.iterable", "dom.asynciterable"],
+    types: [],
+  };
+  await Deno.writeTextFile(`${PROJECT}/tsconfig.json`, JSON.stringify({ compilerOptions, files: [file] }));
+  await run(bin("tsc"), ["--project", "."]);
+}
+
+packageTest("a strict TypeScript project compiles against the types, and runs", async () => {
+  await compile("strict.ts", STRICT);
+  for (const program of [`${PROJECT}/node_modules/node22/bin/node`, bin("bun")]) {
+    const found = JSON.parse(await run(program, ["strict.js"]));
+    equal(typeof found.text, "string");
+    deepEqual([found.tokens > 0, found.status, found.code], [true, 200, "FILE_NOT_FOUND"]);
+  }
+});
+
+packageTest("a wrong option does not compile", async () => {
+  await rejects(compile("wrong.ts", STRICT.replace('"int8", kvCache', '"int9", kvCache')), /int9/);
+});
+
+packageTest("the model with everything a Worker needs is a bundle of at most 8 MB", async () => {
+  await Deno.writeTextFile(
+    `${PROJECT}/bundled.js`,
+    `import { createHandler, loadModel } from "@remora/remora";
+import { source } from "@remora/scenes-mllama-int4";
+export default { fetch: async (request) => await createHandler(await loadModel(source))(request) };
+`,
+  );
+  const loaders = ["--loader:.wasm=copy", "--loader:.bin=copy", "--external:node:*"];
+  await run(bin("esbuild"), [
+    "bundled.js",
+    "--bundle",
+    "--format=esm",
+    "--conditions=workerd",
+    ...loaders,
+    "--outdir=out-bundle",
+  ]);
+  const sizes = [...Deno.readDirSync(`${PROJECT}/out-bundle`)].map(({ name }) =>
+    Deno.statSync(`${PROJECT}/out-bundle/${name}`).size
+  );
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  ok(total <= BUNDLE_BYTES_MAX, `${total} bytes`);
+  const program = await Deno.readTextFile(`${PROJECT}/out-bundle/bundled.js`);
+  deepEqual(program.match(/\beval\(|new Function\(|WebAssembly\.compileStreaming/g), null);
+});
