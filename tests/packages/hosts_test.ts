@@ -104,7 +104,11 @@ hostTest("Deno with the npm package: the same bits", async (served, expected) =>
 hostTest("workerd: the same bits", async (served, expected) => {
   served.answer("cases.json", cases(served));
   const found = JSON.parse(
-    await run(`${PROJECT}/node_modules/node24/bin/node`, ["in_workerd.mjs", `${served.url}cases.json`]),
+    await run(`${PROJECT}/node_modules/node24/bin/node`, [
+      "in_workerd.mjs",
+      "worker.js",
+      `/?cases=${encodeURIComponent(`${served.url}cases.json`)}`,
+    ]),
   );
   deepEqual(found, expected);
 });
