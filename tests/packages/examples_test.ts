@@ -69,7 +69,7 @@ async function post(url: string, model = "remora"): Promise<string> {
   const response = await fetch(`${url}/v1/chat/completions`, {
     method: "POST",
     headers,
-    body: JSON.stringify({ ...CHAT, model: "remora" }),
+    body: JSON.stringify({ ...CHAT, model }),
   });
   const body = await response.json();
   equal(response.status, 200, JSON.stringify(body));
