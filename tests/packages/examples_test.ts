@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { chromium } from "npm:playwright-core@1.65.1";
-import { installPackages, PROJECT, run } from "./installed.ts";
+import { installPackages, PROJECT, run } from "../../packages/build/installed.ts";
 import { site } from "./site.ts";
 
 const isWanted = Deno.env.has("PACKAGE_HOSTS");

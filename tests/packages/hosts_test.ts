@@ -9,7 +9,7 @@ import { chromium } from "npm:playwright-core@1.65.1";
 import * as library from "../../mod.ts";
 import { readGolden } from "../goldens.ts";
 import { digests } from "./hosts/digests.js";
-import { installPackages, PROJECT, run } from "./installed.ts";
+import { installPackages, PROJECT, run } from "../../packages/build/installed.ts";
 import { type Site, site } from "./site.ts";
 
 const isWanted = Deno.env.has("PACKAGE_HOSTS");

@@ -2,7 +2,7 @@
  * The packages themselves: small enough, sound by the tools that judge packages, with types that a strict project compiles against.
  */
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
-import { installPackages, PROJECT, run } from "./installed.ts";
+import { installPackages, PROJECT, run } from "../../packages/build/installed.ts";
 
 const isWanted = Deno.env.has("PACKAGE_HOSTS");
 /** What the library may weigh, packed. */

@@ -45,12 +45,19 @@ export function site(): Site {
     const answer = answers.get(path);
     if (answer !== undefined) return new Response(answer, { headers });
     const [prefix, folder] = [...folders].find(([prefix]) => path.startsWith(prefix)) ?? ["", ROOT];
-    const bytes = await Deno.readFile(`${folder}/${path.slice(prefix.length)}`).catch(() => undefined);
-    if (!bytes) return new Response("not found", { status: 404, headers });
+    const file = await Deno.open(`${folder}/${path.slice(prefix.length)}`).catch(() => undefined);
+    if (!file) return new Response("not found", { status: 404, headers });
+    const { size } = await file.stat();
     const [, begin, end] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.get("range") ?? "") ?? [];
-    if (begin === undefined) return new Response(bytes, { headers });
-    const part = bytes.subarray(Number(begin), Number(end) + 1);
-    headers.set("content-range", `bytes ${begin}-${Number(begin) + part.length - 1}/${bytes.length}`);
+    if (begin === undefined) {
+      headers.set("content-length", `${size}`);
+      return new Response(file.readable, { headers });
+    }
+    using range = file;
+    const part = new Uint8Array(Math.min(Number(end) + 1, size) - Number(begin));
+    await range.seek(Number(begin), Deno.SeekMode.Start);
+    for (let filled = 0; filled < part.length;) filled += (await range.read(part.subarray(filled)))!;
+    headers.set("content-range", `bytes ${begin}-${Number(begin) + part.length - 1}/${size}`);
     return new Response(part, { status: 206, headers });
   }
 
