@@ -1,8 +1,8 @@
 /**
  * The tokens and merges of a byte-pair model, straight from the bytes of tokenizer.json.
  *
- * They are nearly all of that file. Parsed as objects they would take five times its size until garbage is collected, and
- * leave behind a heap as large.
+ * They are nearly all of that file. Parsed as objects they would take ten times its size until garbage is collected, and leave
+ * behind a heap several times as large as what lives there.
  *
  * @module
  */
