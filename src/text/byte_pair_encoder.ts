@@ -7,6 +7,8 @@ import { WordCache } from "./word_cache.ts";
 
 /** Merges a tokenizer may have: keys of the queue stay exact doubles. The largest known have about half a million. */
 export const MERGES_MAX = 1 << 21;
+/** Characters whose ids are at hand before they are cleared: all of a byte-level vocabulary, the usual ones of any script. */
+const CHARACTERS_MAX = 4_096;
 const POSITIONS = 2 ** 32;
 const CONSUMED = -1;
 
@@ -37,6 +39,7 @@ export class BytePairEncoder {
   /** Open addressing with linear probing; rank + 1, or 0 for a free slot. */
   readonly #slots: Int32Array;
   readonly #cache = new WordCache();
+  readonly #characterIds = new Map<string, number>();
 
   /**
    * @param idOf Id of a token that text may become.
@@ -78,7 +81,7 @@ export class BytePairEncoder {
     const symbols: number[] = [];
     let isUnknownPending = false;
     for (const character of word) {
-      const id = this.#idOf(character);
+      const id = this.#idOfCharacter(character);
       const bytes = id === undefined ? this.#bytesOf(character) : undefined;
       if (bytes) {
         symbols.push(...bytes);
@@ -91,6 +94,16 @@ export class BytePairEncoder {
     }
     if (isUnknownPending) symbols.push(unknownId!);
     return symbols;
+  }
+
+  #idOfCharacter(character: string): number | undefined {
+    const known = this.#characterIds.get(character);
+    if (known !== undefined) return known;
+    const id = this.#idOf(character);
+    if (id === undefined) return undefined;
+    if (this.#characterIds.size >= CHARACTERS_MAX) this.#characterIds.clear();
+    this.#characterIds.set(character, id);
+    return id;
   }
 
   #bytesOf(character: string): number[] | undefined {

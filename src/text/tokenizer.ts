@@ -67,7 +67,7 @@ export class Tokenizer {
 
   /** One more than the highest token id. The model's logits may have more rows. */
   get vocabSize(): number {
-    return this.#parts.texts.length;
+    return this.#parts.vocabulary.size;
   }
 
   /** Bytes of the longest token: what one token stands for has no more characters. */
@@ -133,14 +133,14 @@ export class Tokenizer {
    * @throws {RemoraError} `BAD_ARGUMENT` for an id outside of 0 … vocabSize - 1.
    */
   tokenBytes(id: number): Uint8Array {
-    const { texts, spelling, added } = this.#parts;
-    if (!Number.isInteger(id) || id < 0 || id >= texts.length) {
+    const { vocabulary, spelling, added } = this.#parts;
+    if (!Number.isInteger(id) || id < 0 || id >= vocabulary.size) {
       throw new RemoraError("BAD_ARGUMENT", "Cannot decode this token id", {
-        expected: `an integer from 0 to ${texts.length - 1}`,
+        expected: `an integer from 0 to ${vocabulary.size - 1}`,
         found: String(id),
       });
     }
-    const text = texts[id] ?? "";
+    const text = vocabulary.textOf(id);
     return added.has(id) ? spelling.bytesOfAdded(text) : spelling.bytesOf(text);
   }
 
@@ -151,7 +151,7 @@ export class Tokenizer {
 
   /** Id of a token as the vocabulary writes it, e.g. `Ġthe` or `<|im_end|>`. */
   idOf(token: string): number | undefined {
-    return this.#parts.ids.get(token);
+    return this.#parts.vocabulary.idOf(token);
   }
 
   /** Whether a token controls the model instead of standing for text. */

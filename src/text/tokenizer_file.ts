@@ -6,13 +6,16 @@
 import { Tokenizer as TokenizerLibrary } from "npm:@huggingface/tokenizers@0.2.0";
 import { RemoraError } from "../core/errors.ts";
 import { parseJson } from "../core/json.ts";
-import { VOCABULARY_SIZE_MAX } from "../core/limits.ts";
+import { LIST, readMembers } from "../core/json_reader.ts";
+import { JSON_DEPTH_MAX } from "../core/limits.ts";
 import type { AddedToken } from "./added_tokens.ts";
-import { BytePairEncoder, MERGES_MAX } from "./byte_pair_encoder.ts";
+import { BytePairEncoder } from "./byte_pair_encoder.ts";
+import { asId, damaged, readMerges, readVocabulary } from "./byte_pair_file.ts";
 import { compileNormalizer } from "./normalizer.ts";
 import { compilePreTokenizer, type PreTokenizer } from "./pre_tokenizer.ts";
 import { compileSpelling, type TokenSpelling } from "./token_spelling.ts";
 import { type Piece, UnigramEncoder } from "./unigram_encoder.ts";
+import { Vocabulary } from "./vocabulary.ts";
 
 /** What the two files are called in messages. */
 export interface TokenizerFiles {
@@ -27,8 +30,7 @@ interface WordEncoder {
 
 /** The pieces that make up a tokenizer. */
 export interface TokenizerParts {
-  ids: Map<string, number>;
-  texts: string[];
+  vocabulary: Vocabulary;
   added: Map<number, AddedToken>;
   normalize: (text: string) => string;
   preTokenize: PreTokenizer;
@@ -50,16 +52,24 @@ export function readTokenizer(
   tokenizerConfigJson: Uint8Array | undefined,
   files: TokenizerFiles,
 ): TokenizerParts {
-  const read = (bytes: Uint8Array, file: string) =>
-    asObject(parseJson(bytes, file, { code: "BAD_TOKENIZER" }), "a JSON object", file);
-  const config = tokenizerConfigJson === undefined ? {} : read(tokenizerConfigJson, files.config);
-  return assemble(read(tokenizerJson, files.tokenizer), config, files);
+  const config = tokenizerConfigJson === undefined ? {} : asObject(
+    parseJson(tokenizerConfigJson, files.config, { code: "BAD_TOKENIZER" }),
+    "a JSON object",
+    files.config,
+  );
+  return assemble(tokenizerJson, config, files);
 }
 
-function assemble(json: Json, config: Json, files: TokenizerFiles): TokenizerParts {
+function assemble(bytes: Uint8Array, config: Json, files: TokenizerFiles): TokenizerParts {
   const file = files.tokenizer;
-  const model = asObject(json.model, "an object named model", file);
-  const type = model.type ?? (Array.isArray(model.vocab) ? "Unigram" : "BPE");
+  const members = readMembers(bytes, "a JSON object", file, "BAD_TOKENIZER");
+  const modelBytes = members.get("model");
+  if (modelBytes === undefined) throw damaged("an object named model", "none", file);
+  const modelMembers = readMembers(modelBytes, "an object named model", file, "BAD_TOKENIZER");
+  const json = parseMembers(members, ["model"], 1, file);
+  const model = parseMembers(modelMembers, LARGE_MEMBERS, 2, file);
+  const [vocab, merges] = LARGE_MEMBERS.map((name) => modelMembers.get(name));
+  const type = model.type ?? (vocab?.[0] === LIST.opening ? "Unigram" : "BPE");
   if (type !== "BPE" && type !== "Unigram") {
     throw new RemoraError("UNSUPPORTED", "Cannot use the tokenizer of", {
       file,
@@ -67,53 +77,61 @@ function assemble(json: Json, config: Json, files: TokenizerFiles): TokenizerPar
       found: String(type),
     });
   }
-  const { ids, texts } = type === "BPE" ? readVocabulary(model, file) : readPieces(model, file);
   const added = readAddedTokens(json, config, files);
-  for (const { id, content } of added.values()) {
-    ids.set(content, id);
-    texts[id] = content;
-  }
   const isSpecial = (id: number) => added.get(id)?.special === true;
+  if (type === "Unigram") Object.assign(model, parseMembers(modelMembers, [], 2, file));
+  const vocabulary = type === "BPE" ? readVocabulary(vocab, file) : readPieces(model, file);
+  for (const { id, content } of added.values()) vocabulary.set(content, id);
   const encoder = type === "BPE"
-    ? bytePairEncoder(model, ids, isSpecial, file)
-    : unigramEncoder(model, ids, isSpecial, file);
-  const preTokenize = compilePreTokenizer(json.pre_tokenizer, file);
-  const spelling = compileSpelling(json.decoder, file);
-  const normalize = compileNormalizer(json.normalizer, file);
+    ? bytePairEncoder(model, vocabulary, readMerges(merges, vocabulary, isSpecial, file), isSpecial, file)
+    : unigramEncoder(model, vocabulary, isSpecial, file);
   return {
-    ids,
-    texts,
+    vocabulary,
     added,
     encoder,
-    normalize,
-    preTokenize,
-    spelling,
-    ...readSurroundings(json, ids, file),
+    normalize: compileNormalizer(json.normalizer, file),
+    preTokenize: compilePreTokenizer(json.pre_tokenizer, file),
+    spelling: compileSpelling(json.decoder, file),
+    ...readSurroundings(json, vocabulary, file),
   };
+}
+
+/** What of a model is read from its bytes. */
+const LARGE_MEMBERS = ["vocab", "merges"];
+
+/** An object of the members that have not their own reader. */
+function parseMembers(members: Map<string, Uint8Array>, others: string[], level: number, file: string): Json {
+  const options = { code: "BAD_TOKENIZER", maxDepth: JSON_DEPTH_MAX - level } as const;
+  return Object.fromEntries(
+    [...members].filter(([name]) => !others.includes(name)).map((
+      [name, bytes],
+    ) => [name, parseJson(bytes, file, options)]),
+  );
 }
 
 function bytePairEncoder(
   model: Json,
-  ids: Map<string, number>,
+  vocabulary: Vocabulary,
+  merges: Int32Array,
   isSpecial: (id: number) => boolean,
   file: string,
 ): BytePairEncoder {
   refuseWordAffixes(model, file);
   const plainIdOf = (token: string) => {
-    const id = ids.get(token);
+    const id = vocabulary.idOf(token);
     return id === undefined || isSpecial(id) ? undefined : id;
   };
-  return new BytePairEncoder(plainIdOf, readMerges(model, ids, isSpecial, file), {
-    unknownId: typeof model.unk_token === "string" ? ids.get(model.unk_token) : undefined,
+  return new BytePairEncoder(plainIdOf, merges, {
+    unknownId: typeof model.unk_token === "string" ? vocabulary.idOf(model.unk_token) : undefined,
     fuseUnknown: model.fuse_unk === true,
-    byteIds: model.byte_fallback === true ? byteIds(ids) : undefined,
+    byteIds: model.byte_fallback === true ? byteIds(vocabulary) : undefined,
     ignoreMerges: model.ignore_merges === true,
   });
 }
 
 function unigramEncoder(
   model: Json,
-  ids: Map<string, number>,
+  vocabulary: Vocabulary,
   isSpecial: (id: number) => boolean,
   file: string,
 ): UnigramEncoder {
@@ -129,35 +147,24 @@ function unigramEncoder(
   return new UnigramEncoder([...pieces.values()], {
     lowestScore: scored.reduce((lowest, [, score]) => Math.min(lowest, score), Infinity),
     unknownId: unknownId as number | undefined ?? undefined,
-    byteIds: model.byte_fallback === true ? byteIds(ids) : undefined,
+    byteIds: model.byte_fallback === true ? byteIds(vocabulary) : undefined,
     file,
   });
 }
 
 /** The list of tokens with their scores; a token's id is its place. */
-function readPieces({ vocab }: Json, file: string): { ids: Map<string, number>; texts: string[] } {
+function readPieces({ vocab }: Json, file: string): Vocabulary {
   if (!Array.isArray(vocab)) throw damaged("a list named model.vocab", typeof vocab, file);
-  const texts = vocab.map((entry, id) => {
-    asId(id, "a token", file);
-    if (Array.isArray(entry) && typeof entry[0] === "string" && typeof entry[1] === "number") return entry[0];
-    throw damaged("tokens with scores in model.vocab", String(entry), file);
+  if (vocab.length === 0) throw damaged("tokens in model.vocab", "none", file);
+  asId(vocab.length - 1, "a token", file);
+  const vocabulary = new Vocabulary(vocab.length);
+  vocab.forEach((entry, id) => {
+    if (!Array.isArray(entry) || typeof entry[0] !== "string" || typeof entry[1] !== "number") {
+      throw damaged("tokens with scores in model.vocab", String(entry), file);
+    }
+    vocabulary.set(asWhole(entry[0], file), id);
   });
-  if (texts.length === 0) throw damaged("tokens in model.vocab", "none", file);
-  return { ids: new Map(texts.map((text, id) => [text, id])), texts };
-}
-
-function readVocabulary(model: Json, file: string): { ids: Map<string, number>; texts: string[] } {
-  const ids = new Map<string, number>();
-  const texts: string[] = [];
-  const vocabulary = asObject(model.vocab, "an object named model.vocab", file);
-  // Not by entries: a pair for each of a hundred thousand tokens is 10 MB of garbage.
-  for (const token of Object.keys(vocabulary)) {
-    const index = asId(vocabulary[token], token, file);
-    ids.set(token, index);
-    texts[index] = token;
-  }
-  if (ids.size === 0) throw damaged("tokens in model.vocab", "none", file);
-  return { ids, texts };
+  return vocabulary;
 }
 
 /** Added tokens from both files: the list of tokenizer.json, and what tokenizer_config.json adds to it. */
@@ -170,7 +177,7 @@ function readAddedTokens(json: Json, config: Json, files: TokenizerFiles): Map<n
     const token = asObject(entry, "objects in added_tokens", file);
     const { content } = token;
     if (typeof content !== "string") throw damaged("added tokens with content", typeof content, file);
-    const id = asId(givenId, content, file);
+    const id = asId(givenId, asWhole(content, file), file);
     const special = token.special === true || named.has(content);
     const known = added.get(id);
     if (known !== undefined) known.special ||= special;
@@ -206,49 +213,11 @@ function namesOfSpecialTokens(config: Json): Set<string> {
   return names;
 }
 
-/** [3 · merges] left, right and merged id, without merges into special tokens. */
-function readMerges(
-  model: Json,
-  ids: Map<string, number>,
-  isSpecial: (id: number) => boolean,
-  file: string,
-): Int32Array {
-  const { merges } = model;
-  if (!Array.isArray(merges)) throw damaged("a list named model.merges", typeof merges, file);
-  if (merges.length > MERGES_MAX) throw damaged(`at most ${MERGES_MAX} merges`, `${merges.length}`, file);
-  const table = new Int32Array(3 * merges.length);
-  let end = 0;
-  for (const merge of merges) {
-    // Older files write the pair as one string; a space inside of a token cannot occur there.
-    const space = typeof merge === "string" ? merge.indexOf(" ") : -1;
-    const isPair = typeof merge === "string"
-      ? space >= 0 && !merge.includes(" ", space + 1)
-      : Array.isArray(merge) && merge.length === 2;
-    if (!isPair) throw damaged("pairs in model.merges", String(merge), file);
-    const first = space >= 0 ? merge.slice(0, space) : merge[0];
-    const second = space >= 0 ? merge.slice(space + 1) : merge[1];
-    const merged = idInMerge(`${first}${second}`, ids, file);
-    const left = idInMerge(first, ids, file);
-    const right = idInMerge(second, ids, file);
-    if (isSpecial(merged)) continue;
-    table[end++] = left;
-    table[end++] = right;
-    table[end++] = merged;
-  }
-  return table.slice(0, end);
-}
-
-function idInMerge(token: unknown, ids: Map<string, number>, file: string): number {
-  const id = ids.get(token as string);
-  if (id === undefined) throw damaged("merges of tokens in the vocabulary", `"${token}"`, file);
-  return id;
-}
-
 /** Ids of `<0x00>` … `<0xFF>`; `undefined` for those that are missing. */
-function byteIds(ids: Map<string, number>): (number | undefined)[] {
+function byteIds(vocabulary: Vocabulary): (number | undefined)[] {
   return Array.from(
     { length: 256 },
-    (_, byte) => ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),
+    (_, byte) => vocabulary.idOf(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),
   );
 }
 
@@ -266,7 +235,7 @@ function refuseWordAffixes(model: Json, file: string): void {
 /** The tokens round a text come from the library, given an empty model. */
 function readSurroundings(
   json: Json,
-  ids: Map<string, number>,
+  vocabulary: Vocabulary,
   file: string,
 ): Pick<TokenizerParts, "prefix" | "suffix"> {
   const textMark = "\0text";
@@ -281,7 +250,7 @@ function readSurroundings(
     }, {});
     const tokens = postProcessor?.post_process([textMark], null, true).tokens ?? [textMark];
     const surrounding = tokens.map((token) => {
-      const id = token === textMark ? -1 : ids.get(token);
+      const id = token === textMark ? -1 : vocabulary.idOf(token);
       if (id === undefined) throw new Error(`post_processor names the unknown token "${token}"`);
       return id;
     });
@@ -296,16 +265,13 @@ function readSurroundings(
   }
 }
 
-function asId(id: unknown, token: string, file: string): number {
-  if (typeof id === "number" && Number.isInteger(id) && id >= 0 && id < VOCABULARY_SIZE_MAX) return id;
-  throw damaged(`token ids from 0 to ${VOCABULARY_SIZE_MAX - 1}`, `${String(id)} for "${token}"`, file);
+/** A token that is a text: half a character, which JSON can write, is none, and the reference refuses it too. */
+function asWhole(token: string, file: string): string {
+  if (token.isWellFormed()) return token;
+  throw damaged("tokens of whole characters (no unpaired surrogates)", JSON.stringify(token), file);
 }
 
 function asObject(value: unknown, expected: string, file: string): Json {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
   throw damaged(expected, value === null ? "null" : Array.isArray(value) ? "a list" : typeof value, file);
-}
-
-function damaged(expected: string, found: string, file: string): RemoraError {
-  return new RemoraError("BAD_TOKENIZER", "Cannot read the tokenizer from", { file, expected, found });
 }

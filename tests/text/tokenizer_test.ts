@@ -284,6 +284,62 @@ Deno.test("damaged tokenizers are refused, naming tokenizer.json", () => {
   );
 });
 
+Deno.test("tokens and merges are read as strictly as any JSON, and may be written as any JSON", () => {
+  const text = JSON.stringify(byteLevelJson());
+  const parse = (text: string) => Tokenizer.parse(new TextEncoder().encode(text));
+  const change = (from: string, to: string) => {
+    assert.ok(text.includes(from), from);
+    return () => parse(text.replace(from, to));
+  };
+  const wrong: [string, string, string?][] = [
+    ['"vocab":{', '"vocab":{"h":3,', '"h" twice'],
+    ['"vocab":{', '"vocab":{"\\u0068":3,', '"h" twice'],
+    ['"vocab":{', '"vocab":{},"vocab":{', '"vocab" twice'],
+    ['"model":{', '"model":{},"model":{', '"model" twice'],
+    ['"vocab":{', '"vocab":{,'],
+    ['"hello":259', '"hello":259,'],
+    ['"hello":259', '"hello":NaN', "NaN"],
+    ['"hello":259', '"hello":1e12', "token ids"],
+    ['"hello":259', '"hello":2.5', "token ids"],
+    ['"hello":259', '"hello":{"a":1,"a":2}', '"a" twice'],
+    ['"hello":259', '"hello":0259', "JSON"],
+    ['"hello":259', '"hell\\x":259', "escapes"],
+    ['"hello":259', '"hello\\ud800":259', "surrogate"],
+    ['"hello":259', '"hello\n":259', "control"],
+    ['"content":"<tool>"', '"content":"\\ud800"', "surrogate"],
+    ['["h","e"]', '["h"]', "pairs"],
+    ['["h","e"]', '["h","e","l"]', "pairs"],
+    ['["h","e"]', '["h","e",]'],
+    ['["h","e"]', '["h","e"'],
+    ['["h","e"]', '["h",5]'],
+    ['["h","e"]', '["h","\\udc00"]', "surrogate"],
+    ['["h","e"]', "null", "pairs"],
+    ['"merges":[', '"merges":[,'],
+    ['"merges":[', '"merges":{},"other":['],
+  ];
+  for (const [from, to, words = ""] of wrong) {
+    assertRefused(change(from, to), "BAD_TOKENIZER", "tokenizer\\.json", words);
+  }
+  const bytes = new TextEncoder().encode(text);
+  bytes[new TextEncoder().encode(text.slice(0, text.indexOf('hello"'))).length] = 0xff;
+  assertRefused(() => Tokenizer.parse(bytes), "BAD_TOKENIZER", "UTF-8");
+
+  const escaped = text.replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  assert.notEqual(escaped, text);
+  const { model, ...rest } = byteLevelJson();
+  const { type, vocab, merges } = model;
+  const backwards = { model: { merges, vocab, type }, ...rest };
+  for (
+    const same of [
+      escaped,
+      JSON.stringify(backwards, null, "\t"),
+      text.replace('"hello":259', '"hello":2.59e2'),
+    ]
+  ) {
+    assert.deepEqual(parse(same).encode("hello world é"), parse(text).encode("hello world é"));
+  }
+});
+
 Deno.test("tokenizers of other kinds are refused as unsupported", () => {
   const changes: ((json: TokenizerJson) => unknown)[] = [
     (json) => json.model.type = "WordPiece",
