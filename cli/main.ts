@@ -1,14 +1,16 @@
 /**
- * The command line: `deno run --allow-read=MODEL cli/main.ts run MODEL PROMPT`.
+ * The command line: `deno run --allow-read=MODEL cli/main.ts run MODEL PROMPT`, or `remora run MODEL PROMPT` from the npm package.
  *
  * Answers go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 not understood, 130 and 143 ended by
  * SIGINT and SIGTERM.
  *
  * @module
  */
+import process from "node:process";
 import configuration from "../deno.json" with { type: "json" };
 import { bench } from "./bench.ts";
 import { nearestName } from "../mod.ts";
+import { host } from "./host/current.ts";
 import { perplexity } from "./perplexity.ts";
 import { repack } from "./repack.ts";
 import { report } from "./report.ts";
@@ -31,7 +33,9 @@ const HELP = `remora runs INT4 language models on the CPU.
   remora COMMAND --help      the options of a command
   remora --version           the version
 
-MODEL is a directory, its URL, or a hub id owner/name; deno run needs --allow-read=MODEL, or --allow-net=HOST.
+MODEL is a directory, its URL, or a hub id owner/name${
+  host.hasPermissions ? "; deno run needs --allow-read=MODEL, or --allow-net=HOST" : ""
+}.
 `;
 
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
@@ -47,7 +51,7 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
 const FUTURE_COMMANDS = ["pull", "ls", "rm", "doctor"];
 
 /** Runs a command line and returns the exit code. */
-export async function main(args: string[]): Promise<number> {
+async function main(args: string[]): Promise<number> {
   try {
     await dispatch(args);
     return 0;
@@ -71,11 +75,8 @@ async function dispatch([name, ...rest]: string[]): Promise<void> {
   throw new UsageError(`unknown ${kind} ${name}: expected ${names}; ${hint}`);
 }
 
-if (import.meta.main) {
-  addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    Deno.exit(report("remora", event.reason, Deno.args.includes("--verbose")));
-  });
-  // A read of stdin may still be pending, and would keep the process alive.
-  Deno.exit(await main(Deno.args));
-}
+process.on("unhandledRejection", (reason) => {
+  process.exit(report("remora", reason, process.argv.includes("--verbose")));
+});
+// A read of stdin may still be pending, and would keep the process alive.
+process.exit(await main(process.argv.slice(2)));
