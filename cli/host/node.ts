@@ -15,7 +15,10 @@ const WIDENING_NODE = 26;
 /** Milliseconds between two looks for connections that have nothing more to say. */
 const CLOSING_INTERVAL = 50;
 
-const input = new Input(process.stdin);
+let input: Input | undefined;
+const stdin = () => input ??= new Input(process.stdin);
+// Whoever writes hears of errors; without a listener they would end the process besides.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
 function widerVectors(): string | undefined {
   const major = Number.parseInt(process.versions.node);
@@ -23,8 +26,6 @@ function widerVectors(): string | undefined {
 }
 
 async function write(bytes: Uint8Array): Promise<void> {
-  // The error comes to the callback too.
-  if (process.stdout.listenerCount("error") === 0) process.stdout.on("error", () => {});
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   process.stdout.write(bytes, (error) => error ? reject(error) : resolve());
   await promise;
@@ -76,8 +77,8 @@ export const nodeHost: Host = {
   requestPermission: () => Promise.resolve(true),
   write,
   note,
-  read: () => input.read(),
-  setRaw: (isRaw) => input.setRaw(isRaw),
+  read: () => stdin().read(),
+  setRaw: (isRaw) => stdin().setRaw(isRaw),
   terminalWidth: () => process.stderr.columns ?? process.stdout.columns,
   listen,
 };
