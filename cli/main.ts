@@ -10,6 +10,7 @@ import process from "node:process";
 import configuration from "../deno.json" with { type: "json" };
 import { bench } from "./bench.ts";
 import { nearestName } from "../mod.ts";
+import { doctor } from "./doctor.ts";
 import { host } from "./host/current.ts";
 import { perplexity } from "./perplexity.ts";
 import { repack } from "./repack.ts";
@@ -29,6 +30,7 @@ const HELP = `remora runs INT4 language models on the CPU.
   remora perplexity MODEL FILE
                              how well a model foresees a text
   remora repack MODEL        write a file from which the model loads faster
+  remora doctor [MODEL]      what of this machine is used, and what keeps a model from running
 
   remora COMMAND --help      the options of a command
   remora --version           the version
@@ -38,29 +40,30 @@ MODEL is a directory, its URL, or a hub id owner/name${
 }.
 `;
 
-const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
+/** Commands by name. One that does not throw has done its work, unless it returns another exit code. */
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number | void>>> = {
   run,
   serve,
   show,
   bench,
   perplexity,
   repack,
+  doctor,
 };
 
 /** Names that are reserved for later commands. */
-const FUTURE_COMMANDS = ["pull", "ls", "rm", "doctor"];
+const FUTURE_COMMANDS = ["pull", "ls", "rm"];
 
 /** Runs a command line and returns the exit code. */
 async function main(args: string[]): Promise<number> {
   try {
-    await dispatch(args);
-    return 0;
+    return await dispatch(args) ?? 0;
   } catch (error) {
     return report("remora", error, args.includes("--verbose"));
   }
 }
 
-async function dispatch([name, ...rest]: string[]): Promise<void> {
+async function dispatch([name, ...rest]: string[]): Promise<number | void> {
   const names = Object.keys(COMMANDS).join(", ").replace(/, (?=\w+$)/, " or ");
   if (name === undefined) {
     throw new UsageError(`expected a command (${names}), found none; see --help`);

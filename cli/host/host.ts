@@ -5,12 +5,12 @@
  * @module
  */
 
-/** Something that a runtime may have to be allowed to do; the names are Deno's. */
+/** Something that a runtime may have to be allowed to do; the names are Deno's. Without the second field: all of it. */
 export type Permission =
-  | { name: "read" | "write"; path: string }
-  | { name: "net"; host: string }
-  | { name: "env"; variable: string }
-  | { name: "sys"; kind: "cpus" | "systemMemoryInfo" };
+  | { name: "read" | "write"; path?: string }
+  | { name: "net"; host?: string }
+  | { name: "env"; variable?: string }
+  | { name: "sys"; kind?: "cpus" | "systemMemoryInfo" };
 
 /** Where to listen. */
 export interface ListenOptions {
