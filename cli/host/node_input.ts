@@ -32,7 +32,8 @@ export class Input {
   /** The next piece, or `undefined` at the end. Only one read may be under way. */
   async read(): Promise<Uint8Array | undefined> {
     this.#listen();
-    if (this.#waiting.length === 0 && !this.#hasEnded) {
+    // What has come may be dropped again before this goes on.
+    while (this.#waiting.length === 0 && !this.#hasEnded) {
       this.#stream.resume();
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
