@@ -54,7 +54,7 @@ async function listen(
 }
 
 /** Deno's implementation of {@linkcode Host}. */
-export const denoHost: Host = {
+export const host: Host = {
   hasPermissions: true,
   widerVectors: "deno run --v8-flags=--experimental-wasm-revectorize",
   isGranted,

@@ -70,7 +70,7 @@ async function listen(
 }
 
 /** Node's implementation of {@linkcode Host}. */
-export const nodeHost: Host = {
+export const host: Host = {
   hasPermissions: false,
   widerVectors: widerVectors(),
   isGranted: () => true,

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import process from "node:process";
 import type { ReadStream } from "node:tty";
-import { denoHost } from "../../cli/host/deno.ts";
+import { host as denoHost } from "../../cli/host/deno.ts";
 import type { HttpServer } from "../../cli/host/host.ts";
-import { nodeHost } from "../../cli/host/node.ts";
+import { host as nodeHost } from "../../cli/host/node.ts";
 import { Input } from "../../cli/host/node_input.ts";
 
 const HERE = { hostname: "127.0.0.1", port: 0 };
