@@ -19,7 +19,8 @@
 import type { LoadOptions } from "./src/loading/options.ts";
 import { type EngineInfo, probeEngine as probe } from "./src/loading/engine.ts";
 import type { ModelSource } from "./src/io/source.ts";
-import { ModelLoader } from "./src/loading/load_model.ts";
+import type { ModelFile } from "./src/loading/inspect_files.ts";
+import { type MachineInfo, ModelLoader } from "./src/loading/load_model.ts";
 import {
   type ConversationState,
   type LoadedConversation,
@@ -79,7 +80,17 @@ export type { CrossAttentionRows, FewerTiles, VisionInfo } from "./src/vision/vi
 export type { LoadProgress } from "./src/weights/load.ts";
 export type { DenseStorage, EmbeddingStorage, Precision } from "./src/weights/plan.ts";
 export type { Handler, ModelsToServe, ServerOptions };
-export type { ConversationState, LoadedConversation, LoadOptions, Model, ModelInfo, ModelSource, Sequence };
+export type {
+  ConversationState,
+  LoadedConversation,
+  LoadOptions,
+  MachineInfo,
+  Model,
+  ModelFile,
+  ModelInfo,
+  ModelSource,
+  Sequence,
+};
 
 const loader = new ModelLoader(platform);
 
@@ -157,6 +168,43 @@ export async function inspectModel(
   options: LoadOptions = {},
 ): Promise<ModelInfo> {
   return await loader.inspect(source, options);
+}
+
+/**
+ * The files that make a model, one by one: which are there, and which are damaged. Headers, settings and the tokenizer are read, no
+ * weights.
+ *
+ * @throws {RemoraError} FILE_NOT_FOUND, BAD_ARGUMENT or UNSUPPORTED where the place itself cannot be opened. The signal's reason when
+ * it fires.
+ *
+ * @example What is missing?
+ * ```ts
+ * import { inspectFiles } from "./mod.ts";
+ * async function missing(path: string): Promise<string[]> {
+ *   const files = await inspectFiles(path);
+ *   return files.filter(({ bytes, isNeeded }) => isNeeded && bytes === undefined).map(({ name }) => name);
+ * }
+ * ```
+ */
+export async function inspectFiles(
+  source: string | URL | ModelSource,
+  options: Pick<LoadOptions, "offline" | "signal"> = {},
+): Promise<ModelFile[]> {
+  return await loader.inspectFiles(source, options);
+}
+
+/**
+ * What a model would be given of this machine, as far as the permissions that were granted tell.
+ *
+ * @example Is there room for 4 GB?
+ * ```ts
+ * import { inspectMachine } from "./mod.ts";
+ * const { memory } = inspectMachine();
+ * console.log(memory ? memory.bytes > 4e9 : "not known");
+ * ```
+ */
+export function inspectMachine(): MachineInfo {
+  return loader.inspectMachine();
 }
 
 /**

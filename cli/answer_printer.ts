@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { print, terminalWidth } from "./terminal.ts";
+import { isTerminal, print, terminalWidth } from "./terminal.ts";
 import { WordWrap } from "./word_wrap.ts";
 
 /** Prints one answer: as it is into pipes and files, and broken between words on a terminal, unless that is not wanted. */
@@ -11,7 +11,7 @@ export class AnswerPrinter {
   readonly #wrap: WordWrap | undefined;
 
   constructor(isWrapped: boolean) {
-    if (isWrapped && Deno.stdout.isTerminal()) this.#wrap = new WordWrap(terminalWidth);
+    if (isWrapped && isTerminal("stdout")) this.#wrap = new WordWrap(terminalWidth);
   }
 
   /** Prints the next piece. */

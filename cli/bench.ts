@@ -14,8 +14,9 @@ import {
   SYNTHETIC_SHAPES,
   syntheticModelSource,
 } from "../mod.ts";
-import { describeEngine, noteWidth } from "./engine_line.ts";
+import { describeEngine, noteWidth, runtimeName } from "./engine_line.ts";
 import { describeBytes, describeCount, markdownTable } from "./figures.ts";
+import { host } from "./host/current.ts";
 import { Interruption } from "./interruption.ts";
 import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readSharedLoadOptions } from "./load_options.ts";
 import { checkAccess, requireWrite, takeModel, writeOutput } from "./model_access.ts";
@@ -48,8 +49,7 @@ export const BENCH_HELP = `remora bench MODEL [options]
 remora bench --shape ${SYNTHETIC_SHAPES.join("|")} [options]
 
 Measures tokens per second as llama-bench does: a prompt in one call (pp), then tokens one by one (tg).
-With --allow-sys=cpus the processor is named.
-
+${host.hasPermissions ? "With --allow-sys=cpus the processor is named.\n" : ""}
 ${describeOptions(BENCH_OPTIONS)}
 `;
 
@@ -97,7 +97,7 @@ export async function bench(args: string[]): Promise<void> {
   await print(
     isJson
       ? JSON.stringify({ model: name, processor, kernels, vectorBits, results }) + "\n"
-      : `${processor}; ${describeEngine(engine!)}; ${engineName()}\n\n${
+      : `${processor}; ${describeEngine(engine!)}; ${runtimeName()}\n\n${
         describeTable(name, info!, results)
       }\n`,
   );
@@ -165,10 +165,6 @@ async function load(
 /** The last part of a path. */
 function shortName(name: string): string {
   return printable(name.replace(/\/+$/, "").split("/").at(-1)!);
-}
-
-function engineName(): string {
-  return `Deno ${Deno.version.deno}, V8 ${Deno.version.v8}`;
 }
 
 /** As llama-bench prints it, with the worst repetition beside the mean. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import process from "node:process";
 import {
   type Completion,
   decodeImage,
@@ -19,9 +20,10 @@ import { AnswerPrinter } from "./answer_printer.ts";
 import type { ChatHistory } from "./chat_history.ts";
 import { userMessage, withUserMessage } from "./conversation.ts";
 import { describeInteger } from "./figures.ts";
+import { host } from "./host/current.ts";
+import type { Permission } from "./host/host.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
 import { LineEditor } from "./line_editor.ts";
-import { isGranted } from "./model_access.ts";
 import { namePictures, readPicture } from "./picture.ts";
 import { PromptBars } from "./prompt_bars.ts";
 import { note } from "./terminal.ts";
@@ -88,18 +90,17 @@ export async function chat(model: Model, settings: ChatSettings): Promise<void> 
 }
 
 /** Lets the runtime ask for a permission that what the user has written needs; whoever needs it says that it was refused. */
-async function ask(permission: Deno.PermissionDescriptor, editor: LineEditor): Promise<boolean> {
-  return isGranted(permission) ||
-    (await editor.lend(() => Deno.permissions.request(permission))).state === "granted";
+async function ask(permission: Permission, editor: LineEditor): Promise<boolean> {
+  return host.isGranted(permission) || await editor.lend(() => host.requestPermission(permission));
 }
 
 /** A path as it was typed or dropped on the terminal: in quotes, with escaped spaces, or from the home folder. */
 async function pathFrom(written: string, editor: LineEditor): Promise<string> {
   const [, quoted] = /^(?:"(.*)"|'(.*)')$/.exec(written)?.filter((part) => part !== undefined) ?? [];
-  const isEscaped = quoted === undefined && Deno.build.os !== "windows";
+  const isEscaped = quoted === undefined && process.platform !== "win32";
   const path = isEscaped ? written.replace(/\\(.)/g, "$1") : quoted ?? written;
   if (!path.startsWith("~/") || !await ask({ name: "env", variable: "HOME" }, editor)) return path;
-  return `${Deno.env.get("HOME") ?? "~"}${path.slice(1)}`;
+  return `${process.env.HOME ?? "~"}${path.slice(1)}`;
 }
 
 /** What was said, in messages and in the sequence that has seen them. */

@@ -6,8 +6,18 @@
  *
  * @module
  */
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
-import { isGranted } from "./model_access.ts";
+import process from "node:process";
+import { host } from "./host/current.ts";
 import { note } from "./terminal.ts";
 
 /** Bytes of the file: some thousand messages, read in a few milliseconds. When it is full, half of it is forgotten. */
@@ -18,7 +28,7 @@ const FILE_MODE = 0o600, FOLDER_MODE = 0o700;
 /** Where histories are kept: `$XDG_STATE_HOME/remora/history`, or `~/.local/state/remora/history`. */
 function usualPath(): string | undefined {
   const variable = (name: string) =>
-    isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;
+    host.isGranted({ name: "env", variable: name }) ? process.env[name] : undefined;
   const state = variable("XDG_STATE_HOME"), home = variable("HOME") ?? variable("USERPROFILE");
   if (state) return join(state, "remora", "history");
   return home ? join(home, ".local", "state", "remora", "history") : undefined;
@@ -49,7 +59,7 @@ export class ChatHistory {
   static open(named?: string): ChatHistory {
     const path = named ?? usualPath();
     if (path === undefined) return ChatHistory.ofThisChat();
-    if (!isGranted({ name: "read", path }) || !isGranted({ name: "write", path })) {
+    if (!host.isGranted({ name: "read", path }) || !host.isGranted({ name: "write", path })) {
       if (named) {
         note(`the history is not kept: pass --allow-read=${path} --allow-write=${path} to deno run\n`);
       }
@@ -85,8 +95,8 @@ function noteUnkept(path: string, error: unknown): void {
 function readHistory(path: string): string[] {
   const info = statIfThere(path);
   if (info === undefined) return [];
-  if (!info.isFile || info.size > 2 * HISTORY_BYTES_MAX) throw new Error("it is no history of chats");
-  const text = Deno.readTextFileSync(path);
+  if (!info.isFile() || info.size > 2 * HISTORY_BYTES_MAX) throw new Error("it is no history of chats");
+  const text = readFileSync(path, "utf8");
   const lines = text.split("\n").filter((line) => line !== "");
   const messages = lines.map(parse).filter((message) => message !== undefined);
   if (lines.length > 0 && parse(lines[0]) === undefined) throw new Error("it is no history of chats");
@@ -110,8 +120,7 @@ function append(path: string, message: string): void {
   const size = statIfThere(path)?.size ?? 0;
   if (size + line.length > HISTORY_BYTES_MAX) writeAnew(path, readHistory(path));
   if (size === 0) makeFolder(path);
-  using file = Deno.openSync(path, { append: true, create: true, mode: FILE_MODE });
-  writeAll(file, line);
+  appendFileSync(path, line, { mode: FILE_MODE });
 }
 
 /** Replaces the file by its newest messages. Where nothing may be written beside it, it is overwritten. */
@@ -124,32 +133,21 @@ function writeAnew(path: string, messages: readonly string[]): void {
     if (size > HISTORY_BYTES_MAX / 2) break;
     kept.unshift(line);
   }
-  const beside = `${path}.${Deno.pid}`;
-  const mayRename = isGranted({ name: "write", path: beside }) && isGranted({ name: "read", path: beside });
+  const beside = `${path}.${process.pid}`;
+  const mayRename = host.isGranted({ name: "write", path: beside }) &&
+    host.isGranted({ name: "read", path: beside });
   const target = mayRename ? beside : path;
-  {
-    using file = Deno.openSync(target, { write: true, create: true, truncate: true, mode: FILE_MODE });
-    writeAll(file, new TextEncoder().encode(kept.join("")));
-  }
-  if (mayRename) Deno.renameSync(beside, path);
-}
-
-function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(file.writeSync(rest));
+  writeFileSync(target, kept.join(""), { mode: FILE_MODE });
+  if (mayRename) renameSync(beside, path);
 }
 
 function makeFolder(path: string): void {
   const folder = dirname(path);
-  if (isGranted({ name: "write", path: folder })) {
-    Deno.mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+  if (host.isGranted({ name: "write", path: folder })) {
+    mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
   }
 }
 
-function statIfThere(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.statSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+function statIfThere(path: string): Stats | undefined {
+  return statSync(path, { throwIfNoEntry: false });
 }

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import process from "node:process";
 import type { EngineInfo } from "../mod.ts";
+import { host } from "./host/current.ts";
 import { note } from "./terminal.ts";
 
 /** "relaxed kernels, 256 bits". */
@@ -13,8 +15,15 @@ export function describeEngine({ kernels, vectorBits }: EngineInfo): string {
 
 /** One line on stderr where the processor may have wider vectors than the kernels use. */
 export function noteWidth({ kernels, vectorBits }: EngineInfo): void {
-  if (kernels !== "relaxed" || vectorBits === 256 || Deno.build.arch !== "x86_64") return;
-  note(
-    "prompts run twice as fast with: deno run --v8-flags=--experimental-wasm-revectorize (processors with AVX2)\n",
-  );
+  if (kernels !== "relaxed" || vectorBits === 256 || process.arch !== "x64") return;
+  if (host.widerVectors === undefined) return;
+  note(`prompts run twice as fast with: ${host.widerVectors} (processors with AVX2)\n`);
+}
+
+/** The runtime and its JavaScript engine, such as "Deno 2.9.6, V8 15.0". */
+export function runtimeName(): string {
+  const { deno, bun, node, v8 } = process.versions;
+  // Bun tells a version of V8 too, whose interface it has.
+  if (bun) return `Bun ${bun}`;
+  return `${deno ? `Deno ${deno}` : `Node ${node}`}, V8 ${v8}`;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { setImmediate } from "node:timers";
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -29,9 +30,9 @@ export class Interruption implements Disposable {
 
   constructor(...names: SignalName[]) {
     // Windows has no SIGTERM to listen to.
-    const known = names.filter((name) => name === "SIGINT" || Deno.build.os !== "windows");
+    const known = names.filter((name) => name === "SIGINT" || process.platform !== "win32");
     this.#listeners = known.map((name) => [name, () => this.#controller.abort(new Interrupted(name))]);
-    for (const [name, listener] of this.#listeners) Deno.addSignalListener(name, listener);
+    for (const [name, listener] of this.#listeners) process.on(name, listener);
   }
 
   get signal(): AbortSignal {
@@ -39,7 +40,7 @@ export class Interruption implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const [name, listener] of this.#listeners) Deno.removeSignalListener(name, listener);
+    for (const [name, listener] of this.#listeners) process.off(name, listener);
   }
 }
 

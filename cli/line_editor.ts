@@ -6,14 +6,15 @@
  *
  * @module
  */
+import process from "node:process";
 import type { ChatHistory } from "./chat_history.ts";
+import { host } from "./host/current.ts";
 import { type Key, KeyDecoder, type Press } from "./keys.ts";
 import { enter } from "./message_lines.ts";
 import { note, terminalWidth } from "./terminal.ts";
 import { after, before, layOut } from "./text_layout.ts";
 
 const CONTINUATION_PROMPT = "… ";
-const READ_BYTES = 1 << 16;
 const BRACKETED_PASTE = { on: "\x1b[?2004h", off: "\x1b[?2004l" };
 
 /** How a message ended: it was entered, discarded, or the user leaves. */
@@ -49,7 +50,7 @@ export class LineEditor implements Disposable {
   constructor(history: ChatHistory) {
     this.#history = history;
     this.#enter();
-    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGCONT", this.#wake);
+    if (process.platform !== "win32") process.on("SIGCONT", this.#wake);
   }
 
   /**
@@ -81,7 +82,7 @@ export class LineEditor implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGCONT", this.#wake);
+    if (process.platform !== "win32") process.off("SIGCONT", this.#wake);
     this.#leave();
   }
 
@@ -97,11 +98,11 @@ export class LineEditor implements Disposable {
 
   #leave(): void {
     note(BRACKETED_PASTE.off);
-    Deno.stdin.setRaw(false);
+    host.setRaw(false);
   }
 
   #enter(): void {
-    Deno.stdin.setRaw(true, { cbreak: Deno.build.os !== "windows" });
+    host.setRaw(true);
     note(BRACKETED_PASTE.on);
   }
 
@@ -109,7 +110,7 @@ export class LineEditor implements Disposable {
     const { promise: stopped, resolve, reject } = Promise.withResolvers<Outcome>();
     const onInterrupt = () => resolve("discarded");
     const onAbort = () => reject(signal.reason);
-    Deno.addSignalListener("SIGINT", onInterrupt);
+    process.on("SIGINT", onInterrupt);
     signal.addEventListener("abort", onAbort);
     try {
       while (true) {
@@ -126,7 +127,7 @@ export class LineEditor implements Disposable {
         this.#waiting.push(...this.#keys.push(read));
       }
     } finally {
-      Deno.removeSignalListener("SIGINT", onInterrupt);
+      process.off("SIGINT", onInterrupt);
       signal.removeEventListener("abort", onAbort);
     }
   }
@@ -134,10 +135,9 @@ export class LineEditor implements Disposable {
   /** The next piece of input, or `undefined` at its end. */
   #next(): Promise<Uint8Array | undefined> {
     return this.#reading ??= (async () => {
-      const buffer = new Uint8Array(READ_BYTES);
-      const size = await Deno.stdin.read(buffer).catch(() => null);
+      const piece = await host.read().catch(() => undefined);
       this.#reading = undefined;
-      return size === null ? undefined : buffer.subarray(0, size);
+      return piece;
     })();
   }
 

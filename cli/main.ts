@@ -1,14 +1,17 @@
 /**
- * The command line: `deno run --allow-read=MODEL cli/main.ts run MODEL PROMPT`.
+ * The command line: `deno run --allow-read=MODEL cli/main.ts run MODEL PROMPT`, or `remora run MODEL PROMPT` from the npm package.
  *
  * Answers go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 not understood, 130 and 143 ended by
  * SIGINT and SIGTERM.
  *
  * @module
  */
+import process from "node:process";
 import configuration from "../deno.json" with { type: "json" };
 import { bench } from "./bench.ts";
 import { nearestName } from "../mod.ts";
+import { doctor } from "./doctor.ts";
+import { host } from "./host/current.ts";
 import { perplexity } from "./perplexity.ts";
 import { repack } from "./repack.ts";
 import { report } from "./report.ts";
@@ -27,36 +30,40 @@ const HELP = `remora runs INT4 language models on the CPU.
   remora perplexity MODEL FILE
                              how well a model foresees a text
   remora repack MODEL        write a file from which the model loads faster
+  remora doctor [MODEL]      what of this machine is used, and what keeps a model from running
 
   remora COMMAND --help      the options of a command
   remora --version           the version
 
-MODEL is a directory, its URL, or a hub id owner/name; deno run needs --allow-read=MODEL, or --allow-net=HOST.
+MODEL is a directory, its URL, or a hub id owner/name${
+  host.hasPermissions ? "; deno run needs --allow-read=MODEL, or --allow-net=HOST" : ""
+}.
 `;
 
-const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
+/** Commands by name. One that does not throw has done its work, unless it returns another exit code. */
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number | void>>> = {
   run,
   serve,
   show,
   bench,
   perplexity,
   repack,
+  doctor,
 };
 
 /** Names that are reserved for later commands. */
-const FUTURE_COMMANDS = ["pull", "ls", "rm", "doctor"];
+const FUTURE_COMMANDS = ["pull", "ls", "rm"];
 
 /** Runs a command line and returns the exit code. */
-export async function main(args: string[]): Promise<number> {
+async function main(args: string[]): Promise<number> {
   try {
-    await dispatch(args);
-    return 0;
+    return await dispatch(args) ?? 0;
   } catch (error) {
     return report("remora", error, args.includes("--verbose"));
   }
 }
 
-async function dispatch([name, ...rest]: string[]): Promise<void> {
+async function dispatch([name, ...rest]: string[]): Promise<number | void> {
   const names = Object.keys(COMMANDS).join(", ").replace(/, (?=\w+$)/, " or ");
   if (name === undefined) {
     throw new UsageError(`expected a command (${names}), found none; see --help`);
@@ -71,11 +78,8 @@ async function dispatch([name, ...rest]: string[]): Promise<void> {
   throw new UsageError(`unknown ${kind} ${name}: expected ${names}; ${hint}`);
 }
 
-if (import.meta.main) {
-  addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    Deno.exit(report("remora", event.reason, Deno.args.includes("--verbose")));
-  });
-  // A read of stdin may still be pending, and would keep the process alive.
-  Deno.exit(await main(Deno.args));
-}
+process.on("unhandledRejection", (reason) => {
+  process.exit(report("remora", reason, process.argv.includes("--verbose")));
+});
+// A read of stdin may still be pending, and would keep the process alive.
+process.exit(await main(process.argv.slice(2)));

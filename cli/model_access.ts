@@ -3,8 +3,11 @@
  *
  * @module
  */
-import { RemoraError } from "../mod.ts";
+import { closeSync, openSync, unlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { RemoraError } from "../mod.ts";
+import { hasCode } from "./files.ts";
+import { host } from "./host/current.ts";
 import type { Options } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -36,7 +39,7 @@ export function takeModel(options: Options): ModelArgument {
 export function checkAccess(model: string, isOffline: boolean): { offline: boolean } {
   const url = /^[a-z]+:\/\//i.test(model) ? URL.parse(model) : null;
   if (url?.protocol === "http:" || url?.protocol === "https:") {
-    if (!isOffline && !isGranted({ name: "net", host: url.host })) {
+    if (!isOffline && !host.isGranted({ name: "net", host: url.host })) {
       throw refusal(model, `--allow-net=${url.host}`);
     }
     return { offline: isOffline };
@@ -44,12 +47,12 @@ export function checkAccess(model: string, isOffline: boolean): { offline: boole
   // What may be a name on the hub the library looks for in both places, and says which permissions are missing.
   if (url?.protocol === "file:") requireRead(fileURLToPath(url));
   else if (url === null && !HUB_ID.test(model)) requireRead(model);
-  return { offline: isOffline || !isGranted({ name: "net", host: "huggingface.co" }) };
+  return { offline: isOffline || !host.isGranted({ name: "net", host: "huggingface.co" }) };
 }
 
 /** @throws {RemoraError} FILE_NOT_FOUND when the file may not be read. */
 export function requireRead(path: string): void {
-  if (!isGranted({ name: "read", path })) throw refusal(path, `--allow-read=${path}`);
+  if (!host.isGranted({ name: "read", path })) throw refusal(path, `--allow-read=${path}`);
 }
 
 /**
@@ -63,7 +66,7 @@ export function requireWrite(path: string, ending?: string): void {
   if (ending !== undefined && !path.toLowerCase().endsWith(ending)) {
     throw new UsageError(`Cannot write "${path}": expected a name that ends with ${ending}`);
   }
-  if (!isGranted({ name: "write", path })) {
+  if (!host.isGranted({ name: "write", path })) {
     throw new RemoraError("FILE_NOT_FOUND", "Cannot write", {
       file: path,
       expected: `the permission to write it: pass --allow-write=${path} to deno run`,
@@ -73,11 +76,11 @@ export function requireWrite(path: string, ending?: string): void {
   typedWrite(path, () => {
     try {
       // One that can be made is taken away again; whether one is there may not be asked without the permission to read.
-      Deno.openSync(path, { write: true, createNew: true }).close();
-      Deno.removeSync(path);
+      closeSync(openSync(path, "wx"));
+      unlinkSync(path);
     } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-      Deno.openSync(path, { append: true }).close();
+      if (!hasCode(error, "EEXIST")) throw error;
+      closeSync(openSync(path, "a"));
     }
   });
 }
@@ -85,25 +88,20 @@ export function requireWrite(path: string, ending?: string): void {
 /** @throws {RemoraError} BAD_FILE when it cannot be written: the disk is full, say. */
 export function writeOutput(path: string, content: Uint8Array | string): void {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  typedWrite(path, () => Deno.writeFileSync(path, bytes));
+  typedWrite(path, () => writeFileSync(path, bytes));
 }
 
 function typedWrite(path: string, write: () => void): void {
   try {
     write();
   } catch (cause) {
-    const isMissing = cause instanceof Deno.errors.NotFound;
+    const isMissing = hasCode(cause, "ENOENT");
     throw new RemoraError(isMissing ? "FILE_NOT_FOUND" : "BAD_FILE", "Cannot write", {
       file: path,
       found: isMissing ? "no such folder" : cause instanceof Error ? cause.message : `${cause}`,
       cause,
     });
   }
-}
-
-/** Whether a permission is there without asking. */
-export function isGranted(permission: Deno.PermissionDescriptor): boolean {
-  return Deno.permissions.querySync(permission).state === "granted";
 }
 
 function refusal(file: string, flag: string): RemoraError {

@@ -44,14 +44,14 @@ function rowsOf(modules: readonly ModuleInfo[]): Row[] {
   // Text models have one stack of layers; with several, each place says which.
   const stacks = new Set(modules.map(({ name }) => IN_LAYER.exec(name)?.groups?.stack));
   stacks.delete(undefined);
-  for (const { name, format, bits, groupSize, memoryFormat, bytes } of modules) {
+  for (const module of modules) {
+    const { name, memoryFormat, bytes } = module;
     const { stack, layer, rest } = IN_LAYER.exec(name)?.groups ?? {};
     const own = rest === undefined ? name : stacks.size > 1 ? `${stack}.*.${rest}` : rest;
     // A table that is there twice serves as the output head the second time.
     const place = printable(own) + (names.has(name) ? " (as head)" : "");
     names.add(name);
-    const isFloat = /^b?f\d+$/.test(format);
-    const stored = isFloat ? format : `${format} ${bits} bit${groupSize > 0 ? ` g${groupSize}` : ""}`;
+    const stored = describeStored(module);
     const key = JSON.stringify([place, stored, memoryFormat]);
     const row = rows.get(key) ?? { place, stored, memoryFormat, count: 0, bytes: 0, layers: [] };
     row.count++;
@@ -60,6 +60,12 @@ function rowsOf(modules: readonly ModuleInfo[]): Row[] {
     rows.set(key, row);
   }
   return [...rows.values()];
+}
+
+/** How a file stores a module, such as "gptq 4 bit g128" or "bf16". */
+export function describeStored({ format, bits, groupSize }: ModuleInfo): string {
+  const isFloat = /^b?f\d+$/.test(format);
+  return isFloat ? format : `${format} ${bits} bit${groupSize > 0 ? ` g${groupSize}` : ""}`;
 }
 
 /** Ascending numbers with runs drawn together, e.g. `0, 2-5`. */

@@ -1,4 +1,7 @@
 #!/usr/bin/env node
-import { main } from "./main.ts";
-
-console.error(main);
+/**
+ * The npm package's `remora`: a program of its own, for its first line.
+ *
+ * @module
+ */
+import "./main.ts";

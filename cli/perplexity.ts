@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { readFile } from "node:fs/promises";
 import { inspectModel, loadModel, type Model, RemoraError } from "../mod.ts";
+import { hasCode } from "./files.ts";
 import { Interruption } from "./interruption.ts";
 import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readLoadOptions } from "./load_options.ts";
 import { checkAccess, requireRead, takeModel } from "./model_access.ts";
@@ -125,9 +127,9 @@ function logSumExp(row: Float32Array): number {
 async function readText(file: string): Promise<string> {
   requireRead(file);
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(file));
+    return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(file));
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) {
+    if (hasCode(cause, "ENOENT")) {
       throw new RemoraError("FILE_NOT_FOUND", "Cannot read", { file, found: "no such file", cause });
     }
     const found = cause instanceof TypeError ? "other bytes" : `${cause}`;

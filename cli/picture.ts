@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { readFile } from "node:fs/promises";
 import { RemoraError } from "../mod.ts";
+import { hasCode } from "./files.ts";
 import { requireRead } from "./model_access.ts";
 
 /**
@@ -14,9 +16,9 @@ import { requireRead } from "./model_access.ts";
 export async function readPicture(path: string): Promise<Uint8Array> {
   requireRead(path);
   try {
-    return await Deno.readFile(path);
+    return await readFile(path);
   } catch (cause) {
-    const isMissing = cause instanceof Deno.errors.NotFound;
+    const isMissing = hasCode(cause, "ENOENT");
     throw new RemoraError(isMissing ? "FILE_NOT_FOUND" : "BAD_IMAGE", "Cannot read the picture", {
       file: path,
       found: isMissing ? "no such file" : `${cause}`,

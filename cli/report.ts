@@ -4,6 +4,7 @@
  * @module
  */
 import { printable, RemoraError } from "../mod.ts";
+import { hasCode } from "./files.ts";
 import { Interrupted } from "./interruption.ts";
 import { note } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
@@ -15,7 +16,7 @@ import { UsageError } from "./usage_error.ts";
  */
 export function report(program: string, error: unknown, isVerbose: boolean): number {
   // The program that reads our output closed it: it needs no more.
-  if (error instanceof Deno.errors.BrokenPipe) return 0;
+  if (hasCode(error, "EPIPE")) return 0;
   if (error instanceof Interrupted) return error.exitCode;
   const isExpected = error instanceof RemoraError || error instanceof UsageError;
   const text = error instanceof Error ? error.message : String(error);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import process from "node:process";
 import {
   type Completion,
   decodeImage,
@@ -25,6 +26,7 @@ import { ChatHistory } from "./chat_history.ts";
 import { userMessage, withUserMessage } from "./conversation.ts";
 import { describeBytes } from "./figures.ts";
 import { describeEngine, noteWidth } from "./engine_line.ts";
+import { host } from "./host/current.ts";
 import { Interruption } from "./interruption.ts";
 import {
   CACHE_OPTIONS,
@@ -39,7 +41,7 @@ import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { AttentionSum, drawAttention } from "./attention_picture.ts";
 import { namePictures, readPicture } from "./picture.ts";
 import { PromptBars } from "./prompt_bars.ts";
-import { note, print, ProgressBar, readStdin } from "./terminal.ts";
+import { isTerminal, note, print, ProgressBar, readStdin } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Small models that choose the likeliest token may repeat themselves for ever; longer answers are asked for by name. */
@@ -110,7 +112,11 @@ export const RUN_OPTIONS: OptionDefinitions = {
     value: "FILE",
     help: "keep what is typed into chats in FILE; default: ~/.local/state/remora/history",
   },
-  "no-history": { help: "keep nothing of it; nor is anything kept without the permission to write" },
+  "no-history": {
+    help: `keep nothing of it${
+      host.hasPermissions ? "; nor is anything kept without the permission to write" : ""
+    }`,
+  },
   "no-wrap": { help: "on a terminal: do not break lines between words" },
   verbose: { help: "statistics on stderr" },
   ...COMMON_OPTIONS,
@@ -245,10 +251,10 @@ async function readPrompt(options: Options, rest: readonly string[], signal: Abo
   if (surplus !== undefined) {
     throw new UsageError(`unexpected argument "${surplus}"; a prompt of several words is written in quotes`);
   }
-  if (given === undefined && Deno.stdin.isTerminal()) return undefined;
+  if (given === undefined && isTerminal("stdin")) return undefined;
   if (given === undefined || given === "-") return await readStdin(signal);
   // What is piped in besides a prompt belongs to it: the text to summarise, say.
-  const input = Deno.stdin.isTerminal() ? "" : await readStdin(signal);
+  const input = isTerminal("stdin") ? "" : await readStdin(signal);
   return input.trim() === "" ? given : `${given}\n\n${input}`;
 }
 
@@ -350,7 +356,7 @@ async function runOnce(
   if (cut && request.loopGuard) note(cut);
   await writeAttention(settings, looked);
   if (savePath !== undefined) await save(savePath, sequence, request.messages, timed);
-  if (isVerbose) note(`${describeAnswer(timed)}; memory ${describeBytes(Deno.memoryUsage().rss)}\n`);
+  if (isVerbose) note(`${describeAnswer(timed)}; memory ${describeBytes(process.memoryUsage().rss)}\n`);
 }
 
 /** The text so far and the prompt after it, with the pictures of both. */

@@ -13,6 +13,8 @@ import {
   RemoraError,
   TOOL_CALL_FORMATS,
 } from "../mod.ts";
+import { host } from "./host/current.ts";
+import type { HttpServer } from "./host/host.ts";
 import { Interruption } from "./interruption.ts";
 import {
   CACHE_OPTIONS,
@@ -22,7 +24,7 @@ import {
   readCacheOptions,
   readLoadOptions,
 } from "./load_options.ts";
-import { checkAccess, isGranted } from "./model_access.ts";
+import { checkAccess } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { createPictureFetcher } from "./picture_fetcher.ts";
 import { note, print } from "./terminal.ts";
@@ -72,7 +74,7 @@ export async function serve(args: string[]): Promise<void> {
   const options = Options.parse(args, SERVE_OPTIONS);
   if (options.flag("help")) return await print(SERVE_HELP);
   const { model, name } = takeServedModel(options);
-  const host = options.text("host") ?? "127.0.0.1";
+  const hostname = options.text("host") ?? "127.0.0.1";
   const port = options.integer("port", { from: 0, to: 65_535 }) ?? 8000;
   const settings = {
     ...readLoadOptions(options),
@@ -84,12 +86,12 @@ export async function serve(args: string[]): Promise<void> {
   const imageHosts = takeList(
     options,
     "allow-image-urls",
-    (host) => host.trim() !== "",
+    (name) => name.trim() !== "",
     "the name of a host",
   );
-  requireNet(host, port);
-  if (!isLoopback(host) && apiKeys.length === 0) {
-    note(`remora: warning: ${host} is reachable from elsewhere, and no --api-key is asked for\n`);
+  requireNet(hostname, port);
+  if (!isLoopback(hostname) && apiKeys.length === 0) {
+    note(`remora: warning: ${hostname} is reachable from elsewhere, and no --api-key is asked for\n`);
   }
   using interruption = new Interruption("SIGINT", "SIGTERM");
   const loading = loadModel(model, { ...settings, signal: interruption.signal });
@@ -106,13 +108,11 @@ export async function serve(args: string[]): Promise<void> {
     version: configuration.version,
     onError: (error) => note(`remora: ${describe(error, options.flag("verbose"))}\n`),
   });
-  const server = listen(host, port, handler);
+  const server = await listen(hostname, port, handler);
   try {
     const loaded = await loading;
     note(
-      `remora: serving ${name} at http://${
-        server.addr.hostname.replace(/^.*:.*$/, "[$&]")
-      }:${server.addr.port}\n`,
+      `remora: serving ${name} at http://${server.hostname.replace(/^.*:.*$/, "[$&]")}:${server.port}\n`,
     );
     await stopped(interruption.signal);
     await stop(server, loaded);
@@ -154,21 +154,26 @@ function isOrigin(text: string): boolean {
   return url !== null && url.host !== "" && text === `${url.protocol}//${url.host}`;
 }
 
-function requireNet(host: string, port: number): void {
-  if (isGranted({ name: "net", host: `${host}:${port}` })) return;
+function requireNet(hostname: string, port: number): void {
+  const address = `${hostname}:${port}`;
+  if (host.isGranted({ name: "net", host: address })) return;
   throw new RemoraError("FILE_NOT_FOUND", "Cannot listen", {
-    expected: `the permission: pass --allow-net=${host}:${port} to deno run`,
+    expected: `the permission: pass --allow-net=${address} to deno run`,
     found: "none",
   });
 }
 
-function isLoopback(host: string): boolean {
-  return /^127\./.test(host) || ["localhost", "::1", "[::1]"].includes(host);
+function isLoopback(hostname: string): boolean {
+  return /^127\./.test(hostname) || ["localhost", "::1", "[::1]"].includes(hostname);
 }
 
-function listen(hostname: string, port: number, handler: (request: Request) => Promise<Response>) {
+async function listen(
+  hostname: string,
+  port: number,
+  handler: (request: Request) => Promise<Response>,
+): Promise<HttpServer> {
   try {
-    return Deno.serve({ hostname, port, onListen: () => {} }, handler);
+    return await host.listen({ hostname, port }, handler);
   } catch (cause) {
     throw new RemoraError("BAD_ARGUMENT", "Cannot listen", {
       expected: `${hostname}:${port} to be free and of this machine`,
@@ -184,7 +189,7 @@ async function stopped(signal: AbortSignal): Promise<void> {
 }
 
 /** Finishes what runs, up to a limit. */
-async function stop(server: Deno.HttpServer<Deno.NetAddr>, model: Model): Promise<void> {
+async function stop(server: HttpServer, model: Model): Promise<void> {
   const limit = Promise.withResolvers<void>();
   const timer = setTimeout(limit.resolve, STOP_MILLISECONDS);
   // A second signal ends it at once.

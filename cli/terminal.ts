@@ -3,25 +3,27 @@
  *
  * @module
  */
+import { isatty } from "node:tty";
+import { host } from "./host/current.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Bytes of a prompt from stdin; far above any context. */
 const PROMPT_BYTES_MAX = 64 << 20;
+const DESCRIPTORS = { stdin: 0, stdout: 1, stderr: 2 } as const;
 
 /** Writes all of `text` to stdout. */
 export async function print(text: string): Promise<void> {
-  let rest = new TextEncoder().encode(text);
-  while (rest.length > 0) rest = rest.subarray(await Deno.stdout.write(rest));
+  await host.write(new TextEncoder().encode(text));
 }
 
 /** Writes `text` to stderr. A stderr that nobody reads is no reason to stop. */
 export function note(text: string): void {
-  try {
-    let rest = new TextEncoder().encode(text);
-    while (rest.length > 0) rest = rest.subarray(Deno.stderr.writeSync(rest));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-  }
+  host.note(new TextEncoder().encode(text));
+}
+
+/** Whether a standard stream is a terminal. */
+export function isTerminal(stream: keyof typeof DESCRIPTORS): boolean {
+  return isatty(DESCRIPTORS[stream]);
 }
 
 /**
@@ -42,16 +44,15 @@ export async function readStdin(signal: AbortSignal): Promise<string> {
 
 async function readPrompt(): Promise<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
-  const buffer = new Uint8Array(1 << 16);
   let text = "";
   let total = 0;
   try {
-    for (let size; (size = await Deno.stdin.read(buffer)) !== null;) {
-      total += size;
+    for (let piece; (piece = await host.read()) !== undefined;) {
+      total += piece.length;
       if (total > PROMPT_BYTES_MAX) {
         throw new UsageError(`Cannot read the prompt from stdin: expected at most ${PROMPT_BYTES_MAX} bytes`);
       }
-      text += decoder.decode(buffer.subarray(0, size), { stream: true });
+      text += decoder.decode(piece, { stream: true });
     }
     text += decoder.decode();
   } catch (error) {
@@ -64,7 +65,7 @@ async function readPrompt(): Promise<string> {
 /** A progress bar on stderr, there only when that is a terminal. */
 export class ProgressBar implements Disposable {
   readonly #label: string;
-  readonly #isShown = Deno.stderr.isTerminal();
+  readonly #isShown = isTerminal("stderr");
   #line = "";
 
   constructor(label: string) {
@@ -100,9 +101,5 @@ export function drawBar(label: string, share: number, width: number): string {
 
 /** Columns of the terminal; windows change. */
 export function terminalWidth(): number {
-  try {
-    return Deno.consoleSize().columns || 80;
-  } catch {
-    return 80;
-  }
+  return host.terminalWidth() ?? 80;
 }

@@ -7,12 +7,14 @@ import { Kernels } from "../../kernels/host/kernels.ts";
 import { RemoraError } from "../core/errors.ts";
 import { type GenerationDefaults, Model } from "../generation/model.ts";
 import type { ModelInfo } from "../generation/model_info.ts";
+import { openSource } from "../io/open.ts";
 import type { ModelSource } from "../io/source.ts";
 import { layerPart } from "../models/decoder.ts";
 import type { Architectures } from "../models/architecture.ts";
 import { ARCHITECTURES } from "../models/registry.ts";
 import { KernelSpace } from "../ops/space.ts";
 import { HostEvents } from "../platform/events.ts";
+import { type MemoryLimit, memoryLimit } from "../platform/memory_limit.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../sequence/engine.ts";
 import { keyValueLayout, type KeyValuePlace } from "../sequence/key_value_cache.ts";
@@ -22,9 +24,18 @@ import { CheckpointDigest } from "../weights/checkpoint_digest.ts";
 import { loadWeights } from "../weights/load.ts";
 import { type CachedLoad, cachePathIn, loadThroughCache, repackInto } from "../weights/repacked_cache.ts";
 import { inspect, type InspectedModel, type Surroundings } from "./inspect.ts";
+import { inspectFilesOf, type ModelFile } from "./inspect_files.ts";
 import { refuseUnlessFits } from "./memory_plan.ts";
-import type { LoadOptions } from "./options.ts";
+import { chooseOptions, type LoadOptions } from "./options.ts";
 import { TextFiles } from "./text_files.ts";
+
+/** What a model would be given of this machine. */
+export interface MachineInfo {
+  /** Threads, where nobody asks for another number. */
+  threads: number;
+  /** What the process may take in all; absent where nothing is known. */
+  memory?: MemoryLimit;
+}
 
 /** Loads models on one platform. */
 export class ModelLoader {
@@ -119,6 +130,27 @@ export class ModelLoader {
       inspected.source.close?.();
       return inspected.info;
     });
+  }
+
+  /** See `inspectFiles`. */
+  async inspectFiles(
+    source: string | URL | ModelSource,
+    options: Pick<LoadOptions, "offline" | "signal">,
+  ): Promise<ModelFile[]> {
+    return await orReason(options.signal, async () => {
+      const opened = await openSource(this.#platform, source, options);
+      try {
+        return await inspectFilesOf(opened);
+      } finally {
+        opened.close?.();
+      }
+    });
+  }
+
+  /** See `inspectMachine`. */
+  inspectMachine(): MachineInfo {
+    const memory = memoryLimit(this.#platform.memory);
+    return { threads: chooseOptions({}, this.#platform).threads, ...(memory && { memory }) };
   }
 
   #surroundings(): Surroundings {

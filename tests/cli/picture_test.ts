@@ -6,7 +6,7 @@ import { drawAttention } from "../../cli/attention_picture.ts";
 import { lookingLabel } from "../../cli/prompt_bars.ts";
 import { decodeImage } from "../../src/image/decode.ts";
 import { caseList, sharedPath } from "../shared.ts";
-import { remora, spawnRemora } from "./remora.ts";
+import { hasPermissions, remora, spawnRemora } from "./remora.ts";
 
 const MODEL = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));
 const { inputs } = JSON.parse(Deno.readTextFileSync(`${MODEL}/reference/reference.json`));
@@ -60,9 +60,11 @@ Deno.test("run --show-attention writes the picture beside its heat map, with per
     file,
   ];
   try {
-    const refused = await remora(args, { allowRead: MODEL });
-    assert.deepEqual([refused.code, refused.stdout], [1, ""]);
-    assert.match(refused.stderr, /^remora: Cannot write [^\n]*--allow-write=[^\n]*\n$/);
+    if (hasPermissions) {
+      const refused = await remora(args, { allowRead: MODEL });
+      assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+      assert.match(refused.stderr, /^remora: Cannot write [^\n]*--allow-write=[^\n]*\n$/);
+    }
 
     const written = await remora(args, { allowRead: MODEL, allowWrite: file });
     assert.equal(written.code, 0, written.stderr);
@@ -108,7 +110,11 @@ Deno.test("wrong use of pictures is one line on stderr", async () => {
       /expected one --image beside it, found 2/,
     ],
     [[...question, "--image", `${MODEL}/nothing.png`], 1, /nothing\.png": found no such file/],
-    [[...question, "--image", "/etc/hosts"], 1, /--allow-read=\/etc\/hosts/],
+    [
+      [...question, "--image", "/etc/hosts"],
+      1,
+      hasPermissions ? /--allow-read=\/etc\/hosts/ : /expected a PNG/,
+    ],
     [[...question, "--image", `${MODEL}/config.json`], 1, /config\.json: .*a PNG, JPEG or WebP file/],
     [["run", MODEL, "--raw", "no place for it", ...image], 1, /one picture for each of 0 picture tokens/],
     [["run", MODEL, "--raw", "<|image|><|image|>", ...image], 1, /each of 2 picture tokens, found 1/],

@@ -4,9 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
-
-const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
+import { remoraProgram } from "./remora.ts";
 
 /** Starts argv[2:] on a terminal; argv[1] has its width and a list of [text to wait for, keys to press then, how]. */
 const DRIVER = `
@@ -83,7 +81,7 @@ export const hasPython: boolean = (() => {
 
 /** A command line that starts remora. */
 export function remoraCommand(args: string[], permissions: string[] = []): string[] {
-  return [Deno.execPath(), "run", "--quiet", ...permissions, MAIN, ...args];
+  return [...remoraProgram(permissions), ...args];
 }
 
 /** Runs a program on a terminal. */

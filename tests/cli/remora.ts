@@ -8,6 +8,20 @@ import { fileURLToPath } from "node:url";
 const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
 
+/** Another program in place of these sources: the npm package's, as `REMORA="node …/main.js"`. It knows no permissions. */
+const OTHER_PROGRAM = Deno.env.get("REMORA")?.split(" ");
+
+/** Whether permissions are what Deno makes of them; tests of theirs are skipped elsewhere. */
+export const hasPermissions: boolean = OTHER_PROGRAM === undefined;
+
+/** What starts the command line, with Deno's flags where it is Deno that runs it. */
+export function remoraProgram(flags: readonly string[]): [string, ...string[]] {
+  const [program, ...args] = OTHER_PROGRAM ?? [];
+  return program === undefined
+    ? [Deno.execPath(), "run", "--quiet", "--config", CONFIG, ...flags, MAIN]
+    : [program, ...args];
+}
+
 /** What a run left behind. */
 export interface Outcome {
   code: number;
@@ -44,8 +58,9 @@ export function spawnRemora(
     ...(allowNet === undefined ? [] : [`--allow-net=${allowNet}`]),
     ...(allowSys === undefined ? [] : [`--allow-sys=${allowSys}`]),
   ];
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--quiet", "--config", CONFIG, ...permissions, MAIN, ...args],
+  const [program, ...before] = remoraProgram(["--no-prompt", ...permissions]);
+  return new Deno.Command(program, {
+    args: [...before, ...args],
     cwd,
     stdin: stdin === undefined ? "null" : "piped",
     stdout: "piped",

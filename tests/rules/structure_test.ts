@@ -104,6 +104,13 @@ Deno.test("no name of a runtime outside of platform and binaries", () => {
   deepEqual(linesWith(pattern, (path) => !/^src\/(platform|binaries)\//.test(path)), []);
 });
 
+Deno.test("no name of a runtime in the command line outside of its host", () => {
+  const wrong = sourcesIn("cli").filter(({ path }) => !path.startsWith("cli/host/")).filter(({ text }) =>
+    /\bDeno\./.test(withoutComments(text))
+  );
+  deepEqual(wrong.map(({ path }) => path), []);
+});
+
 Deno.test("the command line, tools and benchmarks use the library through mod.ts alone", () => {
   const wrong = ["cli", "tools", "bench"].flatMap(sourcesIn).flatMap((source) =>
     importsOf(source).filter((name) => name.startsWith("src/") || name.startsWith("kernels/"))

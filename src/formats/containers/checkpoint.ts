@@ -33,7 +33,7 @@ export interface Checkpoint {
 }
 
 /** A shard index: the file it was read from, and tensor name → shard name. */
-interface ShardIndex {
+export interface ShardIndex {
   readonly file: string;
   readonly shardOf: ReadonlyMap<string, string>;
 }
@@ -105,7 +105,27 @@ async function chooseIndex(
   }
 }
 
+/** An index whose shards are there. */
 async function readIndex(
+  source: ModelSource,
+  files: ReadonlyMap<string, number>,
+  file: string,
+): Promise<ShardIndex> {
+  const index = await readShardIndex(source, files, file);
+  for (const shard of index.shardOf.values()) {
+    if (files.has(shard)) continue;
+    const details = { file: shard, expected: `the shard that ${file} names`, found: "no such file" };
+    throw new RemoraError("FILE_NOT_FOUND", "Cannot open", details);
+  }
+  return index;
+}
+
+/**
+ * Reads an index, whether its shards are there or not.
+ *
+ * @throws {RemoraError} `BAD_FILE` for one that is damaged or names no file of the model's folder.
+ */
+export async function readShardIndex(
   source: ModelSource,
   files: ReadonlyMap<string, number>,
   file: string,
@@ -121,10 +141,6 @@ async function readIndex(
   for (const [tensor, shard] of Object.entries(map)) {
     if (typeof shard !== "string" || !isSafeFileName(shard)) {
       throw refuse("a shard inside the model's folder", describeJson(shard), tensor);
-    }
-    if (!files.has(shard)) {
-      const details = { file: shard, expected: `the shard that ${file} names`, found: "no such file" };
-      throw new RemoraError("FILE_NOT_FOUND", "Cannot open", details);
     }
     shardOf.set(tensor, shard);
     shards.add(shard);
