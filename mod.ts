@@ -49,6 +49,8 @@ export type { AnswerPart, AnswerReader } from "./src/dialects/answer_parts.ts";
 export { TOOL_CALL_FORMATS } from "./src/dialects/registry.ts";
 export type { PreparedRequest, RunOptions } from "./src/generation/model.ts";
 export type {
+  BegunAnswer,
+  Budget,
   Completion,
   FinishReason,
   GenerateChunk,
