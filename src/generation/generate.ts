@@ -12,7 +12,7 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import { AnswerWriter } from "./answer_writer.ts";
 import { checkMaxTokens } from "./check_request.ts";
 import { type ContextShift, shiftOf, shortened } from "./context_shift.ts";
-import { pieceOf, type PromptImage, type PromptParts } from "./prompt_pieces.ts";
+import { pieceOf, type PromptParts } from "./prompt_pieces.ts";
 import type {
   BegunAnswer,
   Budget,
