@@ -135,6 +135,11 @@ export class Model implements AsyncDisposable {
     return this.#text.tokenizer;
   }
 
+  /** How the model's own generation_config.json wants tokens to be chosen, where a request does not say. */
+  get samplingDefaults(): Readonly<SamplingOptions> {
+    return { ...this.#defaults.sampling };
+  }
+
   /** How many threads compute, with which kernels, how wide, and in how many memories the model lies. */
   get engine(): {
     threads: number;
