@@ -33,6 +33,7 @@ import { newId } from "../src/server/http/ids.ts";
 import { contentOf, finishReasonOf, metadataOf, partsOf, usageOf } from "./ai_sdk_answer.ts";
 import { requestOf, type SdkRequest } from "./ai_sdk_request.ts";
 import { servedModelOf, signalOr } from "./served.ts";
+import { streamOf } from "./streams.ts";
 
 /** Models by the names that the SDK calls them by; a promise is one that is being loaded. */
 export type RemoraModels = Readonly<Record<string, Model | Promise<Model>>>;
@@ -101,24 +102,16 @@ class RemoraLanguageModel implements LanguageModelV4 {
 
   async doStream(options: LanguageModelV4CallOptions): Promise<LanguageModelV4StreamResult> {
     const asked = requestOf(options);
+    // What is refused is thrown here, before there is a stream.
     const gone = new AbortController();
     const signal = AbortSignal.any([gone.signal, ...options.abortSignal ? [options.abortSignal] : []]);
     const events = await this.#answer(asked, signal);
-    // What is refused is thrown here, before there is a stream.
     const first = await events.next();
-    const parts = this.#parts(asked, first, events);
-    const stream = new ReadableStream<LanguageModelV4StreamPart>({
-      async pull(controller) {
-        const { done, value } = await parts.next();
-        if (done) controller.close();
-        else controller.enqueue(value);
-      },
-      async cancel(reason) {
-        gone.abort(reason);
-        await parts.return();
-      },
-    }, { highWaterMark: 0 });
-    return { stream };
+    const make = (left: AbortSignal) => {
+      left.addEventListener("abort", () => gone.abort(left.reason), { once: true });
+      return this.#parts(asked, first, events);
+    };
+    return { stream: streamOf(make, undefined, { highWaterMark: 0 }) };
   }
 
   async #answer(

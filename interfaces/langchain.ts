@@ -39,6 +39,8 @@ import { chosenTool, messageOf } from "./langchain_messages.ts";
 import { type Settings, settingsOf } from "./langchain_settings.ts";
 import { servedModelOf, signalOr } from "./served.ts";
 
+export type { Settings };
+
 /** What one call may say. */
 export interface ChatRemoraCallOptions extends BaseChatModelCallOptions, Settings {
   /** Tools in any form that LangChain knows; see `bindTools`. */
@@ -55,10 +57,12 @@ export interface ChatRemoraParams extends BaseChatModelParams, Settings {
   stop?: string[];
 }
 
-type StructuredConfig = { name?: string; method?: string; includeRaw?: boolean; strict?: boolean };
+/** How structured output is asked for; `strict` changes nothing, as answers always keep to their schema. */
+export type StructuredConfig = { name?: string; method?: string; includeRaw?: boolean; strict?: boolean };
 
 /** Answers with a model of this process. */
 export class ChatRemora extends BaseChatModel<ChatRemoraCallOptions, AIMessageChunk> {
+  /** What the model is called in traces. */
   readonly modelName: string;
   readonly #fields: ChatRemoraParams;
 
