@@ -31,7 +31,8 @@ import {
   samplingOf,
   TEMPERATURE_MAX,
 } from "./prompt_api_inputs.ts";
-import { Session, type SessionParts } from "./prompt_api_session.ts";
+import type { SessionParts } from "./prompt_api_context.ts";
+import { Session } from "./prompt_api_session.ts";
 import { type Availability, type LoadModel, ModelSource } from "./prompt_api_source.ts";
 
 export type {

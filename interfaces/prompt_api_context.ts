@@ -10,6 +10,18 @@ import type { GenerateRequest } from "../src/generation/requests.ts";
 import type { Message } from "../src/text/messages.ts";
 import { browserError, quotaExceeded } from "./prompt_api_errors.ts";
 
+/** What all clones of a session share. */
+export interface SessionParts {
+  /** What answers. */
+  model: Model;
+  /** Tokens are chosen among so many of the likeliest. */
+  topK: number;
+  /** 0: the likeliest token is chosen. */
+  temperature: number;
+  /** Kinds of inputs. */
+  types: ReadonlySet<string>;
+}
+
 /** The messages of a session, and their tokens. */
 export class Context {
   readonly #model: Model;

@@ -4,25 +4,12 @@
  * @module
  */
 import { Turns } from "../src/core/turns.ts";
-import type { Model } from "../src/generation/model.ts";
 import type { Sequence } from "../src/sequence/sequence.ts";
 import type { Message } from "../src/text/messages.ts";
-import { Context } from "./prompt_api_context.ts";
+import { Context, type SessionParts } from "./prompt_api_context.ts";
 import { browserError } from "./prompt_api_errors.ts";
 import { streamOf } from "./streams.ts";
 import { constraintOf, messagesOf, type PromptInput, type PromptOptions } from "./prompt_api_inputs.ts";
-
-/** What all clones of a session share. */
-export interface SessionParts {
-  /** What answers. */
-  model: Model;
-  /** Tokens are chosen among so many of the likeliest. */
-  topK: number;
-  /** 0: the likeliest token is chosen. */
-  temperature: number;
-  /** Kinds of inputs. */
-  types: ReadonlySet<string>;
-}
 
 /** Made by `LanguageModel.create`. */
 export class Session extends EventTarget {
