@@ -7,9 +7,11 @@ import {
   type GenerateChunk,
   type GenerateRequest,
   loadModel,
+  memoryModelSource,
   type Model,
   RemoraError,
 } from "../../mod.ts";
+import { goldenPath } from "../shared.ts";
 import { PICTURE, SCENES } from "../server/serving.ts";
 
 const PARAMETERS = {
@@ -135,6 +137,29 @@ Deno.test("pieces of every size make the answer of one run", async (test) => {
         equal(last.stop, expected.stop);
         equal(last.usage!.completionTokens, expected.usage!.completionTokens);
         equal(last.usage!.promptTokens, expected.usage!.promptTokens);
+      }
+    });
+  }
+});
+
+Deno.test("pieces are exact where positions depend on the length, and windows slide", async (test) => {
+  for (const name of ["arch-phi3-longrope", "arch-gemma3-text", "arch-mistral", "arch-llama"]) {
+    await test.step(name, async () => {
+      // Some have no tokenizer of their own; any of so few words will do.
+      const files = new Map(
+        ["arch-llama", name].flatMap((folder) =>
+          Array.from(Deno.readDirSync(goldenPath(folder)), (entry) => entry.name)
+            .filter((file) => folder === name || file === "tokenizer.json")
+            .map((file) => [file, Deno.readFileSync(`${goldenPath(folder)}/${file}`)] as const)
+        ),
+      );
+      const source = memoryModelSource(files);
+      await using model = await loadModel(source, { threads: 1 });
+      const prompt = Array.from({ length: 110 }, (_, i) => 3 + i * 7 % 50);
+      const request = { prompt, temperature: 1, seed: 1, maxTokens: 30, ignoreEnd: true };
+      const whole = await oneRun(model, request);
+      for (const [tokens, promptTokens] of [[4, 9], [1000, 33]]) {
+        deepEqual(ids((await inPieces(model, request, tokens, promptTokens)).chunks), ids(whole));
       }
     });
   }

@@ -6,6 +6,7 @@ import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import OpenAI from "npm:openai@7.59.0";
 import { ask } from "../../examples/answer_in_pieces.ts";
 import { createHandler, type Handler, loadModel, RemoraError, type ServerOptions } from "../../mod.ts";
+import { streamChat } from "../../src/server/page/stream.js";
 import { NAME, pictureUrl, SCENES, serving } from "./serving.ts";
 
 const KEY = "k".repeat(32);
@@ -193,6 +194,26 @@ Deno.test("the client of twenty lines, and OpenAI's own", async () => {
     }
   } while (state);
   equal(text, expected.choices[0].message.content);
+});
+
+Deno.test("the page asks on until an answer is whole", async () => {
+  await using model = await loadModel(SCENES, { threads: 1 });
+  const body = { model: NAME, messages, ...drawn, ignore_eos: true, max_tokens: 18, stream: true };
+  const { fetch } = globalThis;
+  const shown = async (handler: Handler) => {
+    globalThis.fetch = (path, init) => handler(new Request(`http://server${path}`, init));
+    try {
+      const options = { key: "", signal: new AbortController().signal };
+      const asked = { ...body, stream_options: { include_usage: true } };
+      return (await Array.fromAsync(streamChat(asked, options))).map(same);
+    } finally {
+      globalThis.fetch = fetch;
+    }
+  };
+  deepEqual(
+    await shown(createHandler({ [NAME]: model }, BUDGET)),
+    await shown(createHandler({ [NAME]: model })),
+  );
 });
 
 Deno.test("a store keeps the states; clients get their names", async () => {

@@ -127,7 +127,8 @@ export class ServedModel {
     using _place = await this.admission.enter(signal);
     const pool = this.#pool!;
     const sequence = await pool.take(prepared);
-    const watch = this.#metrics?.begin(arrival, prepared.promptIds.length);
+    // The prompt of an answer that goes on was counted with its first piece.
+    const watch = this.#metrics?.begin(arrival, piece?.earlier ? 0 : prepared.promptIds.length);
     try {
       if (piece?.earlier) await this.#restore(sequence, prepared, piece.earlier);
       for (let choice = 0; choice < choices; choice++) {
