@@ -31,7 +31,7 @@ import type { Model } from "./src/generation/model.ts";
 import type { ModelInfo } from "./src/generation/model_info.ts";
 import { platform } from "./src/platform/current.ts";
 import { createServerHandler, type Handler, type ModelsToServe } from "./src/server/handler.ts";
-import type { ServerOptions } from "./src/server/options.ts";
+import type { ServerOptions, StateStore } from "./src/server/options.ts";
 import type { Sequence } from "./src/sequence/sequence.ts";
 
 export { type ErrorCode, type ErrorDetails, printable, RemoraError } from "./src/core/errors.ts";
@@ -50,6 +50,8 @@ export type { AnswerPart, AnswerReader } from "./src/dialects/answer_parts.ts";
 export { TOOL_CALL_FORMATS } from "./src/dialects/registry.ts";
 export type { PreparedRequest, RunOptions } from "./src/generation/model.ts";
 export type {
+  BegunAnswer,
+  Budget,
   Completion,
   FinishReason,
   GenerateChunk,
@@ -79,7 +81,7 @@ export type { DecodeOptions, EncodeOptions, Tokenizer } from "./src/text/tokeniz
 export type { CrossAttentionRows, FewerTiles, VisionInfo } from "./src/vision/vision_model.ts";
 export type { LoadProgress } from "./src/weights/load.ts";
 export type { DenseStorage, EmbeddingStorage, Precision } from "./src/weights/plan.ts";
-export type { Handler, ModelsToServe, ServerOptions };
+export type { Handler, ModelsToServe, ServerOptions, StateStore };
 export type {
   ConversationState,
   LoadedConversation,
@@ -212,7 +214,7 @@ export function inspectMachine(): MachineInfo {
  * port and needs no permission.
  *
  * @param models A model, or several by the names that clients call them by.
- * @throws {RemoraError} BAD_ARGUMENT for no model.
+ * @throws {RemoraError} BAD_ARGUMENT for no model, and for a budget that counts nothing or has no key.
  *
  * @example Serve a model
  * ```ts

@@ -32,7 +32,7 @@ async function run(args: readonly string[]): Promise<number[]> {
 
 if (import.meta.main) {
   const runs = Deno.args.length > 0 ? [["--doc", ...Deno.args]] : [
-    ["--doc", "tests/", "mod.ts", "src/", "kernels/host/", "docs/"],
+    ["--doc", "tests/", "mod.ts", "src/", "interfaces/", "kernels/host/", "docs/"],
     WIDE,
   ];
   const totals = [0, 0, 0];

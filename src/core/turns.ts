@@ -46,6 +46,22 @@ export class Turns {
       leave();
     }
   }
+
+  /**
+   * A turn that lasts until it is disposed.
+   *
+   * @throws The signal's reason when it fires before the turn comes.
+   */
+  async enter(signal?: AbortSignal): Promise<Disposable> {
+    const entered = Promise.withResolvers<void>(), left = Promise.withResolvers<void>();
+    const stay = () => {
+      entered.resolve();
+      return left.promise;
+    };
+    this.take(stay, signal).catch(entered.reject);
+    await entered.promise;
+    return { [Symbol.dispose]: left.resolve };
+  }
 }
 
 /** Waits for the promise, or throws the signal's reason as soon as it fires. */

@@ -7,7 +7,7 @@ import { RemoraError } from "../core/errors.ts";
 import { TEXT_CHARACTERS_MAX } from "../core/limits.ts";
 import { nearestName } from "../core/nearest.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import type { GenerateRequest } from "./requests.ts";
+import type { Budget, GenerateRequest } from "./requests.ts";
 
 /** Every key of a request. */
 const KEYS: Readonly<Record<keyof GenerateRequest, true>> = {
@@ -90,6 +90,26 @@ export function checkLength(text: string, tokenizer: Tokenizer, contextSize = In
       : `at most ${most} characters`,
     found: `${text.length} characters`,
   });
+}
+
+/** @throws {RemoraError} BAD_ARGUMENT when it is no number of tokens. */
+export function checkMaxTokens(maxTokens: number): void {
+  if (maxTokens === Infinity || (Number.isInteger(maxTokens) && maxTokens >= 0)) return;
+  throw new RemoraError("BAD_ARGUMENT", "Cannot use maxTokens", {
+    expected: "an integer from 0 on",
+    found: `${maxTokens}`,
+  });
+}
+
+/** @throws {RemoraError} BAD_ARGUMENT when one of its counts is none. */
+export function checkBudget(budget: Budget): void {
+  for (const name of ["tokens", "promptTokens"] as const) {
+    if (Number.isSafeInteger(budget[name]) && budget[name] >= 1) continue;
+    throw new RemoraError("BAD_ARGUMENT", `Cannot use budget.${name}`, {
+      expected: "an integer from 1 on",
+      found: `${budget[name]}`,
+    });
+  }
 }
 
 /**

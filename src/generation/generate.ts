@@ -7,34 +7,25 @@ import { RemoraError } from "../core/errors.ts";
 import type { GrammarState } from "../grammar/grammar.ts";
 import type { HostEvents } from "../platform/events.ts";
 import { type Sample, Sampler } from "../sampling/sampler.ts";
-import type { KeyedImage } from "../sequence/pictures.ts";
 import type { Sequence } from "../sequence/sequence.ts";
-import { StopStrings } from "../text/stop_strings.ts";
-import { StreamDecoder } from "../text/stream_decoder.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { stopTexts } from "./check_request.ts";
-import { LoopGuard } from "./loop_guard.ts";
-import type { FinishReason, GenerateChunk, GenerateRequest, TokenLogprobs } from "./requests.ts";
+import { AnswerWriter } from "./answer_writer.ts";
+import { checkMaxTokens } from "./check_request.ts";
+import { type ContextShift, shiftOf, shortened } from "./context_shift.ts";
+import { pieceOf, type PromptParts } from "./prompt_pieces.ts";
+import type {
+  BegunAnswer,
+  Budget,
+  FinishReason,
+  GenerateChunk,
+  GenerateRequest,
+  TokenLogprobs,
+} from "./requests.ts";
 import { type NextToken, TokenFeed } from "./token_feed.ts";
 
-/**
- * First tokens that stay when a context is shifted: attention rests on them whatever they say, and a model that loses them
- * stops making sense (Xiao et al. 2023, arXiv 2309.17453, where four suffice).
- */
-export const SINK_TOKENS = 4;
-
-/** A picture of the prompt, and how many picture tokens stand for it. */
-export interface PromptImage extends KeyedImage {
-  readonly tokens: number;
-}
-
 /** What the loop needs besides the request. */
-export interface GenerateContext {
+export interface GenerateContext extends PromptParts {
   tokenizer: Tokenizer;
-  promptIds: number[];
-  /** Pictures in the order of their tokens. */
-  images: PromptImage[];
-  pictureToken?: number;
   /** The token that begins a text. */
   beginId?: number;
   sequence: Sequence;
@@ -45,94 +36,199 @@ export interface GenerateContext {
   events: HostEvents;
   /** What the answer must be. */
   grammar?: GrammarState;
+  /** What may be computed; default: all. */
+  budget?: Budget;
+  /** The answer so far. */
+  begun?: BegunAnswer;
 }
 
 /**
  * Feeds the prompt, then samples token by token. Text is emitted as soon as it is certain: whole characters that cannot
  * become part of a stop string.
  *
- * @throws {RemoraError} As `Sequence.forward`; BAD_ARGUMENT for an option out of range. The signal's reason when it fires.
+ * @throws {RemoraError} As `Sequence.forward`; BAD_ARGUMENT for an option out of range, and for a begun answer that is none to
+ * this request. The signal's reason when it fires.
  */
 export async function* generate(
   request: GenerateRequest,
   context: GenerateContext,
 ): AsyncGenerator<GenerateChunk, void, void> {
-  const { tokenizer, pictureToken, sequence, contextSize, vocabularySize, events, grammar } = context;
-  const { signal, maxTokens = Infinity, contextShift = false, ignoreEnd = false } = request;
+  const { maxTokens = Infinity } = request;
   checkMaxTokens(maxTokens);
-  const sampler = new Sampler(request, vocabularySize);
-  const decoder = new StreamDecoder(tokenizer, {
-    skipSpecialTokens: !request.keepSpecialTokens,
-    beginsText: false,
-  });
-  const stops = new StopStrings(stopTexts(request.stop));
-  const shift = contextShift ? shiftOf(context) : undefined;
-  const { promptIds, images } = shift ? shortened(context, shift) : context;
-  const history = [...promptIds];
-  const guard = request.loopGuard ? new LoopGuard() : undefined;
-  const options = { signal, attention: request.attention };
-  using feed = new TokenFeed(sequence, {
-    ...options,
-    promptLookup: request.promptLookup,
-    contextSize,
-    pictureToken,
-  });
-  const known = await sequence.commonPrefix(promptIds, images);
-  const cachedTokens = known.tokens;
-  const usage = { promptTokens: promptIds.length, cachedTokens, completionTokens: 0 };
-  if (maxTokens === 0 && !request.sequence) {
-    yield { text: "", tokenIds: [], finishReason: "length", usage };
-    return;
-  }
-
-  sequence.truncate(known.tokens);
-  using _reserved = sequence.reserve(Math.min(contextSize, promptIds.length + maxTokens));
-  const ofPrompt = { ...options, ...listenersOf(request), images: images.slice(known.pictures) };
-  let result: NextToken = await sequence.forward(promptIds.slice(known.tokens), ofPrompt);
-  if (maxTokens === 0) {
-    yield { text: "", tokenIds: [], finishReason: "length", usage };
-    return;
-  }
-  while (true) {
-    await events.pause();
-    signal?.throwIfAborted();
-    const { data: logits, attention } = result;
-    // Embedding tables are padded beyond the vocabulary; such a token has no text.
-    logits.fill(-Infinity, tokenizer.vocabSize);
-    const allowed = grammar && allowedBy(grammar, context);
-    const sample = sampler.sample(logits, history, promptIds.length, allowed);
-    history.push(sample.id);
-    usage.completionTokens++;
-    const logprobs = request.logprobs === undefined ? undefined : [describe(sample, tokenizer)];
-    const isEnd = context.endIds.has(sample.id) && !ignoreEnd;
-    if (grammar && !isEnd) grammar.push(sample.id);
-    const { text, stopped } = stops.push(isEnd ? decoder.flush() : decoder.push(sample.id));
-    const isFull = feed.length >= contextSize;
-    const isEnough = usage.completionTokens >= maxTokens || (isFull && !shift);
-    const cut: FinishReason | undefined = isEnough ? "length" : guard?.push(sample.id) ? "loop" : undefined;
-    const finishReason = stopped || isEnd || grammar?.isOver ? "stop" : cut;
-    const chunk: GenerateChunk = {
-      text,
-      tokenIds: [sample.id],
-      ...(logprobs && { logprobs }),
-      ...(attention && { attention }),
-    };
-    if (finishReason) {
-      // What was held back as the possible beginning of a stop string is text after all.
-      if (!stopped) chunk.text += lastText(stops, isEnd ? "" : decoder.flush());
-      yield { ...chunk, ...endOf(finishReason, stops), usage };
-      return;
-    }
-    yield chunk;
-    signal?.throwIfAborted();
-    if (isFull) await sequence.drop(shift!.sinks, shift!.sinks + shift!.tokens, { signal });
-    result = await feed.next(history, maxTokens - usage.completionTokens);
-  }
+  using answer = new Answer(request, context);
+  yield* answer.repeat();
+  const known = await answer.known();
+  if (maxTokens === 0 && !request.sequence) return yield answer.nothing("length");
+  using _reserved = answer.reserve(known);
+  const first = await answer.read(known);
+  if (!first) return yield answer.nothing("budget");
+  if (maxTokens === 0) return yield answer.nothing("length");
+  yield* answer.write(first);
 }
 
-/** Who is told how far the prompt is. */
-function listenersOf({ onFewerTiles, onPictureProgress, onPromptProgress }: GenerateRequest) {
-  return { onFewerTiles, onPictureProgress, onPromptProgress };
+/** What a sequence has of a prompt. */
+type KnownPrefix = Awaited<ReturnType<Sequence["commonPrefix"]>>;
+
+/** One answer, or a part of one. */
+class Answer implements Disposable {
+  readonly #request: GenerateRequest;
+  readonly #context: GenerateContext;
+  readonly #sampler: Sampler;
+  readonly #writer: AnswerWriter;
+  readonly #shift?: ContextShift;
+  /** The prompt as it is used. */
+  readonly #prompt: Pick<PromptParts, "promptIds" | "images">;
+  /** Prompt and answer. */
+  readonly #history: number[];
+  readonly #feed: TokenFeed;
+  readonly #usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+  readonly #logprobs: TokenLogprobs[] = [];
+
+  constructor(request: GenerateRequest, context: GenerateContext) {
+    const { sequence, contextSize, pictureToken, begun, vocabularySize } = context;
+    const { signal, attention, promptLookup, contextShift = false } = request;
+    this.#request = request;
+    this.#context = context;
+    this.#sampler = new Sampler(request, vocabularySize);
+    this.#writer = new AnswerWriter(request, context);
+    this.#shift = contextShift ? shiftOf(context) : undefined;
+    this.#prompt = this.#shift ? shortened(context, this.#shift) : context;
+    this.#history = [...this.#prompt.promptIds, ...begun?.tokenIds ?? []];
+    this.#usage.promptTokens = this.#prompt.promptIds.length;
+    this.#feed = new TokenFeed(sequence, { signal, attention, promptLookup, contextSize, pictureToken });
+  }
+
+  /** What was said of a begun answer before, once more. */
+  *repeat(): Generator<GenerateChunk, void, void> {
+    const { begun, vocabularySize } = this.#context;
+    if (!begun) return;
+    const { tokenIds, logprobs = [] } = begun;
+    const refuse = (found: string) =>
+      new RemoraError("BAD_ARGUMENT", "Cannot go on with the answer", {
+        expected: "the tokens of an answer to this request that is not over",
+        found,
+      });
+    const wanted = this.#request.logprobs === undefined ? 0 : tokenIds.length;
+    if (logprobs.length !== wanted) throw refuse(`${logprobs.length} probabilities for ${wanted} tokens`);
+    for (const [i, id] of tokenIds.entries()) {
+      const isId = Number.isInteger(id) && id >= 0 && id < vocabularySize;
+      const written = isId ? this.#writer.push(id) : undefined;
+      if (!written) throw refuse(`token ${id}`);
+      this.#usage.completionTokens++;
+      if (written.end || this.#usage.completionTokens >= this.#most) throw refuse("one that is");
+      yield {
+        text: written.text,
+        tokenIds: [id],
+        ...(wanted > 0 && { logprobs: [logprobs[i]] }),
+        isRepeated: true,
+      };
+    }
+    this.#logprobs.push(...logprobs);
+    this.#sampler.skip(tokenIds.length);
+  }
+
+  /** What the sequence has of prompt and begun answer. */
+  async known(): Promise<KnownPrefix> {
+    const known = await this.#context.sequence.commonPrefix(this.#history, this.#prompt.images);
+    this.#usage.cachedTokens = Math.min(known.tokens, this.#usage.promptTokens);
+    return known;
+  }
+
+  /** Leaves what is known in the sequence, and takes memory for the rest. */
+  reserve({ tokens }: KnownPrefix): Disposable {
+    const { sequence, contextSize, budget } = this.#context;
+    sequence.truncate(tokens);
+    const wanted = Math.min(
+      this.#usage.promptTokens + this.#most,
+      this.#history.length + (budget?.tokens ?? Infinity),
+    );
+    return sequence.reserve(Math.min(contextSize, wanted));
+  }
+
+  /** Reads the prompt, or what the budget allows of it: then there are no logits. */
+  async read(known: KnownPrefix): Promise<NextToken | undefined> {
+    const { sequence, budget, pictureToken } = this.#context;
+    const { signal, attention, onFewerTiles, onPictureProgress, onPromptProgress } = this.#request;
+    const prompt = { promptIds: this.#history, images: this.#prompt.images, pictureToken };
+    const { ids, images, isLast } = pieceOf(prompt, known, budget?.promptTokens ?? Infinity);
+    const options = { signal, images, onFewerTiles, onPictureProgress, onPromptProgress };
+    if (isLast) return await sequence.forward(ids, { ...options, attention });
+    await sequence.forward(ids, { ...options, logits: "none" });
+    return undefined;
+  }
+
+  /** Chooses token by token. */
+  async *write(first: NextToken): AsyncGenerator<GenerateChunk, void, void> {
+    const { sequence, events, budget } = this.#context;
+    const { signal } = this.#request;
+    const history = this.#history, shift = this.#shift;
+    let left = budget?.tokens ?? Infinity;
+    for (let result = first;;) {
+      await events.pause();
+      signal?.throwIfAborted();
+      const { chunk, end } = this.#choose(result);
+      left--;
+      if (end) return yield { ...chunk, text: chunk.text + this.#writer.end(), ...this.#endOf(end) };
+      if (left === 0) return yield { ...chunk, ...this.#endOf("budget") };
+      yield chunk;
+      signal?.throwIfAborted();
+      if (this.#isFull) await sequence.drop(shift!.sinks, shift!.sinks + shift!.tokens, { signal });
+      result = await this.#feed.next(history, this.#most - this.#usage.completionTokens);
+    }
+  }
+
+  /** The last chunk of an answer that got no token. */
+  nothing(finishReason: FinishReason): GenerateChunk {
+    return { text: "", tokenIds: [], ...this.#endOf(finishReason) };
+  }
+
+  [Symbol.dispose](): void {
+    this.#feed[Symbol.dispose]();
+  }
+
+  get #most(): number {
+    return this.#request.maxTokens ?? Infinity;
+  }
+
+  get #isFull(): boolean {
+    return this.#feed.length >= this.#context.contextSize;
+  }
+
+  #choose({ data: logits, attention }: NextToken): { chunk: GenerateChunk; end?: FinishReason } {
+    const { tokenizer, grammar } = this.#context;
+    // Embedding tables are padded beyond the vocabulary; such a token has no text.
+    logits.fill(-Infinity, tokenizer.vocabSize);
+    const allowed = grammar && allowedBy(grammar, this.#context);
+    const sample = this.#sampler.sample(logits, this.#history, this.#usage.promptTokens, allowed);
+    this.#history.push(sample.id);
+    this.#usage.completionTokens++;
+    const logprobs = this.#request.logprobs === undefined ? undefined : [describe(sample, tokenizer)];
+    if (logprobs && this.#context.budget) this.#logprobs.push(...logprobs);
+    const { text, end } = this.#writer.push(sample.id)!;
+    const isEnough = this.#usage.completionTokens >= this.#most || (this.#isFull && !this.#shift);
+    return {
+      chunk: { text, tokenIds: [sample.id], ...(logprobs && { logprobs }), ...(attention && { attention }) },
+      end: end === "stop" ? end : isEnough ? "length" : end,
+    };
+  }
+
+  #endOf(finishReason: FinishReason): Pick<GenerateChunk, "finishReason" | "stop" | "usage" | "begun"> {
+    const { stop } = this.#writer;
+    return {
+      finishReason,
+      ...(stop !== undefined && { stop }),
+      usage: this.#usage,
+      ...(finishReason === "budget" && { begun: this.#begun }),
+    };
+  }
+
+  get #begun(): BegunAnswer {
+    return {
+      seed: this.#sampler.seed,
+      tokenIds: this.#history.slice(this.#usage.promptTokens),
+      ...(this.#request.logprobs !== undefined && { logprobs: this.#logprobs }),
+    };
+  }
 }
 
 /** The tokens that a grammar allows, and where the answer may end those that end it. */
@@ -141,76 +237,6 @@ function allowedBy(grammar: GrammarState, { endIds, vocabularySize }: GenerateCo
   allowed.set(grammar.mask().subarray(0, allowed.length));
   if (grammar.mayEnd) { for (const id of endIds) allowed[id >> 5] |= 1 << (id & 31); }
   return allowed;
-}
-
-function checkMaxTokens(maxTokens: number): void {
-  if (maxTokens === Infinity || (Number.isInteger(maxTokens) && maxTokens >= 0)) return;
-  throw new RemoraError("BAD_ARGUMENT", "Cannot use maxTokens", {
-    expected: "an integer from 0 on",
-    found: `${maxTokens}`,
-  });
-}
-
-/** Why an answer ended, and by which stop string. */
-function endOf(
-  finishReason: FinishReason,
-  { found }: StopStrings,
-): Pick<GenerateChunk, "finishReason" | "stop"> {
-  return { finishReason, ...(found !== undefined && { stop: found }) };
-}
-
-function lastText(stops: StopStrings, rest: string): string {
-  const { text, stopped } = stops.push(rest);
-  return stopped ? text : text + stops.flush();
-}
-
-/** What is forgotten of a full context: the `tokens` tokens that follow the first `sinks`. */
-interface ContextShift {
-  sinks: number;
-  tokens: number;
-}
-
-/** @throws {RemoraError} CONTEXT_OVERFLOW for a context that holds nothing but the first tokens. */
-function shiftOf({ promptIds, pictureToken, beginId, contextSize }: GenerateContext): ContextShift {
-  const other = promptIds.findIndex((id) => id !== pictureToken && id !== beginId);
-  const sinks = Math.max(SINK_TOKENS, other < 0 ? promptIds.length : other);
-  const tokens = Math.floor((contextSize - sinks) / 2);
-  if (tokens > 0) return { sinks, tokens };
-  throw new RemoraError("CONTEXT_OVERFLOW", "Cannot shift the context", {
-    expected: `more than ${sinks + 1} tokens of context`,
-    found: `${contextSize}`,
-  });
-}
-
-/**
- * The prompt without what the context does not hold. As many tokens are left out as full contexts would have forgotten on the
- * way, so that a growing conversation finds most of its prompt in the sequence.
- */
-function shortened(
-  { promptIds, images, pictureToken, contextSize }: GenerateContext,
-  { sinks, tokens }: ContextShift,
-): { promptIds: number[]; images: PromptImage[] } {
-  const surplus = promptIds.length - contextSize;
-  if (surplus <= 0) return { promptIds, images };
-  let begin = sinks, end = sinks + Math.ceil(surplus / tokens) * tokens;
-  const places = promptIds.flatMap((id, place) => id === pictureToken ? [place] : []);
-  let at = 0;
-  const placed = images.map((image) => ({
-    image,
-    first: places[at],
-    last: places[(at += image.tokens) - 1],
-  }));
-  // A picture is left out whole.
-  for (const { first, last } of placed) {
-    if (first >= end || last < begin) continue;
-    begin = Math.min(begin, first);
-    end = Math.max(end, last + 1);
-  }
-  const isKept = (place: number) => place < begin || place >= end;
-  return {
-    promptIds: promptIds.filter((_, place) => isKept(place)),
-    images: placed.filter(({ first }) => first === undefined || isKept(first)).map(({ image }) => image),
-  };
 }
 
 function describe({ id, logprob, top }: Sample, tokenizer: Tokenizer): TokenLogprobs {

@@ -25,13 +25,14 @@ import { Sequence } from "../sequence/sequence.ts";
 import type { ChatTemplate, RenderOptions } from "../text/chat_template.ts";
 import type { Message } from "../text/messages.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { checkLength, checkRequest } from "./check_request.ts";
-import { generate, type PromptImage } from "./generate.ts";
+import { checkBudget, checkLength, checkRequest } from "./check_request.ts";
+import { generate } from "./generate.ts";
 import { withImageParts } from "./image_parts.ts";
 import type { ModelInfo } from "./model_info.ts";
 import { PooledStates, type Pooling } from "./pooling.ts";
 import { placeImages } from "./placed_images.ts";
-import type { Completion, GenerateChunk, GenerateRequest } from "./requests.ts";
+import type { PromptImage } from "./prompt_pieces.ts";
+import type { BegunAnswer, Budget, Completion, GenerateChunk, GenerateRequest } from "./requests.ts";
 
 /** A request that was checked, with its prompt. Made by `Model.prepare`, answered by `Model.run`. */
 export interface PreparedRequest {
@@ -51,6 +52,16 @@ export interface RunOptions {
   sequence?: Sequence;
   /** In place of the request's: another answer to the same prompt. */
   seed?: number;
+  /**
+   * What this run may compute. One that would compute more ends with `finishReason` "budget" and with what `begun` takes; text that
+   * may yet become part of a stop string comes with the rest. Not together with `contextShift`.
+   */
+  budget?: Budget;
+  /**
+   * Goes on with an answer that its budget ended. Its tokens come once more, marked `isRepeated`, and the rest is, bit by bit, that of
+   * one run. The sequence is the one that it was begun in, or a restored snapshot; with another one all is computed anew.
+   */
+  begun?: BegunAnswer;
 }
 
 /** What belongs to a prepared request and is nobody else's business. */
@@ -122,6 +133,11 @@ export class Model implements AsyncDisposable {
    */
   get tokenizer(): Tokenizer {
     return this.#text.tokenizer;
+  }
+
+  /** How the model's own generation_config.json wants tokens to be chosen, where a request does not say. */
+  get samplingDefaults(): Readonly<SamplingOptions> {
+    return { ...this.#defaults.sampling };
   }
 
   /** How many threads compute, with which kernels, how wide, and in how many memories the model lies. */
@@ -222,17 +238,44 @@ export class Model implements AsyncDisposable {
   /**
    * Answers a prepared request; as often as it is asked to.
    *
+   * @example In pieces of 16 tokens
+   * ```ts
+   * import { type BegunAnswer, type Model } from "../../mod.ts";
+   * async function answer(model: Model, prompt: string): Promise<string> {
+   *   using sequence = model.createSequence();
+   *   const request = await model.prepare({ prompt, maxTokens: 200 });
+   *   const budget = { tokens: 16, promptTokens: 512 };
+   *   let text = "", begun: BegunAnswer | undefined;
+   *   do {
+   *     const chunks = model.run(request, { sequence, budget, begun });
+   *     begun = undefined;
+   *     for await (const chunk of chunks) {
+   *       if (!chunk.isRepeated) text += chunk.text;
+   *       begun = chunk.begun;
+   *     }
+   *   } while (begun);
+   *   return text;
+   * }
+   * ```
+   *
    * @throws {RemoraError} As {@linkcode Model.generate}; BAD_ARGUMENT for a request that `prepare` did not make.
    */
   async *run(
     request: PreparedRequest,
-    { sequence, seed }: RunOptions = {},
+    { sequence, seed, budget, begun }: RunOptions = {},
   ): AsyncGenerator<GenerateChunk, void, void> {
     const { pictures, contextSize, decoder } = this.#engine;
     const known = prepared.get(request);
     if (!known) throw new RemoraError("BAD_ARGUMENT", "Cannot generate", { expected: "a prepared request" });
+    if (budget) checkBudget(budget);
+    if (request.request.contextShift && (budget || begun)) {
+      throw new RemoraError("BAD_ARGUMENT", "Cannot use contextShift", {
+        expected: "none together with a budget: what a context has forgotten cannot be begun again",
+      });
+    }
     const used = sequence ?? this.createSequence();
-    const asked = { ...this.#defaults.sampling, ...given(request.request), ...given({ seed }) };
+    const drawn = { seed: begun?.seed ?? seed };
+    const asked = { ...this.#defaults.sampling, ...given(request.request), ...given(drawn) };
     try {
       yield* generate(asked, {
         tokenizer: this.tokenizer,
@@ -246,6 +289,8 @@ export class Model implements AsyncDisposable {
         vocabularySize: decoder.config.vocabularySize,
         events: this.#events,
         grammar: known.grammar?.begin(),
+        budget,
+        begun,
       });
     } finally {
       if (!sequence) used.dispose();

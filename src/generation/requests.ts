@@ -85,8 +85,35 @@ export interface GenerateRequest extends SamplingOptions, Constraint {
   ignoreEnd?: boolean;
 }
 
-/** Why an answer ended: a stop string or end-of-text token, the limit on tokens or context, or `loopGuard`. */
-export type FinishReason = "stop" | "length" | "loop";
+/**
+ * Why an answer ended: a stop string or end-of-text token, the limit on tokens or context, or `loopGuard`; or, for now, the budget
+ * of {@linkcode RunOptions}.
+ */
+export type FinishReason = "stop" | "length" | "loop" | "budget";
+
+/**
+ * What one call may compute. Counted in tokens, as clocks stand still where it is needed most: in functions that are given a few
+ * seconds, and only learn the time when they wait for something.
+ */
+export interface Budget {
+  /** Tokens of the answer, 1 or more. */
+  tokens: number;
+  /** Tokens of the prompt, 1 or more, besides those of the answer. A picture counts by its tokens and is looked at whole. */
+  promptTokens: number;
+}
+
+/**
+ * An answer that its budget ended, for `RunOptions.begun`: together with the sequence that it was written in, or a snapshot of that,
+ * all that is needed to go on.
+ */
+export interface BegunAnswer {
+  /** Of the sampler, also where the request gave none. */
+  seed: number;
+  /** All of the answer so far. */
+  tokenIds: number[];
+  /** With `logprobs`: one entry for each token. */
+  logprobs?: TokenLogprobs[];
+}
 
 /** Log-probability of a generated token and of the likeliest in its place; natural logarithms of the model's own. */
 export interface TokenLogprobs {
@@ -116,6 +143,10 @@ export interface GenerateChunk {
   stop?: string;
   /** In the last chunk. */
   usage?: Usage;
+  /** In the last chunk of an answer that its budget ended: what `RunOptions.begun` takes. */
+  begun?: BegunAnswer;
+  /** Of a begun answer: that an earlier run has given this chunk already. */
+  isRepeated?: true;
 }
 
 /** Tokens: of the prompt as it was used, of those found in the sequence, and of the answer. */

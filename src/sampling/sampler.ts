@@ -126,6 +126,12 @@ export class Sampler {
     return this.#options.logprobs === undefined ? { id } : report(logits, id, this.#options.logprobs);
   }
 
+  /** Advances as if so many tokens had been chosen. */
+  skip(tokens: number): void {
+    if (this.#isGreedy) return;
+    for (let i = 0; i < tokens; i++) this.#random.nextFloat();
+  }
+
   /** The logits after bias and penalties; the very same array when there is nothing to change. */
   #adjust(
     logits: Float32Array,

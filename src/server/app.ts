@@ -10,7 +10,8 @@ import type { Model } from "../generation/model.ts";
 import type { GenerateRequest } from "../generation/requests.ts";
 import { countBody, messagesBody, messagesRequest, promptRequest } from "./anthropic/body.ts";
 import { anthropicErrorEvent, anthropicEvents, anthropicMessage } from "./anthropic/messages.ts";
-import { ApiError, apiErrorOf } from "./api_error.ts";
+import { ApiError, apiErrorOf, badRequest } from "./api_error.ts";
+import type { AnswerStates, Piece } from "./engine/answer_states.ts";
 import { type AnswerEvent, ServedModel } from "./engine/served_model.ts";
 import { eventResponse } from "./http/events.ts";
 import { untilGone } from "./http/gone.ts";
@@ -41,16 +42,20 @@ export class ServerApp {
   readonly #options: ServerOptions;
   readonly #models: ReadonlyMap<string, ServedModel>;
   readonly #metrics?: ServerMetrics;
+  /** Of a server with a budget. */
+  readonly #states?: AnswerStates;
   readonly #hono = new Hono();
 
-  constructor(models: ServedModels, options: ServerOptions = {}) {
+  constructor(models: ServedModels, options: ServerOptions = {}, states?: AnswerStates) {
     this.#options = options;
     this.#metrics = options.metrics && new ServerMetrics(options.metrics);
+    this.#states = states;
     const { maxConcurrent = CONCURRENT_DEFAULT, maxQueue = QUEUE_DEFAULT } = options;
+    const budget = states?.budget;
     this.#models = new Map(
       Object.entries(models).map(([name, model]) => [
         name,
-        new ServedModel(name, model, { maxConcurrent, maxQueue }, this.#metrics?.of(name)),
+        new ServedModel(name, model, { maxConcurrent, maxQueue, budget }, this.#metrics?.of(name)),
       ]),
     );
     this.#addRoutes();
@@ -115,7 +120,8 @@ export class ServerApp {
     this.#route("POST", "/v1/chat/completions", async (context) => {
       const [body, served] = await this.#body(context, chatBody);
       const request = chatRequest(body, toolCallParser);
-      const { events, stop } = await this.#answer(context, served, request, body.n ?? 1);
+      const piece = await this.#piece(context, body, served);
+      const { events, stop } = await this.#answer(context, served, request, { choices: body.n ?? 1, piece });
       if (!body.stream) return context.json(await chatCompletion(body, served, events) as object);
       return await eventResponse(chatChunks(body, served, events), stop);
     });
@@ -142,8 +148,10 @@ export class ServerApp {
     this.#route("POST", "/v1/completions", async (context) => {
       const [body, served] = await this.#body(context, completionBody);
       const { signal, stop } = untilGone(context.req.raw);
-      const runs = completionJobs(body, served.model.tokenizer).map(({ request, echo }) => ({
-        events: served.answer({ request, choices: body.n ?? 1 }, signal),
+      const jobs = completionJobs(body, served.model.tokenizer);
+      const piece = await this.#piece(context, body, served, jobs.length);
+      const runs = jobs.map(({ request, echo }) => ({
+        events: served.answer({ request, choices: body.n ?? 1, piece }, signal),
         echo,
       }));
       if (!body.stream) return context.json(await completion(body, served, runs) as object);
@@ -229,15 +237,38 @@ export class ServerApp {
     return [body, this.#served(body.model)];
   }
 
+  /**
+   * Of a server with a budget: the piece of an answer that a request asks for.
+   *
+   * @throws {ApiError} 400 for several answers, which have no state in common, and for a state that is refused.
+   */
+  async #piece(
+    context: Context,
+    body: { n?: number | null; remora_state?: string | null; stream?: unknown; stream_options?: unknown },
+    served: ServedModel,
+    prompts = 1,
+  ): Promise<Piece | undefined> {
+    const { remora_state: state, stream: _, stream_options: __, ...about } = body;
+    if (!this.#states) {
+      if (state == null) return undefined;
+      throw badRequest("'remora_state' is not supported: this server has no budget.", "remora_state");
+    }
+    const several = (body.n ?? 1) > 1 ? "n" : prompts > 1 ? "prompt" : undefined;
+    if (several !== undefined) {
+      throw badRequest(`This server answers in pieces: one answer to one prompt at a time.`, several);
+    }
+    return await this.#states.begin([context.req.path, served.name, about], state);
+  }
+
   /** Begins an answer to a conversation; nothing is computed before its events are asked for. */
   async #answer(
     context: Context,
     served: ServedModel,
     request: GenerateRequest,
-    choices = 1,
+    job: { choices?: number; piece?: Piece } = {},
   ): Promise<{ events: AsyncGenerator<AnswerEvent, void, void>; stop: () => void }> {
     const { signal, stop } = untilGone(context.req.raw);
     const messages = await withFetchedPictures(request.messages!, this.#options.fetchPicture, signal);
-    return { events: served.answer({ request: { ...request, messages }, choices }, signal), stop };
+    return { events: served.answer({ ...job, request: { ...request, messages } }, signal), stop };
   }
 }

@@ -5,6 +5,7 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import type { Model } from "../generation/model.ts";
+import { AnswerStates } from "./engine/answer_states.ts";
 import type { ServerOptions } from "./options.ts";
 
 /** Answers requests. */
@@ -22,11 +23,21 @@ export function createServerHandler(models: ModelsToServe, options: ServerOption
   if (Object.keys(named).length === 0) {
     throw new RemoraError("BAD_ARGUMENT", "Cannot serve", { expected: "a model", found: "none" });
   }
+  const states = statesOf(options);
   let app: Promise<{ fetch: Handler }> | undefined;
   return async (request) => {
-    app ??= import("./app.ts").then(({ ServerApp }) => new ServerApp(named, options));
+    app ??= import("./app.ts").then(({ ServerApp }) => new ServerApp(named, options, states));
     return await (await app).fetch(request);
   };
+}
+
+/** @throws {RemoraError} BAD_ARGUMENT for settings of states that there will be none of. */
+function statesOf(options: ServerOptions): AnswerStates | undefined {
+  if (options.budget) return new AnswerStates(options.budget, options);
+  for (const name of ["stateKey", "states", "stateSeconds"] as const) {
+    if (options[name] === undefined) continue;
+    throw new RemoraError("BAD_ARGUMENT", `Cannot use ${name}`, { expected: "a budget beside it" });
+  }
 }
 
 function isOne(models: ModelsToServe): models is Model | Promise<Model> {

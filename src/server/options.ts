@@ -3,7 +3,19 @@
  *
  * @module
  */
+import type { Budget } from "../generation/requests.ts";
 import type { MetricsRegistry } from "../platform/platform.ts";
+
+/**
+ * Where states of answers in pieces lie between two requests. Cloudflare's KV, for one:
+ * `{ get: (id) => kv.get(id, "arrayBuffer"), put: (id, state, expirationTtl) => kv.put(id, state, { expirationTtl }) }`.
+ */
+export interface StateStore {
+  /** A state by its name; nothing for one that is not there. */
+  get(id: string): Promise<Uint8Array | ArrayBuffer | null | undefined>;
+  /** Keeps a state for so many seconds at least. */
+  put(id: string, state: Uint8Array, seconds: number): Promise<unknown>;
+}
 
 /** Every field has a default. */
 export interface ServerOptions {
@@ -25,6 +37,17 @@ export interface ServerOptions {
   version?: string;
   /** Whether the page at `/` is served; default true. */
   page?: boolean;
+  /**
+   * What one request may compute. A chat completion or completion that takes more ends with what is done and a state, with which the
+   * client asks again (docs/server.md); other endpoints refuse what takes more. Needs `stateKey`. Default: no limit.
+   */
+  budget?: Budget;
+  /** Signs the states of answers in pieces, by HMAC-SHA-256: 32 secret bytes or more, the same in every process that answers. */
+  stateKey?: string | Uint8Array;
+  /** Keeps states, so that clients get their names; default: clients get the states themselves. */
+  states?: StateStore;
+  /** How long an answer may go on from a state; default 600. */
+  stateSeconds?: number;
   /** Told of errors that nobody expects; the client learns only that there was one. */
   onError?(error: unknown): void;
 }
@@ -43,3 +66,7 @@ export const INPUTS_MAX = 256;
 export const CONCURRENT_DEFAULT = 8;
 /** Default of `maxQueue`. */
 export const QUEUE_DEFAULT = 64;
+/** Bytes of a `stateKey`: as many as the hash has, below which HMAC is weaker than it (RFC 2104, section 3). */
+export const STATE_KEY_BYTES_MIN = 32;
+/** Default of `stateSeconds`. */
+export const STATE_SECONDS_DEFAULT = 600;

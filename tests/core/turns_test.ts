@@ -39,3 +39,23 @@ Deno.test("who waits gives up the place at the signal, at once, and nobody else 
   assert.deepEqual(order, [3]);
   await assert.rejects(turns.take(() => assert.fail("never"), AbortSignal.abort(reason)), reason);
 });
+
+Deno.test("a turn that was entered lasts until it is disposed; who is aborted meanwhile loses its place", async () => {
+  const turns = new Turns();
+  const order: string[] = [];
+  const first = await turns.enter();
+  const controller = new AbortController();
+  const second = turns.enter(controller.signal).catch((reason) => void order.push(`second: ${reason}`));
+  const third = turns.enter().then((turn) => {
+    order.push("third");
+    return turn;
+  });
+  controller.abort("gone");
+  await second;
+  order.push("first leaves");
+  first[Symbol.dispose]();
+  (await third)[Symbol.dispose]();
+  assert.deepEqual(order, ["second: gone", "first leaves", "third"]);
+  await assert.rejects(turns.enter(AbortSignal.abort(new Error("too late"))), /too late/);
+  (await turns.enter())[Symbol.dispose]();
+});

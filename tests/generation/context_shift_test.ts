@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { loadModel, type Model } from "../../mod.ts";
-import { SINK_TOKENS } from "../../src/generation/generate.ts";
+import { SINK_TOKENS } from "../../src/generation/context_shift.ts";
 import { assertRefused } from "../errors.ts";
 import { ARCHITECTURES } from "../goldens.ts";
 import { goldenPath, goldenTest } from "../shared.ts";

@@ -26,4 +26,5 @@ export const FOLDERS: readonly string[] = [
   "src/generation",
   "src/loading",
   "src/server",
+  "interfaces",
 ];

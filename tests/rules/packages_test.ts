@@ -7,10 +7,10 @@ import { importsOf, sourcesIn } from "./sources.ts";
 Deno.test("every package has its version in its name, and one version everywhere", () => {
   const versions = new Map<string, Set<string>>();
   const bare: string[] = [];
-  for (const source of ["src", "kernels/host", "cli"].flatMap(sourcesIn)) {
+  for (const source of ["src", "kernels/host", "cli", "interfaces"].flatMap(sourcesIn)) {
     for (
       const name of importsOf(source).filter((name) =>
-        /^[\w@]/.test(name) && !/^(src|kernels|cli)\/|^(mod\.ts|deno\.json)$/.test(name)
+        /^[\w@]/.test(name) && !/^(src|kernels|cli|interfaces)\/|^(mod\.ts|deno\.json)$/.test(name)
       )
     ) {
       const [, of, version] = /^npm:((?:@[^/@]+\/)?[^/@]+)@(\d[^/]*)/.exec(name) ?? [];

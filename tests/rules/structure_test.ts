@@ -45,7 +45,9 @@ Deno.test("every folder of the library is in the list", () => {
 
 Deno.test("imports go one way: from each folder to itself and those before it", () => {
   const wrong = LIBRARY.flatMap((source) =>
-    importsOf(source).filter((name) => /^(src|kernels|cli|tools|bench|tests)\/.*\.[tj]s$/.test(name)).flatMap(
+    importsOf(source).filter((name) =>
+      /^(src|kernels|cli|interfaces|tools|bench|tests)\/.*\.[tj]s$/.test(name)
+    ).flatMap(
       (name) => {
         const to = folderOf(name);
         return to >= 0 && to <= folderOf(source.path) ? [] : [`${source.path} → ${name}`];

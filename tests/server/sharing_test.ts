@@ -3,9 +3,10 @@
  * are computed once.
  */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import type { GenerateChunk } from "../../mod.ts";
+import { type GenerateChunk, loadModel } from "../../mod.ts";
+import { SequencePool } from "../../src/server/engine/sequence_pool.ts";
 import { hasShared, sharedPath } from "../shared.ts";
-import { NAME, PICTURE, type Serving, serving } from "./serving.ts";
+import { NAME, PICTURE, SCENES, type Serving, serving } from "./serving.ts";
 
 const SMOLLM2 = "models/SmolLM2-135M-Instruct-GPTQ-Int4";
 
@@ -57,6 +58,23 @@ Deno.test("what prompts have in common is found again, system prompts and pictur
   };
   await asked([image, { type: "text", text: "Is there a star?" }]);
   ok(await asked([image, { type: "text", text: "And a circle?" }]) < 20);
+});
+
+Deno.test("requests that look for a sequence at once never get the same one", async () => {
+  await using model = await loadModel(SCENES, { threads: 1 });
+  using pool = new SequencePool(model, 4);
+  const prepared = await model.prepare({ prompt: "There is a scene of many shapes and colours. ".repeat(4) });
+  const known = await Promise.all([40, 30, 20].map(async (length) => {
+    const sequence = await pool.take(prepared);
+    await sequence.forward(prepared.promptIds.slice(0, length), { logits: "none" });
+    return sequence;
+  }));
+  for (const sequence of known) pool.give(sequence);
+  const taken = await Promise.all([1, 2, 3, 4].map(() => pool.take(prepared)));
+  equal(new Set(taken).size, 4);
+  // Each got the best that was left.
+  deepEqual(taken.map(({ length }) => length), [40, 30, 20, 0]);
+  for (const sequence of taken) pool.give(sequence);
 });
 
 Deno.test({

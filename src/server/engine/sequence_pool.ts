@@ -32,16 +32,23 @@ export class SequencePool implements Disposable {
   }
 
   /** A sequence for a request; nobody else has it until it is given back. */
-  async take({ promptIds, images }: PreparedRequest): Promise<Sequence> {
+  async take(request: PreparedRequest): Promise<Sequence> {
+    const best = await this.#mostAlike(request);
+    // While the others were looked at, another request may have taken it.
+    if (best && !this.#idle.includes(best)) return await this.take(request);
+    if (best) this.#idle.splice(this.#idle.indexOf(best), 1);
+    const taken = best ?? this.#model.createSequence();
+    this.#busy.add(taken);
+    return taken;
+  }
+
+  async #mostAlike({ promptIds, images }: PreparedRequest): Promise<Sequence | undefined> {
     let best: Sequence | undefined, shared = SHARED_TOKENS_MIN - 1;
     for (const sequence of [...this.#idle]) {
       const { tokens } = await sequence.commonPrefix(promptIds, images);
       if (tokens > shared && this.#idle.includes(sequence)) [best, shared] = [sequence, tokens];
     }
-    if (best) this.#idle.splice(this.#idle.indexOf(best), 1);
-    const taken = best ?? this.#model.createSequence();
-    this.#busy.add(taken);
-    return taken;
+    return best;
   }
 
   /** Keeps a sequence for later requests. */

@@ -15,6 +15,8 @@ import {
   maybe,
   samplingFields,
   samplingRequest,
+  stateBody,
+  stateFields,
   structureFields,
   structureRequest,
 } from "./fields.ts";
@@ -57,6 +59,7 @@ export const chatBody = v.strictObject({
   attention: maybe(v.boolean()),
   ...samplingFields,
   ...structureFields,
+  ...stateFields,
   ...ignoredFields,
 });
 
@@ -103,17 +106,20 @@ export async function chatCompletion(
 ): Promise<unknown> {
   const choices = Array.from({ length: body.n ?? 1 }, () => new ChoiceMessage());
   const usages: Usage[] = [];
+  let state: string | undefined;
   for await (const event of events) {
     if (event.type === "piece") choices[event.choice].add(event);
     else {
       choices[event.choice].finishReason = event.finishReason;
       usages.push(event.usage);
+      state = event.state;
     }
   }
   return {
     ...head("chat.completion", served.name),
     choices: choices.map((choice, index) => choice.body(index, body)),
     usage: usageOf(usages),
+    ...stateBody(state),
   };
 }
 
@@ -125,8 +131,8 @@ export async function* chatChunks(
 ): AsyncGenerator<ServerEvent, void, void> {
   const about = head("chat.completion.chunk", served.name);
   const withUsage = body.stream_options?.include_usage ?? false;
-  const chunk = (choices: unknown[], usage: unknown = null): ServerEvent => ({
-    data: { ...about, choices, ...(withUsage && { usage }) },
+  const chunk = (choices: unknown[], usage: unknown = null, state?: string): ServerEvent => ({
+    data: { ...about, choices, ...(withUsage && { usage }), ...stateBody(state) },
   });
   const usages: Usage[] = [];
   const deltas = Array.from({ length: body.n ?? 1 }, () => new ChoiceDeltas());
@@ -134,10 +140,12 @@ export async function* chatChunks(
     const { choice: index } = event;
     if (event.type === "finish") {
       usages.push(event.usage);
-      yield chunk([{ index, delta: {}, logprobs: null, finish_reason: event.finishReason }]);
+      const { finishReason, state } = event;
+      yield chunk([{ index, delta: {}, logprobs: null, finish_reason: finishReason }], null, state);
       continue;
     }
     const found = deltas[index].of(event);
+    if (event.isRepeated) continue;
     const logprobs = body.logprobs && event.logprobs
       ? { content: event.logprobs.map(logprobOf), refusal: null }
       : null;

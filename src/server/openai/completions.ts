@@ -17,6 +17,8 @@ import {
   maybe,
   samplingFields,
   samplingRequest,
+  stateBody,
+  stateFields,
   structureFields,
   structureRequest,
 } from "./fields.ts";
@@ -43,6 +45,7 @@ export const completionBody = v.strictObject({
   best_of: maybe(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(CHOICES_MAX))),
   ...samplingFields,
   ...structureFields,
+  ...stateFields,
   ...ignoredFields,
 });
 
@@ -91,6 +94,7 @@ export async function completion(
   const perPrompt = body.n ?? 1;
   const choices: unknown[] = [];
   const usages: Usage[][] = [];
+  let state: string | undefined;
   for (const { events, echo } of runs) {
     const texts = new Array<string>(perPrompt).fill(echo);
     const logprobs = Array.from({ length: perPrompt }, () => [] as TokenLogprobs[]);
@@ -103,6 +107,7 @@ export async function completion(
       } else {
         reasons[event.choice] = event.finishReason;
         used.push(event.usage);
+        state = event.state;
       }
     }
     usages.push(used);
@@ -115,7 +120,7 @@ export async function completion(
       });
     }
   }
-  return { ...head(served.name), choices, usage: sumOf(usages) };
+  return { ...head(served.name), choices, usage: sumOf(usages), ...stateBody(state) };
 }
 
 /** The answers as they come, one prompt after the other. */
@@ -133,23 +138,29 @@ export async function* completionChunks(
     const used: Usage[] = [];
     for await (const event of events) {
       const index = first + event.choice;
-      const chunk = (text: string, logprobs: unknown, finish: string | null): ServerEvent => ({
+      const chunk = (
+        text: string,
+        logprobs: unknown,
+        finish: string | null,
+        state?: string,
+      ): ServerEvent => ({
         data: {
           ...about,
           choices: [{ index, text, logprobs, finish_reason: finish }],
           ...(withUsage && { usage: null }),
+          ...stateBody(state),
         },
       });
       if (event.type === "finish") {
         used.push(event.usage);
-        yield chunk("", null, event.finishReason);
+        yield chunk("", null, event.finishReason, event.state);
         continue;
       }
       const text = (offsets.has(index) ? "" : echo) + textOf(event);
       const offset = offsets.get(index) ?? 0;
       offsets.set(index, offset + text.length);
       const logprobs = event.logprobs && body.logprobs != null ? logprobsOf(event.logprobs, offset) : null;
-      if (text !== "" || logprobs) yield chunk(text, logprobs, null);
+      if (!event.isRepeated && (text !== "" || logprobs)) yield chunk(text, logprobs, null);
     }
     usages.push(used);
     first += body.n ?? 1;

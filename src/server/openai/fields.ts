@@ -55,6 +55,14 @@ export const structureFields = {
   })),
 };
 
+/** The state of an answer in pieces, of a server with a budget. */
+export const stateFields = { remora_state: maybe(v.string()) };
+
+/** What an answer says of itself that its budget ended. */
+export function stateBody(state: string | undefined): { remora?: { state: string } } {
+  return state === undefined ? {} : { remora: { state } };
+}
+
 /** Fields that concern OpenAI's accounts and caches and mean nothing here. */
 export const ignoredFields = {
   user: maybe(v.string()),

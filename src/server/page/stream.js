@@ -8,12 +8,26 @@
 export class RequestFailed extends Error {}
 
 /**
- * Asks, and yields chunks of the answer.
+ * Asks, and yields chunks of the answer. A server with a budget is asked again until the answer is whole.
  *
  * @param {Record<string, unknown>} body
  * @param {{ key: string, signal: AbortSignal }} options
  */
-export async function* streamChat(body, { key, signal }) {
+export async function* streamChat(body, options) {
+  let state;
+  do {
+    const piece = streamPiece({ ...body, remora_state: state }, options);
+    state = undefined;
+    for await (const chunk of piece) {
+      state = chunk.remora?.state ?? state;
+      // Where a piece ends the answer does not.
+      if (state === undefined) yield chunk;
+    }
+  } while (state !== undefined);
+}
+
+/** What one request gives. */
+async function* streamPiece(body, { key, signal }) {
   const response = await send(body, key, signal);
   let rest = "";
   try {
