@@ -12,6 +12,7 @@ import asc from "npm:assemblyscript@0.28.20/asc";
 import { makeCalls, makeDispatch } from "./generate.ts";
 import { WIDE_MEMORY_PAGES } from "./shared/layout.ts";
 import { attentionText } from "./wide/attention_text.ts";
+import { fewRowsText } from "./wide/few_rows_text.ts";
 import { wideText } from "./wide/text.ts";
 
 const ENTRY = "kernels/assembly/index.ts";
@@ -116,7 +117,7 @@ async function* made(): AsyncGenerator<[path: string, contents: Uint8Array]> {
   for (const variant of VARIANTS) {
     yield [`${TARGET}/${variant.name}.wasm`, await build(ENTRY, variant, 1)];
   }
-  const files = { [WIDE_ENTRY]: wideText() + attentionText() };
+  const files = { [WIDE_ENTRY]: wideText() + attentionText() + fewRowsText() };
   const wide = await build(WIDE_ENTRY, WIDE_VARIANT, WIDE_MEMORY_PAGES, files);
   const packed = deflateRawSync(wide, { level: 9 }).toString("base64");
   const text = `export const ${WIDE_VARIANT.name} =\n  "${packed}";\n`;

@@ -78,8 +78,8 @@ export const ACTIVATION_GELU = 2;
 export const WIDE_ROWS = 4;
 export const WIDE_VECTORS = 4;
 export const WIDE_INPUTS = 128;
-/** Rows from which on unpacking the weights first pays: it costs what four rows cost. */
-export const WIDE_ROWS_MIN = 4;
+/** Rows from which on unpacking the weights first pays; fewer are products of few rows. */
+export const ROWS_FEW_END = 8;
 /** What stands for the address of a thread's area in the module; five bytes, which are replaced. */
 export const WIDE_PLACEHOLDER = 0x7badc0de;
 /** Where a thread's area has what: weights of words take twice what bytes take, four turns of sums, five of totals. */
@@ -88,6 +88,11 @@ export const WIDE_SCALES = 4160;
 export const WIDE_ZEROS = 4416;
 export const WIDE_SUMS = 4672;
 export const WIDE_TOTALS = 5696;
+/** The same area, of tiles of few rows: copies of activations, sums, totals, and multipliers of ladders. */
+export const FEW_CODES = 64;
+export const FEW_SUMS = 256;
+export const FEW_TOTALS = 768;
+export const FEW_LADDER = 1024;
 export const WIDE_AREA_BYTES = 8192;
 /** The first thread's area; the others' follow. */
 export const WIDE_ADDRESS = 4096;

@@ -422,7 +422,22 @@ export const OPERATIONS: readonly Operation[] = [
 /** Columns of a head that one call of the tiles of attention takes. */
 export const SCORE_COLUMNS = [64, 16] as const;
 
-/** The functions of the wide tiles (kernels/wide), which assembly/matmul/wide.ts and assembly/attention import. */
+/** How tiles of few rows multiply (kernels/wide/few_rows_text.ts), and how many rows they take at most. */
+export const FEW_FORMS = ["bytes4", "bytes32", "ladder", "words"] as const;
+export const ROWS_FEW_MAX = 4;
+export type FewForm = typeof FEW_FORMS[number];
+
+export function fewFunction(form: FewForm, rows: number): string {
+  return `${form}Rows${rows}`;
+}
+
+/** Panels that a tile of few rows passes together: as many as let its sums stay in registers. */
+export function fewStreams(form: FewForm, rows: number): number {
+  const isWidened = form === "ladder" || form === "words";
+  return rows <= 2 ? 2 : 1;
+}
+
+/** The functions of the wide tiles (kernels/wide), which assembly/matmul and assembly/attention import. */
 export const WIDE_FUNCTIONS: readonly string[] = [
   ...["bytes4", "bytes7", "bytes32", "words"].flatMap((form) =>
     [32, 64, 128].map((group) => `${form}Group${group}`)
@@ -431,4 +446,5 @@ export const WIDE_FUNCTIONS: readonly string[] = [
   ...["Pairs", "Fours", "Words"].flatMap((form) =>
     [...SCORE_COLUMNS.map((columns) => `scores${columns}`), "values"].map((tile) => `${tile}${form}`)
   ),
+  ...FEW_FORMS.flatMap((form) => [1, 2, 3, 4].map((rows) => fewFunction(form, rows))),
 ];

@@ -1,8 +1,9 @@
 /**
  * The passes of a product of coded weights over its rows and panels: a template, as those of tiles.ts.
  */
-import { CHUNK_INPUTS, WIDE_ROWS_MIN } from "../../shared/layout";
+import { CHUNK_INPUTS, ROWS_FEW_END } from "../../shared/layout";
 import { shareBegin } from "../share";
+import { hasFewRows, multiplyFew } from "./few_rows";
 import { zerosOf } from "./group";
 import { biasOf, panelsTogether, ROW_PANELS } from "./panels";
 import { rowsTile, rowTile } from "./tiles";
@@ -23,11 +24,21 @@ export function multiply<K>(
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
   const together = panelsTogether(panelBytes), tiledRows = rows & ~3;
   let narrowRows = tiledRows;
-  if (ASC_FEATURE_RELAXED_SIMD && wideScratch && tiledRows >= WIDE_ROWS_MIN && hasWideTile(group)) {
-    multiplyWide<K>(
-      wideScratch, codes, sums, activationScales, factors, tiledRows, inputs, group, weights, scales, zeros, zero, bias, outputs,
-      accumulate, output, outputStride, rank, size,
-    );
+  if (ASC_FEATURE_RELAXED_SIMD && wideScratch && hasWideTile(group)) {
+    const isFew = hasFewRows<K>(inputs), wideRows = isFew && rows < ROWS_FEW_END ? 0 : tiledRows;
+    if (wideRows > 0) {
+      multiplyWide<K>(
+        wideScratch, codes, sums, activationScales, factors, wideRows, inputs, group, weights, scales, zeros, zero, bias, outputs,
+        accumulate, output, outputStride, rank, size,
+      );
+    }
+    if (isFew && wideRows < rows) {
+      multiplyFew<K>(
+        wideRows, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, bias, outputs, accumulate,
+        output, outputStride, rank, size,
+      );
+      return;
+    }
     narrowRows = 0;
   }
   for (let first = begin; first < end && narrowRows > 0; first += together) {
