@@ -48,6 +48,10 @@ export const ARCHITECTURES = [
 export const STORED_FORMATS = [
   "awq-gemm-asym-g64",
   "bf16-dense",
+  "ct-actorder",
+  "ct-channel",
+  "ct-pack-asym-g64",
+  "ct-pack-sym-g32",
   "f16-dense",
   "gptq-8bit",
   "gptq-bias",
@@ -65,6 +69,8 @@ export const STORED_FORMATS = [
   "gptq-v1-sym-g128",
   "gptq-v1-sym-g32",
   "gptq-v2-asym",
+  "marlin-channelwise",
+  "marlin-g128",
 ];
 
 /** Standard deviation of all values. */

@@ -35,19 +35,26 @@ export function execute(rank: i32, size: i32): void {
       packInt4(address(1), count(2), count(3), count(4), count(5), address(6), rank, size);
       break;
     case 3:
-      packInt4Gathered(address(1), address(2), count(3), count(4), address(5), rank, size);
+      packInt4Gathered(
+        address(1), address(2), count(3), count(4), count(5), count(6), count(7), address(8), rank, size,
+      );
       break;
     case 4:
       packInt4Interleaved(address(1), count(2), count(3), count(4), count(5), address(6), rank, size);
       break;
     case 5:
-      packInt8Gathered(address(1), address(2), count(3), count(4), address(5), rank, size);
+      packInt8Gathered(
+        address(1), address(2), count(3), count(4), count(5), count(6), count(7), count(8), address(9), rank, size,
+      );
       break;
     case 6:
-      packScales(address(1), count(2), count(3), count(4), count(5), address(6), rank, size);
+      packScales(address(1), count(2), count(3), count(4), count(5), count(6), count(7), address(8), rank, size);
       break;
     case 7:
-      packZeros(address(1), count(2), count(3), count(4), count(5), count(6), count(7), address(8), rank, size);
+      packZeros(
+        address(1), count(2), count(3), count(4), count(5), count(6), count(7), count(8), count(9), count(10),
+        count(11), address(12), rank, size,
+      );
       break;
     case 8:
       packDense(address(1), count(2), count(3), count(4), count(5), address(6), rank, size);

@@ -38,8 +38,11 @@ export interface PackInt4 {
 export interface PackInt4Gathered {
   source: number;
   order: number;
+  wordStep: number;
+  outputStep: number;
   outputs: number;
   blocks: number;
+  panelBegin: number;
   weights: number;
 }
 
@@ -57,8 +60,12 @@ export interface PackInt4Interleaved {
 export interface PackInt8Gathered {
   source: number;
   order: number;
+  wordStep: number;
+  outputStep: number;
+  isSigned: boolean;
   outputs: number;
   blocks: number;
+  panelBegin: number;
   weights: number;
 }
 
@@ -66,6 +73,8 @@ export interface PackInt8Gathered {
 export interface PackScales {
   source: number;
   sourceType: ElementType;
+  groupStep: number;
+  outputStep: number;
   outputs: number;
   groups: number;
   split: number;
@@ -77,7 +86,11 @@ export interface PackZeros {
   source: number;
   bits: number;
   addOne: boolean;
+  isSigned: boolean;
   interleaved: boolean;
+  alongGroups: boolean;
+  groupStep: number;
+  outputStep: number;
   outputs: number;
   groups: number;
   split: number;
@@ -448,14 +461,17 @@ export abstract class KernelCalls {
     this.run();
   }
 
-  /** All words of eight 4-bit codes, their inputs brought into another order, into panels. */
+  /** A window of words of eight 4-bit codes along the inputs, in their order or another, into panels. */
   packInt4Gathered(call: PackInt4Gathered): void {
     const i = this.command(3);
     i[1] = call.source;
     i[2] = call.order;
-    i[3] = call.outputs;
-    i[4] = call.blocks;
-    i[5] = call.weights;
+    i[3] = call.wordStep;
+    i[4] = call.outputStep;
+    i[5] = call.outputs;
+    i[6] = call.blocks;
+    i[7] = call.panelBegin;
+    i[8] = call.weights;
     this.run();
   }
 
@@ -471,14 +487,18 @@ export abstract class KernelCalls {
     this.run();
   }
 
-  /** All words of four 8-bit codes, in their own order or another, into panels. */
+  /** A window of words of four 8-bit codes along the inputs, in their order or another, into panels. */
   packInt8Gathered(call: PackInt8Gathered): void {
     const i = this.command(5);
     i[1] = call.source;
     i[2] = call.order;
-    i[3] = call.outputs;
-    i[4] = call.blocks;
-    i[5] = call.weights;
+    i[3] = call.wordStep;
+    i[4] = call.outputStep;
+    i[5] = call.isSigned ? 1 : 0;
+    i[6] = call.outputs;
+    i[7] = call.blocks;
+    i[8] = call.panelBegin;
+    i[9] = call.weights;
     this.run();
   }
 
@@ -487,24 +507,30 @@ export abstract class KernelCalls {
     const i = this.command(6);
     i[1] = call.source;
     i[2] = ELEMENT_TYPES[call.sourceType];
-    i[3] = call.outputs;
-    i[4] = call.groups;
-    i[5] = call.split;
-    i[6] = call.scales;
+    i[3] = call.groupStep;
+    i[4] = call.outputStep;
+    i[5] = call.outputs;
+    i[6] = call.groups;
+    i[7] = call.split;
+    i[8] = call.scales;
     this.run();
   }
 
-  /** Zero points, packed along the outputs, into panels. */
+  /** Zero points, packed along the outputs or the groups, into panels. */
   packZeros(call: PackZeros): void {
     const i = this.command(7);
     i[1] = call.source;
     i[2] = call.bits;
     i[3] = call.addOne ? 1 : 0;
-    i[4] = call.interleaved ? 1 : 0;
-    i[5] = call.outputs;
-    i[6] = call.groups;
-    i[7] = call.split;
-    i[8] = call.zeros;
+    i[4] = call.isSigned ? 1 : 0;
+    i[5] = call.interleaved ? 1 : 0;
+    i[6] = call.alongGroups ? 1 : 0;
+    i[7] = call.groupStep;
+    i[8] = call.outputStep;
+    i[9] = call.outputs;
+    i[10] = call.groups;
+    i[11] = call.split;
+    i[12] = call.zeros;
     this.run();
   }
 

@@ -113,6 +113,8 @@ export interface StoredModule {
 /** A way in which packed tensors lie in files. */
 export interface PackedLayout {
   readonly format: string;
+  /** Tensors that only a module in this layout has, by the last parts of their names. */
+  readonly parts: readonly string[];
   /**
    * @throws {RemoraError} `BAD_TENSOR`, `MISSING_TENSOR` (half a module) or `UNSUPPORTED`, naming file and tensor.
    */

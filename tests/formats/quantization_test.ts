@@ -109,8 +109,20 @@ Deno.test("readQuantizationConfig() refuses impossible values by name", async ()
   await assertRefused(() => read(nested), "BAD_CONFIG", "dynamic", "+:a", "group_size", "found 0");
 });
 
+Deno.test("readQuantizationConfig() knows Marlin's order under its three names", async () => {
+  const named = [
+    { ...GPTQ, is_marlin_format: true },
+    { ...GPTQ, checkpoint_format: "marlin" },
+    { quant_method: "marlin", group_size: 128 },
+  ];
+  for (const config of named) {
+    const { layout: { format }, bits } = await read(config);
+    deepStrictEqual([format, bits], ["marlin", 4]);
+  }
+});
+
 Deno.test("readQuantizationConfig() refuses formats it does not read, by key and value", async () => {
-  for (const format of ["gptq_p", "marlin", "bitblas", "gemm", "gemv", "gemv_fast", "GPTQ"]) {
+  for (const format of ["gptq_p", "bitblas", "gemm", "gemv", "gemv_fast", "GPTQ"]) {
     await assertRefused(
       () => read({ ...GPTQ, checkpoint_format: format }),
       "UNSUPPORTED",
@@ -118,9 +130,7 @@ Deno.test("readQuantizationConfig() refuses formats it does not read, by key and
       format,
     );
   }
-  const marlin = { ...GPTQ, is_marlin_format: true };
-  await assertRefused(() => read(marlin), "UNSUPPORTED", "checkpoint_format", "marlin", "is_marlin_format");
-  for (const method of ["compressed-tensors", "bitsandbytes", "marlin", "fp8"]) {
+  for (const method of ["bitsandbytes", "fp8"]) {
     await assertRefused(() => read({ ...GPTQ, quant_method: method }), "UNSUPPORTED", "quant_method", method);
   }
   await assertRefused(() => read({ ...GPTQ, pack_dtype: "int64" }), "UNSUPPORTED", "pack_dtype", "int64");

@@ -261,15 +261,24 @@ function runPacking(bench: Bench): WholeResults {
   collect("packInt4()", panels * blocks * 32, (weights) => {
     kernels.packInt4({ source, outputs, blocks, ...whole, weights });
   });
+  const steps = { wordStep: outputs, outputStep: 1, panelBegin: 0 };
   collect("packInt4Gathered()", panels * blocks * 32, (weights) => {
-    kernels.packInt4Gathered({ source, order, outputs, blocks, weights });
+    kernels.packInt4Gathered({ source, order, ...steps, outputs, blocks, weights });
   });
   collect("packInt4Interleaved()", panels * blocks * 32, (weights) => {
     kernels.packInt4Interleaved({ source, outputs, blocks, ...whole, weights });
   });
   for (const [name, place] of [["", 0], [", reordered", order]] as const) {
     collect(`packInt8Gathered()${name}`, panels * blocks * 64, (weights) => {
-      kernels.packInt8Gathered({ source, order: place, outputs, blocks, weights });
+      kernels.packInt8Gathered({
+        source,
+        order: place,
+        ...steps,
+        isSigned: !place,
+        outputs,
+        blocks,
+        weights,
+      });
     });
   }
   for (const interleaved of [false, true]) {
@@ -278,7 +287,11 @@ function runPacking(bench: Bench): WholeResults {
         source,
         bits: 4,
         addOne: !interleaved,
+        isSigned: false,
         interleaved,
+        alongGroups: false,
+        groupStep: outputs / 2,
+        outputStep: 4,
         outputs,
         groups: 6,
         split: 2,
@@ -289,7 +302,8 @@ function runPacking(bench: Bench): WholeResults {
   for (const sourceType of ELEMENTS) {
     const floats = arena.place(stored(values, sourceType)), elementBytes = sourceType === "f32" ? 4 : 2;
     collect(`packScales() of ${sourceType}`, panels * 6 * 32, (scales) => {
-      kernels.packScales({ source: floats, sourceType, outputs, groups: 6, split: 2, scales });
+      const steps = { groupStep: outputs, outputStep: 1 };
+      kernels.packScales({ source: floats, sourceType, ...steps, outputs, groups: 6, split: 2, scales });
     });
     const rows = { source: floats, sourceType, rowCount: outputs, inputs: 45, panelBegin: 0 };
     collect(`packDense() of ${sourceType}`, panels * 45 * 8 * elementBytes, (weights) => {

@@ -69,7 +69,11 @@ function readConfig(fields: Fields): QuantizationConfig {
 }
 
 /** Also what other tools write under this name. */
-export const awqLayout: PackedLayout = { format: "awq", readLinear };
+export const awqLayout: PackedLayout = {
+  format: "awq",
+  parts: ["qweight", "qzeros", "scales"],
+  readLinear,
+};
 
 /** The checked tensors of a module. */
 interface AwqLinear {
@@ -95,7 +99,7 @@ function readLinear(
   const steps = [
     codesStep(linear),
     scalesStep(scales, split),
-    ...(zeros ? [zerosStep(zeros, split, { bits: BITS, addOne: false, interleaved: true })] : []),
+    ...(zeros ? [zerosStep(zeros, split, { bits: BITS, interleaved: true })] : []),
   ];
   return {
     format: "awq",
