@@ -9,7 +9,8 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import { autoRoundMethod } from "./auto_round.ts";
-import { awqLayout, awqMethod } from "./awq/awq.ts";
+import { awqMethod } from "./awq/config.ts";
+import { awqGemmLayout } from "./awq/gemm.ts";
 import { compressedTensorsMethod } from "./compressed_tensors/config.ts";
 import { compressedLayout } from "./compressed_tensors/linear.ts";
 import type { Checkpoint } from "./containers/checkpoint.ts";
@@ -35,7 +36,7 @@ const METHODS: readonly QuantizationMethod[] = [
 const WEIGHT = "weight";
 /** Tensors that only a quantised module has. */
 const PACKED_PARTS: ReadonlySet<string> = new Set(
-  [gptqLayout(true), awqLayout, compressedLayout, marlinLayout].flatMap(({ parts }) => parts)
+  [gptqLayout(true), awqGemmLayout, compressedLayout, marlinLayout].flatMap(({ parts }) => parts)
     .filter((part) => part !== WEIGHT),
 );
 

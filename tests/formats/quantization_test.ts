@@ -292,7 +292,7 @@ Deno.test("readQuantizationConfig() reads AutoAWQ's keys, old and new, and refus
       actOrder: false,
     });
   }
-  for (const version of ["gemv", "gemv_fast", "marlin", "exllama", "ipex"]) {
+  for (const version of ["gemv_fast", "marlin", "exllama", "ipex"]) {
     await assertRefused(() => read({ ...awq, version }), "UNSUPPORTED", "version", "gemm", version);
   }
   const config = await read({ ...awq, modules_to_not_convert: ["visual", "lm_head"] });
