@@ -33,6 +33,7 @@ export type Unit =
   | "elementType"
   | "weightType"
   | "keyValueType"
+  | "blockFormat"
   | "activationForm"
   | "activationFunction";
 
@@ -164,6 +165,15 @@ export const OPERATIONS: readonly Operation[] = [
     outputs: { weights: "address", scales: "address" },
   },
   {
+    name: "packBlocks",
+    file: "pack/blocks",
+    about:
+      "Rows of blocks of a GGUF file into panels of codes, scales and offsets; non-finite values are counted.",
+    inputs: { source: "address", format: "blockFormat" },
+    shapes: { rowCount: "count", inputs: "count", panelBegin: "count" },
+    outputs: { weights: "address", scales: "address", offsets: "address" },
+  },
+  {
     name: "widen",
     file: "pack/dense",
     about: "A vector to f32, with `offset` added; non-finite values are counted.",
@@ -198,6 +208,7 @@ export const OPERATIONS: readonly Operation[] = [
       scales: "address",
       zeros: "address",
       zero: "real",
+      offsets: "address",
     },
     shapes: { group: "count", rows: "count", inputs: "count", factor: "real" },
     outputs: { output: "matrix" },
@@ -232,6 +243,14 @@ export const OPERATIONS: readonly Operation[] = [
     about: "Columns, `step` apart.",
     inputs: { input: "matrix" },
     shapes: { step: "count", rows: "count", width: "count" },
+    outputs: { output: "matrix" },
+  },
+  {
+    name: "sumGroups",
+    file: "rows/columns",
+    about: "The sums of neighbouring columns of each row.",
+    inputs: { input: "matrix" },
+    shapes: { rows: "count", inputs: "count", group: "count" },
     outputs: { output: "matrix" },
   },
   {

@@ -14,9 +14,11 @@ import { awqGemmLayout } from "./awq/gemm.ts";
 import { compressedTensorsMethod } from "./compressed_tensors/config.ts";
 import { compressedLayout } from "./compressed_tensors/linear.ts";
 import type { Checkpoint } from "./containers/checkpoint.ts";
+import { isBlockFormat } from "./containers/gguf/types.ts";
 import { elementCount, type TensorEntry } from "./containers/safetensors.ts";
 import { readDense } from "./dense.ts";
 import { gptqMethod } from "./gptq/config.ts";
+import { readBlocks } from "./gguf/blocks.ts";
 import { gptqLayout } from "./gptq/linear.ts";
 import { marlinLayout } from "./marlin/linear.ts";
 import type { Fields } from "./fields.ts";
@@ -80,6 +82,7 @@ export function readLinear(
   const module: StoredModule = { name, find: (part) => nonEmpty(checkpoint, `${name}.${part}`) };
   const weight = module.find(WEIGHT);
   const part = [...PACKED_PARTS].find((part) => module.find(part) !== undefined);
+  if (weight !== undefined && isBlockFormat(weight.dtype)) return readBlocks(module, weight, shape);
   if (weight !== undefined && !CODE_DTYPES.includes(weight.dtype)) {
     if (part === undefined) return readDense(module, weight, shape, dense);
     const found = `both it and "${module.find(part)!.name}"`;

@@ -41,6 +41,7 @@ export interface LinearArrays {
   readonly weights: number;
   readonly scales: number;
   readonly zeros: number;
+  readonly offsets: number;
 }
 
 /** A layer that is being packed. */

@@ -9,6 +9,7 @@ import { type Checkpoint, openCheckpoint } from "../formats/containers/checkpoin
 import { respellRules, respellTensors, textModelSpellings } from "../formats/names.ts";
 import { findQuantizationConfig } from "../formats/quantization.ts";
 import { readQuantizationConfig } from "../formats/registry.ts";
+import { openSelfDescribed } from "../formats/self_described.ts";
 import type { GenerationDefaults } from "../generation/model.ts";
 import type { ModelInfo } from "../generation/model_info.ts";
 import { CONFIG_FILE } from "../io/model_files.ts";
@@ -58,9 +59,11 @@ export async function inspect(
   const { signal, offline } = options;
   const chosen = chooseOptions(options, platform);
   signal?.throwIfAborted();
-  const source = await openSource(platform, where, { offline, signal });
+  const opened = await openSource(platform, where, { offline, signal });
   try {
-    const model = await readModel(source, chosen, surroundings, options.onNotice);
+    const described = await openSelfDescribed(opened);
+    const source = described?.source ?? opened;
+    const model = await readModel(source, chosen, surroundings, options.onNotice, described?.checkpoint);
     const { memoryBytes } = options;
     const limit = memoryBytes === undefined
       ? memoryLimit(platform.memory)
@@ -68,7 +71,7 @@ export async function inspect(
     const memory = planMemory(model, { ...options, ...chosen }, limit);
     return { ...model, source, options: chosen, memory, info: describeModel(model, memory) };
   } catch (error) {
-    source.close?.();
+    opened.close?.();
     throw error;
   }
 }
@@ -78,13 +81,14 @@ async function readModel(
   { precision, dense, crossAttentionRows }: ChosenOptions,
   { architectures, events }: Surroundings,
   onNotice: LoadOptions["onNotice"],
+  known: Checkpoint | undefined,
 ): Promise<DescribedModel & Pick<InspectedModel, "checkpoint" | "defaults" | "config">> {
   const json = await readConfig(source);
   const config = new ConfigReader(CONFIG_FILE, json);
   const architecture = architectureOf(architectures, config);
   const quantizationFields = await findQuantizationConfig(source, json);
   const baseName = quantizationFields?.string("model_file_base_name");
-  const opened = await openCheckpoint(source, { baseName, onNotice });
+  const opened = known ?? await openCheckpoint(source, { baseName, onNotice });
   const spellings = architecture.spellings ?? textModelSpellings(opened.tensors.keys());
   const checkpoint = respellTensors(opened, spellings);
   const { decoder: decoderConfig, vision: takeVision } = architecture.read(

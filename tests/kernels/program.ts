@@ -6,7 +6,13 @@
  */
 import type { Strided } from "../../kernels/host/calls.ts";
 import { keyValueBlockBytes } from "../../kernels/host/sizes.ts";
-import type { ActivationForm, ElementType, KeyValueType } from "../../kernels/host/types.ts";
+import {
+  type ActivationForm,
+  BLOCK_FORMATS,
+  type BlockFormat,
+  type ElementType,
+  type KeyValueType,
+} from "../../kernels/host/types.ts";
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import { type Bench, rowsOf, strided } from "./harness.ts";
 import { ByteBlocks } from "./byte_blocks.ts";
@@ -150,7 +156,11 @@ function runRowOperations(bench: Bench, begin: number, end: number): RowResults 
     const table = packWeights(bench, drawWeights(random, shape), shape);
     const weightType = bits === 4 ? "int4" : "int8";
     collect(`embed() of ${bits} bits`, INPUTS, (output) => {
-      kernels.embed({ ids, weightType, ...table, rows, inputs: INPUTS, factor: 1.5, output });
+      kernels.embed({ ids, weightType, ...table, offsets: 0, rows, inputs: INPUTS, factor: 1.5, output });
+    });
+    collect(`embed() of ${bits} bits with offsets`, INPUTS, (output) => {
+      const { scales: offsets } = table;
+      kernels.embed({ ids, weightType, ...table, offsets, rows, inputs: INPUTS, factor: 1.5, output });
     });
   }
 
@@ -160,6 +170,9 @@ function runRowOperations(bench: Bench, begin: number, end: number): RowResults 
     kernels.rmsNorm({ input, weight, rows, segments: HEADS, width: HEAD_SIZE, epsilon: 1e-6, output });
   });
   const bias = arena.place(random.activations(width)), scale = arena.place(random.activations(width));
+  collect("sumGroups()", Math.ceil(width / 32), (output) => {
+    kernels.sumGroups({ input, rows, inputs: width, group: 32, output });
+  });
   collect("layerNorm()", width, (output) => {
     kernels.layerNorm({ input, weight: scale, bias, rows, width, epsilon: 1e-5, output });
   });
@@ -280,6 +293,18 @@ function runPacking(bench: Bench): WholeResults {
         weights,
       });
     });
+  }
+  for (const format of Object.keys(BLOCK_FORMATS) as BlockFormat[]) {
+    // 19 rows of 512 weights; without the highest exponents, so that no half float is infinite.
+    const bytes = Uint8Array.from({ length: 19 * 512 * 2 }, () => random.below(256) & 0x7b);
+    const rows = { source: arena.place(bytes), format, rowCount: 19, inputs: 512, panelBegin: 0 };
+    const [scales, offsets] = [0, 0].map(() => arena.reserve(3 * 32 * 32));
+    collect(`packBlocks() of ${format}`, 3 * 64 * 64, (weights) => {
+      kernels.packBlocks({ ...rows, weights, scales, offsets });
+    });
+    for (const [what, address] of Object.entries({ scales, offsets })) {
+      results.set(`packBlocks() ${what} of ${format}`, arena.bytes(address, 3 * 32 * 32).slice());
+    }
   }
   for (const interleaved of [false, true]) {
     collect(`packZeros() ${interleaved ? "interleaved" : "in order"}`, panels * 6 * 16, (zeros) => {
