@@ -17,6 +17,7 @@ import type { Checkpoint } from "./containers/checkpoint.ts";
 import { isBlockFormat } from "./containers/gguf/types.ts";
 import { elementCount, type TensorEntry } from "./containers/safetensors.ts";
 import { readDense } from "./dense.ts";
+import { describeForeign } from "./foreign.ts";
 import { gptqMethod } from "./gptq/config.ts";
 import { readBlocks } from "./gguf/blocks.ts";
 import { gptqLayout } from "./gptq/linear.ts";
@@ -55,7 +56,7 @@ export function readQuantizationConfig(fields: Fields): QuantizationConfig {
   );
   if (method !== undefined) return method.readConfig(fields);
   const known = METHODS.map(({ names }) => names[0]);
-  throw fields.refusal("UNSUPPORTED", "quant_method", known.join(" or "), name!);
+  throw fields.refusal("UNSUPPORTED", "quant_method", known.join(" or "), describeForeign(name!));
 }
 
 /**

@@ -130,9 +130,19 @@ Deno.test("readQuantizationConfig() refuses formats it does not read, by key and
       format,
     );
   }
-  for (const method of ["bitsandbytes", "fp8"]) {
-    await assertRefused(() => read({ ...GPTQ, quant_method: method }), "UNSUPPORTED", "quant_method", method);
+  const foreign = "fp8 modelopt mxfp4 bitsandbytes exl2 exl3 hqq aqlm spqr vptq gguf torchao quanto bitnet";
+  for (const method of foreign.split(" ")) {
+    const config = { ...GPTQ, quant_method: method };
+    const { message } = await assertRefused(
+      () => read(config),
+      "UNSUPPORTED",
+      "quant_method",
+      method,
+      "use the",
+    );
+    ok(!message.includes("\n"));
   }
+  await assertRefused(() => read({ ...GPTQ, checkpoint_format: "marlin_24" }), "UNSUPPORTED", "2:4 sparse");
   await assertRefused(() => read({ ...GPTQ, pack_dtype: "int64" }), "UNSUPPORTED", "pack_dtype", "int64");
   const mixed = { ...GPTQ, dynamic: { "a": { checkpoint_format: "gptq_v2" } } };
   await assertRefused(() => read(mixed), "UNSUPPORTED", "dynamic", "checkpoint_format", "gptq_v2");

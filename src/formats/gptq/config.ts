@@ -4,6 +4,7 @@
  * @module
  */
 import type { Fields } from "../fields.ts";
+import { describeForeign } from "../foreign.ts";
 import {
   type ModuleRule,
   type QuantizationConfig,
@@ -28,7 +29,12 @@ export const gptqMethod: QuantizationMethod = {
 function readConfig(fields: Fields): QuantizationConfig {
   const format = formatOf(fields);
   if (!["gptq", "gptq_v2", MARLIN].includes(format)) {
-    throw fields.refusal("UNSUPPORTED", "checkpoint_format", "gptq, gptq_v2 or marlin", format);
+    throw fields.refusal(
+      "UNSUPPORTED",
+      "checkpoint_format",
+      "gptq, gptq_v2 or marlin",
+      describeForeign(format),
+    );
   }
   requireWords(fields);
   const isMarlin = format === MARLIN;
