@@ -77,7 +77,7 @@ export type { ContentPart, Message } from "./src/text/messages.ts";
 export type { DecodeOptions, EncodeOptions, Tokenizer } from "./src/text/tokenizer.ts";
 export type { CrossAttentionRows, FewerTiles, VisionInfo } from "./src/vision/vision_model.ts";
 export type { LoadProgress } from "./src/weights/load.ts";
-export type { DenseStorage, Precision } from "./src/weights/plan.ts";
+export type { DenseRounding, DenseStorage, Precision } from "./src/weights/plan.ts";
 export type { Handler, ModelsToServe, ServerOptions };
 export type { ConversationState, LoadedConversation, LoadOptions, Model, ModelInfo, ModelSource, Sequence };
 

@@ -27,6 +27,10 @@ export const LOAD_OPTIONS = {
     value: "int8|f16",
     help: "unquantised matrices; int8: 8-bit codes (7 in a vision tower); f16: as stored; default: int8",
   },
+  quantize: {
+    value: "int4|int8",
+    help: "round unquantised matrices of layers to 4 or 8 bits; default: no",
+  },
 } satisfies OptionDefinitions;
 
 /** Where repacked weights are kept, for commands that load a model. */
@@ -59,6 +63,7 @@ export function readSharedLoadOptions(options: Options): Omit<LoadOptions, "thre
     kvCache: options.choice("kv-cache", ["f32", "f16", "int8"]),
     kernels: options.choice("kernels", ["auto", "relaxed", "strict"]),
     dense: options.choice("dense", ["int8", "f16"]),
+    quantize: options.choice("quantize", ["int4", "int8"]),
   };
 }
 

@@ -9,7 +9,7 @@ export interface GoldenArray {
   data: Float32Array | number[];
 }
 
-/** The arrays of a case, by name. I64 and I32 become plain numbers, F16 its bit patterns. */
+/** The arrays of a case, by name. I64 and I32 become plain numbers, F16 and BF16 their bit patterns. */
 export function readGolden(path: string): Map<string, GoldenArray> {
   const bytes = Deno.readFileSync(path);
   const headerLength = Number(new DataView(bytes.buffer).getBigUint64(0, true));
@@ -29,7 +29,7 @@ export function readGolden(path: string): Map<string, GoldenArray> {
 function read(dtype: string, buffer: ArrayBuffer): Float32Array | number[] {
   if (dtype === "F32") return new Float32Array(buffer);
   if (dtype === "I64") return Array.from(new BigInt64Array(buffer), Number);
-  return Array.from(dtype === "F16" ? new Uint16Array(buffer) : new Int32Array(buffer));
+  return Array.from(dtype.endsWith("F16") ? new Uint16Array(buffer) : new Int32Array(buffer));
 }
 
 /** Goldens of the text architectures that there are, at least one of each. */

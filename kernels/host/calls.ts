@@ -570,7 +570,7 @@ export abstract class KernelCalls {
     this.run();
   }
 
-  /** Rows of an unquantised matrix into panels of 8-bit or 7-bit codes; non-finite values are counted. */
+  /** Rows of an unquantised matrix into panels of codes of 8, 7 or 4 bits; non-finite values are counted. */
   packDenseCodes(call: PackDenseCodes): void {
     const i = this.command(9);
     i[1] = call.source;

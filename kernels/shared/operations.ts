@@ -153,7 +153,7 @@ export const OPERATIONS: readonly Operation[] = [
     name: "packDenseCodes",
     file: "pack/dense",
     about:
-      "Rows of an unquantised matrix into panels of 8-bit or 7-bit codes; non-finite values are counted.",
+      "Rows of an unquantised matrix into panels of codes of 8, 7 or 4 bits; non-finite values are counted.",
     inputs: { source: "address", sourceType: "elementType" },
     shapes: {
       codeType: "weightType",

@@ -78,7 +78,7 @@ export async function inspect(
 
 async function readModel(
   source: ModelSource,
-  { precision, dense, crossAttentionRows }: ChosenOptions,
+  { precision, dense, quantize, crossAttentionRows }: ChosenOptions,
   { architectures, events }: Surroundings,
   onNotice: LoadOptions["onNotice"],
   known: Checkpoint | undefined,
@@ -100,10 +100,20 @@ async function readModel(
   const claimed = quantizationFields && readQuantizationConfig(quantizationFields);
   const quantization = await claimed?.check?.(checkpoint, claimed, onNotice) ?? claimed;
   const rules = quantization && respellRules(quantization, spellings);
-  const plan = new WeightPlan(checkpoint, rules, precision, dense);
+  const plan = new WeightPlan(checkpoint, rules, precision, { dense, quantize });
   const decoder = new Decoder(decoderConfig, plan, architecture.decoderPrefix);
   const vision = await takeVision?.({ weights: plan, source, crossAttentionRows, events });
+  if (quantize) onNotice?.(roundingNotice(plan, quantize));
   return { name: config.string("model_type"), decoder, vision, plan, checkpoint, defaults, config: json };
+}
+
+/** What rounding does to the model, in one line. */
+function roundingNotice(plan: WeightPlan, quantize: string): string {
+  const linears = [...plan.linears.values()],
+    rounded = linears.filter(({ stored }) => stored.settings.dense === quantize);
+  return rounded.length === 0
+    ? `quantize: "${quantize}" changes nothing: the file leaves no matrix of a layer unquantised`
+    : `${rounded.length} matrices are rounded to ${quantize}, each weight to the nearest code of its group`;
 }
 
 async function readConfig(source: ModelSource): Promise<Record<string, unknown>> {

@@ -150,7 +150,7 @@ export class ModelLoader {
     { kernelsOf, digest, config, events }: CachedLoad,
     { platform }: Surroundings,
   ): Engine {
-    const { precision, dense, kvCache, crossAttentionRows } = options;
+    const { precision, dense, quantize, kvCache, crossAttentionRows } = options;
     const spaces = new Map<Kernels, KernelSpace>();
     const spaceOf = (part: string) => {
       const kernels = kernelsOf(part);
@@ -180,7 +180,14 @@ export class ModelLoader {
       cache: placeOf("sequence"),
       pictures,
       contextSize,
-      origin: { model, precision, dense, kvCache, ...(vision && { crossAttentionRows }) },
+      origin: {
+        model,
+        precision,
+        dense,
+        ...(quantize && { quantize }),
+        kvCache,
+        ...(vision && { crossAttentionRows }),
+      },
       createHash: () => platform.createHash(),
     };
   }

@@ -9,7 +9,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { KeyValueStorage } from "../sequence/key_value_cache.ts";
 import type { CrossAttentionRows } from "../vision/vision_model.ts";
 import type { LoadProgress } from "../weights/load.ts";
-import type { DenseStorage, Precision } from "../weights/plan.ts";
+import type { DenseRounding, DenseStorage, Precision } from "../weights/plan.ts";
 
 /** How to load a model; every field has a default. */
 export interface LoadOptions {
@@ -27,6 +27,12 @@ export interface LoadOptions {
    * docs/numerics.md has the measurements.
    */
   dense?: DenseStorage;
+  /**
+   * Round matrices that the file leaves unquantised to 4 or 8 bits, each weight to the nearest code of its group of 32 or 64: a bf16
+   * checkpoint then takes a quarter or half of its bytes, under either precision. Embedding and head stay as they are without it.
+   * Files that a quantiser wrote are better at the same size; docs/formats.md has the measurements. Default: no rounding beyond `dense`.
+   */
+  quantize?: DenseRounding;
   /**
    * Tokens that a sequence may have; default: the model's, at most 131,072, or fewer where their keys and values would take more
    * than half of the memory that remains besides the model, or 2 GiB where nothing is known of the machine (docs/memory.md).
@@ -69,6 +75,7 @@ export interface ChosenOptions {
   readonly threads: number;
   readonly precision: Precision;
   readonly dense: DenseStorage;
+  readonly quantize?: DenseRounding;
   readonly kvCache: KeyValueStorage;
   readonly kernels: "auto" | "relaxed" | "strict";
   readonly crossAttentionRows: CrossAttentionRows;
@@ -76,12 +83,19 @@ export interface ChosenOptions {
 
 /** @throws {RemoraError} BAD_ARGUMENT, naming the option, for a value that it does not have. */
 export function chooseOptions(options: LoadOptions, platform: Pick<Platform, "processors">): ChosenOptions {
-  const { precision = "int8", dense = "int8", kernels = "auto", crossAttentionRows = "meta", memoryBytes } =
-    options;
+  const {
+    precision = "int8",
+    dense = "int8",
+    kernels = "auto",
+    crossAttentionRows = "meta",
+    memoryBytes,
+    quantize,
+  } = options;
   const kvCache = options.kvCache ?? (precision === "f32" ? "f32" : "f16");
   const threads = chooseThreads(options.threads, platform);
   refuseUnknown("precision", precision, ["int8", "f32"]);
   refuseUnknown("dense", dense, ["int8", "f16"]);
+  if (quantize !== undefined) refuseUnknown("quantize", quantize, ["int4", "int8"]);
   refuseUnknown("kernels", kernels, ["auto", "relaxed", "strict"]);
   refuseUnknown("kvCache", kvCache, ["f32", "f16", "int8"]);
   for (const [name, bytes] of Object.entries({ memoryBytes, bankBytes: options.bankBytes })) {
@@ -98,7 +112,7 @@ export function chooseOptions(options: LoadOptions, platform: Pick<Platform, "pr
     });
   }
   refuseUnknown("crossAttentionRows", crossAttentionRows, ["meta", "transformers"]);
-  return { threads, precision, dense, kvCache, kernels, crossAttentionRows };
+  return { threads, precision, dense, ...(quantize && { quantize }), kvCache, kernels, crossAttentionRows };
 }
 
 /**

@@ -15,6 +15,8 @@ export interface SnapshotOrigin {
   model: string;
   precision: string;
   dense: string;
+  /** Where matrices were rounded. */
+  quantize?: string;
   kvCache: string;
   /** Of models that look at pictures. */
   crossAttentionRows?: string;

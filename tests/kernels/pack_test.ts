@@ -431,9 +431,10 @@ for (const { type, store } of FLOATS) {
       { inputs: 45, group: 16, bits: 8 },
       { inputs: 64, group: 32, bits: 7 },
       { inputs: 45, group: 16, bits: 7 },
+      { inputs: 72, group: 32, bits: 4 },
     ] as const
   ) {
-    const codeType = bits === 8 ? "int8" : "int7";
+    const codeType = bits === 8 ? "int8" : bits === 7 ? "int7" : "int4";
     kernelTest(
       `packDenseCodes() of ${type} to ${bits} bits, K = ${inputs}, group ${group}, is the documented rounding`,
       (bench) => {
@@ -449,7 +450,9 @@ for (const { type, store } of FLOATS) {
         kernels.packDenseCodes({ ...call, source, rowCount: 8, panelBegin: 0 });
         kernels.packDenseCodes({ ...call, source: rest, rowCount: outputs - 8, panelBegin: 1 });
         equal(kernels.takeNonFiniteCount(), 0);
-        const codes = readPanels8(bench, weights, inputs, 16, bits);
+        const codes = bits === 4
+          ? readPanels4(bench, weights, inputs, 16)
+          : readPanels8(bench, weights, inputs, 16, bits);
         const panelScales = kernels.memory.floatsAt(scales, 16 * groups);
         rowsOf(Float32Array.from(valuesOf(stored, type)), inputs).forEach((row, n) => {
           for (let g = 0; g < groups; g++) {

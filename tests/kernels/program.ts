@@ -334,10 +334,12 @@ function runPacking(bench: Bench): WholeResults {
     collect(`packDense() of ${sourceType}`, panels * 45 * 8 * elementBytes, (weights) => {
       kernels.packDense({ ...rows, weights });
     });
-    for (const codeType of ["int7", "int8"] as const) {
+    for (const codeType of ["int4", "int7", "int8"] as const) {
+      // 4-bit codes come in whole blocks.
+      const inputs = codeType === "int4" ? 40 : 45;
       const scales = arena.reserve(panels * 3 * 32), title = `of ${sourceType} to ${codeType}`;
       collect(`packDenseCodes() ${title}`, panels * 6 * 64, (weights) => {
-        kernels.packDenseCodes({ ...rows, codeType, group: 16, weights, scales });
+        kernels.packDenseCodes({ ...rows, codeType, inputs, group: 16, weights, scales });
       });
       results.set(`packDenseCodes() scales ${title}`, arena.bytes(scales, panels * 3 * 32).slice());
     }

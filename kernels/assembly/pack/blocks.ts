@@ -5,7 +5,7 @@ import {
   BLOCKS_IQ4_NL, BLOCKS_IQ4_XS, BLOCKS_Q2_K, BLOCKS_Q3_K, BLOCKS_Q4_0, BLOCKS_Q4_1, BLOCKS_Q4_K, BLOCKS_Q5_0, BLOCKS_Q5_1,
   BLOCKS_Q5_K, BLOCKS_Q6_K, BLOCKS_Q8_0,
 } from "../../shared/layout";
-import { int8Place } from "../places";
+import { int8Place, joinNibbles } from "../places";
 import { shareBegin } from "../share";
 import {
   bitsOf, bytesIn, centreOf, codesOf, groupOf, hasMinimums, IQ4_NL, IQ4_XS, minimumOf, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1,
@@ -77,15 +77,6 @@ function pack<F>(
     }
   }
   reportNonFinite(nonFinite);
-}
-
-/** Eight bytes below 16 → nibbles, the first lowest. */
-// @ts-ignore: decorator
-@inline
-function joinNibbles(bytes: u64): u32 {
-  const pairs = (bytes | bytes >> 4) & 0x00ff00ff00ff00ff;
-  const fours = (pairs | pairs >> 8) & 0x0000ffff0000ffff;
-  return <u32>(fours | fours >> 16);
 }
 
 /** Eight codes of output `n` into their block: inputs k and k + 4 lie side by side. */
