@@ -67,6 +67,8 @@ Deno.test("what is not read is refused by name and value", async () => {
   await assertRefused(() => read(groupOf({ group_size: 0 })), "BAD_CONFIG", "group_size", "0");
   await assertRefused(() => read(groupOf({ num_bits: 0 })), "BAD_CONFIG", "num_bits", "0");
   await assertRefused(() => read({ config_groups: {} }), "BAD_CONFIG", "config_groups");
+  const rotated = { transform_config: { config_groups: { u: { type: "hadamard" } } } };
+  await assertRefused(() => read(rotated), "UNSUPPORTED", "transform_config");
   const sparse = { sparsity_config: { format: "sparse-24-bitmask" } };
   await assertRefused(() => read(sparse), "UNSUPPORTED", "sparsity_config", "sparse-24-bitmask");
 });

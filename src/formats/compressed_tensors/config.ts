@@ -28,6 +28,11 @@ function readConfig(fields: Fields): QuantizationConfig {
   requireFormat(fields);
   const sparsity = fields.object("sparsity_config")?.string("format") ?? "dense";
   if (sparsity !== "dense") throw fields.refusal("UNSUPPORTED", "sparsity_config.format", "dense", sparsity);
+  // Rotations of activations that belong to the weights.
+  const transforms = fields.entries("transform_config").length;
+  if (transforms > 0) {
+    throw fields.refusal("UNSUPPORTED", "transform_config", "empty", `${transforms} settings`);
+  }
   const groups = fields.entries("config_groups").filter(([, group]) => group.has("weights"))
     .map(([, group]) => ({ group, change: readWeights(group) }));
   const compile = fields.patternCompiler("config_groups");

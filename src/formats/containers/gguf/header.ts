@@ -117,6 +117,9 @@ function readDescription(cursor: Cursor, file: string) {
     const expected = "F32, F16, BF16, Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL or IQ4_XS";
     throw new RemoraError("UNSUPPORTED", "Cannot read", { file, tensor: name, expected, found: type });
   }
+  if (rank > 0 && sizes[0] % type.weights !== 0) {
+    throw badTensor(file, name, `rows in multiples of ${type.weights} for ${type.dtype}`, `${sizes[0]}`);
+  }
   const count = elementCount(sizes);
   const bytes = count / type.weights * type.bytes;
   if (!Number.isSafeInteger(count) || !Number.isSafeInteger(bytes) || !Number.isSafeInteger(offset)) {
@@ -126,9 +129,6 @@ function readDescription(cursor: Cursor, file: string) {
       "a shape and an offset that fit in a file",
       `[${sizes.join(", ")}] at ${offset}`,
     );
-  }
-  if (rank > 0 && sizes[0] % type.weights !== 0) {
-    throw badTensor(file, name, `rows in multiples of ${type.weights} for ${type.dtype}`, `${sizes[0]}`);
   }
   return { name, dtype: type.dtype, shape: sizes.reverse(), offset, bytes };
 }
