@@ -80,7 +80,7 @@ export type { ContentPart, Message } from "./src/text/messages.ts";
 export type { DecodeOptions, EncodeOptions, Tokenizer } from "./src/text/tokenizer.ts";
 export type { CrossAttentionRows, FewerTiles, VisionInfo } from "./src/vision/vision_model.ts";
 export type { LoadProgress } from "./src/weights/load.ts";
-export type { DenseStorage, EmbeddingStorage, Precision } from "./src/weights/plan.ts";
+export type { DenseRounding, DenseStorage, EmbeddingStorage, Precision } from "./src/weights/plan.ts";
 export type { Handler, ModelsToServe, ServerOptions, StateStore };
 export type {
   ConversationState,

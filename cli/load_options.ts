@@ -35,6 +35,10 @@ export const LOAD_OPTIONS = {
     value: "N",
     help: "tokens of a prompt computed at once; fewer take less memory; default: 512",
   },
+  quantize: {
+    value: "int4|int8",
+    help: "round unquantised matrices of layers to 4 or 8 bits; default: no",
+  },
 } satisfies OptionDefinitions;
 
 /** Where repacked weights are kept, for commands that load a model. */
@@ -69,6 +73,7 @@ export function readSharedLoadOptions(options: Options): Omit<LoadOptions, "thre
     dense: options.choice("dense", ["int8", "f16"]),
     embeddings: options.choice("embeddings", ["f16", "int8"]),
     passTokens: options.integer("ubatch-size", { from: 1, to: 512 }),
+    quantize: options.choice("quantize", ["int4", "int8"]),
   };
 }
 

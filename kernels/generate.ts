@@ -21,6 +21,7 @@ const ENUMERATIONS: Partial<Record<Unit, { type: string; table: string }>> = {
   elementType: { type: "ElementType", table: "ELEMENT_TYPES" },
   weightType: { type: "WeightType", table: "WEIGHT_TYPES" },
   keyValueType: { type: "KeyValueType", table: "KEY_VALUE_TYPES" },
+  blockFormat: { type: "BlockFormat", table: "BLOCK_FORMATS" },
   activationForm: { type: "ActivationForm", table: "ACTIVATION_FORMS" },
   activationFunction: { type: "ActivationFunction", table: "ACTIVATION_FUNCTIONS" },
 };

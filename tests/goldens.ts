@@ -9,7 +9,7 @@ export interface GoldenArray {
   data: Float32Array | number[];
 }
 
-/** The arrays of a case, by name. I64 and I32 become plain numbers, F16 its bit patterns. */
+/** The arrays of a case, by name. I64 and I32 become plain numbers, F16 and BF16 their bit patterns. */
 export function readGolden(path: string): Map<string, GoldenArray> {
   const bytes = Deno.readFileSync(path);
   const headerLength = Number(new DataView(bytes.buffer).getBigUint64(0, true));
@@ -29,7 +29,7 @@ export function readGolden(path: string): Map<string, GoldenArray> {
 function read(dtype: string, buffer: ArrayBuffer): Float32Array | number[] {
   if (dtype === "F32") return new Float32Array(buffer);
   if (dtype === "I64") return Array.from(new BigInt64Array(buffer), Number);
-  return Array.from(dtype === "F16" ? new Uint16Array(buffer) : new Int32Array(buffer));
+  return Array.from(dtype.endsWith("F16") ? new Uint16Array(buffer) : new Int32Array(buffer));
 }
 
 /** Goldens of the text architectures that there are, at least one of each. */
@@ -48,7 +48,18 @@ export const ARCHITECTURES = [
 export const STORED_FORMATS = [
   "awq-gemm-asym-g64",
   "bf16-dense",
+  "ct-actorder",
+  "ct-channel",
+  "ct-pack-asym-g64",
+  "ct-pack-sym-g32",
   "f16-dense",
+  "gguf-f16",
+  "gguf-q4_0",
+  "gguf-q4_1",
+  "gguf-q4_k_m",
+  "gguf-q5_0",
+  "gguf-q6_k",
+  "gguf-q8_0",
   "gptq-8bit",
   "gptq-bias",
   "gptq-channelwise",
@@ -65,6 +76,8 @@ export const STORED_FORMATS = [
   "gptq-v1-sym-g128",
   "gptq-v1-sym-g32",
   "gptq-v2-asym",
+  "marlin-channelwise",
+  "marlin-g128",
 ];
 
 /** Standard deviation of all values. */

@@ -33,3 +33,12 @@ export function firstPairs(a: v128, b: v128): v128 {
 export function lastPairs(a: v128, b: v128): v128 {
   return v128.shuffle<u8>(a, b, 2, 18, 6, 22, 10, 26, 14, 30, 3, 19, 7, 23, 11, 27, 15, 31);
 }
+
+/** Eight bytes below 16 → nibbles, the first lowest. */
+// @ts-ignore: decorator
+@inline
+export function joinNibbles(bytes: u64): u32 {
+  const pairs = (bytes | bytes >> 4) & 0x00ff00ff00ff00ff;
+  const fours = (pairs | pairs >> 8) & 0x0000ffff0000ffff;
+  return <u32>(fours | fours >> 16);
+}

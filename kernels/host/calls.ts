@@ -10,6 +10,8 @@ import {
   ACTIVATION_FUNCTIONS,
   type ActivationForm,
   type ActivationFunction,
+  BLOCK_FORMATS,
+  type BlockFormat,
   ELEMENT_TYPES,
   type ElementType,
   KEY_VALUE_TYPES,
@@ -38,8 +40,11 @@ export interface PackInt4 {
 export interface PackInt4Gathered {
   source: number;
   order: number;
+  wordStep: number;
+  outputStep: number;
   outputs: number;
   blocks: number;
+  panelBegin: number;
   weights: number;
 }
 
@@ -57,8 +62,12 @@ export interface PackInt4Interleaved {
 export interface PackInt8Gathered {
   source: number;
   order: number;
+  wordStep: number;
+  outputStep: number;
+  isSigned: boolean;
   outputs: number;
   blocks: number;
+  panelBegin: number;
   weights: number;
 }
 
@@ -66,6 +75,8 @@ export interface PackInt8Gathered {
 export interface PackScales {
   source: number;
   sourceType: ElementType;
+  groupStep: number;
+  outputStep: number;
   outputs: number;
   groups: number;
   split: number;
@@ -77,7 +88,11 @@ export interface PackZeros {
   source: number;
   bits: number;
   addOne: boolean;
+  isSigned: boolean;
   interleaved: boolean;
+  alongGroups: boolean;
+  groupStep: number;
+  outputStep: number;
   outputs: number;
   groups: number;
   split: number;
@@ -105,6 +120,18 @@ export interface PackDenseCodes {
   panelBegin: number;
   weights: number;
   scales: number;
+}
+
+/** Arguments of {@linkcode KernelCalls.packBlocks}. */
+export interface PackBlocks {
+  source: number;
+  format: BlockFormat;
+  rowCount: number;
+  inputs: number;
+  panelBegin: number;
+  weights: number;
+  scales: number;
+  offsets: number;
 }
 
 /** Arguments of {@linkcode KernelCalls.widen}. */
@@ -137,6 +164,7 @@ export interface Embed {
   scales: number;
   zeros: number;
   zero: number;
+  offsets: number;
   group: number;
   rows: number;
   inputs: number;
@@ -181,6 +209,15 @@ export interface SpreadColumns {
   step: number;
   rows: number;
   width: number;
+  output: Strided;
+}
+
+/** Arguments of {@linkcode KernelCalls.sumGroups}. */
+export interface SumGroups {
+  input: Strided;
+  rows: number;
+  inputs: number;
+  group: number;
   output: Strided;
 }
 
@@ -448,14 +485,17 @@ export abstract class KernelCalls {
     this.run();
   }
 
-  /** All words of eight 4-bit codes, their inputs brought into another order, into panels. */
+  /** A window of words of eight 4-bit codes along the inputs, in their order or another, into panels. */
   packInt4Gathered(call: PackInt4Gathered): void {
     const i = this.command(3);
     i[1] = call.source;
     i[2] = call.order;
-    i[3] = call.outputs;
-    i[4] = call.blocks;
-    i[5] = call.weights;
+    i[3] = call.wordStep;
+    i[4] = call.outputStep;
+    i[5] = call.outputs;
+    i[6] = call.blocks;
+    i[7] = call.panelBegin;
+    i[8] = call.weights;
     this.run();
   }
 
@@ -471,14 +511,18 @@ export abstract class KernelCalls {
     this.run();
   }
 
-  /** All words of four 8-bit codes, in their own order or another, into panels. */
+  /** A window of words of four 8-bit codes along the inputs, in their order or another, into panels. */
   packInt8Gathered(call: PackInt8Gathered): void {
     const i = this.command(5);
     i[1] = call.source;
     i[2] = call.order;
-    i[3] = call.outputs;
-    i[4] = call.blocks;
-    i[5] = call.weights;
+    i[3] = call.wordStep;
+    i[4] = call.outputStep;
+    i[5] = call.isSigned ? 1 : 0;
+    i[6] = call.outputs;
+    i[7] = call.blocks;
+    i[8] = call.panelBegin;
+    i[9] = call.weights;
     this.run();
   }
 
@@ -487,24 +531,30 @@ export abstract class KernelCalls {
     const i = this.command(6);
     i[1] = call.source;
     i[2] = ELEMENT_TYPES[call.sourceType];
-    i[3] = call.outputs;
-    i[4] = call.groups;
-    i[5] = call.split;
-    i[6] = call.scales;
+    i[3] = call.groupStep;
+    i[4] = call.outputStep;
+    i[5] = call.outputs;
+    i[6] = call.groups;
+    i[7] = call.split;
+    i[8] = call.scales;
     this.run();
   }
 
-  /** Zero points, packed along the outputs, into panels. */
+  /** Zero points, packed along the outputs or the groups, into panels. */
   packZeros(call: PackZeros): void {
     const i = this.command(7);
     i[1] = call.source;
     i[2] = call.bits;
     i[3] = call.addOne ? 1 : 0;
-    i[4] = call.interleaved ? 1 : 0;
-    i[5] = call.outputs;
-    i[6] = call.groups;
-    i[7] = call.split;
-    i[8] = call.zeros;
+    i[4] = call.isSigned ? 1 : 0;
+    i[5] = call.interleaved ? 1 : 0;
+    i[6] = call.alongGroups ? 1 : 0;
+    i[7] = call.groupStep;
+    i[8] = call.outputStep;
+    i[9] = call.outputs;
+    i[10] = call.groups;
+    i[11] = call.split;
+    i[12] = call.zeros;
     this.run();
   }
 
@@ -520,7 +570,7 @@ export abstract class KernelCalls {
     this.run();
   }
 
-  /** Rows of an unquantised matrix into panels of 8-bit or 7-bit codes; non-finite values are counted. */
+  /** Rows of an unquantised matrix into panels of codes of 8, 7 or 4 bits; non-finite values are counted. */
   packDenseCodes(call: PackDenseCodes): void {
     const i = this.command(9);
     i[1] = call.source;
@@ -535,9 +585,23 @@ export abstract class KernelCalls {
     this.run();
   }
 
+  /** Rows of blocks of a GGUF file into panels of codes, scales and offsets; non-finite values are counted. */
+  packBlocks(call: PackBlocks): void {
+    const i = this.command(10);
+    i[1] = call.source;
+    i[2] = BLOCK_FORMATS[call.format];
+    i[3] = call.rowCount;
+    i[4] = call.inputs;
+    i[5] = call.panelBegin;
+    i[6] = call.weights;
+    i[7] = call.scales;
+    i[8] = call.offsets;
+    this.run();
+  }
+
   /** A vector to f32, with `offset` added; non-finite values are counted. */
   widen(call: Widen): void {
-    const i = this.command(10);
+    const i = this.command(11);
     i[1] = call.source;
     i[2] = ELEMENT_TYPES[call.sourceType];
     i[3] = call.count;
@@ -548,7 +612,7 @@ export abstract class KernelCalls {
 
   /** Takes the memory of an array that will be filled from the operating system; what is there is lost. */
   touch(call: Touch): void {
-    const i = this.command(11);
+    const i = this.command(12);
     i[1] = call.bytes;
     i[2] = call.target;
     this.run();
@@ -556,7 +620,7 @@ export abstract class KernelCalls {
 
   /** Both sums of Fletcher's checksum, each thread's share for itself. */
   checksum(call: Checksum): void {
-    const i = this.command(12);
+    const i = this.command(13);
     i[1] = call.source;
     i[2] = call.bytes;
     i[3] = call.sums;
@@ -565,25 +629,26 @@ export abstract class KernelCalls {
 
   /** Rows of an embedding table by token id. */
   embed(call: Embed): void {
-    const i = this.command(13);
+    const i = this.command(14);
     i[1] = call.ids;
     i[2] = call.weights;
     i[3] = WEIGHT_TYPES[call.weightType];
     i[4] = call.scales;
     i[5] = call.zeros;
     this.floats[6] = call.zero;
-    i[7] = call.group;
-    i[8] = call.rows;
-    i[9] = call.inputs;
-    this.floats[10] = call.factor;
-    i[11] = call.output.address;
-    i[12] = call.output.stride;
+    i[7] = call.offsets;
+    i[8] = call.group;
+    i[9] = call.rows;
+    i[10] = call.inputs;
+    this.floats[11] = call.factor;
+    i[12] = call.output.address;
+    i[13] = call.output.stride;
     this.run();
   }
 
   /** Root-mean-square normalisation of `segments` neighbouring runs of `width` columns in each row. */
   rmsNorm(call: RmsNorm): void {
-    const i = this.command(14);
+    const i = this.command(15);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.weight;
@@ -598,7 +663,7 @@ export abstract class KernelCalls {
 
   /** Layer normalisation of each row. */
   layerNorm(call: LayerNorm): void {
-    const i = this.command(15);
+    const i = this.command(16);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.weight;
@@ -613,7 +678,7 @@ export abstract class KernelCalls {
 
   /** Columns in another order; 0 where the order says -1. */
   gatherColumns(call: GatherColumns): void {
-    const i = this.command(16);
+    const i = this.command(17);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.order;
@@ -626,7 +691,7 @@ export abstract class KernelCalls {
 
   /** Columns, `step` apart. */
   spreadColumns(call: SpreadColumns): void {
-    const i = this.command(17);
+    const i = this.command(18);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.step;
@@ -637,9 +702,22 @@ export abstract class KernelCalls {
     this.run();
   }
 
+  /** The sums of neighbouring columns of each row. */
+  sumGroups(call: SumGroups): void {
+    const i = this.command(19);
+    i[1] = call.input.address;
+    i[2] = call.input.stride;
+    i[3] = call.rows;
+    i[4] = call.inputs;
+    i[5] = call.group;
+    i[6] = call.output.address;
+    i[7] = call.output.stride;
+    this.run();
+  }
+
   /** Activations to integers, with their sums, scales and factors. */
   quantize(call: Quantize): void {
-    const i = this.command(18);
+    const i = this.command(20);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.rows;
@@ -655,7 +733,7 @@ export abstract class KernelCalls {
 
   /** An activation function of every value, in place. */
   activation(call: Activation): void {
-    const i = this.command(19);
+    const i = this.command(21);
     i[1] = ACTIVATION_FUNCTIONS[call.function];
     i[2] = call.rows;
     i[3] = call.width;
@@ -666,7 +744,7 @@ export abstract class KernelCalls {
 
   /** function(gate) * up, element by element. */
   gatedActivation(call: GatedActivation): void {
-    const i = this.command(20);
+    const i = this.command(22);
     i[1] = call.gate.address;
     i[2] = call.gate.stride;
     i[3] = call.up.address;
@@ -681,7 +759,7 @@ export abstract class KernelCalls {
 
   /** target += factor * source; a source of stride 0 is one row for all. */
   addScaled(call: AddScaled): void {
-    const i = this.command(21);
+    const i = this.command(23);
     i[1] = call.source.address;
     i[2] = call.source.stride;
     i[3] = ELEMENT_TYPES[call.sourceType];
@@ -695,7 +773,7 @@ export abstract class KernelCalls {
 
   /** Products of integer activations and coded weights; the matrices of one call have the same groups. */
   matmulCodes(call: MatmulCodes): void {
-    const i = this.command(22);
+    const i = this.command(24);
     i[1] = ACTIVATION_FORMS[call.form];
     i[2] = call.codes;
     i[3] = call.sums;
@@ -726,7 +804,7 @@ export abstract class KernelCalls {
 
   /** The product of f32 activations and coded weights. */
   matmulCodesF32(call: MatmulCodesF32): void {
-    const i = this.command(23);
+    const i = this.command(25);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.weights;
@@ -747,7 +825,7 @@ export abstract class KernelCalls {
 
   /** The product of f32 activations and unquantised weights. */
   matmulDense(call: MatmulDense): void {
-    const i = this.command(24);
+    const i = this.command(26);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.weights;
@@ -764,7 +842,7 @@ export abstract class KernelCalls {
 
   /** Cosines and sines of the rotary angles of consecutive positions, times `factor`. */
   ropeTable(call: RopeTable): void {
-    const i = this.command(25);
+    const i = this.command(27);
     i[1] = call.frequencies;
     i[2] = call.start;
     i[3] = call.rows;
@@ -776,7 +854,7 @@ export abstract class KernelCalls {
 
   /** Rotates the first 2 * half columns of each head, in place. */
   rope(call: Rope): void {
-    const i = this.command(26);
+    const i = this.command(28);
     i[1] = call.table;
     i[2] = call.rows;
     i[3] = call.heads;
@@ -789,7 +867,7 @@ export abstract class KernelCalls {
 
   /** Writes keys and values of consecutive tokens into their blocks. */
   storeKeysValues(call: StoreKeysValues): void {
-    const i = this.command(27);
+    const i = this.command(29);
     i[1] = call.keys.address;
     i[2] = call.keys.stride;
     i[3] = call.values.address;
@@ -805,7 +883,7 @@ export abstract class KernelCalls {
 
   /** Attention of rows over blocks of keys and values: causal, or with `counts` the same keys for all rows. */
   attention(call: Attention): void {
-    const i = this.command(28);
+    const i = this.command(30);
     i[1] = call.queries.address;
     i[2] = call.queries.stride;
     i[3] = call.table;
@@ -829,7 +907,7 @@ export abstract class KernelCalls {
 
   /** Writes keys and values of consecutive tokens into their blocks, as codes of 7 bits. */
   storeBytes(call: StoreBytes): void {
-    const i = this.command(29);
+    const i = this.command(31);
     i[1] = call.keys.address;
     i[2] = call.keys.stride;
     i[3] = call.values.address;
@@ -844,7 +922,7 @@ export abstract class KernelCalls {
 
   /** Attention in bytes of rows that all see the same tokens: the first counts[b] of each block. */
   attendBytes(call: AttendBytes): void {
-    const i = this.command(30);
+    const i = this.command(32);
     i[1] = call.queries.address;
     i[2] = call.queries.stride;
     i[3] = call.table;
@@ -865,7 +943,7 @@ export abstract class KernelCalls {
 
   /** The weights that one row of queries gives to the keys of blocks. */
   attentionWeights(call: AttentionWeights): void {
-    const i = this.command(31);
+    const i = this.command(33);
     i[1] = call.query;
     i[2] = call.table;
     i[3] = call.counts;
@@ -881,7 +959,7 @@ export abstract class KernelCalls {
 
   /** GPTQ words to Marlin words. */
   gptqToMarlin(call: GptqToMarlin): void {
-    const i = this.command(32);
+    const i = this.command(34);
     i[1] = call.source;
     i[2] = call.order;
     i[3] = call.inputs;
@@ -893,7 +971,7 @@ export abstract class KernelCalls {
 
   /** Marlin words to GPTQ words; `order` is the inverse of the one that gptqToMarlin took. */
   marlinToGptq(call: MarlinToGptq): void {
-    const i = this.command(33);
+    const i = this.command(35);
     i[1] = call.source;
     i[2] = call.order;
     i[3] = call.inputs;
@@ -905,7 +983,7 @@ export abstract class KernelCalls {
 
   /** Marlin words to panels; `order` as in marlinToGptq. */
   marlinToPanels(call: MarlinToPanels): void {
-    const i = this.command(34);
+    const i = this.command(36);
     i[1] = call.source;
     i[2] = call.order;
     i[3] = call.inputs;
@@ -917,7 +995,7 @@ export abstract class KernelCalls {
 
   /** 16-bit scales into Marlin's order, or back. */
   marlinPermuteScales(call: MarlinPermuteScales): void {
-    const i = this.command(35);
+    const i = this.command(37);
     i[1] = call.source;
     i[2] = call.count;
     i[3] = call.isSingle ? 1 : 0;
@@ -927,7 +1005,7 @@ export abstract class KernelCalls {
 
   /** The codes of GPTQ words, one a byte. */
   unpackCodes(call: UnpackCodes): void {
-    const i = this.command(36);
+    const i = this.command(38);
     i[1] = call.source;
     i[2] = call.inputs;
     i[3] = call.outputs;

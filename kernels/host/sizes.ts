@@ -34,6 +34,8 @@ export interface LinearForm {
   /** Inputs that share one scale. */
   readonly group: number;
   readonly hasZeros: boolean;
+  /** Whether groups have offsets: a weight is scale · (code − zero point) + offset. */
+  readonly hasOffsets?: boolean;
   readonly hasBias: boolean;
   /** Whether the inputs lie in an order of their own. */
   readonly hasOrder: boolean;
@@ -46,6 +48,7 @@ export interface LinearBytes {
   weights: number;
   scales: number;
   zeros: number;
+  offsets: number;
 }
 
 /** See kernels/assembly/matmul for the layouts. */
@@ -62,6 +65,7 @@ export function linearBytes(form: LinearForm): LinearBytes {
     weights: rows * rowBytes,
     scales: isCoded(type) ? rows * groups * 4 : 0,
     zeros: form.hasZeros ? rows * groups * 2 : 0,
+    offsets: form.hasOffsets ? rows * groups * 4 : 0,
   };
 }
 

@@ -7,6 +7,18 @@ import {
   ACTIVATION_GELU,
   ACTIVATION_GELU_TANH,
   ACTIVATION_SILU,
+  BLOCKS_IQ4_NL,
+  BLOCKS_IQ4_XS,
+  BLOCKS_Q2_K,
+  BLOCKS_Q3_K,
+  BLOCKS_Q4_0,
+  BLOCKS_Q4_1,
+  BLOCKS_Q4_K,
+  BLOCKS_Q5_0,
+  BLOCKS_Q5_1,
+  BLOCKS_Q5_K,
+  BLOCKS_Q6_K,
+  BLOCKS_Q8_0,
   FORM_BYTE,
   FORM_LADDER,
   FORM_WORD,
@@ -55,6 +67,23 @@ export const ACTIVATION_FUNCTIONS = {
   gelu: ACTIVATION_GELU,
 } as const;
 export type ActivationFunction = keyof typeof ACTIVATION_FUNCTIONS;
+
+/** Blocks of GGUF files, by the names that its tools have for them. */
+export const BLOCK_FORMATS = {
+  Q4_0: BLOCKS_Q4_0,
+  Q4_1: BLOCKS_Q4_1,
+  Q5_0: BLOCKS_Q5_0,
+  Q5_1: BLOCKS_Q5_1,
+  Q8_0: BLOCKS_Q8_0,
+  Q2_K: BLOCKS_Q2_K,
+  Q3_K: BLOCKS_Q3_K,
+  Q4_K: BLOCKS_Q4_K,
+  Q5_K: BLOCKS_Q5_K,
+  Q6_K: BLOCKS_Q6_K,
+  IQ4_NL: BLOCKS_IQ4_NL,
+  IQ4_XS: BLOCKS_IQ4_XS,
+} as const;
+export type BlockFormat = keyof typeof BLOCK_FORMATS;
 
 /** Bytes of one element. */
 export function elementBytes(type: ElementType): number {

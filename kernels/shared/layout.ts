@@ -59,6 +59,20 @@ export const KIND_INT7 = 5;
 /** Of keys and values: integers of two bytes; see kernels/assembly/attention/integers.ts. */
 export const KIND_INT16 = 6;
 
+/** Blocks of GGUF files; see kernels/assembly/pack/block_formats.ts. */
+export const BLOCKS_Q4_0 = 0;
+export const BLOCKS_Q4_1 = 1;
+export const BLOCKS_Q5_0 = 2;
+export const BLOCKS_Q5_1 = 3;
+export const BLOCKS_Q8_0 = 4;
+export const BLOCKS_Q2_K = 5;
+export const BLOCKS_Q3_K = 6;
+export const BLOCKS_Q4_K = 7;
+export const BLOCKS_Q5_K = 8;
+export const BLOCKS_Q6_K = 9;
+export const BLOCKS_IQ4_NL = 10;
+export const BLOCKS_IQ4_XS = 11;
+
 /** Integers for activations: one signed byte; 12 bits as a ladder (kernels/assembly/matmul/w4a12.ts); or 16 bits. */
 export const FORM_BYTE = 0;
 export const FORM_LADDER = 1;

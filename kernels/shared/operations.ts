@@ -33,6 +33,7 @@ export type Unit =
   | "elementType"
   | "weightType"
   | "keyValueType"
+  | "blockFormat"
   | "activationForm"
   | "activationFunction";
 
@@ -73,9 +74,15 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "packInt4Gathered",
     file: "pack/codes",
-    about: "All words of eight 4-bit codes, their inputs brought into another order, into panels.",
+    about: "A window of words of eight 4-bit codes along the inputs, in their order or another, into panels.",
     inputs: { source: "address", order: "address" },
-    shapes: { outputs: "count", blocks: "count" },
+    shapes: {
+      wordStep: "count",
+      outputStep: "count",
+      outputs: "count",
+      blocks: "count",
+      panelBegin: "count",
+    },
     outputs: { weights: "address" },
   },
   {
@@ -89,9 +96,16 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "packInt8Gathered",
     file: "pack/codes",
-    about: "All words of four 8-bit codes, in their own order or another, into panels.",
+    about: "A window of words of four 8-bit codes along the inputs, in their order or another, into panels.",
     inputs: { source: "address", order: "address" },
-    shapes: { outputs: "count", blocks: "count" },
+    shapes: {
+      wordStep: "count",
+      outputStep: "count",
+      isSigned: "flag",
+      outputs: "count",
+      blocks: "count",
+      panelBegin: "count",
+    },
     outputs: { weights: "address" },
   },
   {
@@ -99,18 +113,28 @@ export const OPERATIONS: readonly Operation[] = [
     file: "pack/scales",
     about: "Scales, widened to f32, into panels; non-finite ones are counted.",
     inputs: { source: "address", sourceType: "elementType" },
-    shapes: { outputs: "count", groups: "count", split: "count" },
+    shapes: {
+      groupStep: "count",
+      outputStep: "count",
+      outputs: "count",
+      groups: "count",
+      split: "count",
+    },
     outputs: { scales: "address" },
   },
   {
     name: "packZeros",
     file: "pack/scales",
-    about: "Zero points, packed along the outputs, into panels.",
+    about: "Zero points, packed along the outputs or the groups, into panels.",
     inputs: { source: "address" },
     shapes: {
       bits: "count",
       addOne: "flag",
+      isSigned: "flag",
       interleaved: "flag",
+      alongGroups: "flag",
+      groupStep: "count",
+      outputStep: "count",
       outputs: "count",
       groups: "count",
       split: "count",
@@ -129,7 +153,7 @@ export const OPERATIONS: readonly Operation[] = [
     name: "packDenseCodes",
     file: "pack/dense",
     about:
-      "Rows of an unquantised matrix into panels of 8-bit or 7-bit codes; non-finite values are counted.",
+      "Rows of an unquantised matrix into panels of codes of 8, 7 or 4 bits; non-finite values are counted.",
     inputs: { source: "address", sourceType: "elementType" },
     shapes: {
       codeType: "weightType",
@@ -139,6 +163,15 @@ export const OPERATIONS: readonly Operation[] = [
       panelBegin: "count",
     },
     outputs: { weights: "address", scales: "address" },
+  },
+  {
+    name: "packBlocks",
+    file: "pack/blocks",
+    about:
+      "Rows of blocks of a GGUF file into panels of codes, scales and offsets; non-finite values are counted.",
+    inputs: { source: "address", format: "blockFormat" },
+    shapes: { rowCount: "count", inputs: "count", panelBegin: "count" },
+    outputs: { weights: "address", scales: "address", offsets: "address" },
   },
   {
     name: "widen",
@@ -175,6 +208,7 @@ export const OPERATIONS: readonly Operation[] = [
       scales: "address",
       zeros: "address",
       zero: "real",
+      offsets: "address",
     },
     shapes: { group: "count", rows: "count", inputs: "count", factor: "real" },
     outputs: { output: "matrix" },
@@ -209,6 +243,14 @@ export const OPERATIONS: readonly Operation[] = [
     about: "Columns, `step` apart.",
     inputs: { input: "matrix" },
     shapes: { step: "count", rows: "count", width: "count" },
+    outputs: { output: "matrix" },
+  },
+  {
+    name: "sumGroups",
+    file: "rows/columns",
+    about: "The sums of neighbouring columns of each row.",
+    inputs: { input: "matrix" },
+    shapes: { rows: "count", inputs: "count", group: "count" },
     outputs: { output: "matrix" },
   },
   {

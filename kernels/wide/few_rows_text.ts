@@ -9,7 +9,14 @@
  *
  * @module
  */
-import { CHUNK_INPUTS, FEW_CODES, FEW_LADDER, FEW_SUMS, FEW_TOTALS, WIDE_PLACEHOLDER } from "../shared/layout.ts";
+import {
+  CHUNK_INPUTS,
+  FEW_CODES,
+  FEW_LADDER,
+  FEW_SUMS,
+  FEW_TOTALS,
+  WIDE_PLACEHOLDER,
+} from "../shared/layout.ts";
 import { FEW_FORMS, type FewForm, fewFunction, fewStreams, ROWS_FEW_MAX } from "../shared/operations.ts";
 import { load, TileText } from "./text.ts";
 
@@ -57,9 +64,17 @@ class FewTile {
 ): void {
   let base: usize = ${WIDE_PLACEHOLDER};
   const none = i32x4.splat(0), mask = i8x16.splat(<i8>(chunks < 0 ? 0 : 15));
-  ${pointers.slice(1).map((i) => `let a${i} = a${i - 1} + aStride, f${i} = f${i - 1} + fStride, t${i} = t${i - 1} + tStride;`).join(" ")}
+  ${
+      pointers.slice(1).map((i) =>
+        `let a${i} = a${i - 1} + aStride, f${i} = f${i - 1} + fStride, t${i} = t${i - 1} + tStride;`
+      ).join(" ")
+    }
   ${this.#streams.slice(1).map((i) => `let w${i} = w${i - 1} + apart;`).join(" ")}
-  ${range(this.#rows.length * this.#streams.length * 2).map((i) => `v128.store(base, none, ${FEW_TOTALS + i * 16});`).join(" ")}
+  ${
+      range(this.#rows.length * this.#streams.length * 2).map((i) =>
+        `v128.store(base, none, ${FEW_TOTALS + i * 16});`
+      ).join(" ")
+    }
   do {
     let left = min(chunks, groupChunks);
     chunks -= left;
@@ -119,7 +134,9 @@ ${this.#groupEnd()}
           if (this.#isTile) text.set("y", `v128.load(a0, ${place * 16})`);
           for (const row of this.#rows) {
             if (this.#isTile) text.set("x", lane("y", row));
-            if (isCopied) text.set("x", `v128.load32_splat(base, ${FEW_CODES + row * CHUNK_INPUTS + place * 4})`);
+            if (isCopied) {
+              text.set("x", `v128.load32_splat(base, ${FEW_CODES + row * CHUNK_INPUTS + place * 4})`);
+            }
             for (const half of HALVES) {
               const sum = sumName(row, stream, half), x = isSingle ? `x${step}` : "x";
               const product = `i16x8.relaxed_dot_i8x16_i7x16_s(${x}, c${half})`;
@@ -226,7 +243,9 @@ ${this.#groupEnd()}
     const { text } = this;
     const inTurn = (first: string, second: string, high: 0 | 1) => {
       const from = high * 4;
-      return `v128.shuffle<i16>(${first}, ${second}, ${range(4).flatMap((i) => [from + i, from + i + 8]).join(", ")})`;
+      return `v128.shuffle<i16>(${first}, ${second}, ${
+        range(4).flatMap((i) => [from + i, from + i + 8]).join(", ")
+      })`;
     };
     const spread = (row: number, step: number, from: string, half: number) =>
       text.set(`x${row}_${step}`, `f64x2.splat(f64x2.extract_lane(${from}, ${half}))`);
@@ -311,7 +330,6 @@ ${this.#groupEnd()}
  * `chunks` is that of a row, `groupChunks` that of a group. Totals f32 [rows, panels, 8] are left at FEW_TOTALS.
  */
 export function fewRowsText(): string {
-  return FEW_FORMS.flatMap((form) =>
-    range(ROWS_FEW_MAX).map((rows) => `${new FewTile(form, rows + 1)}`)
-  ).join("\n");
+  return FEW_FORMS.flatMap((form) => range(ROWS_FEW_MAX).map((rows) => `${new FewTile(form, rows + 1)}`))
+    .join("\n");
 }

@@ -23,6 +23,21 @@ export const TENSOR_COUNT_MAX = 1_000_000;
 /** Dimensions of one tensor; what numpy can hold. */
 export const TENSOR_RANK_MAX = 64;
 
+/** Bytes of a GGUF header; the tokenizer is in it, so it gets that one's limit. */
+export const GGUF_HEADER_BYTES_MAX = 128 * 1024 * 1024;
+
+/** Items of metadata of a GGUF file; real ones have a few dozen. */
+export const GGUF_METADATA_COUNT_MAX = 65_536;
+
+/** Elements of an array in a GGUF header; the longest are the merges of a tokenizer, below a million. */
+export const GGUF_ARRAY_MAX = 1 << 22;
+
+/** Dimensions of a tensor in a GGUF file; what its own reader takes. */
+export const GGUF_RANK_MAX = 4;
+
+/** Alignment of data in a GGUF file; real ones have 32. */
+export const GGUF_ALIGNMENT_MAX = 1 << 20;
+
 /** Files of one checkpoint; the largest published ones have a few hundred. */
 export const SHARD_COUNT_MAX = 10_000;
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { awqLayout } from "./awq/awq.ts";
+import { awqGemmLayout } from "./awq/gemm.ts";
 import type { Fields } from "./fields.ts";
 import { requireWords } from "./gptq/config.ts";
 import { gptqLayout } from "./gptq/linear.ts";
@@ -37,7 +37,7 @@ function readConfig(fields: Fields): QuantizationConfig {
   requireWords(fields);
   const config = { file: fields.file, ...readModuleQuantization(fields), rules: readExtraConfig(fields) };
   // Zero points in AWQ's layout count whatever the config says of symmetry, so there is no claim to check.
-  if (isAwq) return { ...config, layout: awqLayout };
+  if (isAwq) return { ...config, layout: awqGemmLayout };
   const layout = gptqLayout(!isPlain && !format.includes("gptqmodel"));
   return { ...config, layout, check: checkSymmetry };
 }

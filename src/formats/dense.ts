@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PANEL_OUTPUTS } from "../../kernels/shared/layout.ts";
+import { BLOCK_INPUTS, PANEL_OUTPUTS } from "../../kernels/shared/layout.ts";
 import { elementBytes } from "../../kernels/host/types.ts";
 import type { TensorEntry } from "./containers/safetensors.ts";
 import type { DenseForm, LinearShape, PackingStep, StoredLinear, StoredModule } from "./stored_linear.ts";
@@ -14,14 +14,19 @@ import { checkTensor, elementTypeOf, FLOAT_DTYPES, takeBias } from "./tensor_che
  * the perplexity with it.
  */
 const GROUP_INPUTS = 64;
+/** The same for 4 bits, whose error is the larger the more weights share a scale; GGUF's Q4_0 has as many. */
+const GROUP_INPUTS_INT4 = 32;
 
 /** What a dense module becomes in memory. */
 export function readDense(
   module: StoredModule,
   weight: TensorEntry,
   { outputs, inputs, kernel }: LinearShape,
-  dense: DenseForm,
+  wanted: DenseForm,
 ): StoredLinear {
+  // A last block that is not full has no place among 4-bit codes.
+  const dense = wanted === "int4" && inputs % BLOCK_INPUTS !== 0 ? "int8" : wanted;
+  const group = dense === "int4" ? GROUP_INPUTS_INT4 : GROUP_INPUTS;
   checkTensor(weight, FLOAT_DTYPES, kernel ?? [outputs, inputs]);
   const bias = takeBias(module, outputs);
   const sourceType = elementTypeOf(weight);
@@ -32,7 +37,7 @@ export function readDense(
     pack(kernels, { address: source, begin, count: rowCount }, { arrays: { weights, scales } }) {
       const rows = { source, sourceType, rowCount, inputs, panelBegin: begin / PANEL_OUTPUTS, weights };
       if (dense === "asStored") kernels.packDense(rows);
-      else kernels.packDenseCodes({ ...rows, codeType: dense, group: GROUP_INPUTS, scales });
+      else kernels.packDenseCodes({ ...rows, codeType: dense, group, scales });
     },
   };
   return {
@@ -44,12 +49,12 @@ export function readDense(
       type,
       outputs,
       packedInputs: inputs,
-      group: dense === "asStored" ? inputs : GROUP_INPUTS,
+      group: dense === "asStored" ? inputs : group,
       hasZeros: false,
       hasBias: bias !== undefined,
       hasOrder: false,
     },
-    zeroPoint: dense === "int7" ? 64 : 128,
+    zeroPoint: dense === "int7" ? 64 : dense === "int4" ? 8 : 128,
     tensors: [...(bias ? [bias] : []), weight],
     ...(bias && { bias }),
     steps: () => [step],

@@ -44,6 +44,12 @@ export class Fields {
     return (this.#get([key], "a list of strings", isList) ?? []) as string[];
   }
 
+  /** An object of its own; `undefined` if the key is absent. */
+  object(key: string): Fields | undefined {
+    const value = this.#get([key], "an object", isObject);
+    return value === undefined ? undefined : new Fields(this.file, this.#pathOf(key), value);
+  }
+
   /** The members of an object of objects; none if the key is absent. */
   entries(key: string): [string, Fields][] {
     const members = this.#get([key], "an object", isObject) as Record<string, unknown> | undefined;

@@ -20,9 +20,19 @@ export interface StoredGroups {
 export interface ZerosEncoding {
   readonly bits: number;
   /** They are stored less one. */
-  readonly addOne: boolean;
+  readonly addOne?: boolean;
+  /** They are signed bytes, around 0 and not around the middle code. */
+  readonly isSigned?: boolean;
   /** The codes of a word are in AutoAWQ's order. */
-  readonly interleaved: boolean;
+  readonly interleaved?: boolean;
+  /** A word holds those of neighbouring groups, not of neighbouring outputs. */
+  readonly alongGroups?: boolean;
+}
+
+/** From one value to the next along the groups, and along the outputs. */
+export interface GroupSteps {
+  readonly groupStep: number;
+  readonly outputStep: number;
 }
 
 /**
@@ -33,23 +43,40 @@ export function splitOf({ inputs, groupSize, groups }: StoredGroups, group: numb
   return groups === 1 ? Math.ceil(inputs / group) : groupSize / group;
 }
 
-/** Packs scales, f16, bf16 or f32 [stored groups, outputs]. */
-export function scalesStep(tensor: TensorEntry, split: number): PackingStep {
+/**
+ * Packs scales, f16, bf16 or f32.
+ *
+ * @param steps In values; default: a row of all outputs for each stored group.
+ */
+export function scalesStep(tensor: TensorEntry, split: number, steps?: GroupSteps): PackingStep {
   return {
     tensor,
     pack(kernels, { address: source }, { form, arrays: { scales } }) {
       const { outputs } = form, groups = groupsInMemory(form);
-      kernels.packScales({ source, sourceType: elementTypeOf(tensor), outputs, groups, split, scales });
+      const { groupStep, outputStep } = steps ?? { groupStep: outputs, outputStep: 1 };
+      const sourceType = elementTypeOf(tensor);
+      kernels.packScales({ source, sourceType, groupStep, outputStep, outputs, groups, split, scales });
     },
   };
 }
 
-/** Packs zero points, words of codes [stored groups, outputs · bits / 32]. */
-export function zerosStep(tensor: TensorEntry, split: number, encoding: ZerosEncoding): PackingStep {
+/**
+ * Packs zero points, words of codes.
+ *
+ * @param steps In bytes, from one word to the next; default: a row of all outputs for each stored group.
+ */
+export function zerosStep(
+  tensor: TensorEntry,
+  split: number,
+  { bits, addOne = false, isSigned = false, interleaved = false, alongGroups = false }: ZerosEncoding,
+  steps?: GroupSteps,
+): PackingStep {
   return {
     tensor,
     pack(kernels, { address: source }, { form, arrays: { zeros } }) {
       const { outputs } = form, groups = groupsInMemory(form);
+      const { groupStep, outputStep } = steps ?? { groupStep: outputs * bits / 8, outputStep: 4 };
+      const encoding = { bits, addOne, isSigned, interleaved, alongGroups, groupStep, outputStep };
       kernels.packZeros({ source, ...encoding, outputs, groups, split, zeros });
     },
   };

@@ -48,8 +48,8 @@ export interface QuantizationMethod {
 }
 
 /**
- * Finds the quantisation config: `quantization_config` of config.json, that of its `text_config`, quantize_config.json,
- * quant_config.json, whichever is there first.
+ * Finds the quantisation config: `quantization_config` of config.json, that of its `text_config`, `compression_config` (as early
+ * llm-compressor wrote it), quantize_config.json, quant_config.json, whichever is there first.
  *
  * @param config What config.json holds; `undefined` if there is none.
  * @returns Its keys; `undefined` if the checkpoint has none.
@@ -59,7 +59,8 @@ export async function findQuantizationConfig(
   source: ModelSource,
   config: Record<string, unknown> | undefined,
 ): Promise<Fields | undefined> {
-  for (const path of [["quantization_config"], ["text_config", "quantization_config"]]) {
+  const paths = [["quantization_config"], ["text_config", "quantization_config"], ["compression_config"]];
+  for (const path of paths) {
     let value: unknown = config;
     for (const key of path) value = isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
     if (value !== undefined && value !== null) return new Fields(CONFIG_FILE, path.join("."), value);
@@ -88,9 +89,12 @@ export function moduleQuantization(
   return { bits, groupSize, symmetric, actOrder, ...change };
 }
 
-/** The values that all modules share; bits and group size must be there. */
-export function readModuleQuantization(fields: Fields): ModuleQuantization {
-  const { bits, groupSize, symmetric, actOrder = false } = readModuleChange(fields);
+/** The values that all modules share; bits and group size must be there, or among the `defaults`. */
+export function readModuleQuantization(
+  fields: Fields,
+  defaults: Partial<ModuleQuantization> = {},
+): ModuleQuantization {
+  const { bits, groupSize, symmetric, actOrder = false } = { ...defaults, ...readModuleChange(fields) };
   if (bits === undefined) throw fields.refusal("BAD_CONFIG", "bits", "a whole number", "none");
   if (groupSize === undefined) throw fields.refusal("BAD_CONFIG", "group_size", "a whole number", "none");
   return { bits, groupSize, symmetric, actOrder };

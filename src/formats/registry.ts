@@ -9,23 +9,39 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import { autoRoundMethod } from "./auto_round.ts";
-import { awqMethod } from "./awq/awq.ts";
+import { awqMethod } from "./awq/config.ts";
+import { awqGemmLayout } from "./awq/gemm.ts";
+import { compressedTensorsMethod } from "./compressed_tensors/config.ts";
+import { compressedLayout } from "./compressed_tensors/linear.ts";
 import type { Checkpoint } from "./containers/checkpoint.ts";
+import { isBlockFormat } from "./containers/gguf/types.ts";
 import { elementCount, type TensorEntry } from "./containers/safetensors.ts";
 import { readDense } from "./dense.ts";
+import { describeForeign } from "./foreign.ts";
 import { gptqMethod } from "./gptq/config.ts";
+import { readBlocks } from "./gguf/blocks.ts";
+import { gptqLayout } from "./gptq/linear.ts";
+import { marlinLayout } from "./marlin/linear.ts";
 import type { Fields } from "./fields.ts";
 import { moduleQuantization, type QuantizationConfig, type QuantizationMethod } from "./quantization.ts";
 import type { DenseForm, LinearShape, StoredLinear, StoredModule } from "./stored_linear.ts";
-import { badTensor } from "./tensor_checks.ts";
+import { badTensor, CODE_DTYPES } from "./tensor_checks.ts";
 
 /** A config without `quant_method` belongs to the first that recognises it. */
-const METHODS: readonly QuantizationMethod[] = [awqMethod, gptqMethod, autoRoundMethod];
+const METHODS: readonly QuantizationMethod[] = [
+  awqMethod,
+  gptqMethod,
+  autoRoundMethod,
+  compressedTensorsMethod,
+];
 
+/** A dense module's only tensor besides the bias. Integers under this name are codes. */
+const WEIGHT = "weight";
 /** Tensors that only a quantised module has. */
-const PACKED_PARTS = ["qweight", "qzeros", "scales", "g_idx"];
-/** Those of layouts that we know and do not read. */
-const FOREIGN_PARTS = ["weight_packed", "B"];
+const PACKED_PARTS: ReadonlySet<string> = new Set(
+  [gptqLayout(true), awqGemmLayout, compressedLayout, marlinLayout].flatMap(({ parts }) => parts)
+    .filter((part) => part !== WEIGHT),
+);
 
 /**
  * Reads the quantisation config of a model, as `findQuantizationConfig` found it.
@@ -40,7 +56,7 @@ export function readQuantizationConfig(fields: Fields): QuantizationConfig {
   );
   if (method !== undefined) return method.readConfig(fields);
   const known = METHODS.map(({ names }) => names[0]);
-  throw fields.refusal("UNSUPPORTED", "quant_method", known.join(" or "), name!);
+  throw fields.refusal("UNSUPPORTED", "quant_method", known.join(" or "), describeForeign(name!));
 }
 
 /**
@@ -65,16 +81,18 @@ export function readLinear(
   dense: DenseForm,
 ): StoredLinear | undefined {
   const module: StoredModule = { name, find: (part) => nonEmpty(checkpoint, `${name}.${part}`) };
-  const weight = module.find("weight");
-  const foreign = FOREIGN_PARTS.map(module.find).find((entry) => entry !== undefined);
-  const packed = PACKED_PARTS.map(module.find).find((entry) => entry !== undefined) ?? foreign;
-  if (weight !== undefined && packed !== undefined) {
-    throw badTensor(weight, "a dense weight or quantised tensors", `both it and "${packed.name}"`);
+  const weight = module.find(WEIGHT);
+  const part = [...PACKED_PARTS].find((part) => module.find(part) !== undefined);
+  if (weight !== undefined && isBlockFormat(weight.dtype)) return readBlocks(module, weight, shape);
+  if (weight !== undefined && !CODE_DTYPES.includes(weight.dtype)) {
+    if (part === undefined) return readDense(module, weight, shape, dense);
+    const found = `both it and "${module.find(part)!.name}"`;
+    throw badTensor(weight, "a dense weight or quantised tensors", found);
   }
-  if (weight !== undefined) return readDense(module, weight, shape, dense);
+  const packed = weight ?? (part === undefined ? undefined : module.find(part));
   if (packed === undefined) return undefined;
-  if (foreign !== undefined) throw foreignLayout(foreign);
   if (config === undefined) throw withoutConfig(packed);
+  if (!config.layout.parts.includes(weight ? WEIGHT : part!)) throw otherLayout(packed, config.layout.format);
   const settings = moduleQuantization(config, name);
   return config.layout.readLinear(module, shape, settings === "dense" ? config : settings);
 }
@@ -107,12 +125,12 @@ function nonEmpty(checkpoint: Checkpoint, name: string): TensorEntry | undefined
   return entry !== undefined && elementCount(entry.shape) > 0 ? entry : undefined;
 }
 
-function foreignLayout({ file, name }: TensorEntry): RemoraError {
+function otherLayout({ file, name }: TensorEntry, format: string): RemoraError {
   return new RemoraError("UNSUPPORTED", "Cannot load from", {
     file,
     tensor: name,
-    expected: "GPTQ's or AWQ's tensors",
-    found: "another INT4 layout",
+    expected: `the tensors of ${format}, as the quantisation config says`,
+    found: "another layout",
   });
 }
 

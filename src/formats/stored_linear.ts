@@ -30,9 +30,10 @@ export interface LinearShape {
 
 /**
  * What a dense matrix becomes in memory: it stays as it is stored, or becomes 8-bit codes (multiplied with 16-bit activations) or
- * 7-bit codes (with 8-bit activations: faster, and enough where no error passes through many layers; docs/numerics.md).
+ * 7-bit codes (with 8-bit activations: faster, and enough where no error passes through many layers; docs/numerics.md), or where a
+ * caller asks for it 4-bit codes.
  */
-export type DenseForm = "asStored" | "int8" | "int7";
+export type DenseForm = "asStored" | "int8" | "int7" | "int4";
 
 /** Addresses of the arrays of a linear layer in kernel memory; 0 for those that are not there. */
 export interface LinearArrays {
@@ -41,6 +42,7 @@ export interface LinearArrays {
   readonly weights: number;
   readonly scales: number;
   readonly zeros: number;
+  readonly offsets: number;
 }
 
 /** A layer that is being packed. */
@@ -113,6 +115,8 @@ export interface StoredModule {
 /** A way in which packed tensors lie in files. */
 export interface PackedLayout {
   readonly format: string;
+  /** Tensors that only a module in this layout has, by the last parts of their names. */
+  readonly parts: readonly string[];
   /**
    * @throws {RemoraError} `BAD_TENSOR`, `MISSING_TENSOR` (half a module) or `UNSUPPORTED`, naming file and tensor.
    */

@@ -13,6 +13,8 @@ import type { LinearShape, StoredModule } from "./stored_linear.ts";
 export const FLOAT_DTYPES: readonly Dtype[] = ["F16", "BF16", "F32"];
 /** Dtypes of packed words. */
 export const WORD_DTYPES: readonly Dtype[] = ["I32", "U32"];
+/** Dtypes of codes that lie one a byte. */
+export const CODE_DTYPES: readonly Dtype[] = ["I8"];
 /** Dtypes of indices. */
 export const INDEX_DTYPES: readonly Dtype[] = ["I32", "I64"];
 

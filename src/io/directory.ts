@@ -4,7 +4,8 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import type { FileSystem, ReadableFile } from "../platform/platform.ts";
+import type { DirectoryEntry, FileSystem, ReadableFile } from "../platform/platform.ts";
+import { ggufParts } from "./model_files.ts";
 import { requireRange, shortRead } from "./read.ts";
 import type { ModelSource } from "./source.ts";
 
@@ -36,17 +37,49 @@ function cacheRoot(path: string): RemoraError {
   });
 }
 
+/**
+ * Opens a model that is one file, or the first of several: only these are looked at, so their own permissions are enough.
+ *
+ * @throws {RemoraError} `FILE_NOT_FOUND` if one is not there or may not be read.
+ */
+export function fileSource(files: FileSystem, path: string | URL): ModelSource {
+  const place = typeof path === "string" ? path : pathOf(path);
+  const [, folder, name] = /^(.*[/\\])?([^/\\]*)$/.exec(place)!;
+  const entries = ggufParts(name).map((name) => {
+    using file = files.open(`${folder ?? ""}${name}`);
+    if (file.isFile) return { name, size: file.size };
+    throw new RemoraError("BAD_ARGUMENT", "Cannot open", { file: place, expected: "a file", found: "none" });
+  });
+  return new DirectorySource(files, place, { entries, prefix: folder ?? "" });
+}
+
+/** Files that are known without looking into their folder. */
+interface KnownFiles {
+  entries: readonly DirectoryEntry[];
+  /** What stands before their names. */
+  prefix: string;
+}
+
 class DirectorySource implements ModelSource {
   readonly label: string;
-  readonly folder: string;
+  readonly folder?: string;
+  readonly #prefix: string;
+  /** What to name as the permission that is missing. */
+  readonly #allow?: string;
   readonly #files: FileSystem;
   readonly #sizes: ReadonlyMap<string, number>;
   readonly #openFiles = new Map<string, ReadableFile>();
 
-  constructor(files: FileSystem, path: string) {
+  constructor(files: FileSystem, path: string, known?: KnownFiles) {
     this.label = path;
-    this.folder = path.replace(/(?<=[^:/\\])[/\\]+$/, "");
     this.#files = files;
+    if (known !== undefined) {
+      this.#prefix = known.prefix;
+      this.#sizes = new Map(known.entries.map(({ name, size }) => [name, size]));
+      return;
+    }
+    this.folder = this.#allow = path.replace(/(?<=[^:/\\])[/\\]+$/, "");
+    this.#prefix = `${this.folder}/`;
     const entries = files.listFiles(this.folder);
     this.#sizes = new Map(entries.map(({ name, size }) => [name, size]));
     if (!entries.some(({ name }) => !name.includes("/")) && files.isDirectory(`${this.folder}/snapshots`)) {
@@ -83,7 +116,7 @@ class DirectorySource implements ModelSource {
     let file = this.#openFiles.get(name);
     if (file !== undefined) return file;
     if (this.#openFiles.size >= OPEN_FILES_MAX) this.close();
-    file = this.#files.open(`${this.folder}/${name}`, this.folder);
+    file = this.#files.open(this.#prefix + name, this.#allow);
     this.#openFiles.set(name, file);
     return file;
   }

@@ -25,6 +25,8 @@ export interface HttpSourceOptions {
   fetch?: typeof fetch;
   /** What messages call this place; default the URL. */
   label?: string;
+  /** The files to look for; default: those that models have. */
+  names?: readonly string[];
 }
 
 /**
@@ -84,12 +86,15 @@ class HttpSource implements ModelSource {
       const size = await this.#size(name);
       if (size !== undefined) files.set(name, size);
     };
-    await mapBounded(KNOWN_FILES, CONCURRENT_READS_MAX, probe);
+    const { names = KNOWN_FILES } = this.#options;
+    await mapBounded(names, CONCURRENT_READS_MAX, probe);
     if (files.size === 0) {
       throw new RemoraError("FILE_NOT_FOUND", "Cannot open", {
         file: this.label,
         expected: "a folder of model files",
-        found: `none of ${CONFIG_FILE}, ${WEIGHTS_FILE}, … at ${this.#base.href}`,
+        found: `none of ${
+          names === KNOWN_FILES ? `${CONFIG_FILE}, ${WEIGHTS_FILE}, …` : names[0]
+        } at ${this.#base.href}`,
       });
     }
     if (!files.has(WEIGHTS_FILE) && files.has(INDEX_FILE)) {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { SHARD_COUNT_MAX } from "../core/limits.ts";
+
 /** What the model is: architecture and sizes, often its quantisation too. */
 export const CONFIG_FILE = "config.json";
 /** Settings of generation and the ids that end an answer. */
@@ -20,6 +22,20 @@ export const WEIGHTS_FILE = "model.safetensors";
 export const WEIGHTS_SUFFIX = ".safetensors";
 export const INDEX_SUFFIX = ".safetensors.index.json";
 export const INDEX_FILE = `model${INDEX_SUFFIX}`;
+
+/** A model in one file, or split into several whose names count: `x-00001-of-00003.gguf`. */
+export const GGUF_SUFFIX = ".gguf";
+const GGUF_PART = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
+
+/** The names of all files of a GGUF model of which one has this name, in order. */
+export function ggufParts(name: string): string[] {
+  const [, base, , count] = GGUF_PART.exec(name) ?? [];
+  if (count === undefined || Number(count) < 1 || Number(count) > SHARD_COUNT_MAX) return [name];
+  return Array.from(
+    { length: Number(count) },
+    (_, i) => `${base}-${String(i + 1).padStart(5, "0")}-of-${count}${GGUF_SUFFIX}`,
+  );
+}
 
 export const TOKENIZER_FILE = "tokenizer.json";
 export const TOKENIZER_CONFIG_FILE = "tokenizer_config.json";

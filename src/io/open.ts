@@ -6,8 +6,9 @@
 
 import { RemoraError } from "../core/errors.ts";
 import type { Platform } from "../platform/platform.ts";
-import { directorySource } from "./directory.ts";
+import { directorySource, fileSource } from "./directory.ts";
 import { httpSource, type HttpSourceOptions } from "./http.ts";
+import { GGUF_SUFFIX, ggufParts } from "./model_files.ts";
 import type { ModelSource } from "./source.ts";
 
 /** How to open a model's place. */
@@ -25,12 +26,12 @@ const HUB = "https://huggingface.co";
 const HUB_ID = /^(\w[\w.-]*\/\w[\w.-]*)(?:@(\w[\w./-]*))?$/;
 
 /**
- * Finds the model: a directory, an http(s) URL of one, a hub id `owner/name[@revision]` unless a directory of
+ * Finds the model: a directory or a GGUF file, an http(s) URL of one, a hub id `owner/name[@revision]` unless a directory of
  * that name exists, or a source of the caller's own, which is returned as it is.
  *
  * Asks for no permission but that to read the given path or to reach the given host.
  *
- * @throws {RemoraError} `FILE_NOT_FOUND`, `BAD_ARGUMENT`, or `UNSUPPORTED` for GGUF files.
+ * @throws {RemoraError} `FILE_NOT_FOUND` or `BAD_ARGUMENT`.
  */
 // deno-lint-ignore require-await -- opening is asynchronous by contract; hub lookups will need it
 export async function openSource(
@@ -42,25 +43,27 @@ export async function openSource(
 
   const text = String(source);
   const url = typeof source !== "string" || /^[a-z]+:\/\//i.test(source) ? URL.parse(text) : null;
-  if (/\.gguf$/i.test(url?.pathname ?? text)) {
-    throw new RemoraError("UNSUPPORTED", "Cannot load", {
-      file: text,
-      expected: "a directory with safetensors files",
-      found: "a GGUF file",
-    });
-  }
-  if (url?.protocol === "file:") return directorySource(platform.files, url);
+  const isFile = (url?.pathname ?? text).toLowerCase().endsWith(GGUF_SUFFIX);
+  if (url?.protocol === "file:") return (isFile ? fileSource : directorySource)(platform.files, url);
   if (url?.protocol === "http:" || url?.protocol === "https:") {
     if (options.offline) throw refusal(text, "a local directory, as offline is set", "a URL");
-    return httpSource(url, options);
+    return isFile ? httpFileSource(url, options) : httpSource(url, options);
   }
   if (url !== null || /^https?:/i.test(text)) {
     throw refusal(text, "a directory, an http(s) URL or a hub id", "another kind of URL");
   }
+  if (isFile && platform.files.isDirectory(text) !== true) return fileSource(platform.files, text);
   const hubId = HUB_ID.exec(text);
   return hubId === null
     ? directorySource(platform.files, text)
     : directoryOrHub(platform, text, hubId[1], hubId[2] ?? "main", options);
+}
+
+/** One file of a web folder, with the others where it is a part. */
+function httpFileSource(url: URL, options: OpenSourceOptions): ModelSource {
+  const base = new URL(".", url);
+  const names = ggufParts(decodeURIComponent(url.pathname.slice(base.pathname.length)));
+  return httpSource(base, { ...options, label: url.origin + url.pathname, names });
 }
 
 function directoryOrHub(

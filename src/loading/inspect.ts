@@ -9,6 +9,7 @@ import { type Checkpoint, openCheckpoint } from "../formats/containers/checkpoin
 import { respellRules, respellTensors, textModelSpellings } from "../formats/names.ts";
 import { findQuantizationConfig } from "../formats/quantization.ts";
 import { readQuantizationConfig } from "../formats/registry.ts";
+import { openSelfDescribed } from "../formats/self_described.ts";
 import type { GenerationDefaults } from "../generation/model.ts";
 import type { ModelInfo } from "../generation/model_info.ts";
 import { CONFIG_FILE } from "../io/model_files.ts";
@@ -58,9 +59,11 @@ export async function inspect(
   const { signal, offline } = options;
   const chosen = chooseOptions(options, platform);
   signal?.throwIfAborted();
-  const source = await openSource(platform, where, { offline, signal });
+  const opened = await openSource(platform, where, { offline, signal });
   try {
-    const model = await readModel(source, chosen, surroundings, options.onNotice);
+    const described = await openSelfDescribed(opened);
+    const source = described?.source ?? opened;
+    const model = await readModel(source, chosen, surroundings, options.onNotice, described?.checkpoint);
     const { memoryBytes } = options;
     const limit = memoryBytes === undefined
       ? memoryLimit(platform.memory)
@@ -72,7 +75,7 @@ export async function inspect(
     );
     return { ...model, source, options: chosen, memory, info: describeModel(model, memory) };
   } catch (error) {
-    source.close?.();
+    opened.close?.();
     throw error;
   }
 }
@@ -82,13 +85,14 @@ async function readModel(
   chosen: ChosenOptions,
   { architectures, events }: Surroundings,
   onNotice: LoadOptions["onNotice"],
+  known: Checkpoint | undefined,
 ): Promise<DescribedModel & Pick<InspectedModel, "checkpoint" | "defaults" | "config">> {
   const json = await readConfig(source);
   const config = new ConfigReader(CONFIG_FILE, json);
   const architecture = architectureOf(architectures, config);
   const quantizationFields = await findQuantizationConfig(source, json);
   const baseName = quantizationFields?.string("model_file_base_name");
-  const opened = await openCheckpoint(source, { baseName, onNotice });
+  const opened = known ?? await openCheckpoint(source, { baseName, onNotice });
   const spellings = architecture.spellings ?? textModelSpellings(opened.tensors.keys());
   const checkpoint = respellTensors(opened, spellings);
   const { decoder: decoderConfig, vision: takeVision } = architecture.read(
@@ -108,7 +112,17 @@ async function readModel(
     crossAttentionRows: chosen.crossAttentionRows,
     events,
   });
+  if (chosen.quantize) onNotice?.(roundingNotice(plan, chosen.quantize));
   return { name: config.string("model_type"), decoder, vision, plan, checkpoint, defaults, config: json };
+}
+
+/** What rounding does to the model, in one line. */
+function roundingNotice(plan: WeightPlan, quantize: string): string {
+  const linears = [...plan.linears.values()],
+    rounded = linears.filter(({ stored }) => stored.settings.dense === quantize);
+  return rounded.length === 0
+    ? `quantize: "${quantize}" changes nothing: the file leaves no matrix of a layer unquantised`
+    : `${rounded.length} matrices are rounded to ${quantize}, each weight to the nearest code of its group`;
 }
 
 async function readConfig(source: ModelSource): Promise<Record<string, unknown>> {

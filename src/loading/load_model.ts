@@ -182,7 +182,7 @@ export class ModelLoader {
     { kernelsOf, digest, config, events }: CachedLoad,
     { platform }: Surroundings,
   ): Engine {
-    const { precision, dense, embeddings, kvCache, crossAttentionRows, passTokens } = options;
+    const { precision, dense, embeddings, quantize, kvCache, crossAttentionRows, passTokens } = options;
     const spaces = new Map<Kernels, KernelSpace>();
     const spaceOf = (part: string) => {
       const kernels = kernelsOf(part);
@@ -217,6 +217,7 @@ export class ModelLoader {
         precision,
         dense,
         ...(embeddings !== "f16" && { embeddings }),
+        ...(quantize && { quantize }),
         kvCache,
         ...(vision && { crossAttentionRows }),
       },

@@ -10,7 +10,7 @@ import { PASS_ROWS_MAX as PASS_TOKENS_MAX } from "../models/decoder.ts";
 import type { KeyValueStorage } from "../sequence/key_value_cache.ts";
 import type { CrossAttentionRows } from "../vision/vision_model.ts";
 import type { LoadProgress } from "../weights/load.ts";
-import type { DenseStorage, EmbeddingStorage, Precision } from "../weights/plan.ts";
+import type { DenseRounding, DenseStorage, EmbeddingStorage, Precision } from "../weights/plan.ts";
 
 /** How to load a model; every field has a default. */
 export interface LoadOptions {
@@ -38,6 +38,12 @@ export interface LoadOptions {
    * are the same, bit for bit.
    */
   passTokens?: number;
+  /**
+   * Round matrices that the file leaves unquantised to 4 or 8 bits, each weight to the nearest code of its group of 32 or 64: a bf16
+   * checkpoint then takes a quarter or half of its bytes, under either precision. Embedding and head stay as they are without it.
+   * Files that a quantiser wrote are better at the same size; docs/formats.md has the measurements. Default: no rounding beyond `dense`.
+   */
+  quantize?: DenseRounding;
   /**
    * Tokens that a sequence may have; default: the model's, at most 131,072, or fewer where their keys and values would take more
    * than half of the memory that remains besides the model, or 2 GiB where nothing is known of the machine (docs/memory.md).
@@ -82,6 +88,7 @@ export interface ChosenOptions {
   readonly dense: DenseStorage;
   readonly embeddings: EmbeddingStorage;
   readonly passTokens: number;
+  readonly quantize?: DenseRounding;
   readonly kvCache: KeyValueStorage;
   readonly kernels: "auto" | "relaxed" | "strict";
   readonly crossAttentionRows: CrossAttentionRows;
@@ -90,12 +97,13 @@ export interface ChosenOptions {
 /** @throws {RemoraError} BAD_ARGUMENT, naming the option, for a value that it does not have. */
 export function chooseOptions(options: LoadOptions, platform: Pick<Platform, "processors">): ChosenOptions {
   const { precision = "int8", dense = "int8", embeddings = "f16", kernels = "auto" } = options;
-  const { crossAttentionRows = "meta", memoryBytes, passTokens = PASS_TOKENS_MAX } = options;
+  const { crossAttentionRows = "meta", memoryBytes, quantize, passTokens = PASS_TOKENS_MAX } = options;
   const kvCache = options.kvCache ?? (precision === "f32" ? "f32" : "f16");
   const threads = chooseThreads(options.threads, platform);
   refuseUnknown("precision", precision, ["int8", "f32"]);
   refuseUnknown("dense", dense, ["int8", "f16"]);
   refuseUnknown("embeddings", embeddings, ["f16", "int8"]);
+  if (quantize !== undefined) refuseUnknown("quantize", quantize, ["int4", "int8"]);
   refuseUnknown("kernels", kernels, ["auto", "relaxed", "strict"]);
   refuseUnknown("kvCache", kvCache, ["f32", "f16", "int8"]);
   for (const [name, bytes] of Object.entries({ memoryBytes, bankBytes: options.bankBytes })) {
@@ -118,7 +126,8 @@ export function chooseOptions(options: LoadOptions, platform: Pick<Platform, "pr
       found: `${passTokens}`,
     });
   }
-  return { threads, precision, dense, embeddings, passTokens, kvCache, kernels, crossAttentionRows };
+  const kept = { dense, embeddings, ...(quantize && { quantize }) };
+  return { threads, precision, ...kept, passTokens, kvCache, kernels, crossAttentionRows };
 }
 
 /**

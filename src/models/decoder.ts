@@ -130,7 +130,7 @@ export class Decoder {
     weights.part(this.#headPart);
     this.#norm = weights.vector(`${prefix}model.norm.weight`, hiddenSize, normOffset);
     this.#head = new Projection(
-      [weights.linear(isTied ? table : head, vocabularySize, hiddenSize)],
+      [weights.linear(isTied ? table : head, vocabularySize, hiddenSize, { isHead: true })],
       HEAD_BYTES,
     );
   }

@@ -35,7 +35,7 @@ export class TokenIds {
 /** output = factor · table[ids]. */
 export function embed(table: Linear, ids: TokenIds, factor: number, output: Matrix): void {
   const { form: { type: weightType, group, packedInputs: inputs }, packed, stored } = table;
-  const { weights, scales, zeros } = packed;
+  const { weights, scales, zeros, offsets } = packed;
   output.kernels.embed({
     ids: ids.address,
     weights,
@@ -43,6 +43,7 @@ export function embed(table: Linear, ids: TokenIds, factor: number, output: Matr
     scales,
     zeros,
     zero: stored.zeroPoint,
+    offsets,
     group,
     rows: output.rows,
     inputs,

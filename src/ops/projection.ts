@@ -63,9 +63,10 @@ export class Projection {
 
   /** Takes from the scratch what `forward` takes for `rows` rows, and gives it back. */
   reserve({ scratch, precision }: Workspace, rows: number): void {
-    for (const { linears: [first] } of passesOf(this.linears)) {
-      const { top } = scratch;
+    for (const { linears } of passesOf(this.linears)) {
+      const { top } = scratch, [first] = linears;
       if (first.stored.order) scratch.matrix(rows, first.form.packedInputs);
+      if (hasOffsets(linears)) groupSums(scratch, first.form, rows);
       if (usesIntegers(first, precision)) takeIntegers(scratch, this.#formOf(first), first.form, rows);
       scratch.top = top;
     }
@@ -121,6 +122,7 @@ export class Projection {
       } else {
         pass.linears.forEach((linear, i) => multiplyExactly(linear, source, output, columns[i], accumulate));
       }
+      if (hasOffsets(pass.linears)) addOffsets(pass, scratch, source, output);
       scratch.top = top;
     }
   }
@@ -132,6 +134,31 @@ export class Projection {
 
 function usesIntegers({ form: { type } }: Linear, precision: Precision): boolean {
   return isCoded(type) && precision !== "f32";
+}
+
+function hasOffsets(linears: readonly Linear[]): boolean {
+  return linears.some(({ form }) => form.hasOffsets);
+}
+
+/** The sums of a group's activations, f32 [rows, groups]. */
+function groupSums(scratch: Scratch, { packedInputs, group }: LinearForm, rows: number): Matrix {
+  return scratch.matrix(rows, Math.ceil(packedInputs / group));
+}
+
+/**
+ * Adds what the offsets of weight groups contribute: they are a matrix of their own, [outputs, groups], against the sums of the
+ * activations, which are those of the floats themselves in either precision.
+ */
+function addOffsets({ linears, columns }: Pass, scratch: Scratch, input: Matrix, output: Matrix): void {
+  const { kernels, rows } = output, { form } = linears[0];
+  const sums = groupSums(scratch, form, rows), inputs = sums.columns;
+  kernels.sumGroups({ input, rows, inputs: form.packedInputs, group: form.group, output: sums });
+  linears.forEach(({ form, packed: { offsets: weights }, outputs }, i) => {
+    if (!form.hasOffsets) return;
+    const target = output.sliceColumns(columns[i], columns[i] + outputs);
+    const call = { input: sums, weights, weightType: "f32", bias: 0, rows, outputs, inputs } as const;
+    kernels.matmulDense({ ...call, accumulate: true, output: target });
+  });
 }
 
 function takeIntegers(

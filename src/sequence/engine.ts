@@ -17,6 +17,8 @@ export interface SnapshotOrigin {
   dense: string;
   /** Where they are not as stored. */
   embeddings?: string;
+  /** Where matrices were rounded. */
+  quantize?: string;
   kvCache: string;
   /** Of models that look at pictures. */
   crossAttentionRows?: string;

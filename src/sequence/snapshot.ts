@@ -125,7 +125,9 @@ function requireOrigin(
 ): void {
   const found = isObject(description) && isObject(description.origin) ? description.origin : {};
   if (found.model !== expected.model) throw refuse("a snapshot of this model", "one of another");
-  for (const name of ["precision", "dense", "embeddings", "kvCache", "crossAttentionRows"] as const) {
+  for (
+    const name of ["precision", "dense", "embeddings", "quantize", "kvCache", "crossAttentionRows"] as const
+  ) {
     if (found[name] !== expected[name]) throw refuse(`${name} ${expected[name]}`, `${found[name]}`);
   }
 }

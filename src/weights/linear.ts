@@ -66,14 +66,15 @@ export class Linear {
    */
   place(kernels: Kernels, form: LinearForm, allocate: (bytes: number) => number): PackedLinear {
     const bytes = linearBytes(form);
-    const [bias, order, weights, scales, zeros] = [
+    const [bias, order, weights, scales, zeros, offsets] = [
       bytes.bias,
       bytes.order,
       bytes.weights,
       bytes.scales,
       bytes.zeros,
+      bytes.offsets,
     ].map(allocate);
-    return this.#packed = { kernels, form, bias, order, weights, scales, zeros };
+    return this.#packed = { kernels, form, bias, order, weights, scales, zeros, offsets };
   }
 }
 

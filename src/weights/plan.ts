@@ -30,11 +30,18 @@ export type DenseStorage = "int8" | "f16";
  */
 export type EmbeddingStorage = "f16" | "int8";
 
+/**
+ * To how many bits matrices are rounded that the file leaves unquantised, to the nearest of each group of 32 (4 bits) or 64 weights.
+ * The head, and what the architecture keeps, stay as they are without it.
+ */
+export type DenseRounding = "int8" | "int4";
+
 /** How matrices are kept. */
 export interface PlannedStorage {
   readonly precision: Precision;
   readonly dense: DenseStorage;
   readonly embeddings: EmbeddingStorage;
+  readonly quantize?: DenseRounding;
 }
 
 /** What is special about a linear layer. */
@@ -43,6 +50,8 @@ export interface LinearOptions {
   kernel?: readonly number[];
   /** What becomes of a dense one; default "int8". */
   dense?: DenseForm;
+  /** It is not rounded further than its own form says: its errors reach the logits directly. */
+  isHead?: boolean;
 }
 
 /** Everything a model takes from its checkpoint, in the order in which it will be loaded. */
@@ -56,6 +65,7 @@ export class WeightPlan {
   readonly #quantization: QuantizationConfig | undefined;
   readonly #codesDense: boolean;
   readonly #embeddings: EmbeddingStorage;
+  readonly #quantize: DenseRounding | undefined;
   /** Modules that have a tensor with elements. */
   readonly #modules: ReadonlySet<string>;
   readonly #partNames = new Set<string>();
@@ -64,12 +74,13 @@ export class WeightPlan {
   constructor(
     checkpoint: Checkpoint,
     quantization: QuantizationConfig | undefined,
-    { precision, dense, embeddings }: PlannedStorage,
+    { precision, dense, embeddings, quantize }: PlannedStorage,
   ) {
     this.#checkpoint = checkpoint;
     this.#quantization = quantization;
     this.#codesDense = precision === "int8" && dense === "int8";
     this.#embeddings = embeddings;
+    this.#quantize = quantize;
     this.#modules = new Set(
       [...checkpoint.tensors].filter(([, { shape }]) => !shape.includes(0))
         .map(([name]) => name.slice(0, Math.max(0, name.lastIndexOf(".")))),
@@ -137,10 +148,11 @@ export class WeightPlan {
     name: string,
     outputs: number,
     inputs: number,
-    { kernel, dense = "int8" }: LinearOptions = {},
+    { kernel, dense = "int8", isHead = false }: LinearOptions = {},
   ): Linear {
     const shape = { outputs, inputs, ...(kernel && { kernel }) };
-    const linear = this.#take(name, shape, this.#codesDense ? dense : "asStored");
+    const rounding = isHead || dense !== "int8" ? undefined : this.#quantize;
+    const linear = this.#take(name, shape, rounding ?? (this.#codesDense ? dense : "asStored"));
     const table = this.tables.get(name);
     if (table?.form.type === linear.form.type && table.part === this.#part) return table;
     this.linears.set(name, linear);

@@ -51,7 +51,6 @@ Deno.test("openCheckpoint() takes the only safetensors file under another name",
 Deno.test("openCheckpoint() says what it found instead of weights", async () => {
   await assertRefused(() => open({}), "FILE_NOT_FOUND", "model.safetensors", "no files");
   await assertRefused(() => open({ "model.bin": {} }), "FILE_NOT_FOUND", "model.bin");
-  await assertRefused(() => open({ "m.gguf": {} }), "UNSUPPORTED", "m.gguf");
 });
 
 Deno.test("openCheckpoint() joins shards and tells of tensors that the index does not list", async () => {

@@ -76,7 +76,7 @@ async function classifyAll(...path: string[]): Promise<string[]> {
         found.push("dense");
         continue;
       }
-      const scales = linear.tensors.find(({ name }) => name.endsWith(".scales"))!;
+      const scales = linear.tensors.find(({ name }) => /\.(scales|weight_scale|s)$/.test(name))!;
       checkFinite(new Uint16Array((await checkpoint.readTensor(scales)).slice().buffer), scales);
       if (linear.order) {
         const index = (await checkpoint.readTensor(linear.order.tensor)).slice();
@@ -110,6 +110,10 @@ const EXPECTED: Record<string, string[]> = {
   "gptq-sharded": ["4 32 order"],
   "awq-gemm-asym-g64": ["4 64 zeros"],
   "bf16-dense": ["dense"],
+  "ct-actorder": ["4 32 order"],
+  "ct-pack-asym-g64": ["4 64 zeros"],
+  "ct-pack-sym-g32": ["4 32"],
+  "marlin-g128": ["4 128"],
   "f16-dense": ["dense"],
 };
 

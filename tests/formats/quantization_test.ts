@@ -109,8 +109,20 @@ Deno.test("readQuantizationConfig() refuses impossible values by name", async ()
   await assertRefused(() => read(nested), "BAD_CONFIG", "dynamic", "+:a", "group_size", "found 0");
 });
 
+Deno.test("readQuantizationConfig() knows Marlin's order under its three names", async () => {
+  const named = [
+    { ...GPTQ, is_marlin_format: true },
+    { ...GPTQ, checkpoint_format: "marlin" },
+    { quant_method: "marlin", group_size: 128 },
+  ];
+  for (const config of named) {
+    const { layout: { format }, bits } = await read(config);
+    deepStrictEqual([format, bits], ["marlin", 4]);
+  }
+});
+
 Deno.test("readQuantizationConfig() refuses formats it does not read, by key and value", async () => {
-  for (const format of ["gptq_p", "marlin", "bitblas", "gemm", "gemv", "gemv_fast", "GPTQ"]) {
+  for (const format of ["gptq_p", "bitblas", "gemm", "gemv", "gemv_fast", "GPTQ"]) {
     await assertRefused(
       () => read({ ...GPTQ, checkpoint_format: format }),
       "UNSUPPORTED",
@@ -118,11 +130,19 @@ Deno.test("readQuantizationConfig() refuses formats it does not read, by key and
       format,
     );
   }
-  const marlin = { ...GPTQ, is_marlin_format: true };
-  await assertRefused(() => read(marlin), "UNSUPPORTED", "checkpoint_format", "marlin", "is_marlin_format");
-  for (const method of ["compressed-tensors", "bitsandbytes", "marlin", "fp8"]) {
-    await assertRefused(() => read({ ...GPTQ, quant_method: method }), "UNSUPPORTED", "quant_method", method);
+  const foreign = "fp8 modelopt mxfp4 bitsandbytes exl2 exl3 hqq aqlm spqr vptq gguf torchao quanto bitnet";
+  for (const method of foreign.split(" ")) {
+    const config = { ...GPTQ, quant_method: method };
+    const { message } = await assertRefused(
+      () => read(config),
+      "UNSUPPORTED",
+      "quant_method",
+      method,
+      "use the",
+    );
+    ok(!message.includes("\n"));
   }
+  await assertRefused(() => read({ ...GPTQ, checkpoint_format: "marlin_24" }), "UNSUPPORTED", "2:4 sparse");
   await assertRefused(() => read({ ...GPTQ, pack_dtype: "int64" }), "UNSUPPORTED", "pack_dtype", "int64");
   const mixed = { ...GPTQ, dynamic: { "a": { checkpoint_format: "gptq_v2" } } };
   await assertRefused(() => read(mixed), "UNSUPPORTED", "dynamic", "checkpoint_format", "gptq_v2");
@@ -282,7 +302,7 @@ Deno.test("readQuantizationConfig() reads AutoAWQ's keys, old and new, and refus
       actOrder: false,
     });
   }
-  for (const version of ["gemv", "gemv_fast", "marlin", "exllama", "ipex"]) {
+  for (const version of ["gemv_fast", "marlin", "exllama", "ipex"]) {
     await assertRefused(() => read({ ...awq, version }), "UNSUPPORTED", "version", "gemm", version);
   }
   const config = await read({ ...awq, modules_to_not_convert: ["visual", "lm_head"] });

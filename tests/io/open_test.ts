@@ -93,6 +93,28 @@ Deno.test("openSource() opens http folders", async () => {
   }
 });
 
+Deno.test("openSource() opens a GGUF file alone, and all parts of one that was split", async () => {
+  const path = Deno.makeTempDirSync();
+  const parts = [1, 2].map((part) => `x-0000${part}-of-00002.gguf`);
+  try {
+    for (const name of ["one.gguf", "other.gguf", ...parts]) Deno.writeTextFileSync(`${path}/${name}`, name);
+    const listOf = async (name: string) => [...(await (await openSource(denoPlatform, name)).list()).keys()];
+    deepStrictEqual(await listOf(`${path}/one.gguf`), ["one.gguf"]);
+    deepStrictEqual(await listOf(`file://${path}/${parts[1]}`), parts);
+    const source = await openSource(denoPlatform, `${path}/one.gguf`);
+    deepStrictEqual(new TextDecoder().decode(await source.read("one.gguf", 1, 3)), "ne");
+    source.close?.();
+    Deno.removeSync(`${path}/${parts[0]}`);
+    await assertRefused(() => openSource(denoPlatform, `${path}/${parts[1]}`), "FILE_NOT_FOUND", parts[0]);
+  } finally {
+    Deno.removeSync(path, { recursive: true });
+  }
+  const { urls, fetch } = recorder();
+  const web = await openSource(denoPlatform, "https://models.test/a/x-00001-of-00002.gguf", { fetch });
+  await assertRefused(() => web.list(), "FILE_NOT_FOUND", "x-00001-of-00002.gguf");
+  deepStrictEqual(urls, parts.map((name) => `https://models.test/a/${name}`));
+});
+
 Deno.test("openSource() stays off the network when told to", async () => {
   await assertRefused(
     () => openSource(denoPlatform, "owner/no-such-name", { offline: true }),
@@ -108,11 +130,10 @@ Deno.test("openSource() stays off the network when told to", async () => {
 });
 
 Deno.test("openSource() refuses other places", async () => {
-  await assertRefused(() => openSource(denoPlatform, "models/x-Q4_K_M.gguf"), "UNSUPPORTED", "x-Q4_K_M.gguf");
   await assertRefused(
-    () => openSource(denoPlatform, new URL("https://models.test/x.GGUF")),
-    "UNSUPPORTED",
-    "x.GGUF",
+    () => openSource(denoPlatform, "models/no-such.gguf"),
+    "FILE_NOT_FOUND",
+    "no-such.gguf",
   );
   for (const place of ["ftp://models.test/a", "https://", "http:", new URL("data:,x")]) {
     await assertRefused(() => openSource(denoPlatform, place), "BAD_ARGUMENT", "another kind of URL");

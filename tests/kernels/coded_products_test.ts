@@ -150,13 +150,16 @@ for (const product of PRODUCTS) {
     const orderAddress = arena.place(Int32Array.from(order));
     const codes = arena.reserve(blocks * 8 * product.bits);
     const source = arena.place(storeCodes(weights, product.bits));
-    const call = { source, order: orderAddress, outputs, blocks, weights: codes };
+    const steps = { wordStep: outputs, outputStep: 1, panelBegin: 0 };
+    const call = { source, order: orderAddress, ...steps, outputs, blocks, weights: codes };
     if (product.bits === 4) kernels.packInt4Gathered(call);
-    else kernels.packInt8Gathered(call);
+    else kernels.packInt8Gathered({ ...call, isSigned: false });
     const scales = arena.reserve(groupCount * 32);
     kernels.packScales({
       source: arena.floats(weights.scales.flat()),
       sourceType: "f32",
+      groupStep: outputs,
+      outputStep: 1,
       outputs,
       groups: groupCount,
       split: 1,

@@ -109,7 +109,14 @@ for (const bits of [4, 8] as const) {
     const packed = fill(bench, gptqWords(codes), (from, to) => {
       const call = { source: from, outputs: n, blocks: k / 8, weights: to };
       if (bits === 4) kernels.packInt4({ ...call, blockBegin: 0, blockCount: k / 8 });
-      else kernels.packInt8Gathered({ ...call, order: 0 });
+      else {kernels.packInt8Gathered({
+          ...call,
+          order: 0,
+          wordStep: n,
+          outputStep: 1,
+          isSigned: false,
+          panelBegin: 0,
+        });}
     });
     const panels = fill(bench, marlinWords(codes), (from, to) => {
       kernels.marlinToPanels({ source: from, order: 0, inputs: k, outputs: n, bits, target: to });

@@ -107,9 +107,10 @@ for (const outputs of [1, 7, 8, 9, 17]) {
       const packed = order.length, blocks = packed / 8;
       const weights = arena.reserve(Math.ceil(outputs / 8) * blocks * 8 * bits);
       const source = arena.place(storeCodes(drawn, bits));
-      const call = { source, order: arena.place(Int32Array.from(order)), outputs, blocks, weights };
+      const steps = { wordStep: outputs, outputStep: 1, panelBegin: 0 };
+      const call = { source, order: arena.place(Int32Array.from(order)), ...steps, outputs, blocks, weights };
       if (bits === 4) kernels.packInt4Gathered(call);
-      else kernels.packInt8Gathered(call);
+      else kernels.packInt8Gathered({ ...call, isSigned: false });
       const read = bits === 4 ? readPanels4 : readPanels8;
       const expected = order.map((k) => k < 0 ? Array<number>(outputs).fill(0) : drawn.codes[k]);
       deepEqual(read(bench, weights, packed, outputs), expected);
@@ -123,7 +124,8 @@ kernelTest("packInt8Gathered() without an order keeps the codes", (bench) => {
   const drawn = drawWeights(random, { inputs, outputs, group: 8, bits: 8 });
   const weights = arena.reserve(2 * 3 * 64);
   const source = arena.place(storeCodes(drawn, 8));
-  kernels.packInt8Gathered({ source, order: 0, outputs, blocks: inputs / 8, weights });
+  const steps = { wordStep: outputs, outputStep: 1, panelBegin: 0, isSigned: false };
+  kernels.packInt8Gathered({ source, order: 0, ...steps, outputs, blocks: inputs / 8, weights });
   deepEqual(readPanels8(bench, weights, inputs, outputs), drawn.codes);
 });
 
@@ -174,7 +176,11 @@ kernelTest("packZeros() reads interleaved zero points as they are, groups cut in
     source: arena.place(storeInterleaved(zeros)),
     bits: 4,
     addOne: false,
+    isSigned: false,
     interleaved: true,
+    alongGroups: false,
+    groupStep: outputs / 2,
+    outputStep: 4,
     outputs,
     groups,
     split: 2,
@@ -195,7 +201,11 @@ function zerosOfWords({ arena, kernels }: Bench, words: number[], bits: 4 | 8, a
     source: arena.place(Uint32Array.from(words)),
     bits,
     addOne,
+    isSigned: false,
     interleaved: false,
+    alongGroups: false,
+    groupStep: outputs * bits / 8,
+    outputStep: 4,
     outputs,
     groups: 1,
     split: 1,
@@ -239,7 +249,11 @@ for (const bits of [4, 8] as const) {
         source: arena.place(storeZeros(drawn, bits, minusOne)),
         bits,
         addOne: minusOne,
+        isSigned: false,
         interleaved: false,
+        alongGroups: false,
+        groupStep: outputs * bits / 8,
+        outputStep: 4,
         outputs,
         groups,
         split: 2,
@@ -253,6 +267,99 @@ for (const bits of [4, 8] as const) {
     });
   }
 }
+
+for (const bits of [4, 8] as const) {
+  for (const outputs of [8, 19]) {
+    kernelTest(
+      `packInt${bits}Gathered() packs ${outputs} outputs that lie one after the other, in windows`,
+      (bench) => {
+        const { arena, kernels, random } = bench;
+        const inputs = 40, blocks = inputs / 8, perWord = 32 / bits, isSigned = bits === 8;
+        const { codes } = drawWeights(random, { inputs, outputs, group: 8, bits });
+        // Each output's codes side by side, low bits first; signed ones are less by half their range.
+        const stored = new Uint32Array(outputs * inputs / perWord);
+        codes.forEach((row, k) =>
+          row.forEach((code, n) => {
+            const at = Math.floor((n * inputs + k) / perWord);
+            const field = isSigned ? (code - 128) & 255 : code;
+            stored[at] = (stored[at] | field << (k % perWord * bits)) >>> 0;
+          })
+        );
+        const weights = arena.reserve(Math.ceil(outputs / 8) * blocks * 8 * bits);
+        const wordsOfRow = inputs / perWord;
+        for (const begin of [0, 8]) {
+          if (begin >= outputs) continue;
+          const count = begin === 0 ? 8 : outputs - 8;
+          const source = arena.place(stored.slice(begin * wordsOfRow, (begin + count) * wordsOfRow));
+          const steps = { wordStep: 1, outputStep: wordsOfRow, panelBegin: begin / 8 };
+          const call = { source, order: 0, ...steps, outputs: count, blocks, weights };
+          if (bits === 4) kernels.packInt4Gathered(call);
+          else kernels.packInt8Gathered({ ...call, isSigned });
+        }
+        deepEqual((bits === 4 ? readPanels4 : readPanels8)(bench, weights, inputs, outputs), codes);
+      },
+    );
+  }
+}
+
+for (const alongGroups of [false, true]) {
+  const title = alongGroups ? "words along the groups" : "words along the outputs, a row of groups each";
+  kernelTest(`packZeros() reads ${title}`, (bench) => {
+    const { arena, kernels, random } = bench;
+    const outputs = 24, groups = 11;
+    const { zeros } = drawWeights(random, { inputs: groups * 8, outputs, group: 8, zeros: "own" });
+    const words = alongGroups ? Math.ceil(groups / 8) : groups;
+    const stored = new Uint32Array(alongGroups ? outputs * words : outputs / 8 * groups);
+    zeros.forEach((own, g) =>
+      own.forEach((zero, n) => {
+        const [at, field] = alongGroups ? [n * words + (g >> 3), g & 7] : [(n >> 3) * groups + g, n & 7];
+        stored[at] = (stored[at] | zero << (field * 4)) >>> 0;
+      })
+    );
+    const packed = arena.reserve(3 * groups * 16);
+    const steps = { alongGroups, groupStep: 4, outputStep: words * 4 };
+    const encoding = { bits: 4, addOne: false, isSigned: false, interleaved: false, ...steps };
+    kernels.packZeros({ source: arena.place(stored), ...encoding, outputs, groups, split: 1, zeros: packed });
+    const panels = new Int16Array(kernels.memory.wasm.buffer, packed);
+    zeros.forEach((own, g) => deepEqual(own.map((_, n) => panels[panelPlace(groups, g, n)]), own));
+  });
+}
+
+kernelTest("packZeros() reads signed bytes, the groups of an output side by side", (bench) => {
+  const { arena, kernels, random } = bench;
+  const outputs = 9, groups = 5;
+  const { zeros } = drawWeights(random, { inputs: 40, outputs, group: 8, bits: 8, zeros: "own" });
+  const stored = new Int8Array(outputs * groups + 4);
+  zeros.forEach((own, g) => own.forEach((zero, n) => stored[n * groups + g] = zero - 128));
+  const packed = arena.reserve(2 * groups * 16);
+  const steps = { alongGroups: true, groupStep: 4, outputStep: groups };
+  const encoding = { bits: 8, addOne: false, isSigned: true, interleaved: false, ...steps };
+  kernels.packZeros({
+    source: arena.place(new Uint8Array(stored.buffer)),
+    ...encoding,
+    outputs,
+    groups,
+    split: 1,
+    zeros: packed,
+  });
+  const panels = new Int16Array(kernels.memory.wasm.buffer, packed);
+  zeros.forEach((own, g) => deepEqual(own.map((_, n) => panels[panelPlace(groups, g, n)]), own));
+});
+
+kernelTest("packScales() reads the groups of an output side by side, and one scale for all", (bench) => {
+  const { arena, kernels, random } = bench;
+  const outputs = 11, groups = 5;
+  const values = Float32Array.from({ length: outputs * groups }, () => random.between(-1, 1));
+  const scales = arena.reserve(2 * groups * 32), source = arena.place(values);
+  const panels = () => kernels.memory.floatsAt(scales, 2 * groups * 8);
+  const call = { source, sourceType: "f32", outputs, groups, split: 1, scales } as const;
+  kernels.packScales({ ...call, groupStep: 1, outputStep: groups });
+  for (let g = 0; g < groups; g++) {
+    for (let n = 0; n < outputs; n++) equal(panels()[panelPlace(groups, g, n)], values[n * groups + g]);
+  }
+  kernels.packScales({ ...call, groupStep: 0, outputStep: 0 });
+  for (let n = 0; n < outputs; n++) equal(panels()[panelPlace(groups, 4, n)], values[0]);
+});
 
 /** The storages of floats: how to write values so that nothing is lost, and how to read the bits. */
 const FLOATS: { type: ElementType; store(values: number[]): Float32Array | Uint16Array }[] = [
@@ -273,7 +380,8 @@ for (const { type, store } of FLOATS) {
     const outputs = 11, storedGroups = 3, groups = 5;
     const stored = store(Array.from({ length: storedGroups * outputs }, () => random.between(-0.1, 0.1)));
     const scales = arena.reserve(2 * groups * 32);
-    kernels.packScales({ source: arena.place(stored), sourceType: type, outputs, groups, split: 2, scales });
+    const rows = { sourceType: type, groupStep: outputs, outputStep: 1, outputs };
+    kernels.packScales({ source: arena.place(stored), ...rows, groups, split: 2, scales });
     const values = valuesOf(stored, type), panels = kernels.memory.floatsAt(scales, 2 * groups * 8);
     for (let g = 0; g < groups; g++) {
       for (let n = 0; n < outputs; n++) {
@@ -284,7 +392,7 @@ for (const { type, store } of FLOATS) {
 
     const spoilt = store([...values.slice(0, -3), NaN, Infinity, -Infinity]);
     const source = arena.place(spoilt);
-    kernels.packScales({ source, sourceType: type, outputs, groups: storedGroups, split: 1, scales });
+    kernels.packScales({ source, ...rows, groups: storedGroups, split: 1, scales });
     equal(kernels.takeNonFiniteCount(), 3);
     equal(kernels.takeNonFiniteCount(), 0, "the count was taken");
   });
@@ -323,9 +431,10 @@ for (const { type, store } of FLOATS) {
       { inputs: 45, group: 16, bits: 8 },
       { inputs: 64, group: 32, bits: 7 },
       { inputs: 45, group: 16, bits: 7 },
+      { inputs: 72, group: 32, bits: 4 },
     ] as const
   ) {
-    const codeType = bits === 8 ? "int8" : "int7";
+    const codeType = bits === 8 ? "int8" : bits === 7 ? "int7" : "int4";
     kernelTest(
       `packDenseCodes() of ${type} to ${bits} bits, K = ${inputs}, group ${group}, is the documented rounding`,
       (bench) => {
@@ -341,7 +450,9 @@ for (const { type, store } of FLOATS) {
         kernels.packDenseCodes({ ...call, source, rowCount: 8, panelBegin: 0 });
         kernels.packDenseCodes({ ...call, source: rest, rowCount: outputs - 8, panelBegin: 1 });
         equal(kernels.takeNonFiniteCount(), 0);
-        const codes = readPanels8(bench, weights, inputs, 16, bits);
+        const codes = bits === 4
+          ? readPanels4(bench, weights, inputs, 16)
+          : readPanels8(bench, weights, inputs, 16, bits);
         const panelScales = kernels.memory.floatsAt(scales, 16 * groups);
         rowsOf(Float32Array.from(valuesOf(stored, type)), inputs).forEach((row, n) => {
           for (let g = 0; g < groups; g++) {

@@ -89,12 +89,22 @@ export function packWeights(
     });
   } else {
     const order = Int32Array.from({ length: blocks * 8 }, (_, k) => k < inputs ? k : -1);
-    kernels.packInt8Gathered({ source: stored, order: arena.place(order), outputs, blocks, weights: packed });
+    const steps = { wordStep: outputs, outputStep: 1, panelBegin: 0, isSigned: false };
+    kernels.packInt8Gathered({
+      source: stored,
+      order: arena.place(order),
+      ...steps,
+      outputs,
+      blocks,
+      weights: packed,
+    });
   }
   const scales = arena.reserve(panels * groups * 32);
   kernels.packScales({
     source: arena.floats(weights.scales.flat()),
     sourceType: "f32",
+    groupStep: outputs,
+    outputStep: 1,
     outputs,
     groups,
     split,
@@ -116,7 +126,11 @@ export function packWeights(
     source: arena.place(storeZeros(weights, bits)),
     bits,
     addOne: false,
+    isSigned: false,
     interleaved: false,
+    alongGroups: false,
+    groupStep: outputs * bits / 8,
+    outputStep: 4,
     outputs,
     groups,
     split,

@@ -6,7 +6,13 @@
  */
 import type { Strided } from "../../kernels/host/calls.ts";
 import { keyValueBlockBytes } from "../../kernels/host/sizes.ts";
-import type { ActivationForm, ElementType, KeyValueType } from "../../kernels/host/types.ts";
+import {
+  type ActivationForm,
+  BLOCK_FORMATS,
+  type BlockFormat,
+  type ElementType,
+  type KeyValueType,
+} from "../../kernels/host/types.ts";
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import { type Bench, rowsOf, strided } from "./harness.ts";
 import { ByteBlocks } from "./byte_blocks.ts";
@@ -150,7 +156,11 @@ function runRowOperations(bench: Bench, begin: number, end: number): RowResults 
     const table = packWeights(bench, drawWeights(random, shape), shape);
     const weightType = bits === 4 ? "int4" : "int8";
     collect(`embed() of ${bits} bits`, INPUTS, (output) => {
-      kernels.embed({ ids, weightType, ...table, rows, inputs: INPUTS, factor: 1.5, output });
+      kernels.embed({ ids, weightType, ...table, offsets: 0, rows, inputs: INPUTS, factor: 1.5, output });
+    });
+    collect(`embed() of ${bits} bits with offsets`, INPUTS, (output) => {
+      const { scales: offsets } = table;
+      kernels.embed({ ids, weightType, ...table, offsets, rows, inputs: INPUTS, factor: 1.5, output });
     });
   }
 
@@ -160,6 +170,9 @@ function runRowOperations(bench: Bench, begin: number, end: number): RowResults 
     kernels.rmsNorm({ input, weight, rows, segments: HEADS, width: HEAD_SIZE, epsilon: 1e-6, output });
   });
   const bias = arena.place(random.activations(width)), scale = arena.place(random.activations(width));
+  collect("sumGroups()", Math.ceil(width / 32), (output) => {
+    kernels.sumGroups({ input, rows, inputs: width, group: 32, output });
+  });
   collect("layerNorm()", width, (output) => {
     kernels.layerNorm({ input, weight: scale, bias, rows, width, epsilon: 1e-5, output });
   });
@@ -261,16 +274,37 @@ function runPacking(bench: Bench): WholeResults {
   collect("packInt4()", panels * blocks * 32, (weights) => {
     kernels.packInt4({ source, outputs, blocks, ...whole, weights });
   });
+  const steps = { wordStep: outputs, outputStep: 1, panelBegin: 0 };
   collect("packInt4Gathered()", panels * blocks * 32, (weights) => {
-    kernels.packInt4Gathered({ source, order, outputs, blocks, weights });
+    kernels.packInt4Gathered({ source, order, ...steps, outputs, blocks, weights });
   });
   collect("packInt4Interleaved()", panels * blocks * 32, (weights) => {
     kernels.packInt4Interleaved({ source, outputs, blocks, ...whole, weights });
   });
   for (const [name, place] of [["", 0], [", reordered", order]] as const) {
     collect(`packInt8Gathered()${name}`, panels * blocks * 64, (weights) => {
-      kernels.packInt8Gathered({ source, order: place, outputs, blocks, weights });
+      kernels.packInt8Gathered({
+        source,
+        order: place,
+        ...steps,
+        isSigned: !place,
+        outputs,
+        blocks,
+        weights,
+      });
     });
+  }
+  for (const format of Object.keys(BLOCK_FORMATS) as BlockFormat[]) {
+    // 19 rows of 512 weights; without the highest exponents, so that no half float is infinite.
+    const bytes = Uint8Array.from({ length: 19 * 512 * 2 }, () => random.below(256) & 0x7b);
+    const rows = { source: arena.place(bytes), format, rowCount: 19, inputs: 512, panelBegin: 0 };
+    const [scales, offsets] = [0, 0].map(() => arena.reserve(3 * 32 * 32));
+    collect(`packBlocks() of ${format}`, 3 * 64 * 64, (weights) => {
+      kernels.packBlocks({ ...rows, weights, scales, offsets });
+    });
+    for (const [what, address] of Object.entries({ scales, offsets })) {
+      results.set(`packBlocks() ${what} of ${format}`, arena.bytes(address, 3 * 32 * 32).slice());
+    }
   }
   for (const interleaved of [false, true]) {
     collect(`packZeros() ${interleaved ? "interleaved" : "in order"}`, panels * 6 * 16, (zeros) => {
@@ -278,7 +312,11 @@ function runPacking(bench: Bench): WholeResults {
         source,
         bits: 4,
         addOne: !interleaved,
+        isSigned: false,
         interleaved,
+        alongGroups: false,
+        groupStep: outputs / 2,
+        outputStep: 4,
         outputs,
         groups: 6,
         split: 2,
@@ -289,16 +327,19 @@ function runPacking(bench: Bench): WholeResults {
   for (const sourceType of ELEMENTS) {
     const floats = arena.place(stored(values, sourceType)), elementBytes = sourceType === "f32" ? 4 : 2;
     collect(`packScales() of ${sourceType}`, panels * 6 * 32, (scales) => {
-      kernels.packScales({ source: floats, sourceType, outputs, groups: 6, split: 2, scales });
+      const steps = { groupStep: outputs, outputStep: 1 };
+      kernels.packScales({ source: floats, sourceType, ...steps, outputs, groups: 6, split: 2, scales });
     });
     const rows = { source: floats, sourceType, rowCount: outputs, inputs: 45, panelBegin: 0 };
     collect(`packDense() of ${sourceType}`, panels * 45 * 8 * elementBytes, (weights) => {
       kernels.packDense({ ...rows, weights });
     });
-    for (const codeType of ["int7", "int8"] as const) {
+    for (const codeType of ["int4", "int7", "int8"] as const) {
+      // 4-bit codes come in whole blocks.
+      const inputs = codeType === "int4" ? 40 : 45;
       const scales = arena.reserve(panels * 3 * 32), title = `of ${sourceType} to ${codeType}`;
       collect(`packDenseCodes() ${title}`, panels * 6 * 64, (weights) => {
-        kernels.packDenseCodes({ ...rows, codeType, group: 16, weights, scales });
+        kernels.packDenseCodes({ ...rows, codeType, inputs, group: 16, weights, scales });
       });
       results.set(`packDenseCodes() scales ${title}`, arena.bytes(scales, panels * 3 * 32).slice());
     }

@@ -12,7 +12,7 @@ import { assertSameBits, assertWithin, joined, kernelTest, rowsOf, strided } fro
 import { drawWeights, packWeights } from "./problems.ts";
 import { bf16Bits, f16Bits } from "./stored_formats.ts";
 
-const NO_CODES = { scales: 0, zeros: 0, zero: 0, group: 8 };
+const NO_CODES = { scales: 0, zeros: 0, zero: 0, offsets: 0, group: 8 };
 /** Floats between two rows of a result. */
 const GAP = 2;
 const IDS = [0, 16, 7, 8, 16, 3];
@@ -29,6 +29,7 @@ for (const bits of [4, 8] as const) {
         ids: arena.place(Uint32Array.from(IDS)),
         weightType: bits === 4 ? "int4" : "int8",
         ...packWeights(bench, table, shape),
+        offsets: 0,
         rows: IDS.length,
         inputs: shape.inputs,
         factor: 1.25,

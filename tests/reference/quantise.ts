@@ -96,7 +96,7 @@ export function quantiseBytes(row: ArrayLike<number>, runs: ArrayLike<number>): 
 /** One run of dense weights as codes 1…255 around 128: scale = max |w| / 127, code = 128 + nearest(w · (127 / max |w|)). */
 export function quantiseWeights(
   run: ArrayLike<number>,
-  bits: 7 | 8 = 8,
+  bits: 4 | 7 | 8 = 8,
 ): { codes: number[]; scale: number } {
   const most = 2 ** (bits - 1) - 1;
   const largest = Array.from(run).reduce((most, w) => Math.max(most, Math.abs(w)), 0);

@@ -36,60 +36,69 @@ export function packInt4(
 }
 
 /**
- * As packInt4 with the inputs in another order (act-order).
- *   source   u32 [K/8, N], whole
- *   order    i32 [blocks · 8]: the stored input of each of ours, −1 for padding (code 0, which meets activation 0)
+ * Words of eight 4-bit codes along the inputs, wherever they lie: in the file's order of inputs or another (act-order), and packed
+ * for each output or each input side by side.
+ *   source   u32: the word of inputs 8 b … 8 b + 7 of output n is the (b · wordStep + n · outputStep)th
+ *   order    i32 [blocks · 8]: the stored input of each of ours, −1 for padding (code 0, which meets activation 0); 0 for the
+ *            stored order
+ *   outputs  of this window, which begins with panel `panelBegin`
  *   weights  u32 [N/8, blocks, 8]
  */
 export function packInt4Gathered(
-  source: usize, order: usize, outputs: i32, blocks: i32, weights: usize, rank: i32, size: i32,
+  source: usize, order: usize, wordStep: i32, outputStep: i32, outputs: i32, blocks: i32, panelBegin: i32, weights: usize,
+  rank: i32, size: i32,
 ): void {
-  gatherPanels<u32>(source, order, outputs, blocks, weights, rank, size);
+  gatherPanels<u32>(source, order, wordStep, outputStep, 0, outputs, blocks, panelBegin, weights, rank, size);
 }
 
 /**
- * Words of four 8-bit codes, packed along the inputs.
- *   source   u32 [K/4, N], whole
- *   order    as in packInt4Gathered, or 0 for the stored order
- *   weights  u8 [N/8, blocks, 64], in the order of matmul/w8a16
+ * Words of four 8-bit codes along the inputs, likewise.
+ *   isSigned  the codes are signed, around 0 and not around 128
+ *   weights   u8 [N/8, blocks, 64], in the order of matmul/w8a16
  */
 export function packInt8Gathered(
-  source: usize, order: usize, outputs: i32, blocks: i32, weights: usize, rank: i32, size: i32,
+  source: usize, order: usize, wordStep: i32, outputStep: i32, isSigned: i32, outputs: i32, blocks: i32, panelBegin: i32,
+  weights: usize, rank: i32, size: i32,
 ): void {
-  gatherPanels<u64>(source, order, outputs, blocks, weights, rank, size);
+  const flip = isSigned ? 0x80808080 : 0;
+  gatherPanels<u64>(source, order, wordStep, outputStep, flip, outputs, blocks, panelBegin, weights, rank, size);
 }
 
 /** `B` has as many bytes as a code has bits: u32 or u64. */
 function gatherPanels<B>(
-  source: usize, order: usize, outputs: i32, blocks: i32, weights: usize, rank: i32, size: i32,
+  source: usize, order: usize, wordStep: i32, outputStep: i32, flip: i32, outputs: i32, blocks: i32, panelBegin: i32,
+  weights: usize, rank: i32, size: i32,
 ): void {
   const panels = (outputs + 7) >> 3, blockBytes = sizeof<B>() * 8, end = shareBegin(panels, rank + 1, size);
+  const wordBytes = <usize>wordStep * 4, outputBytes = <usize>outputStep * 4;
   for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
-    let to = weights + <usize>panel * <usize>blocks * blockBytes;
+    let to = weights + <usize>(panelBegin + panel) * <usize>blocks * blockBytes;
+    const from = source + <usize>panel * 8 * outputBytes, count = outputs - panel * 8;
     for (let block = 0; block < blocks; block++) {
-      gatherQuad<B>(source, order, outputs, block, panel * 8, to);
-      gatherQuad<B>(source, order, outputs, block, panel * 8 + 4, to + 16);
+      gatherQuad<B>(from, order, wordBytes, outputBytes, flip, count, block, to);
+      gatherQuad<B>(from + 4 * outputBytes, order, wordBytes, outputBytes, flip, count - 4, block, to + 16);
       to += blockBytes;
     }
   }
 }
 
-/** Eight inputs of four outputs from `output` on, fewer at the end, into their block. */
+/** Eight inputs of four outputs, or of `count` if these are fewer, into their block. */
 // @ts-ignore: decorator
 @inline
-function gatherQuad<B>(source: usize, order: usize, outputs: i32, block: i32, output: i32, to: usize): void {
+function gatherQuad<B>(
+  source: usize, order: usize, wordBytes: usize, outputBytes: usize, flip: i32, count: i32, block: i32, to: usize,
+): void {
   const bits = <i32>sizeof<B>(), inWord = bits == 4 ? 3 : 2, inWordMask = (1 << inWord) - 1;
-  const rowBytes = <usize>outputs * 4, column = source + <usize>output * 4, count = outputs - output;
   let first = i32x4.splat(0), last = i32x4.splat(0);
   if (!order) {
-    const from = column + <usize>(block << (3 - inWord)) * rowBytes;
-    first = loadLanes(from, count);
-    if (bits == 8) last = loadLanes(from + rowBytes, count);
+    const from = source + <usize>(block << (3 - inWord)) * wordBytes;
+    first = loadStrided(from, outputBytes, count);
+    if (bits == 8) last = loadStrided(from + wordBytes, outputBytes, count);
   } else {
     for (let j = 0; j < 8; j++) {
       const input = load<i32>(order + <usize>(block * 8 + j) * 4);
       if (input < 0) continue;
-      const stored = loadLanes(column + <usize>(input >> inWord) * rowBytes, count);
+      const stored = loadStrided(source + <usize>(input >> inWord) * wordBytes, outputBytes, count);
       const codes = v128.and(i32x4.shr_u(stored, (input & inWordMask) * bits), i32x4.splat((1 << bits) - 1));
       const placed = i32x4.shl(codes, (j & inWordMask) * bits);
       if (j <= inWordMask) first = v128.or(first, placed);
@@ -99,9 +108,25 @@ function gatherQuad<B>(source: usize, order: usize, outputs: i32, block: i32, ou
   if (bits == 4) {
     v128.store(to, first);
   } else {
+    const flips = i32x4.splat(flip);
+    first = v128.xor(first, flips);
+    last = v128.xor(last, flips);
     v128.store(to, firstPairs(first, last));
     v128.store(to, lastPairs(first, last), 32);
   }
+}
+
+/** Four words, `step` bytes apart, or `count` if these are fewer. */
+// @ts-ignore: decorator
+@inline
+function loadStrided(from: usize, step: usize, count: i32): v128 {
+  if (step == 4) return loadLanes(from, count);
+  let words = i32x4.splat(0);
+  if (count > 0) words = v128.load32_zero(from);
+  if (count > 1) words = i32x4.replace_lane(words, 1, load<i32>(from + step));
+  if (count > 2) words = i32x4.replace_lane(words, 2, load<i32>(from + 2 * step));
+  if (count > 3) words = i32x4.replace_lane(words, 3, load<i32>(from + 3 * step));
+  return words;
 }
 
 /**

@@ -2,11 +2,11 @@
  * Unquantised matrices and vectors. Rows may come in windows that begin with a whole panel, so that a file never lies in memory
  * a second time. Non-finite values are counted at RESULT_ADDRESS.
  */
-import { KIND_F32, KIND_INT7, KIND_INT8 } from "../../shared/layout";
+import { KIND_F32, KIND_INT4, KIND_INT7, KIND_INT8 } from "../../shared/layout";
 import {
   bytesOf, infinityPattern, isNonFinite, largestPattern, load1, load4, magnitudeOf,
 } from "../floats";
-import { int7Place, int8Place } from "../places";
+import { int7Place, int8Place, joinNibbles } from "../places";
 import { shareBegin } from "../share";
 import { roundScaled } from "../vector";
 import { reportNonFinite } from "./non_finite";
@@ -102,10 +102,10 @@ function high16(a: v128, b: v128): v128 {
 
 /**
  * Rows of a matrix → panels of codes with one scale for each row and group, max |w| / L: `codeType` KIND_INT8, codes 1 … 255 around
- * 128, L = 127, in the order of matmul/w8a16, or KIND_INT7, 1 … 127 around 64, L = 63, in that of matmul/w7a8. A code is
- * nearest(w · (L / max |w|)), ties to even.
+ * 128, L = 127, in the order of matmul/w8a16; KIND_INT7, 1 … 127 around 64, L = 63, in that of matmul/w7a8; or KIND_INT4, 1 … 15
+ * around 8, L = 7, in that of matmul/w4a8, of whole blocks of inputs. A code is nearest(w · (L / max |w|)), ties to even.
  *   source   f32, f16 or bf16 [rowCount, K]: rows `panelBegin` · 8 … of [N, K]
- *   weights  u8 [N/8, ceil(K/8), 64]; the code of 0 beyond the last row and input
+ *   weights  u8 [N/8, ceil(K/8), 64], of 4 bits u32 [N/8, K/8, 8]; the code of 0 beyond the last row and input
  *   scales   f32 [N/8, groups, 8], 0 beyond the last row
  */
 export function packDenseCodes(
@@ -114,12 +114,12 @@ export function packDenseCodes(
 ): void {
   const panels = (rowCount + 7) >> 3, bytes = bytesOf(sourceType);
   const groups = (inputs + group - 1) / group, blocks = (inputs + 7) >> 3;
-  const zero = codeType == KIND_INT8 ? 128 : 64, zeros = i32x4.splat(zero);
-  const limit: f32 = codeType == KIND_INT8 ? 127 : 63;
+  const zero = codeType == KIND_INT8 ? 128 : codeType == KIND_INT7 ? 64 : 8, zeros = i32x4.splat(zero);
+  const limit = <f32>(zero - 1), blockBytes: usize = codeType == KIND_INT4 ? 32 : 64;
   let nonFinite = 0;
   const end = shareBegin(panels, rank + 1, size);
   for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
-    const to = weights + <usize>(panelBegin + panel) * <usize>blocks * 64;
+    const to = weights + <usize>(panelBegin + panel) * <usize>blocks * blockBytes;
     const scaleTo = scales + <usize>(panelBegin + panel) * <usize>groups * 32;
     for (let n = 0; n < 8; n++) {
       const row = panel * 8 + n;
@@ -128,7 +128,7 @@ export function packDenseCodes(
         const begin = g * group, stop = min(begin + group, inputs);
         if (row >= rowCount) {
           store<f32>(scaleTo + <usize>(g * 8 + n) * 4, 0);
-          for (let k = begin; k < stop; k += 8) storeCodes(codeType, to + <usize>(k >> 3) * 64, n, zeros, zeros);
+          for (let k = begin; k < stop; k += 8) storeCodes(codeType, to + <usize>(k >> 3) * blockBytes, n, zeros, zeros);
           continue;
         }
         const pattern = sourceType == KIND_F32 ? largestPattern<f32>(from, begin, stop) : largestPattern<u16>(from, begin, stop);
@@ -143,10 +143,10 @@ export function packDenseCodes(
           const at = from + <usize>k * bytes;
           const a = i32x4.add(roundScaled(load4(at, sourceType), factor), zeros);
           const b = i32x4.add(roundScaled(load4(at + 4 * bytes, sourceType), factor), zeros);
-          storeCodes(codeType, to + <usize>(k >> 3) * 64, n, a, b);
+          storeCodes(codeType, to + <usize>(k >> 3) * blockBytes, n, a, b);
         }
         if (k >= stop) continue;
-        const block = to + <usize>(k >> 3) * 64;
+        const block = to + <usize>(k >> 3) * blockBytes;
         storeCodes(codeType, block, n, zeros, zeros);
         for (; k < stop; k++) {
           const value = f32x4.splat(load1(from + <usize>k * bytes, sourceType));
@@ -165,6 +165,10 @@ export function packDenseCodes(
 function storeCodes(codeType: i32, block: usize, n: i32, a: v128, b: v128): void {
   const words = i16x8.narrow_i32x4_s(a, b);
   const codes = i8x16.narrow_i16x8_u(words, words);
+  if (codeType == KIND_INT4) {
+    store<u32>(block + <usize>n * 4, joinNibbles(i64x2.extract_lane(codes, 0)));
+    return;
+  }
   if (codeType == KIND_INT7) {
     const halves = v128.shuffle<i8>(codes, codes, 0, 2, 4, 6, 1, 3, 5, 7, 0, 2, 4, 6, 1, 3, 5, 7);
     v128.store32_lane(block + int7Place(0, n), halves, 0);

@@ -1,5 +1,5 @@
 /**
- * Columns in other places.
+ * Columns in other places, and their sums.
  */
 import { shareBegin } from "../share";
 
@@ -36,5 +36,27 @@ export function spreadColumns(
   for (let row = shareBegin(rows, rank, size); row < end; row++) {
     const from = input + <usize>row * inputStride, to = output + <usize>row * outputStride;
     for (let i = 0; i < width; i++) store<f32>(to + <usize>(i * step) * 4, load<f32>(from + <usize>i * 4));
+  }
+}
+
+/**
+ * output[m, g] = Σ input[m, k] over k in group g: what offsets of weight groups are multiplied with.
+ *   input   f32 [M, K]
+ *   output  f32 [M, ceil(K / group)]
+ * Four sums run side by side, whatever the thread.
+ */
+export function sumGroups(
+  input: usize, inputStride: usize, rows: i32, inputs: i32, group: i32, output: usize, outputStride: usize, rank: i32, size: i32,
+): void {
+  const groups = (inputs + group - 1) / group, end = shareBegin(rows * groups, rank + 1, size);
+  for (let i = shareBegin(rows * groups, rank, size); i < end; i++) {
+    const row = i / groups, g = i - row * groups;
+    const from = input + <usize>row * inputStride + <usize>(g * group) * 4, count = min(group, inputs - g * group);
+    let sums = f32x4.splat(0), k = 0;
+    for (; k + 4 <= count; k += 4) sums = f32x4.add(sums, v128.load(from + <usize>k * 4));
+    let sum = (f32x4.extract_lane(sums, 0) + f32x4.extract_lane(sums, 1)) +
+      (f32x4.extract_lane(sums, 2) + f32x4.extract_lane(sums, 3));
+    for (; k < count; k++) sum += load<f32>(from + <usize>k * 4);
+    store<f32>(output + <usize>row * outputStride + <usize>g * 4, sum);
   }
 }

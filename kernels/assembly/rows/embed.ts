@@ -11,11 +11,12 @@ import { shareBegin } from "../share";
  *   ids      u32 [M]
  *   weights  4-bit or 8-bit codes with scales and zero points as matmul/w4a8 and matmul/w8a16 read them, or floats as
  *            matmul/f32 does; `zeros` 0: every zero point is `zero`
+ *   offsets  f32 as scales, added to the weights of their groups, or 0
  *   output   f32 [M, K]
  * Code · scale and the factor are rounded once each; floats by the factor alone.
  */
 export function embed(
-  ids: usize, weights: usize, weightType: i32, scales: usize, zeros: usize, zero: f32, group: i32, rows: i32, inputs: i32,
+  ids: usize, weights: usize, weightType: i32, scales: usize, zeros: usize, zero: f32, offsets: usize, group: i32, rows: i32, inputs: i32,
   factor: f32, output: usize, outputStride: usize, rank: i32, size: i32,
 ): void {
   const blocks = (inputs + 7) >> 3, groups = (inputs + group - 1) / group;
@@ -34,6 +35,7 @@ export function embed(
           : (load<u32>(weights + block * 32 + n * 4) >> <u32>(j * 4)) & 15;
         const centre = zeros ? <f32>load<i16>(zeros + place * 2) : zero;
         value = (<f32>code - centre) * load<f32>(scales + place * 4);
+        if (offsets) value += load<f32>(offsets + place * 4);
       } else {
         value = load1(weights + ((panel * <usize>inputs + <usize>k) * 8 + n) * bytesOf(weightType), weightType);
       }

@@ -32,6 +32,12 @@ export interface Checkpoint {
   readTensorInto(entry: TensorEntry, offset: number, target: Uint8Array): Promise<void>;
 }
 
+/** A model whose files describe it: a source that has what other models have as files of their own, and its tensors. */
+export interface SelfDescribedModel {
+  readonly source: ModelSource;
+  readonly checkpoint: Checkpoint;
+}
+
 /** A shard index: the file it was read from, and tensor name → shard name. */
 export interface ShardIndex {
   readonly file: string;

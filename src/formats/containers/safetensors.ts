@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { BlockFormat } from "../../../kernels/host/types.ts";
 import { RemoraError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
 import { SAFETENSORS_HEADER_BYTES_MAX, TENSOR_COUNT_MAX, TENSOR_RANK_MAX } from "../../core/limits.ts";
@@ -36,8 +37,8 @@ const DTYPE_BITS = {
   U64: 64,
 } as const;
 
-/** Element type of a tensor, as the file spells it. */
-export type Dtype = keyof typeof DTYPE_BITS;
+/** Element type of a tensor, as the file spells it; in GGUF files also blocks of codes. */
+export type Dtype = keyof typeof DTYPE_BITS | BlockFormat;
 
 /** One tensor of a file. */
 export interface TensorEntry {
@@ -159,7 +160,7 @@ function checkLayout(file: string, entries: readonly TensorEntry[], dataBegin: n
   if (position !== size) throw badFile(file, `its end at byte ${position}`, `${size - position} bytes more`);
 }
 
-function isDtype(value: unknown): value is Dtype {
+function isDtype(value: unknown): value is keyof typeof DTYPE_BITS {
   return typeof value === "string" && Object.hasOwn(DTYPE_BITS, value);
 }
 

@@ -10,7 +10,6 @@ import { INDEX_FILE, INDEX_SUFFIX, WEIGHTS_FILE, WEIGHTS_SUFFIX } from "../../io
 const ADAPTER = /^adapter_/;
 /** Weights that are not read: endings, what they are, and what helps. */
 const FOREIGN: readonly [RegExp, string][] = [
-  [/\.gguf$/, "a GGUF file, which is not read from a folder"],
   [
     /\.(bin|pt|pth|ckpt)$/,
     "weights as PyTorch pickles them: save the model as safetensors (safe_serialization=True)",
@@ -53,8 +52,7 @@ export function findWeightsFile(
   for (const [pattern, what] of FOREIGN) {
     const foreign = names.find((name) => pattern.test(name));
     if (foreign === undefined) continue;
-    const code = foreign.endsWith(".gguf") ? "UNSUPPORTED" : "FILE_NOT_FOUND";
-    throw new RemoraError(code, "Cannot find the weights in", details(`${foreign} (${what})`));
+    throw new RemoraError("FILE_NOT_FOUND", "Cannot find the weights in", details(`${foreign} (${what})`));
   }
   const others = names.slice(0, 4).join(", ") || "no files";
   throw new RemoraError("FILE_NOT_FOUND", "Cannot find the weights in", details(others));

@@ -1,9 +1,10 @@
 /**
- * The quantisation configs of AutoGPTQ and GPTQModel.
+ * The quantisation configs of AutoGPTQ and GPTQModel, of GPTQ's tensors and of Marlin's.
  *
  * @module
  */
 import type { Fields } from "../fields.ts";
+import { describeForeign } from "../foreign.ts";
 import {
   type ModuleRule,
   type QuantizationConfig,
@@ -11,32 +12,45 @@ import {
   readModuleChange,
   readModuleQuantization,
 } from "../quantization.ts";
+import { marlinLayout } from "../marlin/linear.ts";
 import { gptqLayout } from "./linear.ts";
 import { checkSymmetry } from "./symmetry.ts";
 
+const MARLIN = "marlin";
+
 export const gptqMethod: QuantizationMethod = {
   // vLLM writes the name of the kernel that it chose.
-  names: ["gptq", "gptq_marlin", "gptq_bitblas"],
+  names: ["gptq", "gptq_marlin", "gptq_bitblas", "marlin"],
   // Configs older than the key; AutoAWQ's are told apart by keys that only it writes, and come first.
   recognises: () => true,
   readConfig,
 };
 
 function readConfig(fields: Fields): QuantizationConfig {
-  const format = fields.boolean("is_marlin_format")
-    ? "marlin (is_marlin_format)"
-    : fields.string("checkpoint_format", "format") ?? "gptq";
-  if (format !== "gptq" && format !== "gptq_v2") {
-    throw fields.refusal("UNSUPPORTED", "checkpoint_format", "gptq or gptq_v2", format);
+  const format = formatOf(fields);
+  if (!["gptq", "gptq_v2", MARLIN].includes(format)) {
+    throw fields.refusal(
+      "UNSUPPORTED",
+      "checkpoint_format",
+      "gptq, gptq_v2 or marlin",
+      describeForeign(format),
+    );
   }
   requireWords(fields);
+  const isMarlin = format === MARLIN;
   return {
     file: fields.file,
-    layout: gptqLayout(format === "gptq"),
-    ...readModuleQuantization(fields),
+    layout: isMarlin ? marlinLayout : gptqLayout(format === "gptq"),
+    ...readModuleQuantization(fields, isMarlin ? { bits: 4 } : {}),
     rules: readDynamic(fields, format),
-    check: checkSymmetry,
+    ...(!isMarlin && { check: checkSymmetry }),
   };
+}
+
+/** Marlin's order has three names: a format, AutoGPTQ's flag, and a method of its own. */
+function formatOf(fields: Fields): string {
+  if (fields.boolean("is_marlin_format") || fields.string("quant_method", "method") === MARLIN) return MARLIN;
+  return fields.string("checkpoint_format", "format") ?? "gptq";
 }
 
 /** Codes are packed into words of 32 bits. */

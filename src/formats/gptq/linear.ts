@@ -60,6 +60,7 @@ interface GptqLinear extends LinearShape {
 export function gptqLayout(zerosStoredMinusOne: boolean): PackedLayout {
   return {
     format: "gptq",
+    parts: ["qweight", "qzeros", "scales", "g_idx"],
     readLinear(module, shape, quantization) {
       const linear = checkLinear(module, shape, quantization);
       return storedLinear(module, linear, zerosStoredMinusOne);
@@ -128,7 +129,7 @@ function storedLinear(module: StoredModule, linear: GptqLinear, addOne: boolean)
       return [
         codesStep(linear, order),
         scalesStep(scales, split),
-        ...(zeros ? [zerosStep(zeros, split, { bits, addOne, interleaved: false })] : []),
+        ...(zeros ? [zerosStep(zeros, split, { bits, addOne })] : []),
       ];
     },
   };
@@ -149,9 +150,10 @@ function codesStep({ bits, outputs, codes }: GptqLinear, order: InputOrder | und
   return {
     tensor: codes,
     pack(kernels, { address: source }, { form, arrays: { order, weights } }) {
-      const call = { source, order, outputs, blocks: form.packedInputs / BLOCK_INPUTS, weights };
+      const steps = { wordStep: outputs, outputStep: 1, panelBegin: 0 };
+      const call = { source, order, ...steps, outputs, blocks: form.packedInputs / BLOCK_INPUTS, weights };
       if (bits === 4) kernels.packInt4Gathered(call);
-      else kernels.packInt8Gathered(call);
+      else kernels.packInt8Gathered({ ...call, isSigned: false });
     },
   };
 }

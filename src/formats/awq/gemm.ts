@@ -16,9 +16,7 @@
  */
 import { BLOCK_INPUTS } from "../../../kernels/shared/layout.ts";
 import type { TensorEntry } from "../containers/safetensors.ts";
-import type { Fields } from "../fields.ts";
-import { scalesStep, splitOf, zerosStep } from "../group_steps.ts";
-import { type QuantizationConfig, type QuantizationMethod, readModuleQuantization } from "../quantization.ts";
+import { scalesStep, splitOf, type StoredGroups, zerosStep } from "../group_steps.ts";
 import type {
   LinearShape,
   ModuleQuantization,
@@ -42,41 +40,19 @@ const BITS = 4;
 /** Outputs whose codes share a word. */
 const CODES_PER_WORD = 8;
 
-export const awqMethod: QuantizationMethod = {
-  names: ["awq"],
-  // Configs older than the key `quant_method`.
-  recognises: (fields) => ["zero_point", "w_bit", "q_group_size"].some((key) => fields.has(key)),
-  readConfig,
-};
-
-function readConfig(fields: Fields): QuantizationConfig {
-  const version = (fields.string("version") ?? "gemm").toLowerCase();
-  if (version !== "gemm") throw fields.refusal("UNSUPPORTED", "version", "gemm", version);
-  // Files have zero points unless their config says otherwise (transformers, AwqConfig).
-  const hasZeros = fields.boolean("zero_point") ?? true;
-  return {
-    file: fields.file,
-    layout: awqLayout,
-    ...readModuleQuantization(fields),
-    symmetric: !hasZeros,
-    actOrder: false,
-    rules: fields.strings("modules_to_not_convert").map((part) => ({
-      pattern: part,
-      matches: (name) => name.includes(part),
-      change: "dense",
-    })),
-  };
-}
+/** Tensors of both layouts. */
+export const AWQ_PARTS = ["qweight", "qzeros", "scales"];
 
 /** Also what other tools write under this name. */
-export const awqLayout: PackedLayout = { format: "awq", readLinear };
+export const awqGemmLayout: PackedLayout = {
+  format: "awq",
+  parts: AWQ_PARTS,
+  readLinear,
+};
 
-/** The checked tensors of a module. */
-interface AwqLinear {
+/** The checked tensors of a module, in either layout. */
+export interface AwqLinear extends StoredGroups {
   readonly outputs: number;
-  readonly inputs: number;
-  readonly groupSize: number;
-  readonly groups: number;
   readonly codes: TensorEntry;
   readonly scales: TensorEntry;
   readonly zeros: TensorEntry | undefined;
@@ -88,15 +64,24 @@ function readLinear(
   quantization: ModuleQuantization,
 ): StoredLinear {
   const linear = checkLinear(module, shape, quantization);
+  const { scales, zeros } = linear;
+  return storedLinear(module, linear, (split) => [
+    codesStep(linear),
+    scalesStep(scales, split),
+    ...(zeros ? [zerosStep(zeros, split, { bits: BITS, interleaved: true })] : []),
+  ]);
+}
+
+/** @param stepsFor The recipe, for stored groups that are cut so many times. */
+export function storedLinear(
+  module: StoredModule,
+  linear: AwqLinear,
+  stepsFor: (split: number) => PackingStep[],
+): StoredLinear {
   const { outputs, inputs, groupSize, groups, codes, scales, zeros } = linear;
   const bias = takeBias(module, outputs);
   const group = groupInMemory(groups, groupSize, codes);
-  const split = splitOf(linear, group);
-  const steps = [
-    codesStep(linear),
-    scalesStep(scales, split),
-    ...(zeros ? [zerosStep(zeros, split, { bits: BITS, addOne: false, interleaved: true })] : []),
-  ];
+  const steps = stepsFor(splitOf(linear, group));
   return {
     format: "awq",
     bits: BITS,
@@ -123,7 +108,7 @@ function checkLinear(
   { outputs, inputs }: LinearShape,
   { bits, groupSize: written, symmetric }: ModuleQuantization,
 ): AwqLinear {
-  const neighbour = ["qweight", "scales", "qzeros"].map(module.find).find(Boolean)!;
+  const neighbour = AWQ_PARTS.map(module.find).find(Boolean)!;
   const codes = requirePart(module, "qweight", neighbour);
   const scales = requirePart(module, "scales", neighbour);
   requireBits(bits, [BITS], codes);

@@ -1,0 +1,91 @@
+/**
+ * Blocks of GGUF files → panels of codes, scales and offsets.
+ */
+import {
+  BLOCKS_IQ4_NL, BLOCKS_IQ4_XS, BLOCKS_Q2_K, BLOCKS_Q3_K, BLOCKS_Q4_0, BLOCKS_Q4_1, BLOCKS_Q4_K, BLOCKS_Q5_0, BLOCKS_Q5_1,
+  BLOCKS_Q5_K, BLOCKS_Q6_K, BLOCKS_Q8_0,
+} from "../../shared/layout";
+import { int8Place, joinNibbles } from "../places";
+import { shareBegin } from "../share";
+import {
+  bitsOf, bytesIn, centreOf, codesOf, groupOf, hasMinimums, IQ4_NL, IQ4_XS, minimumOf, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1,
+  Q5_K, Q6_K, Q8_0, scaleOf, weightsOf,
+} from "./block_formats";
+import { reportNonFinite } from "./non_finite";
+
+/**
+ * Rows of blocks. Codes stay as they are; a weight is scale · (code − centre) + offset, where the offset is minimum + scale · centre,
+ * rounded once: around the centre, errors of activations count least.
+ *   source   blocks [rowCount, K / weights of a block]: rows `panelBegin` · 8 … of [N, K]
+ *   weights  codes of 4 bits u32 [N/8, K/8, 8], or of 8 bits u8 [N/8, K/8, 64], 0 beyond the last row
+ *   scales   f32 [N/8, groups, 8], 0 beyond the last row; non-finite ones are counted at RESULT_ADDRESS, offsets too
+ *   offsets  the same, of formats with minimums
+ */
+export function packBlocks(
+  source: usize, format: i32, rowCount: i32, inputs: i32, panelBegin: i32, weights: usize, scales: usize, offsets: usize,
+  rank: i32, size: i32,
+): void {
+  if (format == BLOCKS_Q4_0) pack<Q4_0>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q4_1) pack<Q4_1>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q5_0) pack<Q5_0>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q5_1) pack<Q5_1>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q8_0) pack<Q8_0>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q2_K) pack<Q2_K>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q3_K) pack<Q3_K>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q4_K) pack<Q4_K>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q5_K) pack<Q5_K>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q6_K) pack<Q6_K>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_IQ4_NL) pack<IQ4_NL>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_IQ4_XS) pack<IQ4_XS>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
+}
+
+/** `F` is the format; see block_formats.ts. */
+function pack<F>(
+  source: usize, rowCount: i32, inputs: i32, panelBegin: i32, weights: usize, scales: usize, offsets: usize, rank: i32, size: i32,
+): void {
+  const blocks = inputs / weightsOf<F>(), inBlock = weightsOf<F>() >> 3;
+  const groups = inputs / groupOf<F>(), groupsInBlock = weightsOf<F>() / groupOf<F>();
+  const codeBytes = <usize>(8 * bitsOf<F>()), panelBytes = <usize>(inputs >> 3) * codeBytes;
+  const panels = (rowCount + 7) >> 3, end = shareBegin(panels, rank + 1, size);
+  let nonFinite = 0;
+  for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
+    const to = weights + <usize>(panelBegin + panel) * panelBytes;
+    const groupsTo = <usize>(panelBegin + panel) * <usize>groups * 32;
+    for (let n = 0; n < 8; n++) {
+      const row = panel * 8 + n, isThere = row < rowCount;
+      let block = source + <usize>row * <usize>blocks * bytesIn<F>();
+      for (let b = 0; b < blocks; b++) {
+        for (let part = 0; part < inBlock; part++) {
+          const codes = isThere ? codesOf<F>(block, part) : 0;
+          const place = to + <usize>(b * inBlock + part) * codeBytes;
+          if (bitsOf<F>() == 4) store<u32>(place + <usize>n * 4, joinNibbles(codes));
+          else storeBytes(place, n, codes);
+        }
+        for (let g = 0; g < groupsInBlock; g++) {
+          const place = groupsTo + <usize>((b * groupsInBlock + g) * 8 + n) * 4;
+          const scale: f32 = isThere ? scaleOf<F>(block, g) : 0;
+          store<f32>(scales + place, scale);
+          let offset: f32 = 0;
+          if (hasMinimums<F>()) {
+            if (isThere) offset = minimumOf<F>(block, g) + scale * <f32>centreOf<F>();
+            store<f32>(offsets + place, offset);
+          }
+          if (!isFinite(scale) || !isFinite(offset)) nonFinite++;
+        }
+        block += bytesIn<F>();
+      }
+    }
+  }
+  reportNonFinite(nonFinite);
+}
+
+/** Eight codes of output `n` into their block: inputs k and k + 4 lie side by side. */
+// @ts-ignore: decorator
+@inline
+function storeBytes(block: usize, n: i32, codes: u64): void {
+  const first = <u32>codes, last = <u32>(codes >> 32);
+  store<u16>(block + int8Place(0, n), <u16>(first & 255 | last << 8));
+  store<u16>(block + int8Place(1, n), <u16>(first >> 8 & 255 | last & 0xff00));
+  store<u16>(block + int8Place(2, n), <u16>(first >> 16 & 255 | last >> 8 & 0xff00));
+  store<u16>(block + int8Place(3, n), <u16>(first >> 24 | last >> 16 & 0xff00));
+}

@@ -1,0 +1,110 @@
+/**
+ * Linear modules in Marlin's order, as AutoGPTQ and Marlin's own packer keep them on disk. W[k, n] = scale[g, n] · (code[k, n] − 8),
+ * g = ⌊k / groupSize⌋.
+ *
+ * K = inputs, N = outputs, G = groups of inputs.
+ *
+ * | tensor | dtype | shape        | packing                                                          |
+ * | ------ | ----- | ------------ | ---------------------------------------------------------------- |
+ * | `B`    | I32   | [K / 16, 2N] | tiles of 16 inputs × 64 outputs; see kernels/assembly/pack/marlin |
+ * | `s`    | F16   | [G, N]       | within 64 outputs (one group: 32) in an order of its own         |
+ * | `bias` | F16   | [N]          | none                                                             |
+ *
+ * `workspace` is scratch of a GPU and is not read.
+ *
+ * @module
+ */
+import type { TensorEntry } from "../containers/safetensors.ts";
+import { scalesStep, splitOf } from "../group_steps.ts";
+import type {
+  LinearShape,
+  ModuleQuantization,
+  PackedLayout,
+  PackingStep,
+  StoredLinear,
+  StoredModule,
+} from "../stored_linear.ts";
+import {
+  badTensor,
+  checkTensor,
+  groupInMemory,
+  requireBits,
+  requirePart,
+  takeBias,
+  WORD_DTYPES,
+} from "../tensor_checks.ts";
+
+const BITS = 4;
+const PARTS = ["B", "s"];
+/** Marlin's tile: 16 inputs × 64 outputs. */
+const TILE_INPUTS = 16;
+const TILE_OUTPUTS = 64;
+
+export const marlinLayout: PackedLayout = { format: "marlin", parts: PARTS, readLinear };
+
+function readLinear(
+  module: StoredModule,
+  { outputs, inputs }: LinearShape,
+  { bits, groupSize: written, symmetric }: ModuleQuantization,
+): StoredLinear {
+  const neighbour = PARTS.map(module.find).find(Boolean)!;
+  const codes = requirePart(module, "B", neighbour);
+  const scales = requirePart(module, "s", neighbour);
+  requireBits(bits, [BITS], codes);
+  if (symmetric === false) throw badTensor(codes, "symmetric codes, as Marlin's are", '"sym": false');
+  if (outputs % TILE_OUTPUTS !== 0 || inputs % TILE_INPUTS !== 0) {
+    const expected = `inputs in multiples of ${TILE_INPUTS} and outputs of ${TILE_OUTPUTS}`;
+    throw badTensor(codes, expected, `${inputs} and ${outputs}`);
+  }
+  const groupSize = written === -1 ? inputs : written, groups = Math.ceil(inputs / groupSize);
+  checkTensor(codes, WORD_DTYPES, [inputs / TILE_INPUTS, outputs * TILE_INPUTS * BITS / 32]);
+  checkTensor(scales, ["F16"], [groups, outputs]);
+  const bias = takeBias(module, outputs);
+  const group = groupInMemory(groups, groupSize, codes);
+  const steps = [
+    codesStep(codes, inputs, outputs),
+    reordered(scalesStep(scales, splitOf({ inputs, groupSize, groups }, group)), scales, groups === 1),
+  ];
+  return {
+    format: "marlin",
+    bits: BITS,
+    groupSize,
+    settings: {},
+    form: {
+      type: "int4",
+      outputs,
+      packedInputs: inputs,
+      group,
+      hasZeros: false,
+      hasBias: bias !== undefined,
+      hasOrder: false,
+    },
+    zeroPoint: 2 ** (BITS - 1),
+    tensors: [bias, codes, scales].filter((entry) => entry !== undefined),
+    ...(bias && { bias }),
+    steps: () => steps,
+  };
+}
+
+function codesStep(tensor: TensorEntry, inputs: number, outputs: number): PackingStep {
+  return {
+    tensor,
+    pack(kernels, { address: source }, { arrays: { weights: target } }) {
+      kernels.marlinToPanels({ source, order: 0, inputs, outputs, bits: BITS, target });
+    },
+  };
+}
+
+/** The step with its values brought back from Marlin's order into a row of all outputs for each group. */
+function reordered(step: PackingStep, { begin, end }: TensorEntry, isSingle: boolean): PackingStep {
+  const bytes = end - begin;
+  return {
+    ...step,
+    pack(kernels, rows, layer) {
+      const target = kernels.memory.allocate(bytes, false);
+      kernels.marlinPermuteScales({ source: rows.address, count: bytes / 2, isSingle, target });
+      step.pack(kernels, { ...rows, address: target }, layer);
+      kernels.memory.free(target, bytes);
+    },
+  };
+}

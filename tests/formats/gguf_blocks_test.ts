@@ -1,0 +1,94 @@
+/**
+ * Every block format of GGUF against gguf-py: random blocks, and the weights that its `dequantize` reads from them
+ * (tools/gguf_blocks.py wrote both). Rows are read back through an embedding, whose weights are scale · (code − centre) + offset.
+ */
+import { ok, strictEqual } from "node:assert/strict";
+import { BLOCK_FORMATS, type BlockFormat } from "../../kernels/host/types.ts";
+import { linearBytes } from "../../kernels/host/sizes.ts";
+import { readBlocks } from "../../src/formats/gguf/blocks.ts";
+import { rowsOf, strided, withBench } from "../kernels/harness.ts";
+import { assertRefused } from "../errors.ts";
+
+const FIXTURE = new URL("fixtures/gguf_blocks.safetensors", import.meta.url);
+const ROWS = 3, WEIGHTS = 256;
+
+/** The arrays of the fixture, read by a reader of its own. */
+function readFixture(): Map<string, Uint8Array> {
+  const bytes = Deno.readFileSync(FIXTURE);
+  const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+  delete header.__metadata__;
+  return new Map(
+    Object.entries<{ data_offsets: [number, number] }>(header).map((
+      [name, { data_offsets: [begin, end] }],
+    ) => [
+      name,
+      bytes.slice(8 + length + begin, 8 + length + end),
+    ]),
+  );
+}
+
+const ARRAYS = readFixture();
+
+function moduleOf(format: BlockFormat, shape: number[]) {
+  const weight = { name: "w", dtype: format, shape, file: "f", begin: 0, end: 0 };
+  return { weight, module: { name: "m", find: (part: string) => part === "weight" ? weight : undefined } };
+}
+
+for (const format of Object.keys(BLOCK_FORMATS) as BlockFormat[]) {
+  Deno.test(`blocks of ${format} are worth what gguf-py reads from them`, async () => {
+    const expected = rowsOf(new Float32Array(ARRAYS.get(`${format}.weights`)!.buffer), WEIGHTS);
+    const { weight, module } = moduleOf(format, [ROWS, WEIGHTS]);
+    const { form, zeroPoint, steps } = readBlocks(module, weight, { outputs: ROWS, inputs: WEIGHTS });
+    await withBench(({ kernels, arena }) => {
+      const bytes = linearBytes(form);
+      const arrays = {
+        bias: 0,
+        order: 0,
+        zeros: 0,
+        weights: arena.reserve(bytes.weights),
+        scales: arena.reserve(bytes.scales),
+        offsets: bytes.offsets && arena.reserve(bytes.offsets),
+      };
+      const rows = { address: arena.place(ARRAYS.get(`${format}.blocks`)!), begin: 0, count: ROWS };
+      for (const { pack } of steps(undefined)) pack(kernels, rows, { form, arrays });
+      strictEqual(kernels.takeNonFiniteCount(), 0);
+      const output = arena.result(ROWS * WEIGHTS);
+      kernels.embed({
+        ...arrays,
+        ids: arena.place(Uint32Array.of(0, 1, 2)),
+        weightType: form.type,
+        zero: zeroPoint,
+        group: form.group,
+        rows: ROWS,
+        inputs: WEIGHTS,
+        factor: 1,
+        output: strided(output.address, WEIGHTS),
+      });
+      rowsOf(output.read(), WEIGHTS).forEach((row, n) => {
+        // A few roundings of the largest part: the scale, its product with a code, the minimum.
+        const largest = Math.max(...expected[n].map(Math.abs));
+        row.forEach((value, k) => {
+          ok(
+            Math.abs(value - expected[n][k]) <= 2 ** -21 * largest,
+            `${n}, ${k}: ${value}, ${expected[n][k]}`,
+          );
+        });
+      });
+    });
+  });
+}
+
+Deno.test("rows that are no whole blocks, and other shapes, are refused by the tensor's name", async () => {
+  const refused = (format: BlockFormat, shape: number[], inputs: number, ...texts: string[]) => {
+    const { weight, module } = moduleOf(format, shape);
+    return assertRefused(
+      () => readBlocks(module, weight, { outputs: 8, inputs }),
+      "BAD_TENSOR",
+      '"w"',
+      ...texts,
+    );
+  };
+  await refused("Q4_K", [8, 128], 128, "multiples of 256");
+  await refused("Q4_0", [8, 64], 32, "[8, 32]");
+});
