@@ -31,6 +31,8 @@ import type { ModelInfo } from "./src/generation/model_info.ts";
 import { denoPlatform } from "./src/platform/deno.ts";
 import { createServerHandler, type Handler, type ModelsToServe } from "./src/server/handler.ts";
 import type { ServerOptions } from "./src/server/options.ts";
+import { createFallbackHandler, type FallbackHandler } from "./src/fallback/handler.ts";
+import type { AnswerRecord, FallbackOptions } from "./src/fallback/options.ts";
 import type { Sequence } from "./src/sequence/sequence.ts";
 
 export { type ErrorCode, type ErrorDetails, printable, RemoraError } from "./src/core/errors.ts";
@@ -78,6 +80,9 @@ export type { DecodeOptions, EncodeOptions, Tokenizer } from "./src/text/tokeniz
 export type { CrossAttentionRows, FewerTiles, VisionInfo } from "./src/vision/vision_model.ts";
 export type { LoadProgress } from "./src/weights/load.ts";
 export type { DenseStorage, Precision } from "./src/weights/plan.ts";
+export type { CircuitState } from "./src/fallback/circuit_breaker.ts";
+export type { LocalState } from "./src/fallback/local_model.ts";
+export type { AnswerRecord, FallbackHandler, FallbackOptions };
 export type { Handler, ModelsToServe, ServerOptions };
 export type { ConversationState, LoadedConversation, LoadOptions, Model, ModelInfo, ModelSource, Sequence };
 
@@ -177,6 +182,25 @@ export async function inspectModel(
  */
 export function createHandler(models: ModelsToServe, options: ServerOptions = {}): Handler {
   return createServerHandler(models, options);
+}
+
+/**
+ * A proxy before servers with OpenAI's endpoints: it passes everything through while they answer, and answers with a model of this
+ * machine while they do not (docs/fallback.md). It opens no port.
+ *
+ * @throws {RemoraError} BAD_ARGUMENT for no upstream, or an address that cannot be meant.
+ *
+ * @example Stand in for a server
+ * ```ts
+ * import { createFallback, loadModel } from "./mod.ts";
+ * function standIn(path: string) {
+ *   const fallback = createFallback({ upstreams: ["http://127.0.0.1:8001"], model: () => loadModel(path) });
+ *   return Deno.serve({ port: 8000, hostname: "127.0.0.1" }, fallback);
+ * }
+ * ```
+ */
+export function createFallback(options: FallbackOptions): FallbackHandler {
+  return createFallbackHandler(options, denoPlatform);
 }
 
 /**

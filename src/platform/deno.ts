@@ -11,6 +11,7 @@ import { Worker } from "node:worker_threads";
 import type { WorkerThread } from "../../kernels/host/worker_pool.ts";
 import { RemoraError } from "../core/errors.ts";
 import type { MemoryReadings } from "./memory_limit.ts";
+import { createNodeHttp } from "./node_http.ts";
 import type { DirectoryEntry, Platform, ReadableFile, WritableFile } from "./platform.ts";
 
 /**
@@ -208,6 +209,7 @@ export const denoPlatform: Platform = {
   startWorker,
   createHash: () => createHash("sha256"),
   mayReach: (host) => isGranted({ name: "net", host }),
+  createHttp: createNodeHttp,
   processors: () => physicalCores() ?? globalThis.navigator?.hardwareConcurrency ?? 1,
   memory: memoryReadings(),
   async pause(kind) {

@@ -25,4 +25,5 @@ export const FOLDERS: readonly string[] = [
   "src/generation",
   "src/loading",
   "src/server",
+  "src/fallback",
 ];
