@@ -123,8 +123,7 @@ export class Fallback {
     }
     return await this.#byUpstreams(passage, this.#upstreams) ??
       await this.#byModel(passage) ??
-      // Whom an open circuit spared is better than nobody.
-      await this.#byUpstreams(passage, passage.skipped.splice(0), { evenIfOpen: true }) ??
+      await this.#bySpared(passage) ??
       await this.#byNobody(passage);
   }
 
@@ -154,6 +153,12 @@ export class Fallback {
       }
     }
     return undefined;
+  }
+
+  /** Where open circuits spared every upstream and the model cannot answer, a try is better than none. */
+  async #bySpared(passage: Passage): Promise<Response | undefined> {
+    if (passage.skipped.length < this.#upstreams.length) return undefined;
+    return await this.#byUpstreams(passage, passage.skipped.splice(0), { evenIfOpen: true });
   }
 
   /** Whether somebody else may be asked after what has failed so far. */
@@ -191,7 +196,8 @@ export class Fallback {
           const reason = reasonOf(error);
           upstream.circuit.failed(reason);
           this.#metrics?.failed(upstream, `midway_${reason}`);
-          if (!isEvents) return controller.error(error);
+          // A text, since runtimes print what a body fails with.
+          if (!isEvents) return controller.error(`remora: ${path}: the upstream broke off: ${reason}`);
           controller.enqueue(errorEvent(path, reason));
           controller.close();
         }

@@ -100,7 +100,10 @@ async function variation(
     ...(random() < 0.2 ? ["connection: keep-alive, x-of-hop", "keep-alive: timeout=5", "x-of-hop: 1"] : []),
   ];
   if (random() < 0.4) return (exchange) => respond(exchange, body, { status, fields });
-  const sizes = Array.from({ length: 64 }, () => 1 + Math.floor(random() ** 3 * 300));
+  const sizes = Array.from(
+    { length: 64 },
+    () => 1 + Math.floor(random() ** 3 * Math.max(300, body.length / 20)),
+  );
   const pauses = random() < 0.3;
   return async (exchange) => {
     await beginChunks(exchange, fields, status);
@@ -209,13 +212,10 @@ Deno.test("nobody upstream says who answered, and WebSockets are refused by name
   );
   await using proxy = proxying({ upstreams: [upstream.url] });
   const { fields } = await rawExchange(proxy.url, "/any");
-  deepEqual(
-    fields.filter(([name]) => name.startsWith("x-remora-")),
-    [
-      ["x-remora-served-by", "upstream"],
-      ["x-remora-attempts", "1"],
-    ].filter(([name]) => fields.some(([key]) => key === name)) as [string, string][],
-  );
+  deepEqual(fields.filter(([name]) => name.startsWith("x-remora-")).sort(), [
+    ["x-remora-attempts", "1"],
+    ["x-remora-served-by", "upstream"],
+  ]);
   const refused = await rawExchange(proxy.url, "/v1/realtime", { fields: ["upgrade: websocket"] });
   equal(refused.status, 501);
   match(refused.text, /upgrade_not_supported/);

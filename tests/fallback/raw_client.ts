@@ -114,9 +114,10 @@ function inChunks(bytes: Uint8Array, size: number): Uint8Array {
   return joined([...pieces, text("0\r\n\r\n")]);
 }
 
+/** Where the text begins, or -1. */
 function indexOf(bytes: Uint8Array, text: string, from: number): number {
   const wanted = encoder.encode(text);
-  for (let i = from; i + wanted.length <= bytes.length; i++) {
+  for (let i = bytes.indexOf(wanted[0], from); i >= 0; i = bytes.indexOf(wanted[0], i + 1)) {
     if (wanted.every((byte, j) => bytes[i + j] === byte)) return i;
   }
   return -1;

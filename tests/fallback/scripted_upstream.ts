@@ -72,7 +72,6 @@ export function scriptedUpstream(
     ? Deno.listenTls({ hostname: "127.0.0.1", port, ...tls })
     : Deno.listen({ hostname: "127.0.0.1", port });
   const connections = new Set<Deno.Conn>();
-  const running: Promise<void>[] = [];
   const upstream: ScriptedUpstream = {
     url: `${tls ? "https" : "http"}://127.0.0.1:${(listener.addr as Deno.NetAddr).port}`,
     port: (listener.addr as Deno.NetAddr).port,
@@ -81,7 +80,7 @@ export function scriptedUpstream(
     async [Symbol.asyncDispose]() {
       listener.close();
       for (const connection of connections) close(connection);
-      await Promise.all(running);
+      await accepting;
     },
   };
   const accepting = (async () => {
@@ -94,15 +93,12 @@ export function scriptedUpstream(
         continue; // A handshake that failed.
       }
       connections.add(connection);
-      running.push(
-        serve(connection, upstream).catch(() => {}).finally(() => {
-          close(connection);
-          connections.delete(connection);
-        }),
-      );
+      void serve(connection, upstream).catch(() => {}).finally(() => {
+        close(connection);
+        connections.delete(connection);
+      });
     }
   })();
-  running.push(accepting);
   return upstream;
 }
 
@@ -191,8 +187,15 @@ class RequestReader {
   }
 
   #find(text: string): number {
-    const wanted = encoder.encode(text);
-    return this.#buffer.findIndex((_, i) => wanted.every((byte, j) => this.#buffer[i + j] === byte));
+    const wanted = encoder.encode(text), { length } = this.#buffer;
+    for (
+      let i = this.#buffer.indexOf(wanted[0]);
+      i >= 0 && i < length;
+      i = this.#buffer.indexOf(wanted[0], i + 1)
+    ) {
+      if (wanted.every((byte, j) => this.#buffer[i + j] === byte)) return i;
+    }
+    return -1;
   }
 
   #take(size: number): Uint8Array<ArrayBuffer> {
