@@ -7,7 +7,6 @@ import { wholeEvents } from "../../src/fallback/whole_events.ts";
 const encode = (text: string) => new TextEncoder().encode(text);
 
 async function passed(pieces: Uint8Array<ArrayBuffer>[]): Promise<string[]> {
-  // deno-lint-ignore require-await
   const source = async function* () {
     yield* pieces;
   };
