@@ -20,6 +20,12 @@ export interface CircuitRules {
 /** Outcomes that are remembered: with more in a window the older ones say nothing new. */
 const OUTCOMES_MAX = 1_000;
 
+/** How a request ended. */
+export interface Outcome {
+  readonly at: number;
+  isFailure: boolean;
+}
+
 /** One server's circuit. */
 export class CircuitBreaker {
   readonly #rules: CircuitRules;
@@ -27,7 +33,7 @@ export class CircuitBreaker {
   readonly #onChange: (state: CircuitState, reason?: string) => void;
   #state: CircuitState = "closed";
   #openUntil = 0;
-  #outcomes: { at: number; isFailure: boolean }[] = [];
+  #outcomes: Outcome[] = [];
 
   /** @param now Milliseconds; a test has a clock of its own. */
   constructor(
@@ -58,15 +64,24 @@ export class CircuitBreaker {
     else this.#open(this.#rules.circuitOpenMilliseconds, "probe failed");
   }
 
-  succeeded(): void {
-    this.#remember(false);
+  /** An answer has begun. What is returned takes that back, should it break off. */
+  succeeded(): Outcome {
+    const outcome = this.#remember(false);
     // A request from before the circuit opened says nothing of the server as it is now.
     if (this.#state === "half-open") this.#close();
+    return outcome;
   }
 
-  /** @param openMilliseconds The server asked to be left alone for so long. */
-  failed(reason: string, openMilliseconds?: number): void {
-    this.#remember(true);
+  /**
+   * @param openMilliseconds The server asked to be left alone for so long.
+   * @param begun What {@linkcode succeeded} returned for the answer that broke off.
+   */
+  failed(
+    reason: string,
+    { openMilliseconds, begun }: { openMilliseconds?: number; begun?: Outcome } = {},
+  ): void {
+    if (begun) begun.isFailure = true;
+    else this.#remember(true);
     if (openMilliseconds !== undefined) return this.#open(openMilliseconds, reason);
     if (this.#state === "half-open") return this.#open(this.#rules.circuitOpenMilliseconds, reason);
     if (this.#state !== "closed") return;
@@ -78,13 +93,15 @@ export class CircuitBreaker {
     }
   }
 
-  #remember(isFailure: boolean): void {
+  #remember(isFailure: boolean): Outcome {
     const at = this.#now();
     const since = at - this.#rules.circuitWindowMilliseconds;
-    this.#outcomes.push({ at, isFailure });
+    const outcome = { at, isFailure };
+    this.#outcomes.push(outcome);
     if (this.#outcomes.length > OUTCOMES_MAX || this.#outcomes[0].at < since) {
       this.#outcomes = this.#outcomes.slice(-OUTCOMES_MAX).filter((outcome) => outcome.at >= since);
     }
+    return outcome;
   }
 
   #open(milliseconds: number, reason: string): void {

@@ -181,7 +181,7 @@ export class Fallback {
   #bodyOf(
     { path }: Passage,
     upstream: Upstream,
-    { body, isEvents, cancel }: UpstreamAnswer,
+    { body, isEvents, cancel, brokeOff }: UpstreamAnswer,
   ): ReadableStream<Uint8Array<ArrayBuffer>> {
     let isLeft = false;
     return new ReadableStream({
@@ -194,7 +194,7 @@ export class Fallback {
           cancel();
           if (isLeft) return;
           const reason = reasonOf(error);
-          upstream.circuit.failed(reason);
+          brokeOff(reason);
           this.#metrics?.failed(upstream, `midway_${reason}`);
           // A text, since runtimes print what a body fails with.
           if (!isEvents) return controller.error(`remora: ${path}: the upstream broke off: ${reason}`);

@@ -36,6 +36,8 @@ export interface UpstreamAnswer {
   readonly body: AsyncGenerator<Piece, void, void>;
   /** Nobody reads the rest. */
   cancel(): void;
+  /** The answer broke off. */
+  brokeOff(reason: string): void;
 }
 
 /** One server before the model. */
@@ -88,17 +90,23 @@ export class Upstream {
       const { status, headers } = response;
       const isEvents = isPlainEvents(response);
       const body = this.#body(response, isEvents, firstByte);
-      const answer = { status, headers, isEvents, cancel: () => controller.abort() };
       // What nobody else may be asked is passed on at once. A body is waited for where another may still answer.
       const mayWait = request.changesNothing && !hasNoBody(request.method, status);
       const first = mayWait ? await body.next() : undefined;
-      this.circuit.succeeded();
-      return { ...answer, body: first ? withFirst(first, body) : body };
+      const begun = this.circuit.succeeded();
+      return {
+        status,
+        headers,
+        isEvents,
+        body: first ? withFirst(first, body) : body,
+        cancel: () => controller.abort(),
+        brokeOff: (reason) => this.circuit.failed(reason, { begun }),
+      };
     } catch (error) {
       request.signal.throwIfAborted();
       const failure = failureOf(error);
       if (!failure.response) controller.abort();
-      this.circuit.failed(failure.reason, retryAfter(failure.response));
+      this.circuit.failed(failure.reason, { openMilliseconds: retryAfter(failure.response) });
       throw failure;
     }
   }

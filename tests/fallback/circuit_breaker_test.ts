@@ -62,9 +62,15 @@ Deno.test("failures that are far apart, or few among successes, open nothing", (
   deepEqual(states, []);
 });
 
+Deno.test("answers that break off are failures and no successes", () => {
+  const { states, breaker } = circuit();
+  for (let i = 0; i < 3; i++) breaker.failed("connection_reset", { begun: breaker.succeeded() });
+  deepEqual(states, ["open"]);
+});
+
 Deno.test("Retry-After opens at once and for so long; a late success of before changes nothing", () => {
   const { clock, states, breaker } = circuit();
-  breaker.failed("status_503", 2_000);
+  breaker.failed("status_503", { openMilliseconds: 2_000 });
   breaker.succeeded();
   clock.now = 1_999;
   equal(breaker.admit(), "refuse");
