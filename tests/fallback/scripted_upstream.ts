@@ -93,6 +93,7 @@ export function scriptedUpstream(
         continue; // A handshake that failed.
       }
       connections.add(connection);
+      (connection as Partial<Deno.TcpConn>).setNoDelay?.();
       void serve(connection, upstream).catch(() => {}).finally(() => {
         close(connection);
         connections.delete(connection);
