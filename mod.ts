@@ -31,6 +31,8 @@ import type { Model } from "./src/generation/model.ts";
 import type { ModelInfo } from "./src/generation/model_info.ts";
 import { platform } from "./src/platform/current.ts";
 import { createServerHandler, type Handler, type ModelsToServe } from "./src/server/handler.ts";
+import { createFallbackHandler, type FallbackHandler } from "./src/fallback/handler.ts";
+import type { AnswerRecord, FallbackOptions } from "./src/fallback/options.ts";
 import type { ServerOptions, StateStore } from "./src/server/options.ts";
 import type { Sequence } from "./src/sequence/sequence.ts";
 
@@ -81,7 +83,15 @@ export type { DecodeOptions, EncodeOptions, Tokenizer } from "./src/text/tokeniz
 export type { CrossAttentionRows, FewerTiles, VisionInfo } from "./src/vision/vision_model.ts";
 export type { LoadProgress } from "./src/weights/load.ts";
 export type { DenseRounding, DenseStorage, EmbeddingStorage, Precision } from "./src/weights/plan.ts";
-export type { Handler, ModelsToServe, ServerOptions, StateStore };
+export type {
+  AnswerRecord,
+  FallbackHandler,
+  FallbackOptions,
+  Handler,
+  ModelsToServe,
+  ServerOptions,
+  StateStore,
+};
 export type {
   ConversationState,
   LoadedConversation,
@@ -227,6 +237,25 @@ export function inspectMachine(): MachineInfo {
  */
 export function createHandler(models: ModelsToServe, options: ServerOptions = {}): Handler {
   return createServerHandler(models, options);
+}
+
+/**
+ * A proxy before servers with OpenAI's endpoints: it passes everything through while they answer, and answers with a model of this
+ * machine while they do not (docs/fallback.md). It opens no port.
+ *
+ * @throws {RemoraError} BAD_ARGUMENT for no upstream, or an address that cannot be meant.
+ *
+ * @example Stand in for a server
+ * ```ts
+ * import { createFallback, loadModel } from "./mod.ts";
+ * function standIn(path: string) {
+ *   const fallback = createFallback({ upstreams: ["http://127.0.0.1:8001"], model: () => loadModel(path) });
+ *   return Deno.serve({ port: 8000, hostname: "127.0.0.1" }, fallback);
+ * }
+ * ```
+ */
+export function createFallback(options: FallbackOptions): FallbackHandler {
+  return createFallbackHandler(options, platform);
 }
 
 /**

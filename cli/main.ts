@@ -9,6 +9,7 @@
 import process from "node:process";
 import configuration from "../deno.json" with { type: "json" };
 import { bench } from "./bench.ts";
+import { fallback } from "./fallback.ts";
 import { nearestName } from "../mod.ts";
 import { doctor } from "./doctor.ts";
 import { host } from "./host/current.ts";
@@ -25,6 +26,8 @@ const HELP = `remora runs INT4 language models on the CPU.
 
   remora run MODEL [PROMPT]  answer a prompt, or chat
   remora serve [MODEL]       an HTTP server with OpenAI's and Anthropic's endpoints, and a page
+  remora fallback MODEL --upstream URL
+                             a proxy before a server, which answers itself when the server does not
   remora show MODEL          what a model is and the memory it takes
   remora bench MODEL         how fast a model is on this machine
   remora perplexity MODEL FILE
@@ -44,6 +47,7 @@ MODEL is a directory, its URL, or a hub id owner/name${
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number | void>>> = {
   run,
   serve,
+  fallback,
   show,
   bench,
   perplexity,

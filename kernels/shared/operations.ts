@@ -474,8 +474,7 @@ export function fewFunction(form: FewForm, rows: number): string {
 }
 
 /** Panels that a tile of few rows passes together: as many as let its sums stay in registers. */
-export function fewStreams(form: FewForm, rows: number): number {
-  const isWidened = form === "ladder" || form === "words";
+export function fewStreams(rows: number): number {
   return rows <= 2 ? 2 : 1;
 }
 

@@ -45,7 +45,7 @@ class FewTile {
   constructor(form: FewForm, rows: number) {
     this.#form = form;
     this.#rows = range(rows);
-    this.#streams = range(fewStreams(form, rows));
+    this.#streams = range(fewStreams(rows));
     this.#isTile = rows === ROWS_FEW_MAX;
     this.#isBytes = form === "bytes4" || form === "bytes32";
   }

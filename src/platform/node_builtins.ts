@@ -25,6 +25,7 @@ import { Worker } from "node:worker_threads";
 import type { WorkerThread } from "../../kernels/host/worker_pool.ts";
 import { RemoraError } from "../core/errors.ts";
 import type { MemoryReadings } from "./memory_limit.ts";
+import { createNodeHttp } from "./node_http.ts";
 import type { DirectoryEntry, FileSystem, Platform, ReadableFile, WritableFile } from "./platform.ts";
 
 /** Deno 2.9.6: 95 to 120 MB (docs/performance.md). */
@@ -57,6 +58,7 @@ export function platformOfNode(differences: Differences): Platform {
     startWorker,
     widenVectors: differences.widenVectors,
     createHash: () => createHash("sha256"),
+    createHttp: createNodeHttp,
     mayReach: differences.mayReach,
     processors: () => physicalCores(differences) ?? globalThis.navigator?.hardwareConcurrency ?? 1,
     memory: memoryReadings(differences),

@@ -5,6 +5,7 @@
  * @module
  */
 import type { StartWorker } from "../../kernels/host/worker_pool.ts";
+import type { HttpClient } from "./http.ts";
 import type { MemoryReadings } from "./memory_limit.ts";
 
 /** SHA-256 of bytes that come piece by piece. */
@@ -103,6 +104,8 @@ export interface Platform {
   createHash(): Hash;
   /** Whether a host may be reached without asking for a permission. */
   mayReach(host: string): boolean;
+  /** A client that leaves bodies packed as they came; default: one by `fetch`. */
+  createHttp?(): HttpClient;
   /** Processors that this process may use: physical cores where they are known. */
   processors(): number;
   memory: MemoryReadings;

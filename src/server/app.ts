@@ -12,7 +12,7 @@ import { countBody, messagesBody, messagesRequest, promptRequest } from "./anthr
 import { anthropicErrorEvent, anthropicEvents, anthropicMessage } from "./anthropic/messages.ts";
 import { ApiError, apiErrorOf, badRequest } from "./api_error.ts";
 import type { AnswerStates, Piece } from "./engine/answer_states.ts";
-import { type AnswerEvent, ServedModel } from "./engine/served_model.ts";
+import { type AnswerEvent, type AnsweringModel, ServedModel } from "./engine/served_model.ts";
 import { eventResponse } from "./http/events.ts";
 import { untilGone } from "./http/gone.ts";
 import { newId } from "./http/ids.ts";
@@ -25,7 +25,7 @@ import { embeddingBody, embeddings } from "./openai/embeddings.ts";
 import { response, responseErrorEvent, responseEvents } from "./openai/responses.ts";
 import { responsesBody, responsesRequest } from "./openai/responses_body.ts";
 import { detokenize, detokenizeBody, tokenize, tokenizeBody } from "./openai/tokens.ts";
-import { CONCURRENT_DEFAULT, QUEUE_DEFAULT, type ServerOptions } from "./options.ts";
+import { CONCURRENT_DEFAULT, QUEUE_DEFAULT, type ServerInside, type ServerOptions } from "./options.ts";
 import { PAGE_PATHS, pageFile } from "./page/files.ts";
 import { withFetchedPictures } from "./pictures.ts";
 
@@ -40,15 +40,22 @@ type Endpoint = (context: Context) => Promise<Response> | Response;
 /** A server without a port: takes requests, gives responses. */
 export class ServerApp {
   readonly #options: ServerOptions;
+  readonly #naming: ServerInside["naming"];
   readonly #models: ReadonlyMap<string, ServedModel>;
   readonly #metrics?: ServerMetrics;
   /** Of a server with a budget. */
   readonly #states?: AnswerStates;
   readonly #hono = new Hono();
 
-  constructor(models: ServedModels, options: ServerOptions = {}, states?: AnswerStates) {
+  constructor(
+    models: ServedModels,
+    options: ServerOptions = {},
+    { naming, metrics }: ServerInside = {},
+    states?: AnswerStates,
+  ) {
     this.#options = options;
-    this.#metrics = options.metrics && new ServerMetrics(options.metrics);
+    this.#naming = naming;
+    this.#metrics = metrics ?? (options.metrics && new ServerMetrics(options.metrics));
     this.#states = states;
     const { maxConcurrent = CONCURRENT_DEFAULT, maxQueue = QUEUE_DEFAULT } = options;
     const budget = states?.budget;
@@ -232,9 +239,14 @@ export class ServerApp {
   async #body<const Schema extends v.GenericSchema<unknown, { model?: string | null }>>(
     context: Context,
     schema: Schema,
-  ): Promise<[v.InferOutput<Schema>, ServedModel]> {
+  ): Promise<[v.InferOutput<Schema>, AnsweringModel]> {
     const body = await readBody(context.req.raw, schema);
-    return [body, this.#served(body.model)];
+    const { model: name } = body;
+    if (name == null || this.#naming === undefined || this.#naming === "exact") {
+      return [body, this.#served(name)];
+    }
+    const served = this.#served(undefined);
+    return [body, this.#naming === "asked" ? served.as(name) : served];
   }
 
   /**
@@ -245,7 +257,7 @@ export class ServerApp {
   async #piece(
     context: Context,
     body: { n?: number | null; remora_state?: string | null; stream?: unknown; stream_options?: unknown },
-    served: ServedModel,
+    served: AnsweringModel,
     prompts = 1,
   ): Promise<Piece | undefined> {
     const { remora_state: state, stream: _, stream_options: __, ...about } = body;
@@ -263,7 +275,7 @@ export class ServerApp {
   /** Begins an answer to a conversation; nothing is computed before its events are asked for. */
   async #answer(
     context: Context,
-    served: ServedModel,
+    served: AnsweringModel,
     request: GenerateRequest,
     job: { choices?: number; piece?: Piece } = {},
   ): Promise<{ events: AsyncGenerator<AnswerEvent, void, void>; stop: () => void }> {

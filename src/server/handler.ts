@@ -6,7 +6,7 @@
 import { RemoraError } from "../core/errors.ts";
 import type { Model } from "../generation/model.ts";
 import { AnswerStates } from "./engine/answer_states.ts";
-import type { ServerOptions } from "./options.ts";
+import type { ServerInside, ServerOptions } from "./options.ts";
 
 /** Answers requests. */
 export type Handler = (request: Request) => Promise<Response>;
@@ -17,8 +17,16 @@ export type ModelsToServe = Model | Promise<Model> | Readonly<Record<string, Mod
 /** The name of a model that is given without one. */
 export const DEFAULT_MODEL_NAME = "default";
 
-/** The packages of the server are loaded with its first request. */
-export function createServerHandler(models: ModelsToServe, options: ServerOptions): Handler {
+/**
+ * The packages of the server are loaded with its first request.
+ *
+ * @param inside What a program that has the server in it decides, not its user.
+ */
+export function createServerHandler(
+  models: ModelsToServe,
+  options: ServerOptions,
+  inside: ServerInside = {},
+): Handler {
   const named = isOne(models) ? { [DEFAULT_MODEL_NAME]: models } : models;
   if (Object.keys(named).length === 0) {
     throw new RemoraError("BAD_ARGUMENT", "Cannot serve", { expected: "a model", found: "none" });
@@ -26,7 +34,7 @@ export function createServerHandler(models: ModelsToServe, options: ServerOption
   const states = statesOf(options);
   let app: Promise<{ fetch: Handler }> | undefined;
   return async (request) => {
-    app ??= import("./app.ts").then(({ ServerApp }) => new ServerApp(named, options, states));
+    app ??= import("./app.ts").then(({ ServerApp }) => new ServerApp(named, options, inside, states));
     return await (await app).fetch(request);
   };
 }

@@ -5,6 +5,7 @@
  */
 import type { Budget } from "../generation/requests.ts";
 import type { MetricsRegistry } from "../platform/platform.ts";
+import type { ServerMetrics } from "./metrics.ts";
 
 /**
  * Where states of answers in pieces lie between two requests. Cloudflare's KV, for one:
@@ -50,6 +51,17 @@ export interface ServerOptions {
   stateSeconds?: number;
   /** Told of errors that nobody expects; the client learns only that there was one. */
   onError?(error: unknown): void;
+}
+
+/** What a program that has a server in it decides. */
+export interface ServerInside {
+  /**
+   * What becomes of names that are not served: "exact" (default) refuses them; with "own" the first model answers under its own name,
+   * with "asked" under the one that was asked for.
+   */
+  naming?: "exact" | "own" | "asked";
+  /** Measurements that outlive one server. */
+  metrics?: ServerMetrics;
 }
 
 /** Bytes of a request; pictures come within. */

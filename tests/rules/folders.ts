@@ -27,4 +27,5 @@ export const FOLDERS: readonly string[] = [
   "src/loading",
   "src/server",
   "interfaces",
+  "src/fallback",
 ];

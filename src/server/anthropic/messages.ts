@@ -5,7 +5,7 @@
  */
 import type { Usage } from "../../generation/requests.ts";
 import { apiErrorOf } from "../api_error.ts";
-import type { AnswerEvent, ServedModel } from "../engine/served_model.ts";
+import type { AnswerEvent, AnsweringModel } from "../engine/served_model.ts";
 import { type Block, type BlockEvent, Blocks } from "../http/blocks.ts";
 import type { ServerEvent } from "../http/events.ts";
 import { newId } from "../http/ids.ts";
@@ -16,7 +16,7 @@ const newBlocks = () => new Blocks(() => newId("toolu_"));
 
 /** The whole answer. */
 export async function anthropicMessage(
-  served: ServedModel,
+  served: AnsweringModel,
   events: AsyncIterable<AnswerEvent>,
 ): Promise<unknown> {
   const blocks = newBlocks();
@@ -36,7 +36,7 @@ export async function anthropicMessage(
 
 /** The answer as it comes. */
 export async function* anthropicEvents(
-  served: ServedModel,
+  served: AnsweringModel,
   events: AsyncIterable<AnswerEvent>,
 ): AsyncGenerator<ServerEvent, void, void> {
   const blocks = newBlocks();

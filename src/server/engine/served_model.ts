@@ -60,6 +60,9 @@ const EVENT_INTERVAL_MILLISECONDS = 5;
 /** Seconds after which a model that is being loaded may be there. */
 const LOADING_RETRY_SECONDS = 2;
 
+/** What answers are made with: a model under the name that they say. */
+export type AnsweringModel = Pick<ServedModel, "name" | "model" | "answer" | "embed">;
+
 /** One model of a server. */
 export class ServedModel {
   readonly name: string;
@@ -107,6 +110,16 @@ export class ServedModel {
       code: "model_loading",
       retryAfter: LOADING_RETRY_SECONDS,
     });
+  }
+
+  /** The same under another name. */
+  as(name: string): AnsweringModel {
+    return {
+      name,
+      model: this.model,
+      answer: (job, signal) => this.answer(job, signal),
+      embed: (...args) => this.embed(...args),
+    };
   }
 
   /**

@@ -7,7 +7,7 @@ import * as v from "npm:valibot@1.5.0";
 import type { GenerateRequest, TokenLogprobs, Usage } from "../../generation/requests.ts";
 import type { PictureAttention } from "../../sequence/attention_map.ts";
 import { badRequest } from "../api_error.ts";
-import type { AnswerEvent, FinishReason, ServedModel } from "../engine/served_model.ts";
+import type { AnswerEvent, AnsweringModel, FinishReason } from "../engine/served_model.ts";
 import type { ServerEvent } from "../http/events.ts";
 import { newId } from "../http/ids.ts";
 import {
@@ -101,7 +101,7 @@ function formatRequest(format: ChatBody["response_format"]): Partial<GenerateReq
 /** The whole answer. */
 export async function chatCompletion(
   body: ChatBody,
-  served: ServedModel,
+  served: AnsweringModel,
   events: AsyncIterable<AnswerEvent>,
 ): Promise<unknown> {
   const choices = Array.from({ length: body.n ?? 1 }, () => new ChoiceMessage());
@@ -126,7 +126,7 @@ export async function chatCompletion(
 /** The answer as it comes. */
 export async function* chatChunks(
   body: ChatBody,
-  served: ServedModel,
+  served: AnsweringModel,
   events: AsyncIterable<AnswerEvent>,
 ): AsyncGenerator<ServerEvent, void, void> {
   const about = head("chat.completion.chunk", served.name);

@@ -7,7 +7,7 @@ import * as v from "npm:valibot@1.5.0";
 import type { GenerateRequest, TokenLogprobs, Usage } from "../../generation/requests.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { badRequest } from "../api_error.ts";
-import type { AnswerEvent, FinishReason, ServedModel } from "../engine/served_model.ts";
+import type { AnswerEvent, AnsweringModel, FinishReason } from "../engine/served_model.ts";
 import type { ServerEvent } from "../http/events.ts";
 import { newId } from "../http/ids.ts";
 import { CHOICES_MAX, INPUTS_MAX } from "../options.ts";
@@ -88,7 +88,7 @@ export function completionJobs(body: CompletionBody, tokenizer: Tokenizer): Comp
 /** The answers of all prompts, each with its choices; told apart by `index`. */
 export async function completion(
   body: CompletionBody,
-  served: ServedModel,
+  served: AnsweringModel,
   runs: readonly { events: AsyncIterable<AnswerEvent>; echo: string }[],
 ): Promise<unknown> {
   const perPrompt = body.n ?? 1;
@@ -126,7 +126,7 @@ export async function completion(
 /** The answers as they come, one prompt after the other. */
 export async function* completionChunks(
   body: CompletionBody,
-  served: ServedModel,
+  served: AnsweringModel,
   runs: Iterable<{ events: AsyncIterable<AnswerEvent>; echo: string }>,
 ): AsyncGenerator<ServerEvent, void, void> {
   const about = head(served.name);

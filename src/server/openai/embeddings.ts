@@ -7,7 +7,7 @@ import * as v from "npm:valibot@1.5.0";
 import { toBase64 } from "../../core/bytes_as_text.ts";
 import { checkLength } from "../../generation/check_request.ts";
 import { badRequest } from "../api_error.ts";
-import type { ServedModel } from "../engine/served_model.ts";
+import type { AnsweringModel } from "../engine/served_model.ts";
 import { INPUTS_MAX } from "../options.ts";
 import { ignoredFields, maybe } from "./fields.ts";
 
@@ -34,7 +34,7 @@ export type EmbeddingBody = v.InferOutput<typeof embeddingBody>;
 /** The embeddings of all inputs. */
 export async function embeddings(
   { input, encoding_format, dimensions }: EmbeddingBody,
-  served: ServedModel,
+  served: AnsweringModel,
   signal: AbortSignal,
 ): Promise<unknown> {
   const { tokenizer, info: { contextSize, hiddenSize } } = served.model;

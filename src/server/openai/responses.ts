@@ -5,7 +5,7 @@
  */
 import type { Usage } from "../../generation/requests.ts";
 import { apiErrorOf } from "../api_error.ts";
-import type { AnswerEvent, ServedModel } from "../engine/served_model.ts";
+import type { AnswerEvent, AnsweringModel } from "../engine/served_model.ts";
 import { type Block, type BlockEvent, Blocks } from "../http/blocks.ts";
 import type { ServerEvent } from "../http/events.ts";
 import { newId } from "../http/ids.ts";
@@ -19,7 +19,7 @@ const newBlocks = () => new Blocks((kind) => newId(PREFIXES[kind]));
 /** The whole answer. */
 export async function response(
   body: ResponsesBody,
-  served: ServedModel,
+  served: AnsweringModel,
   events: AsyncIterable<AnswerEvent>,
 ): Promise<unknown> {
   const blocks = newBlocks();
@@ -39,7 +39,7 @@ export async function response(
 /** The answer as it comes. */
 export async function* responseEvents(
   body: ResponsesBody,
-  served: ServedModel,
+  served: AnsweringModel,
   events: AsyncIterable<AnswerEvent>,
 ): AsyncGenerator<ServerEvent, void, void> {
   const about = head(body, served.name);

@@ -5,7 +5,7 @@
  */
 import * as v from "npm:valibot@1.5.0";
 import { checkLength } from "../../generation/check_request.ts";
-import type { ServedModel } from "../engine/served_model.ts";
+import type { AnsweringModel } from "../engine/served_model.ts";
 import { maybe } from "./fields.ts";
 import { message, templateMessage } from "./messages.ts";
 
@@ -26,7 +26,7 @@ export const detokenizeBody = v.strictObject({
 });
 
 /** The ids of a text or a conversation. */
-export function tokenize(body: v.InferOutput<typeof tokenizeBody>, { model }: ServedModel): unknown {
+export function tokenize(body: v.InferOutput<typeof tokenizeBody>, { model }: AnsweringModel): unknown {
   const { tokenizer, info } = model;
   const text = body.messages
     ? model.chatPrompt(body.messages.map(templateMessage), {
@@ -48,7 +48,7 @@ export function tokenize(body: v.InferOutput<typeof tokenizeBody>, { model }: Se
 /** The text of ids. */
 export function detokenize(
   { tokens }: v.InferOutput<typeof detokenizeBody>,
-  { model }: ServedModel,
+  { model }: AnsweringModel,
 ): unknown {
   return { prompt: model.tokenizer.decode(tokens) };
 }

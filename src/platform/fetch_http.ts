@@ -1,0 +1,58 @@
+/**
+ * HTTP by `fetch`, for runtimes that have nothing else. It unpacks bodies by itself, so servers are asked not to pack them.
+ *
+ * @module
+ */
+import { type HeaderField, type HttpClient, HttpFailure } from "./http.ts";
+
+/** Fields that no longer hold once a body was unpacked. */
+const OF_PACKED_BODY = new Set(["content-encoding", "content-length"]);
+
+/** A client by the runtime's own `fetch`; how long a connection takes it cannot tell. */
+export function createFetchHttp(): HttpClient {
+  return {
+    async send({ url, method, headers, body, signal }) {
+      const asked = headers.filter(([name]) => !["accept-encoding", "host"].includes(name.toLowerCase()));
+      const response = await fetch(url, {
+        method,
+        headers: [...asked, ["accept-encoding", "identity"]].map((
+          [name, value],
+        ): [string, string] => [name, value]),
+        body: body && ReadableStream.from(body),
+        redirect: "manual",
+        signal,
+        ...(body && { duplex: "half" }),
+      }).catch((error) => {
+        signal.throwIfAborted();
+        throw new HttpFailure("connection_refused", true, error);
+      });
+      const isPacked = response.headers.has("content-encoding");
+      const fields: HeaderField[] = [...response.headers];
+      return {
+        status: response.status,
+        headers: isPacked ? fields.filter(([name]) => !OF_PACKED_BODY.has(name)) : fields,
+        body: failing(response.body ?? new Blob([]).stream(), signal),
+      };
+    },
+    close() {},
+  };
+}
+
+function failing(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  signal: AbortSignal,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const reader = body.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (error) {
+        controller.error(signal.aborted ? signal.reason : new HttpFailure("connection_reset", true, error));
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+}
