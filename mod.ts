@@ -32,7 +32,7 @@ import type { ModelInfo } from "./src/generation/model_info.ts";
 import { platform } from "./src/platform/current.ts";
 import { createServerHandler, type Handler, type ModelsToServe } from "./src/server/handler.ts";
 import { createFallbackHandler, type FallbackHandler } from "./src/fallback/handler.ts";
-import type { AnswerRecord, FallbackOptions } from "./src/fallback/options.ts";
+import type { AnswerRecord, CircuitChange, FallbackOptions } from "./src/fallback/options.ts";
 import type { ServerOptions, StateStore } from "./src/server/options.ts";
 import type { Sequence } from "./src/sequence/sequence.ts";
 
@@ -74,6 +74,8 @@ export { memoryModelSource } from "./src/io/memory.ts";
 export type { Trace } from "./src/models/decoder.ts";
 export type { MemoryLimit } from "./src/platform/memory_limit.ts";
 export type { SamplingOptions } from "./src/sampling/sampler.ts";
+export type { LocalState } from "./src/fallback/local_model.ts";
+export type { CircuitState } from "./src/fallback/circuit_breaker.ts";
 export type { KeyValueStorage } from "./src/sequence/key_value_cache.ts";
 export type { PictureAttention } from "./src/sequence/attention_map.ts";
 export type { ForwardOptions, ForwardResult } from "./src/sequence/sequence.ts";
@@ -85,6 +87,7 @@ export type { LoadProgress } from "./src/weights/load.ts";
 export type { DenseRounding, DenseStorage, EmbeddingStorage, Precision } from "./src/weights/plan.ts";
 export type {
   AnswerRecord,
+  CircuitChange,
   FallbackHandler,
   FallbackOptions,
   Handler,

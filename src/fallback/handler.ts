@@ -11,6 +11,7 @@ import type { FallbackOptions } from "./options.ts";
 
 /** Answers requests; gives back what it loaded when it is disposed of. */
 export interface FallbackHandler extends AsyncDisposable {
+  /** Answers a request. */
   (request: Request): Promise<Response>;
   /** Resolves when the model is loaded, and begins to load it where nobody has. Fails as the load does. */
   ready(): Promise<void>;

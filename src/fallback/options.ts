@@ -40,6 +40,7 @@ export interface FallbackOptions {
   whileLoading?: "wait" | "refuse";
   /** Requests that the model answers at once and that wait for it; see `ServerOptions`. */
   maxConcurrent?: number;
+  /** See `maxConcurrent`. */
   maxQueue?: number;
 
   /** Until a connection must be there, TLS included; default 2,000: within a data centre it takes 1, across an ocean 300. */
@@ -80,21 +81,36 @@ export interface FallbackOptions {
   /** Told of every answer. */
   onAnswer?(record: AnswerRecord): void;
   /** Told when a circuit opens, is tried again and closes. */
-  onCircuit?(change: { upstream: string; state: CircuitState; reason?: string }): void;
+  onCircuit?(change: CircuitChange): void;
   /** Told of errors that nobody expects, and of a model that cannot be loaded. */
   onError?(error: unknown): void;
 }
 
+/** What a circuit became. */
+export interface CircuitChange {
+  /** Its upstream. */
+  upstream: string;
+  /** What it is now. */
+  state: CircuitState;
+  /** Why. */
+  reason?: string;
+}
+
 /** Who answered, and why. */
 export interface AnswerRecord {
+  /** The request's. */
   method: string;
+  /** The request's, without its query. */
   path: string;
+  /** The response's. */
   status: number;
+  /** Who gave the response. */
   servedBy: "upstream" | "local" | "nobody";
   /** The upstream that answered. */
   upstream?: string;
   /** Why the first upstream did not. */
   reason?: string;
+  /** Upstreams and models that were asked. */
   attempts: number;
   /** Until the answer's first byte. */
   milliseconds: number;
