@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fromBase64 } from "../src/core/bytes_as_text.ts";
 import type {
   LanguageModelV4CallOptions as CallOptions,
   LanguageModelV4FilePart as FilePart,
@@ -153,7 +154,7 @@ function pictureOf({ mediaType, data }: FilePart): ContentPart {
   if (data.type !== "data") throw unsupported(`pictures by ${data.type}`);
   return {
     type: "image",
-    image: typeof data.data === "string" ? Uint8Array.fromBase64(data.data) : data.data,
+    image: typeof data.data === "string" ? fromBase64(data.data) : data.data,
   };
 }
 

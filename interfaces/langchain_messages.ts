@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fromBase64 } from "../src/core/bytes_as_text.ts";
 import {
   AIMessage,
   type BaseMessage,
@@ -65,7 +66,7 @@ function partOf(part: ContentBlock): ContentPart {
   };
   const isImage = type === "image" || (type === "file" && String(mimeType).startsWith("image/"));
   if (isImage && data instanceof Uint8Array) return { type: "image", image: data };
-  if (isImage && typeof data === "string") return { type: "image", image: Uint8Array.fromBase64(data) };
+  if (isImage && typeof data === "string") return { type: "image", image: fromBase64(data) };
   if (isImage && typeof url === "string") return { type: "image_url", image_url: url };
   throw new Error(`Cannot use a content part of type ${type}: expected text or a picture with its data`);
 }

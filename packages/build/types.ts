@@ -11,7 +11,7 @@ import ts from "npm:typescript@5.9.3";
 import { ROOT } from "./sources.ts";
 
 /** Folders that declarations are made of. */
-const FOLDERS = ["src", "kernels/host", "kernels/shared"];
+const FOLDERS = ["src", "kernels/host", "kernels/shared", "interfaces"];
 /** What TypeScript cannot read as it is: texts, imported with an attribute. */
 const TEXTS = `declare module "*.html" { const text: string; export default text; }
 declare module "*.css" { const text: string; export default text; }

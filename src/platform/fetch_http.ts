@@ -18,7 +18,7 @@ export function createFetchHttp(): HttpClient {
         headers: [...asked, ["accept-encoding", "identity"]].map((
           [name, value],
         ): [string, string] => [name, value]),
-        body: body && ReadableStream.from(body),
+        body: body && streamOf(body),
         redirect: "manual",
         signal,
         ...(body && { duplex: "half" }),
@@ -55,4 +55,19 @@ function failing(
     },
     cancel: (reason) => reader.cancel(reason),
   }, { highWaterMark: 0 });
+}
+
+/** Not by `ReadableStream.from`, which Safari and older Chromiums have not. */
+function streamOf(body: AsyncIterable<Uint8Array<ArrayBuffer>>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const pieces = body[Symbol.asyncIterator]();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await pieces.return?.();
+    },
+  });
 }

@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { fromBase64, toBase64, toHex } from "../../core/bytes_as_text.ts";
 import { RemoraError } from "../../core/errors.ts";
 import { checkBudget } from "../../generation/check_request.ts";
 import type { BegunAnswer, Budget } from "../../generation/requests.ts";
@@ -116,7 +117,7 @@ export class AnswerStates {
     sealed.set(snapshot, DESCRIPTION_AT + text.length);
     const mac = await crypto.subtle.sign("HMAC", await this.#hmacKey(), sealed.subarray(0, end));
     sealed.set(new Uint8Array(mac), end);
-    if (!this.#store) return sealed.toBase64({ alphabet: "base64url", omitPadding: true });
+    if (!this.#store) return toBase64(sealed).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
     const id = newId(ID_PREFIX);
     await this.#store.put(id, sealed, this.#seconds);
     return id;
@@ -145,7 +146,8 @@ export class AnswerStates {
   async #bytesOf(state: string): Promise<Uint8Array<ArrayBuffer>> {
     if (!this.#store) {
       try {
-        return Uint8Array.fromBase64(state, { alphabet: "base64url" });
+        if (/[^\w-]/.test(state)) throw new Error("other characters");
+        return fromBase64(state.replaceAll("-", "+").replaceAll("_", "/"));
       } catch {
         throw refusal("it is no base64url");
       }
@@ -196,7 +198,7 @@ function tooLarge(bytes: number): ApiError {
 
 async function digestOf(about: unknown): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(about));
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }
 
 function now(): number {
