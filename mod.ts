@@ -170,7 +170,7 @@ export async function repackModel(
  * ```
  */
 export async function probeEngine(): Promise<EngineInfo> {
-  return await probe();
+  return await probe(platform);
 }
 
 /**

@@ -19,6 +19,8 @@ const PLATFORMS = ["node", "web", "workerd", "deno"];
 const REPLACED: readonly (readonly [RegExp, string])[] = [
   [/^src\/platform\/current\.ts$/, "#platform"],
   [/^src\/binaries\/current\.js$/, "#binaries"],
+  // The command line of the packages is Node's and Bun's.
+  [/^cli\/host\/current\.ts$/, `${ROOT}cli/host/node.ts`],
 ];
 
 /** What stays a package of its own: it needs Node's modules, and so do its users. */

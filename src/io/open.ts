@@ -79,9 +79,9 @@ function directoryOrHub(
   const mayLook = isDirectory !== undefined;
   const found = mayLook ? "no such directory" : `no permission to look (run with --allow-read=${text})`;
   if (options.offline) {
-    const expected = `a local directory (download the model first), or a name on the hub with --allow-net=${
-      new URL(HUB).host
-    } and without --offline`;
+    const { host } = new URL(HUB);
+    const how = mayReach(host) ? "without --offline" : `with --allow-net=${host} and without --offline`;
+    const expected = `a local directory (download the model first), or a name on the hub ${how}`;
     throw new RemoraError("FILE_NOT_FOUND", "Cannot open", { file: text, expected, found });
   }
   if (!mayLook && !mayReach(new URL(HUB).host)) {

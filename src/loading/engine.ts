@@ -4,6 +4,7 @@
  * @module
  */
 import { Kernels } from "../../kernels/host/kernels.ts";
+import type { Platform } from "../platform/platform.ts";
 
 /** What the kernels are on this machine. No result depends on it. */
 export interface EngineInfo {
@@ -17,7 +18,8 @@ export interface EngineInfo {
 }
 
 /** See `probeEngine` in mod.ts. */
-export async function probeEngine(): Promise<EngineInfo> {
+export async function probeEngine(platform: Pick<Platform, "widenVectors">): Promise<EngineInfo> {
+  platform.widenVectors?.();
   const all = await Kernels.start({ threads: 1, variant: "auto" });
   const [kernels] = all;
   try {

@@ -104,3 +104,13 @@ export default { fetch: async (request) => await createHandler(await loadModel(s
   const program = await Deno.readTextFile(`${PROJECT}/out-bundle/bundled.js`);
   deepEqual(program.match(/\beval\(|new Function\(|WebAssembly\.compileStreaming/g), null);
 });
+
+packageTest("the command line is the package's bin, and knows on what it runs", async () => {
+  const program = `${PROJECT}/node_modules/@remora/remora/dist/cli.js`;
+  for (const runtime of [`${PROJECT}/node_modules/node22/bin/node`, bin("bun")]) {
+    const { canRun, machine } = JSON.parse(await run(runtime, [program, "doctor", "--json"]));
+    ok(canRun);
+    match(machine[0].found, runtime.endsWith("bun") ? /^Bun \d/ : /^Node 22\./);
+  }
+  ok((await Deno.readTextFile(program)).startsWith("#!/usr/bin/env node\n"));
+});
