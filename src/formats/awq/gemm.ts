@@ -15,8 +15,8 @@
  * @module
  */
 import { BLOCK_INPUTS } from "../../../kernels/shared/layout.ts";
-import type { TensorEntry } from "../containers/safetensors.ts";
-import { scalesStep, splitOf, type StoredGroups, zerosStep } from "../group_steps.ts";
+import { scalesStep, zerosStep } from "../group_steps.ts";
+import { type GroupedLinear, groupedLinear } from "../grouped_linear.ts";
 import type {
   LinearShape,
   ModuleQuantization,
@@ -28,11 +28,9 @@ import type {
 import {
   checkTensor,
   FLOAT_DTYPES,
-  groupInMemory,
   requireBits,
   requireMultiples,
   requirePart,
-  takeBias,
   WORD_DTYPES,
 } from "../tensor_checks.ts";
 
@@ -50,14 +48,6 @@ export const awqGemmLayout: PackedLayout = {
   readLinear,
 };
 
-/** The checked tensors of a module, in either layout. */
-export interface AwqLinear extends StoredGroups {
-  readonly outputs: number;
-  readonly codes: TensorEntry;
-  readonly scales: TensorEntry;
-  readonly zeros: TensorEntry | undefined;
-}
-
 function readLinear(
   module: StoredModule,
   shape: LinearShape,
@@ -65,49 +55,21 @@ function readLinear(
 ): StoredLinear {
   const linear = checkLinear(module, shape, quantization);
   const { scales, zeros } = linear;
-  return storedLinear(module, linear, (split) => [
-    codesStep(linear),
-    scalesStep(scales, split),
-    ...(zeros ? [zerosStep(zeros, split, { bits: BITS, interleaved: true })] : []),
-  ]);
-}
-
-/** @param stepsFor The recipe, for stored groups that are cut so many times. */
-export function storedLinear(
-  module: StoredModule,
-  linear: AwqLinear,
-  stepsFor: (split: number) => PackingStep[],
-): StoredLinear {
-  const { outputs, inputs, groupSize, groups, codes, scales, zeros } = linear;
-  const bias = takeBias(module, outputs);
-  const group = groupInMemory(groups, groupSize, codes);
-  const steps = stepsFor(splitOf(linear, group));
-  return {
+  return groupedLinear(module, linear, {
     format: "awq",
-    bits: BITS,
-    groupSize,
-    settings: {},
-    form: {
-      type: "int4",
-      outputs,
-      packedInputs: inputs,
-      group,
-      hasZeros: zeros !== undefined,
-      hasBias: bias !== undefined,
-      hasOrder: false,
-    },
-    zeroPoint: 2 ** (BITS - 1),
-    tensors: [bias, codes, scales, zeros].filter((entry) => entry !== undefined),
-    ...(bias && { bias }),
-    steps: () => steps,
-  };
+    stepsFor: (split) => [
+      codesStep(linear),
+      scalesStep(scales, split),
+      ...(zeros ? [zerosStep(zeros, split, { bits: BITS, interleaved: true })] : []),
+    ],
+  });
 }
 
 function checkLinear(
   module: StoredModule,
   { outputs, inputs }: LinearShape,
   { bits, groupSize: written, symmetric }: ModuleQuantization,
-): AwqLinear {
+): GroupedLinear {
   const neighbour = AWQ_PARTS.map(module.find).find(Boolean)!;
   const codes = requirePart(module, "qweight", neighbour);
   const scales = requirePart(module, "scales", neighbour);
@@ -120,11 +82,11 @@ function checkLinear(
   // AutoAWQ's kernels subtract them whatever the config says, so they count when they are there.
   const zeros = symmetric === false ? requirePart(module, "qzeros", neighbour) : module.find("qzeros");
   if (zeros !== undefined) checkTensor(zeros, WORD_DTYPES, [groups, words]);
-  return { outputs, inputs, groupSize, groups, codes, scales, zeros };
+  return { outputs, inputs, bits: BITS, groupSize, groups, codes, scales, zeros };
 }
 
 /** A row of the file holds one input of all outputs, so whole blocks of inputs are packed at a time. */
-function codesStep({ outputs, inputs, codes: tensor }: AwqLinear): PackingStep {
+function codesStep({ outputs, inputs, codes: tensor }: GroupedLinear): PackingStep {
   return {
     tensor,
     windows: { rowBytes: outputs / CODES_PER_WORD * 4, multiple: BLOCK_INPUTS },

@@ -17,6 +17,7 @@
  */
 import { BLOCK_INPUTS, PANEL_OUTPUTS } from "../../../kernels/shared/layout.ts";
 import { scalesStep, zerosStep } from "../group_steps.ts";
+import { type GroupedLinear, groupedLinear } from "../grouped_linear.ts";
 import type {
   LinearShape,
   ModuleQuantization,
@@ -33,7 +34,7 @@ import {
   requirePart,
   WORD_DTYPES,
 } from "../tensor_checks.ts";
-import { AWQ_PARTS, type AwqLinear, storedLinear } from "./gemm.ts";
+import { AWQ_PARTS } from "./gemm.ts";
 
 const BITS = 4;
 const CODES_PER_WORD = 8;
@@ -59,15 +60,18 @@ function readLinear(
   checkTensor(codes, WORD_DTYPES, [outputs, inputs / CODES_PER_WORD]);
   checkTensor(scales, FLOAT_DTYPES, [outputs, words * CODES_PER_WORD]);
   checkTensor(zeros, WORD_DTYPES, [outputs, words]);
-  const linear: AwqLinear = { outputs, inputs, groupSize, groups, codes, scales, zeros };
-  return storedLinear(module, linear, (split) => [
-    codesStep(linear),
-    scalesStep(scales, split, { groupStep: 1, outputStep: words * CODES_PER_WORD }),
-    zerosStep(zeros, split, { bits: BITS, alongGroups: true }, { groupStep: 4, outputStep: words * 4 }),
-  ]);
+  const linear: GroupedLinear = { outputs, inputs, bits: BITS, groupSize, groups, codes, scales, zeros };
+  return groupedLinear(module, linear, {
+    format: "awq",
+    stepsFor: (split) => [
+      codesStep(linear),
+      scalesStep(scales, split, { groupStep: 1, outputStep: words * CODES_PER_WORD }),
+      zerosStep(zeros, split, { bits: BITS, alongGroups: true }, { groupStep: 4, outputStep: words * 4 }),
+    ],
+  });
 }
 
-function codesStep({ inputs, codes: tensor }: AwqLinear): PackingStep {
+function codesStep({ inputs, codes: tensor }: GroupedLinear): PackingStep {
   const blocks = inputs / BLOCK_INPUTS;
   return {
     tensor,

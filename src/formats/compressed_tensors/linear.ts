@@ -22,8 +22,8 @@
  */
 import { BLOCK_INPUTS, PANEL_OUTPUTS } from "../../../kernels/shared/layout.ts";
 import { elementCount, type TensorEntry } from "../containers/safetensors.ts";
-import { type GroupSteps, scalesStep, splitOf, zerosStep } from "../group_steps.ts";
-import { orderByGroup } from "../input_order.ts";
+import { type GroupSteps, scalesStep, zerosStep } from "../group_steps.ts";
+import { type GroupedLinear, groupedLinear } from "../grouped_linear.ts";
 import type {
   InputOrder,
   LinearShape,
@@ -36,12 +36,10 @@ import type {
 import {
   checkTensor,
   FLOAT_DTYPES,
-  groupInMemory,
   INDEX_DTYPES,
   requireBits,
   requireMultiples,
   requirePart,
-  takeBias,
   WORD_DTYPES,
 } from "../tensor_checks.ts";
 
@@ -56,18 +54,9 @@ export const compressedLayout: PackedLayout = {
   },
 };
 
-/** A module whose tensors have passed their checks. */
-interface CompressedLinear extends LinearShape {
-  /** Of a code as it is stored. */
-  readonly bits: 4 | 8;
+interface CompressedLinear extends GroupedLinear {
   /** Codes and zero points are signed bytes. */
   readonly isSigned: boolean;
-  readonly groupSize: number;
-  readonly groups: number;
-  readonly codes: TensorEntry;
-  readonly scales: TensorEntry;
-  readonly zeros?: TensorEntry;
-  readonly index?: TensorEntry;
 }
 
 function checkLinear(
@@ -116,43 +105,19 @@ function isShared({ shape }: TensorEntry): boolean {
 }
 
 function storedLinear(module: StoredModule, linear: CompressedLinear): StoredLinear {
-  const { outputs, inputs, bits, isSigned, groupSize, groups, codes, scales, zeros, index } = linear;
-  const bias = takeBias(module, outputs);
-  const group = groupInMemory(groups, groupSize, codes);
-  return {
+  const { isSigned, groups, scales, zeros } = linear;
+  const scaleSteps: GroupSteps = isShared(scales)
+    ? { groupStep: 0, outputStep: 0 }
+    : { groupStep: 1, outputStep: groups };
+  return groupedLinear(module, linear, {
     format: "compressed-tensors",
-    bits,
-    groupSize,
     settings: { isSigned },
-    form: {
-      type: bits === 4 ? "int4" : "int8",
-      outputs,
-      packedInputs: inputs,
-      group,
-      hasZeros: zeros !== undefined,
-      hasBias: bias !== undefined,
-      hasOrder: false,
-    },
-    zeroPoint: 2 ** (bits - 1),
-    tensors: [bias, codes, scales, zeros, index].filter((entry) => entry !== undefined),
-    ...(index && {
-      order: {
-        tensor: index,
-        read: (values, onNotice) => orderByGroup(values, { groups, groupSize, entry: index, onNotice }),
-      },
-    }),
-    ...(bias && { bias }),
-    steps: (order) => {
-      const split = order?.split ?? splitOf(linear, group);
-      const perGroup = (entry: TensorEntry, unit: number): GroupSteps =>
-        isShared(entry) ? { groupStep: 0, outputStep: 0 } : { groupStep: unit, outputStep: groups * unit };
-      return [
-        codesStep(linear, order),
-        scalesStep(scales, split, perGroup(scales, 1)),
-        ...(zeros ? [packZerosStep(linear, zeros, split)] : []),
-      ];
-    },
-  };
+    stepsFor: (split, order) => [
+      codesStep(linear, order),
+      scalesStep(scales, split, scaleSteps),
+      ...(zeros ? [packZerosStep(linear, zeros, split)] : []),
+    ],
+  });
 }
 
 /** Words hold zero points of neighbouring outputs; of signed bytes, a word is four groups of one output. */

@@ -17,9 +17,8 @@
  * @module
  */
 import { BLOCK_INPUTS } from "../../../kernels/shared/layout.ts";
-import type { TensorEntry } from "../containers/safetensors.ts";
-import { scalesStep, splitOf, zerosStep } from "../group_steps.ts";
-import { orderByGroup } from "../input_order.ts";
+import { scalesStep, zerosStep } from "../group_steps.ts";
+import { type GroupedLinear, groupedLinear } from "../grouped_linear.ts";
 import type {
   InputOrder,
   LinearShape,
@@ -32,29 +31,14 @@ import type {
 import {
   checkTensor,
   FLOAT_DTYPES,
-  groupInMemory,
   INDEX_DTYPES,
   requireBits,
   requireMultiples,
   requirePart,
-  takeBias,
   WORD_DTYPES,
 } from "../tensor_checks.ts";
 
 const WORD_BITS = 32;
-
-/** A module whose tensors have passed their checks. */
-interface GptqLinear extends LinearShape {
-  readonly bits: 4 | 8;
-  /** Input channels per group, K where the config says −1. The last group may be shorter. */
-  readonly groupSize: number;
-  readonly groups: number;
-  readonly codes: TensorEntry;
-  readonly scales: TensorEntry;
-  /** Absent: every zero point is the middle code. */
-  readonly zeros?: TensorEntry;
-  readonly index?: TensorEntry;
-}
 
 /** @param zerosStoredMinusOne Format v1 stores each zero point less one; v2 stores it as it is. */
 export function gptqLayout(zerosStoredMinusOne: boolean): PackedLayout {
@@ -72,7 +56,7 @@ function checkLinear(
   module: StoredModule,
   { outputs, inputs }: LinearShape,
   quantization: ModuleQuantization,
-): GptqLinear {
+): GroupedLinear {
   const neighbour = ["qweight", "scales", "qzeros", "g_idx"].map(module.find).find(Boolean)!;
   const codes = requirePart(module, "qweight", neighbour);
   const scales = requirePart(module, "scales", neighbour);
@@ -96,47 +80,21 @@ function checkLinear(
   return { outputs, inputs, bits, groupSize, groups, codes, scales, zeros, index };
 }
 
-function storedLinear(module: StoredModule, linear: GptqLinear, addOne: boolean): StoredLinear {
-  const { outputs, inputs, bits, groupSize, groups, codes, scales, zeros, index } = linear;
-  const bias = takeBias(module, outputs);
-  const group = groupInMemory(groups, groupSize, codes);
-  const tensors = [bias, codes, scales, zeros, index].filter((entry) => entry !== undefined);
-  return {
+function storedLinear(module: StoredModule, linear: GroupedLinear, addOne: boolean): StoredLinear {
+  const { bits, scales, zeros } = linear;
+  return groupedLinear(module, linear, {
     format: "gptq",
-    bits,
-    groupSize,
     settings: { addOne },
-    form: {
-      type: bits === 4 ? "int4" : "int8",
-      outputs,
-      packedInputs: inputs,
-      group,
-      hasZeros: zeros !== undefined,
-      hasBias: bias !== undefined,
-      hasOrder: false,
-    },
-    zeroPoint: 2 ** (bits - 1),
-    tensors,
-    ...(index && {
-      order: {
-        tensor: index,
-        read: (values, onNotice) => orderByGroup(values, { groups, groupSize, entry: index, onNotice }),
-      },
-    }),
-    ...(bias && { bias }),
-    steps: (order) => {
-      const split = order?.split ?? splitOf(linear, group);
-      return [
-        codesStep(linear, order),
-        scalesStep(scales, split),
-        ...(zeros ? [zerosStep(zeros, split, { bits, addOne })] : []),
-      ];
-    },
-  };
+    stepsFor: (split, order) => [
+      codesStep(linear, order),
+      scalesStep(scales, split),
+      ...(zeros ? [zerosStep(zeros, split, { bits, addOne })] : []),
+    ],
+  });
 }
 
 /** Words of 4-bit codes keep their bits and only change their place, so they are packed window by window. */
-function codesStep({ bits, outputs, codes }: GptqLinear, order: InputOrder | undefined): PackingStep {
+function codesStep({ bits, outputs, codes }: GroupedLinear, order: InputOrder | undefined): PackingStep {
   if (bits === 4 && !order) {
     return {
       tensor: codes,

@@ -15,7 +15,8 @@
  * @module
  */
 import type { TensorEntry } from "../containers/safetensors.ts";
-import { scalesStep, splitOf } from "../group_steps.ts";
+import { scalesStep } from "../group_steps.ts";
+import { type GroupedLinear, groupedLinear } from "../grouped_linear.ts";
 import type {
   LinearShape,
   ModuleQuantization,
@@ -24,15 +25,7 @@ import type {
   StoredLinear,
   StoredModule,
 } from "../stored_linear.ts";
-import {
-  badTensor,
-  checkTensor,
-  groupInMemory,
-  requireBits,
-  requirePart,
-  takeBias,
-  WORD_DTYPES,
-} from "../tensor_checks.ts";
+import { badTensor, checkTensor, requireBits, requirePart, WORD_DTYPES } from "../tensor_checks.ts";
 
 const BITS = 4;
 const PARTS = ["B", "s"];
@@ -59,31 +52,14 @@ function readLinear(
   const groupSize = written === -1 ? inputs : written, groups = Math.ceil(inputs / groupSize);
   checkTensor(codes, WORD_DTYPES, [inputs / TILE_INPUTS, outputs * TILE_INPUTS * BITS / 32]);
   checkTensor(scales, ["F16"], [groups, outputs]);
-  const bias = takeBias(module, outputs);
-  const group = groupInMemory(groups, groupSize, codes);
-  const steps = [
-    codesStep(codes, inputs, outputs),
-    reordered(scalesStep(scales, splitOf({ inputs, groupSize, groups }, group)), scales, groups === 1),
-  ];
-  return {
+  const linear: GroupedLinear = { outputs, inputs, bits: BITS, groupSize, groups, codes, scales };
+  return groupedLinear(module, linear, {
     format: "marlin",
-    bits: BITS,
-    groupSize,
-    settings: {},
-    form: {
-      type: "int4",
-      outputs,
-      packedInputs: inputs,
-      group,
-      hasZeros: false,
-      hasBias: bias !== undefined,
-      hasOrder: false,
-    },
-    zeroPoint: 2 ** (BITS - 1),
-    tensors: [bias, codes, scales].filter((entry) => entry !== undefined),
-    ...(bias && { bias }),
-    steps: () => steps,
-  };
+    stepsFor: (split) => [
+      codesStep(codes, inputs, outputs),
+      reordered(scalesStep(scales, split), scales, groups === 1),
+    ],
+  });
 }
 
 function codesStep(tensor: TensorEntry, inputs: number, outputs: number): PackingStep {
