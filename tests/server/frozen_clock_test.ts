@@ -89,6 +89,14 @@ async function answers(options: ServerOptions): Promise<string[]> {
   return options.version === "frozen" ? await frozen(run) : await run();
 }
 
+Deno.test("with clocks that stand still, a model loads", async () => {
+  const tokens = await frozen(async () => {
+    await using model = await loadModel(SCENES, { threads: 1 });
+    return model.tokenizer.encode("star");
+  });
+  ok(tokens.length > 0);
+});
+
 Deno.test("with clocks that stand still, the server answers as ever, whole and in pieces", async () => {
   const expected = await answers({});
   deepEqual(await answers({ version: "frozen" }), expected);
