@@ -4,7 +4,6 @@
  * @module
  */
 import configuration from "../deno.json" with { type: "json" };
-import process from "node:process";
 import {
   inspectMachine,
   loadModel,
@@ -13,7 +12,7 @@ import {
   RemoraError,
   syntheticModelSource,
 } from "../mod.ts";
-import { runtimeName } from "./engine_line.ts";
+import { runtimeName, widening } from "./engine_line.ts";
 import { describeBytes } from "./figures.ts";
 import type { Finding } from "./finding.ts";
 import { host } from "./host/current.ts";
@@ -60,8 +59,7 @@ async function examineEngine(instructions: readonly string[] | undefined): Promi
     return [{ subject: "kernels", state: "problem", found: error.message }];
   }
   const { kernels, vectorBits } = engine;
-  const mayWiden = kernels === "relaxed" && vectorBits === 128 && process.arch === "x64" &&
-    instructions?.includes("AVX2") !== false;
+  const wider = instructions?.includes("AVX2") === false ? undefined : widening(engine);
   return [
     kernels === "relaxed" ? { subject: "relaxed SIMD", state: "ok", found: "there" } : {
       subject: "relaxed SIMD",
@@ -69,14 +67,12 @@ async function examineEngine(instructions: readonly string[] | undefined): Promi
       found: "not there; answers are the same, and slower",
       advice: "a newer runtime may have it",
     },
-    mayWiden && host.widerVectors !== undefined
+    wider !== undefined
       ? {
         subject: "vectors",
         state: "warning",
         found: "128 bits",
-        advice: `prompts run twice as fast with ${host.widerVectors}${
-          instructions ? "" : " (processors with AVX2)"
-        }`,
+        advice: `prompts run twice as fast with ${wider}${instructions ? "" : " (processors with AVX2)"}`,
       }
       : { subject: "vectors", state: "ok", found: `${vectorBits} bits` },
   ];

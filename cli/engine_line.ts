@@ -13,11 +13,17 @@ export function describeEngine({ kernels, vectorBits }: EngineInfo): string {
   return `${kernels} kernels, ${vectorBits} bits`;
 }
 
+/** How to get wider vectors, where the processor may have them and the kernels do not use them; else `undefined`. */
+export function widening({ kernels, vectorBits }: EngineInfo): string | undefined {
+  return kernels === "relaxed" && vectorBits === 128 && process.arch === "x64"
+    ? host.widerVectors
+    : undefined;
+}
+
 /** One line on stderr where the processor may have wider vectors than the kernels use. */
-export function noteWidth({ kernels, vectorBits }: EngineInfo): void {
-  if (kernels !== "relaxed" || vectorBits === 256 || process.arch !== "x64") return;
-  if (host.widerVectors === undefined) return;
-  note(`prompts run twice as fast with: ${host.widerVectors} (processors with AVX2)\n`);
+export function noteWidth(engine: EngineInfo): void {
+  const how = widening(engine);
+  if (how !== undefined) note(`prompts run twice as fast with: ${how} (processors with AVX2)\n`);
 }
 
 /** The runtime and its JavaScript engine, such as "Deno 2.9.6, V8 15.0". */

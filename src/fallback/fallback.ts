@@ -66,13 +66,13 @@ export class Fallback {
     this.#options = options;
     this.#client = client;
     this.#upstreams = options.upstreams.map((text) => {
-      const url = upstreamUrl(text);
-      return new Upstream(
-        url,
+      const upstream: Upstream = new Upstream(
+        upstreamUrl(text),
         client,
         this.#rules,
-        (state, reason) => onCircuit?.({ upstream: url.href.replace(/\/$/, ""), state, reason }),
+        (state, reason) => onCircuit?.({ upstream: upstream.name, state, reason }),
       );
+      return upstream;
     });
     this.local = new LocalModel(options, metrics && new ServerMetrics(metrics));
     this.#names = new Names(this.local.name, options.standsInFor);

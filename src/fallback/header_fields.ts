@@ -45,6 +45,11 @@ function passing(fields: readonly HeaderField[]): HeaderField[] {
   );
 }
 
+/** The first value of a field; its name in lower case. */
+export function fieldOf(fields: readonly HeaderField[], wanted: string): string | undefined {
+  return fields.find(([name]) => name.toLowerCase() === wanted)?.[1];
+}
+
 /** Who answered. */
 export interface AnswerMarks {
   /** Nobody: the proxy itself says that nobody could. */

@@ -7,7 +7,7 @@ import { RemoraError } from "../core/errors.ts";
 import type { HttpClient, HttpResponse } from "../platform/http.ts";
 import { CircuitBreaker, type CircuitState } from "./circuit_breaker.ts";
 import { failureOf, failureOfStatus, UpstreamFailure } from "./failure.ts";
-import { requestFields } from "./header_fields.ts";
+import { fieldOf, requestFields } from "./header_fields.ts";
 import { type FallbackRules, RETRY_AFTER_MILLISECONDS_MAX } from "./options.ts";
 import { after, type Patience, patiently } from "./patience.ts";
 import type { ReplayableBody } from "./replayable_body.ts";
@@ -209,7 +209,7 @@ export class Upstream {
   }
 
   #at(target: string): URL {
-    return new URL(this.url.href.replace(/\/$/, "") + target);
+    return new URL(this.name + target);
   }
 }
 
@@ -232,7 +232,7 @@ export function upstreamUrl(given: string | URL): URL {
 }
 
 function retryAfter(response: HttpResponse | undefined): number | undefined {
-  const value = response?.headers.find(([name]) => name.toLowerCase() === "retry-after")?.[1];
+  const value = response && fieldOf(response.headers, "retry-after");
   if (value === undefined) return undefined;
   const milliseconds = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   if (!(milliseconds > 0)) return undefined;
@@ -245,10 +245,9 @@ function hasNoBody(method: string, status: number): boolean {
 
 /** Events that nobody packed: to others nothing can be added. */
 function isPlainEvents({ headers }: HttpResponse): boolean {
-  const value = (wanted: string) => headers.find(([name]) => name.toLowerCase() === wanted)?.[1];
-  return /^text\/event-stream\b/i.test(value("content-type") ?? "") &&
-    [undefined, "identity"].includes(value("content-encoding")?.toLowerCase()) &&
-    value("content-length") === undefined;
+  return /^text\/event-stream\b/i.test(fieldOf(headers, "content-type") ?? "") &&
+    [undefined, "identity"].includes(fieldOf(headers, "content-encoding")?.toLowerCase()) &&
+    fieldOf(headers, "content-length") === undefined;
 }
 
 async function* withFirst(
