@@ -7,7 +7,7 @@
 import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decode, encode, type SourceMapMappings } from "npm:@jridgewell/sourcemap-codec@1.5.5";
-import { build, type Plugin } from "npm:esbuild@0.28.2";
+import { build, type BuildOptions, type Plugin } from "npm:esbuild@0.28.2";
 import { withMemory } from "../../src/binaries/memory_import.ts";
 import { codecFiles, KERNEL_VARIANTS, ROOT } from "./sources.ts";
 import { wideBinaries } from "../../kernels/host/wide_module.ts";
@@ -48,6 +48,21 @@ export function hostPlugin(replaced: (path: string) => string | undefined, separ
   };
 }
 
+/** Bundling into modules that name no host. */
+export function modules(packages: string) {
+  return {
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    conditions: ["browser", "import"],
+    external: ["node:*"],
+    nodePaths: [join(packages, "node_modules")],
+    logLevel: "warning",
+  } satisfies BuildOptions;
+}
+
 /**
  * Writes the program and the hosts' files.
  *
@@ -58,20 +73,14 @@ export async function writeJavaScript(
   packages: string,
   entries: Record<string, string>,
 ): Promise<void> {
-  const platforms = PLATFORMS.map((name) => [`platform/${name}`, platformFile(name)]);
+  const platforms = PLATFORMS.map((name) => [`platform/${name}`, `${ROOT}src/platform/${name}.ts`]);
   const binaries = ["node", "web"].map((name) => [`binaries/${name}`, `${ROOT}src/binaries/${name}.ts`]);
   await build({
     entryPoints: Object.fromEntries([...Object.entries(entries), ...platforms, ...binaries]),
     outdir: out,
-    bundle: true,
+    ...modules(packages),
     splitting: true,
-    format: "esm",
-    target: "es2022",
-    platform: "neutral",
-    mainFields: ["module", "main"],
-    conditions: ["browser", "import"],
     external: ["node:*", "*.wasm"],
-    nodePaths: [join(packages, "node_modules")],
     chunkNames: "shared/[hash]",
     // Lines and names stay: stack traces read well, and maps need no more than a place for each line.
     minifySyntax: true,
@@ -79,7 +88,6 @@ export async function writeJavaScript(
     sourcesContent: false,
     legalComments: "none",
     plugins: [hostPlugin((path) => REPLACED.find(([pattern]) => pattern.test(path))?.[1])],
-    logLevel: "warning",
   });
   for (const path of await readdir(out, { recursive: true })) {
     if (path.endsWith(".map")) await keepLines(join(out, path));
@@ -93,10 +101,6 @@ async function keepLines(path: string): Promise<void> {
   const lines = decode(map.mappings).map((line) => line.slice(0, 1).map((segment) => segment.slice(0, 4)));
   const mappings = encode(lines as SourceMapMappings);
   await writeFile(path, JSON.stringify({ version: map.version, sources: map.sources, names: [], mappings }));
-}
-
-function platformFile(name: string): string {
-  return `${ROOT}src/platform/${name}.ts`;
 }
 
 /** The WebAssembly, and the file that imports it as modules. */

@@ -12,7 +12,7 @@ import { basename, join, resolve } from "node:path";
 import { build, type Plugin } from "npm:esbuild@0.28.2";
 import { withMemory } from "../../src/binaries/memory_import.ts";
 import { installPackages } from "./dependencies.ts";
-import { hostPlugin } from "./javascript.ts";
+import { hostPlugin, modules } from "./javascript.ts";
 import { codecFiles, ROOT } from "./sources.ts";
 
 const MODEL = `${ROOT}models/scenes-mllama-int4`;
@@ -109,21 +109,13 @@ const REPLACED: Readonly<Record<string, string>> = {
 if (import.meta.main) {
   const [model = MODEL, out = "remora.js"] = Deno.args;
   const packages = await installPackages();
-  const modules = { "inline:binaries": await binariesModule(packages), "inline:unpack": UNPACK };
+  const inlined = { "inline:binaries": await binariesModule(packages), "inline:unpack": UNPACK };
   await build({
     stdin: { contents: entry(model), resolveDir: ROOT, sourcefile: "one_file.js" },
     outfile: out,
-    bundle: true,
-    format: "esm",
-    target: "es2022",
-    platform: "neutral",
-    mainFields: ["module", "main"],
-    conditions: ["browser", "import"],
-    external: ["node:*"],
-    nodePaths: [join(packages, "node_modules")],
+    ...modules(packages),
     minify: true,
-    plugins: [inlinePlugin(modules), hostPlugin((path) => REPLACED[path])],
-    logLevel: "warning",
+    plugins: [inlinePlugin(inlined), hostPlugin((path) => REPLACED[path])],
   });
   const { size } = await Deno.stat(out);
   console.log(`wrote ${out}, ${(size / 1e6).toFixed(1)} MB`);

@@ -2,19 +2,15 @@
  * Every example does what its README says, with the packages installed from their tarballs.
  */
 import { equal, match, ok } from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { chromium } from "npm:playwright-core@1.65.1";
+import { hasChromium, launchChromium } from "../chromium.ts";
 import { installPackages, PROJECT, run } from "../../packages/build/installed.ts";
 import { site } from "./site.ts";
 
 const isWanted = Deno.env.has("PACKAGE_HOSTS");
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PICTURE = `${ROOT}models/scenes-mllama-int4/reference/two-by-two.png`;
-const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
-  existsSync,
-);
 const NODE = `${PROJECT}/node_modules/node24/bin/node`;
 const CHAT = {
   max_tokens: 8,
@@ -128,7 +124,7 @@ for (const isolated of [true, false]) {
     await using served = site();
     served.folder("app/", `${folder}/dist`);
     served.isolate(isolated);
-    const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+    const browser = await launchChromium();
     try {
       const page = await browser.newPage();
       const requests: string[] = [];
@@ -154,7 +150,7 @@ for (const isolated of [true, false]) {
     } finally {
       await browser.close();
     }
-  }, CHROMIUM !== undefined);
+  }, hasChromium);
 }
 
 async function drained(response: Response): Promise<Response> {

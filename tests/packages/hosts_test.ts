@@ -3,9 +3,8 @@
  * installed from their tarballs, must be those that the sources give in Deno.
  */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { chromium } from "npm:playwright-core@1.65.1";
+import { hasChromium, launchChromium } from "../chromium.ts";
 import * as library from "../../mod.ts";
 import { readGolden } from "../goldens.ts";
 import { digests } from "./hosts/digests.js";
@@ -13,9 +12,6 @@ import { installPackages, PROJECT, run } from "../../packages/build/installed.ts
 import { type Site, site } from "./site.ts";
 
 const isWanted = Deno.env.has("PACKAGE_HOSTS");
-const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
-  existsSync,
-);
 const GOLDENS = fileURLToPath(new URL("../goldens", import.meta.url));
 const SCENES = "models/scenes-mllama-int4";
 const PICTURES = [
@@ -50,6 +46,12 @@ function expected(served: Site): Promise<Digests> {
   return ofDeno ??= digests(library, cases(served), { threads: 2 });
 }
 
+/** The file that is a model by itself, or nothing: then the folder is one. */
+function ggufIn(golden: string): string {
+  const names = [...Deno.readDirSync(`${GOLDENS}/${golden}`)].map(({ name }) => name);
+  return names.find((name) => name.endsWith(".gguf")) ?? "";
+}
+
 /** What every host is asked. */
 function cases({ url }: Site) {
   const goldens = [...Deno.readDirSync(GOLDENS)].filter(({ isDirectory }) => isDirectory).map(({ name }) =>
@@ -57,7 +59,7 @@ function cases({ url }: Site) {
   );
   const models = goldens.sort().map((name) => ({
     name,
-    url: `${url}tests/goldens/${name}/`,
+    url: `${url}tests/goldens/${name}/${ggufIn(name)}`,
     ids: Array.from(readGolden(`${GOLDENS}/${name}/expected.safetensors`).get("input_ids")!.data),
   }));
   const text = "<|begin_of_text|><|image|>Where is the star?";
@@ -121,7 +123,7 @@ for (const isolated of [true, false]) {
       served.answer("cases.json", cases(served));
       served.folder("app/", `${PROJECT}/out-page`);
       served.isolate(isolated);
-      const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+      const browser = await launchChromium();
       try {
         const page = await browser.newPage();
         await page.goto(`${served.url}blank.html`);
@@ -137,7 +139,7 @@ for (const isolated of [true, false]) {
       } finally {
         await browser.close();
       }
-    }, CHROMIUM !== undefined);
+    }, hasChromium);
   }
 }
 

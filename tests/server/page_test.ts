@@ -2,17 +2,9 @@
  * The page in a real browser: headless Chromium, driven through playwright-core. Skipped where there is none.
  */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { chromium, type Page } from "npm:playwright-core@1.65.1";
+import type { Page } from "npm:playwright-core@1.65.1";
+import { hasChromium, launchChromium } from "../chromium.ts";
 import { PICTURE, type Serving, serving } from "./serving.ts";
-
-const BROWSERS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const executablePath = BROWSERS.find((path) => {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-});
 
 /** Runs a test on the page of a server; every request of the page and every error in it is noted. */
 function browserTest(
@@ -20,14 +12,14 @@ function browserTest(
   run: (page: Page, server: Serving, seen: { urls: string[]; errors: string[] }) => Promise<void>,
 ): void {
   Deno.test({
-    name: `page: ${name}${executablePath ? "" : " (needs Chromium)"}`,
-    ignore: executablePath === undefined,
+    name: `page: ${name}${hasChromium ? "" : " (needs Chromium)"}`,
+    ignore: !hasChromium,
     // The browser's pipes end with it.
     sanitizeOps: false,
     sanitizeResources: false,
     async fn() {
       await using server = await serving();
-      const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+      const browser = await launchChromium();
       try {
         const page = await browser.newPage({ viewport: { width: 900, height: 900 } });
         const seen = { urls: [] as string[], errors: [] as string[] };
