@@ -1,6 +1,7 @@
 /**
  * The bytes of a response's body, piece by piece, in one buffer that is used again for every piece where the host can do that: pieces
- * of their own are garbage that a small host pays for (SmolLM2 in workerd: 115 MB of it).
+ * of their own are garbage that a small host pays for. SmolLM2 in workerd (`deno task bench:workerd`): 135 and 143 MiB at the peak
+ * instead of 177 and 180, 0.46 s of processor to load instead of 1.03.
  *
  * @module
  */
