@@ -14,6 +14,7 @@ import { nearestName } from "../mod.ts";
 import { doctor } from "./doctor.ts";
 import { host } from "./host/current.ts";
 import { perplexity } from "./perplexity.ts";
+import { quantize } from "./quantize.ts";
 import { repack } from "./repack.ts";
 import { report } from "./report.ts";
 import { run } from "./run.ts";
@@ -32,6 +33,7 @@ const HELP = `remora runs INT4 language models on the CPU.
   remora bench MODEL         how fast a model is on this machine
   remora perplexity MODEL FILE
                              how well a model foresees a text
+  remora quantize MODEL OUT  write it in codes of 4 or 8 bits
   remora repack MODEL        write a file from which the model loads faster
   remora doctor [MODEL]      what of this machine is used, and what keeps a model from running
 
@@ -51,6 +53,7 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number | voi
   show,
   bench,
   perplexity,
+  quantize,
   repack,
   doctor,
 };

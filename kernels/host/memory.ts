@@ -25,13 +25,15 @@ const GROWTH_SHARE_MIN = 1 / 16;
 export class KernelMemory {
   readonly wasm: WebAssembly.Memory;
   #end: number;
+  /** Where what was never handed out begins: it is zero. */
+  #highest: number;
   readonly #free = new Map<number, number[]>();
 
   /** @param areasBytes Set aside for the wide tiles, which want them within the memory's first pages. */
   constructor(shared: boolean, areasBytes = 0) {
     const initial = areasBytes > 0 ? WIDE_MEMORY_PAGES : 1;
     this.wasm = new WebAssembly.Memory({ initial, maximum: PAGES_MAX, shared });
-    this.#end = HEAP_ADDRESS + areasBytes;
+    this.#end = this.#highest = HEAP_ADDRESS + areasBytes;
   }
 
   /** Bytes of the memory in use or set aside. */
@@ -55,7 +57,24 @@ export class KernelMemory {
     const begin = this.#end;
     this.#growTo(begin + size);
     this.#end = begin + size;
+    if (isZeroed && begin < this.#highest) {
+      this.bytesAt(begin, Math.min(this.#end, this.#highest) - begin).fill(0);
+    }
+    this.#highest = Math.max(this.#highest, this.#end);
     return begin;
+  }
+
+  /** Where the next new piece will lie; see `releaseTo`. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Gives back all new pieces allocated since `end` had this value; pieces of before that were given back stay so. */
+  releaseTo(end: number): void {
+    this.#end = end;
+    for (const pieces of this.#free.values()) {
+      pieces.splice(0, pieces.length, ...pieces.filter((address) => address < end));
+    }
   }
 
   /** Gives back a piece allocated with the same number of bytes. */

@@ -34,6 +34,12 @@ export interface WritableFile {
   write(bytes: Uint8Array): void;
 }
 
+/** A directory that is being filled. */
+export interface WritableDirectory {
+  /** Writes one file of it; several may be open at the same time. */
+  write(name: string, fill: (file: WritableFile) => Promise<void>): Promise<void>;
+}
+
 /** An entry of a directory. */
 export interface DirectoryEntry {
   readonly name: string;
@@ -66,6 +72,14 @@ export interface FileSystem {
    * @throws {RemoraError} BAD_FILE when it cannot be written. What `write` throws itself.
    */
   replace(path: string, write: (file: WritableFile) => Promise<void>): Promise<void>;
+  /**
+   * Makes a directory so that at any time it is not there or whole: it is filled as `PATH.partial` and renamed. What an earlier attempt
+   * left under that name is replaced; nothing is left when `fill` fails.
+   *
+   * @throws {RemoraError} BAD_ARGUMENT when something of that name is there, FILE_NOT_FOUND when either path may not be read and written,
+   * BAD_FILE when it cannot be written. What `fill` throws itself.
+   */
+  create(path: string, fill: (directory: WritableDirectory) => Promise<void>): Promise<void>;
   /** Whether a path may be read or written without asking for a permission. */
   isPermitted(access: "read" | "write", path: string): boolean;
 }
