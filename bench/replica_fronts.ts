@@ -38,12 +38,13 @@ const START_MILLISECONDS = 120_000;
 export const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** The command line of a replica, but for its port. */
-function serveCommand({ model, threads }: ReplicaSettings): string[] {
+export function serveCommand({ model, threads }: Pick<ReplicaSettings, "model" | "threads">): string[] {
   const run = ["deno", "run", "--v8-flags=--experimental-wasm-revectorize", "-A", "cli/main.ts"];
   return [...run, "serve", model, "--threads", `${threads}`];
 }
 
-function spawn([command, ...args]: string[], env: Record<string, string> = {}): Deno.ChildProcess {
+/** Starts a command that `findServers` knows the servers of; VERBOSE=1 shows what it says. */
+export function spawn([command, ...args]: string[], env: Record<string, string> = {}): Deno.ChildProcess {
   const [name, value] = MARK.split("=");
   const streams = {
     stdin: "null",
