@@ -11,14 +11,15 @@ def fields(headers): return {name: value for name, value in headers.items() if n
 class Replica:
     async def __init__(self):
         with socket.create_server(("127.0.0.1", 0)) as free: port = free.getsockname()[1]
-        watched = ["setpriv", "--pdeathsig", "KILL"]  # The server ends with its replica, however that ends.
-        self.server = subprocess.Popen([*watched, *COMMAND, "--port", str(port)])
+        self.server = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *COMMAND, "--port", str(port)])
         self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=None)
-        while self.server.poll() is None:
+        while True:
             try: return await self.check_health()
             except httpx.HTTPError: await asyncio.sleep(0.1)
-        raise RuntimeError(f"{' '.join(COMMAND)} ended with code {self.server.returncode}")
-    async def check_health(self): (await self.client.get("/health")).raise_for_status()
+
+    async def check_health(self):  # Server and replica end together, so that Ray starts another at once.
+        if self.server.poll() is not None: os._exit(1)
+        (await self.client.get("/health")).raise_for_status()
 
     async def answer(self, method, target, headers, body):
         async with self.client.stream(method, target, headers=headers, content=body) as response:
@@ -36,5 +37,4 @@ class Ingress:
             try: return StreamingResponse(answer, *await anext(answer))
             except Exception: await asyncio.sleep(0.1 * turn)
         return Response("no replica answers", 503)
-
 app = Ingress.bind(Replica.bind())
