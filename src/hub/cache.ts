@@ -49,6 +49,20 @@ export interface CachePlatform {
   readonly storage: Storage;
 }
 
+/**
+ * Looks for a model that was downloaded, by this program or by Python's `huggingface_hub`.
+ *
+ * @returns `undefined` where it is not, not as a whole, or where the cache may not be looked into.
+ */
+export async function findInCache(
+  { files, storage }: Partial<CachePlatform>,
+  cache: string | undefined,
+  id: ModelId,
+): Promise<FoundModel | undefined> {
+  if (cache === undefined || storage === undefined || files === undefined) return undefined;
+  return await new CachedRepository({ files, storage }, cache, id.repository).find(id);
+}
+
 /** One repository's part of the cache. */
 export class CachedRepository {
   readonly folder: string;

@@ -57,10 +57,12 @@ export async function chooseFiles(
 ): Promise<ChosenFiles> {
   const weights = quantization === undefined ? await chooseSafetensors(names, readIndex) : [];
   if (weights.length > 0 && names.includes(CONFIG_FILE)) {
+    requireAll(names, weights);
     const others = KNOWN_FILES.filter((name) => names.includes(name) && !weights.includes(name));
     return { names: checked(label, [...others.filter((name) => name !== WEIGHTS_FILE), ...weights]) };
   }
   const { parts, notice } = chooseGguf(label, names, quantization);
+  requireAll(names, parts);
   return { names: checked(label, parts), file: parts[0], notice };
 }
 
@@ -72,7 +74,8 @@ async function chooseSafetensors(
   const index = indexes.includes(INDEX_FILE) || indexes.length !== 1 ? INDEX_FILE : indexes[0];
   if (names.includes(index)) {
     const shards = shardsOf(await readIndex(index));
-    if (shards.length > 0 && shards.every((name) => names.includes(name))) return [index, ...shards];
+    const areThere = shards.every((name) => names.includes(name));
+    if (shards.length > 0 && (areThere || !names.includes(WEIGHTS_FILE))) return [index, ...shards];
   }
   if (names.includes(WEIGHTS_FILE)) return [WEIGHTS_FILE];
   return names.filter((name) =>
@@ -83,6 +86,18 @@ async function chooseSafetensors(
 function shardsOf(index: unknown): string[] {
   const map = isObject(index) && isObject(index.weight_map) ? index.weight_map : {};
   return [...new Set(Object.values(map))].filter((name) => typeof name === "string").sort();
+}
+
+/** @throws {RemoraError} FILE_NOT_FOUND for a part of a model that is not there. */
+function requireAll(names: readonly string[], parts: readonly string[]): void {
+  const missing = parts.find((name) => !names.includes(name));
+  if (missing === undefined) return;
+  const details = {
+    file: missing,
+    expected: `all ${parts.length} files of the weights`,
+    found: "no such file",
+  };
+  throw new RemoraError("FILE_NOT_FOUND", "Cannot find", details);
 }
 
 /** All parts of one model. */
@@ -104,15 +119,6 @@ function chooseGguf(
   const found = named === undefined ? all : all.filter((name) => isOf(name, named));
   if (found.length !== 1) throw undecided(label, all, found, quantization);
   const parts = models.get(found[0])!;
-  const missing = parts.find((name) => !names.includes(name));
-  if (missing !== undefined) {
-    const details = {
-      file: missing,
-      expected: `all ${parts.length} parts of the model`,
-      found: "no such file",
-    };
-    throw new RemoraError("FILE_NOT_FOUND", "Cannot find", details);
-  }
   if (named === quantization) return { parts };
   const others = all.filter((name) => name !== found[0]).map(quantizationOf).join(", ");
   return { parts, notice: `${label} has several quantisations: ${named} is taken; others are ${others}` };

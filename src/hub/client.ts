@@ -8,7 +8,7 @@ import { RemoraError } from "../core/errors.ts";
 import { parseJson } from "../core/json.ts";
 import { HUB_ANSWER_BYTES_MAX, HUB_REDIRECTS_MAX } from "../core/limits.ts";
 import { bodyBytes } from "../io/body_bytes.ts";
-import { missingPermission, placeOf, reasonOf } from "../io/http_answer.ts";
+import { placeOf, reasonOf } from "../io/http_answer.ts";
 import { readRetryAfter, Retries, TransientFailure } from "./retries.ts";
 
 /** Milliseconds without a byte after which a connection counts as lost. */
@@ -24,6 +24,8 @@ export interface HubClientOptions {
   token?: string;
   /** Ends every request, begun or not. */
   signal?: AbortSignal;
+  /** Whether a host may be reached without asking for a permission. */
+  mayReach(host: string): boolean;
   /** Used instead of the global one. */
   fetch?: typeof fetch;
   /** Milliseconds before a second attempt. */
@@ -101,6 +103,13 @@ export class HubClient {
     let isAtHome = true;
     for (let redirects = 0, place = url;; redirects++) {
       isAtHome &&= place.origin === own;
+      if (!this.#options.mayReach(place.host)) {
+        throw refusal(
+          what,
+          `an answer from ${placeOf(place)}`,
+          `no permission (run with --allow-net=${place.host})`,
+        );
+      }
       const headers = new Headers({ "accept-encoding": "identity", "user-agent": "remora" });
       if (range !== undefined) headers.set("range", range);
       if (token !== undefined && isAtHome) headers.set("authorization", `Bearer ${token}`);
@@ -136,7 +145,7 @@ export class HubClient {
       return { response, silence };
     } catch (cause) {
       silence.end();
-      throw failureOf(cause, place, what, signal);
+      throw failureOf(cause, place, signal);
     }
   }
 
@@ -153,7 +162,7 @@ export class HubClient {
         silence.begin();
       }
     } catch (cause) {
-      throw failureOf(cause, place, placeOf(place), signal);
+      throw failureOf(cause, place, signal);
     } finally {
       silence.end();
     }
@@ -207,11 +216,9 @@ class Silence {
 }
 
 /** What to throw for a failure of the connection. */
-function failureOf(cause: unknown, place: URL, what: string, signal?: AbortSignal): unknown {
+function failureOf(cause: unknown, place: URL, signal?: AbortSignal): unknown {
   if (cause instanceof RemoraError || cause instanceof TransientFailure) return cause;
   if (signal?.aborted) return signal.reason;
-  const denied = missingPermission(cause, place.host);
-  if (denied !== undefined) return refusal(what, `an answer from ${placeOf(place)}`, denied, cause);
   return new TransientFailure(`${reasonOf(cause)} (${placeOf(place)})`);
 }
 
@@ -247,6 +254,6 @@ async function wholeBody(answer: HubAnswer, what: string): Promise<Uint8Array> {
   return whole;
 }
 
-function refusal(file: string, expected: string, found: string, cause?: unknown): RemoraError {
-  return new RemoraError("FILE_NOT_FOUND", "Cannot fetch", { file, expected, found, cause });
+function refusal(file: string, expected: string, found: string): RemoraError {
+  return new RemoraError("FILE_NOT_FOUND", "Cannot fetch", { file, expected, found });
 }

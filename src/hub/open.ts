@@ -10,7 +10,7 @@ import { directorySource, fileSource } from "../io/directory.ts";
 import { httpSource, type HttpSourceOptions } from "../io/http.ts";
 import { GGUF_SUFFIX, ggufParts } from "../io/model_files.ts";
 import type { ModelSource } from "../io/source.ts";
-import { CachedRepository, type FoundModel } from "./cache.ts";
+import { findInCache } from "./cache.ts";
 import { type ModelId, parseModelId } from "./model_id.ts";
 import { type HubSettings, readHubSettings, readToken } from "./settings.ts";
 
@@ -71,7 +71,7 @@ async function hubSource(
 ): Promise<ModelSource> {
   const { files, mayReach } = platform;
   const settings = readHubSettings(platform);
-  const found = await findInCache(platform, settings, id);
+  const found = await findInCache(platform, settings.cache, id);
   if (found !== undefined) {
     const { folder, file } = found;
     return file === undefined ? directorySource(files, folder) : fileSource(files, `${folder}/${file}`);
@@ -79,7 +79,8 @@ async function hubSource(
   const { host } = new URL(settings.endpoint);
   // Where looking needs a permission that is not there, the name may well mean a directory.
   const mayLook = files.isDirectory(text) !== undefined;
-  if (options.offline || settings.isOffline || id.quantization !== undefined) {
+  const isOffline = options.offline || settings.isOffline || (mayLook && !mayReach(host));
+  if (isOffline || id.quantization !== undefined) {
     const how = mayReach(host) ? "without --offline" : `with --allow-net=${host} and without --offline`;
     const expected = id.quantization === undefined
       ? `a local directory (download the model first), or a name on the hub ${how}`
@@ -93,7 +94,8 @@ async function hubSource(
   }
   if (!mayLook && !mayReach(host)) {
     const expected = `--allow-read=${text} if it is a directory, --allow-net=${host} if a hub id`;
-    throw new RemoraError("FILE_NOT_FOUND", "Cannot open", { file: text, expected, found: "neither" });
+    const neither = `neither, and ${describeAbsence(settings)}`;
+    throw new RemoraError("FILE_NOT_FOUND", "Cannot open", { file: text, expected, found: neither });
   }
   const base = new URL(
     `${settings.endpoint}/${id.repository}/resolve/${encodeURIComponent(id.revision)}/`,
@@ -101,20 +103,6 @@ async function hubSource(
   const token = readToken(platform);
   const headers = { ...(token !== undefined && { authorization: `Bearer ${token}` }) };
   return httpSource(base, { headers, ...options, label: text });
-}
-
-/**
- * Looks for a model that was downloaded, by this program or by Python's `huggingface_hub`.
- *
- * @returns `undefined` where it is not, not as a whole, or where the cache may not be looked into.
- */
-export async function findInCache(
-  { files, storage }: OpeningPlatform,
-  { cache }: HubSettings,
-  id: ModelId,
-): Promise<FoundModel | undefined> {
-  if (cache === undefined || storage === undefined) return undefined;
-  return await new CachedRepository({ files, storage }, cache, id.repository).find(id);
 }
 
 function describeAbsence({ cache, unreadable }: HubSettings): string {

@@ -8,7 +8,7 @@ import { describeBytes } from "../core/figures.ts";
 import { parseJson } from "../core/json.ts";
 import { INDEX_BYTES_MAX } from "../core/limits.ts";
 import type { Platform } from "../platform/platform.ts";
-import { CachedRepository, type CachePlatform, type FoundModel } from "./cache.ts";
+import { CachedRepository, type CachePlatform, findInCache, type FoundModel } from "./cache.ts";
 import { chooseFiles } from "./choose_files.ts";
 import { HubClient, type HubClientOptions } from "./client.ts";
 import { downloadFile, type DownloadOptions } from "./download.ts";
@@ -68,27 +68,21 @@ export async function pull(
   const { settings } = opened;
   const repository = new CachedRepository(opened.platform, opened.cache, id.repository);
   if (options.offline || settings.isOffline) return await findOffline(repository, id, name);
-  const { host } = new URL(settings.endpoint);
-  if (!platform.mayReach(host)) {
-    throw new RemoraError("FILE_NOT_FOUND", "Cannot download", {
-      file: name,
-      expected:
-        `the permission to reach the hub (run with --allow-net=${host} and the hosts that it sends on to)`,
-      found: "none",
-    });
-  }
   const { endpoint } = settings;
   const { signal, fetch, firstWait, silenceMax } = options;
-  const client = new HubClient({
-    endpoint,
-    token: readToken(platform),
-    signal,
-    fetch,
-    firstWait,
-    silenceMax,
-  });
+  const { mayReach } = platform, token = readToken(platform);
+  const client = new HubClient({ endpoint, token, mayReach, signal, fetch, firstWait, silenceMax });
   const listing = await fetchListing(client, id);
   return await new Pull(opened, repository, { id, client, listing, options }).run();
+}
+
+/** See `findModel`. */
+export async function findModelOf(
+  platform: Omit<HubPlatform, "mayReach">,
+  name: string,
+): Promise<string | undefined> {
+  const found = await findInCache(platform, readHubSettings(platform).cache, requireModelId(name));
+  return found && (found.file === undefined ? found.folder : `${found.folder}/${found.file}`);
 }
 
 /** @throws {RemoraError} BAD_ARGUMENT for what is no name of a model on the hub. */
@@ -112,7 +106,7 @@ export function openCache({ environment, files, storage }: Omit<HubPlatform, "ma
   if (settings.cache !== undefined) return { settings, platform: { files, storage }, cache: settings.cache };
   throw new RemoraError("FILE_NOT_FOUND", "Cannot find the cache of the hub's models", {
     expected:
-      `${settings.unreadable} or a variable before it (run with --allow-env=HOME,XDG_CACHE_HOME,HF_*,HUGGINGFACE_*)`,
+      `${settings.unreadable} or a variable before it (run with --allow-env=HOME,XDG_CACHE_HOME,HF_*)`,
     found: "no permission, or none of them set",
   });
 }

@@ -47,7 +47,7 @@ export function readToken({ environment, storage }: SettingsPlatform): string | 
   if (/^(1|on|yes|true)$/i.test(environment("HF_HUB_DISABLE_IMPLICIT_TOKEN") ?? "")) return undefined;
   const home = findHome(environment);
   const file = environment("HF_TOKEN_PATH") || ("home" in home ? `${home.home}/token` : undefined);
-  const text = environment("HF_TOKEN") || environment("HUGGING_FACE_HUB_TOKEN") ||
+  const text = environment("HF_TOKEN") ||
     (file === undefined ? "" : storage?.readText(expand(file, environment), HUB_TOKEN_BYTES_MAX)) || "";
   const token = text.trim();
   if (token === "") return undefined;
@@ -74,11 +74,11 @@ function findCache(
   { environment, storage }: SettingsPlatform,
 ): Pick<HubSettings, "cache" | "unreadable"> {
   if (storage === undefined) return {};
-  for (const name of ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]) {
-    const value = environment(name);
-    if (value === undefined) return { unreadable: name };
-    if (value !== "") return { cache: expand(value, environment) };
-  }
+  const named = environment("HF_HUB_CACHE");
+  if (named === undefined) return { unreadable: "HF_HUB_CACHE" };
+  // The second is the name of former years.
+  const folder = named || environment("HUGGINGFACE_HUB_CACHE");
+  if (folder) return { cache: expand(folder, environment) };
   const home = findHome(environment);
   return "home" in home ? { cache: `${home.home}/hub` } : home;
 }

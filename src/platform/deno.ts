@@ -35,6 +35,8 @@ export const platform: Platform = platformOfNode({
   mayReadVariable: (variable) => isGranted({ name: "env", variable }),
   mayAskSystem: () => isGranted({ name: "sys", kind: "systemMemoryInfo" }),
   mayAskForRoom: () => isGranted({ name: "sys", kind: "statfs" as "systemMemoryInfo" }),
+  // What a link leads to is only known when it is followed, so a part of the file system is not enough.
+  mayLink: () => isGranted({ name: "read" }) && isGranted({ name: "write" }),
   tryLock,
   availableMemory: () => Deno.systemMemoryInfo().available,
   residentMemory: () => Deno.memoryUsage().rss,

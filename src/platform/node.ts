@@ -22,6 +22,7 @@ export const platform: Platform = platformOfNode({
   mayReadVariable: () => true,
   mayAskSystem: () => true,
   mayAskForRoom: () => true,
+  mayLink: () => true,
   // Bun has no such function.
   availableMemory: () => process.availableMemory?.(),
   residentMemory: () => process.memoryUsage.rss(),

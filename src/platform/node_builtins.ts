@@ -44,6 +44,8 @@ export interface Differences {
   mayAskSystem(): boolean;
   /** Whether the system may be asked how much room a disk has. */
   mayAskForRoom(): boolean;
+  /** Whether links by name may be made. */
+  mayLink(): boolean;
   /** See {@linkcode Storage.tryLock}; default: a lock that only processes like this one know. */
   tryLock?(path: string): Disposable | undefined;
   /** Bytes that the system has available. */

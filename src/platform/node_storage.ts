@@ -35,6 +35,8 @@ export interface StorageDifferences {
   isPermitted(access: "read" | "write", path: string): boolean;
   /** Whether the system may be asked how much room a disk has. */
   mayAskForRoom(): boolean;
+  /** Whether links by name may be made. */
+  mayLink(): boolean;
   /** The runtime's own lock of a file; default: a file that says which process has it. */
   tryLock?(path: string): Disposable | undefined;
 }
@@ -43,22 +45,21 @@ export interface StorageDifferences {
 export function storageOfNode(differences: StorageDifferences): Storage {
   const { isPermitted } = differences;
 
-  /** @throws {RemoraError} Where the system or the runtime refuses. */
+  /** @throws {RemoraError} Where the system refuses, or a permission is missing: Deno would ask for it on the terminal. */
   function typed<Result>(path: string, run: () => Result): Result {
-    try {
-      return run();
-    } catch (cause) {
-      if (cause instanceof RemoraError) throw cause;
-      const access = (["read", "write"] as const).find((access) => !isPermitted(access, path));
-      if (access === undefined) {
-        throw new RemoraError("BAD_FILE", "Cannot write", { file: path, found: reasonOf(cause), cause });
-      }
+    const access = (["read", "write"] as const).find((access) => !isPermitted(access, path));
+    if (access !== undefined) {
       throw new RemoraError("FILE_NOT_FOUND", "Cannot write", {
         file: path,
         expected: `the permission to ${access} it (run with --allow-${access}=${path} or a folder around it)`,
         found: "none",
-        cause,
       });
+    }
+    try {
+      return run();
+    } catch (cause) {
+      if (cause instanceof RemoraError) throw cause;
+      throw new RemoraError("BAD_FILE", "Cannot write", { file: path, found: reasonOf(cause), cause });
     }
   }
 
@@ -72,6 +73,7 @@ export function storageOfNode(differences: StorageDifferences): Storage {
     },
 
     status(path) {
+      if (!isPermitted("read", path)) return undefined;
       const status = quietly(() => statSync(path, { bigint: true }));
       return status && {
         isFile: status.isFile(),
@@ -81,6 +83,7 @@ export function storageOfNode(differences: StorageDifferences): Storage {
     },
 
     readText(path, bytesMax) {
+      if (!isPermitted("read", path)) return undefined;
       return quietly(() => {
         const status = statSync(path);
         return status.isFile() && status.size <= bytesMax ? readFileSync(path, "utf8") : undefined;
@@ -95,7 +98,7 @@ export function storageOfNode(differences: StorageDifferences): Storage {
       });
     },
 
-    link: (target, path) => typed(path, () => link(target, path)),
+    link: (target, path) => typed(path, () => link(target, path, differences.mayLink())),
     rename: (from, to) => typed(to, () => renameSync(from, to)),
     remove: (path) => typed(path, () => rmSync(path, { recursive: true, force: true })),
     open: (path) => typed(path, () => new FileOnDisk(path)),
@@ -113,19 +116,13 @@ export function storageOfNode(differences: StorageDifferences): Storage {
   };
 }
 
-function link(target: string, path: string): void {
+function link(target: string, path: string, mayLink: boolean): void {
   // A name that leads nowhere, or to what was there before.
   if (quietly(() => lstatSync(path)) !== undefined) rmSync(path);
-  try {
-    symlinkSync(target, path);
-  } catch {
-    const file = join(dirname(path), target);
-    try {
-      linkSync(file, path);
-    } catch {
-      renameSync(file, path);
-    }
-  }
+  const file = join(dirname(path), target);
+  if (mayLink && quietly(() => (symlinkSync(target, path), true))) return;
+  if (quietly(() => (linkSync(file, path), true))) return;
+  renameSync(file, path);
 }
 
 class FileOnDisk implements GrowingFile {
