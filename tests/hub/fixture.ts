@@ -23,12 +23,15 @@ export function sceneFiles(): string[] {
 }
 
 /** A file as the stand-in takes it. */
-export function standInFile(bytes: Uint8Array | string, isLarge = false): StandInRepository["files"][string] {
+export function standInFile(
+  bytes: Uint8Array | string,
+  isLarge = false,
+): { base64: string; isLarge: boolean } {
   return { base64: Buffer.from(bytes as Uint8Array).toString("base64"), isLarge };
 }
 
 /** The model as `owner/scenes`. */
-export function scenesRepository(): StandInRepository {
+export function scenesRepository(): StandInRepository & { files: Record<string, { base64: string }> } {
   const files = Object.fromEntries(
     sceneFiles().map((name) => [
       name,

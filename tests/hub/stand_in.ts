@@ -16,8 +16,8 @@ export interface StandInRepository {
   commit: string;
   /** Branches and tags that have this commit. */
   revisions: string[];
-  /** Contents by path: bytes in base64, and whether they are kept by Git LFS. */
-  files: Record<string, { base64: string; isLarge: boolean }>;
+  /** Contents by path: bytes in base64 or the file that has them, and whether they are kept by Git LFS. */
+  files: Record<string, { base64?: string; file?: string; isLarge: boolean }>;
   /** The only token that may read it; default: everybody may. */
   token?: string;
 }
@@ -178,8 +178,10 @@ export function startStandIn({ repositories, faults = {}, ports = [0, 0] }: Stan
 
 function store({ files }: StandInRepository): Map<string, StoredFile> {
   return new Map(
-    Object.entries(files).map(([path, { base64, isLarge }]) => {
-      const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    Object.entries(files).map(([path, { base64 = "", file, isLarge }]) => {
+      const bytes = file === undefined
+        ? Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+        : Deno.readFileSync(file);
       const sha256 = createHash("sha256").update(bytes).digest("hex");
       const pointer =
         `version https://git-lfs.github.com/spec/v1\noid sha256:${sha256}\nsize ${bytes.length}\n`;
