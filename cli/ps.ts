@@ -4,7 +4,7 @@
  * @module
  */
 import { printable, RemoraError } from "../mod.ts";
-import { alignColumns } from "./figures.ts";
+import { alignColumns, describeBytes } from "./figures.ts";
 import { host } from "./host/current.ts";
 import { COMMON_OPTIONS } from "./load_options.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
@@ -24,7 +24,8 @@ export const PS_OPTIONS: OptionDefinitions = {
 
 export const PS_HELP = `remora ps [URL] [options]
 
-Says which models a server has, how many requests each answers and how many wait, and how much of its key/value cache is in use.
+Says which models a server has, how many requests each answers and how many wait, how much of its key/value cache is in use, and the
+memory that the server takes.
 URL: default ${SERVER_DEFAULT}
 
 ${describeOptions(PS_OPTIONS)}
@@ -64,8 +65,9 @@ export async function ps(args: string[]): Promise<void> {
   if (!host.isGranted({ name: "net", host: url.host })) {
     throw refusal(server, `the permission to reach it: pass --allow-net=${url.host} to deno run`, "none");
   }
-  const models = readMetrics(await ask(url));
-  if (options.flag("json")) return await print(JSON.stringify({ server, models }) + "\n");
+  const text = await ask(url);
+  const models = readMetrics(text), memoryBytes = readMemory(text);
+  if (options.flag("json")) return await print(JSON.stringify({ server, memoryBytes, models }) + "\n");
   const rows = models.map(({ model, running, waiting, cacheUsage, promptTokens, generatedTokens }) => [
     printable(model),
     `${running}`,
@@ -75,7 +77,8 @@ export async function ps(args: string[]): Promise<void> {
     `${generatedTokens}`,
   ]);
   const head = ["model", "running", "waiting", "cache", "prompt tokens", "generated tokens"];
-  await print(alignColumns([head, ...rows], [1, 2, 3, 4, 5]) + "\n");
+  const memory = memoryBytes === undefined ? "" : `memory ${describeBytes(memoryBytes)}\n`;
+  await print(alignColumns([head, ...rows], [1, 2, 3, 4, 5]) + "\n" + memory);
 }
 
 async function ask(server: URL): Promise<string> {
@@ -96,7 +99,7 @@ async function ask(server: URL): Promise<string> {
  *
  * @see {@link https://prometheus.io/docs/instrumenting/exposition_formats/ | the format}
  */
-export function readMetrics(text: string): ServedModel[] {
+function readMetrics(text: string): ServedModel[] {
   const models = new Map<string, ServedModel>();
   for (
     const [, name, label, value] of text.matchAll(
@@ -111,6 +114,12 @@ export function readMetrics(text: string): ServedModel[] {
     models.set(label, served);
   }
   return [...models.values()];
+}
+
+/** Bytes that the server's process takes, where it says so. */
+function readMemory(text: string): number | undefined {
+  const [, value] = /^process_resident_memory_bytes (\S+)$/m.exec(text) ?? [];
+  return value === undefined ? undefined : Number(value);
 }
 
 function refusal(file: string, expected: string, found: string): RemoraError {

@@ -113,7 +113,7 @@ export class HubClient {
       const headers = new Headers({ "accept-encoding": "identity", "user-agent": "remora" });
       if (range !== undefined) headers.set("range", range);
       if (token !== undefined && isAtHome) headers.set("authorization", `Bearer ${token}`);
-      const { response, silence } = await this.#send(place, what, headers, signal);
+      const { response, silence } = await this.#send(place, headers, signal);
       if (!REDIRECTS.includes(response.status)) {
         if (!response.ok) await this.#refuse(response, place, what, silence);
         const cancel = async () => {
@@ -133,7 +133,6 @@ export class HubClient {
 
   async #send(
     place: URL,
-    what: string,
     headers: Headers,
     signal?: AbortSignal,
   ): Promise<{ response: Response; silence: Silence }> {

@@ -132,13 +132,12 @@ export function startStandIn({ repositories, faults = {}, ports = [0, 0] }: Stan
       };
       return Response.json(about);
     }
-    return resolved(request, url, repository, held, resolve![3]);
+    return resolved(request, repository, held, resolve![3]);
   });
   const hubOrigin = `http://127.0.0.1:${hub.addr.port}`;
 
   function resolved(
     request: Request,
-    url: URL,
     { id, commit }: StandInRepository,
     held: Map<string, StoredFile>,
     encoded: string,
