@@ -15,6 +15,7 @@ export interface InstalledModel {
   name: string;
   /** Branches and tags that had this commit when they were asked for last. */
   revisions: string[];
+  /** Its 40 digits. */
   commit: string;
   /** The snapshot's folder. */
   folder: string;

@@ -24,6 +24,7 @@ export interface PullProgress {
   doneBytes: number;
   /** Of these, bytes that came over the network since the call. */
   fetchedBytes: number;
+  /** Bytes of the whole model. */
   totalBytes: number;
 }
 
@@ -31,6 +32,7 @@ export interface PullProgress {
 export interface PullOptions {
   /** Take what is in the cache, or fail. */
   offline?: boolean;
+  /** Called as bytes come. */
   onProgress?(progress: PullProgress): void;
   /** Told in one line about a choice that was made, or why nothing seems to happen. */
   onNotice?(text: string): void;
