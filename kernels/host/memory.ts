@@ -16,7 +16,7 @@ const ALIGNMENT = 64;
  * memory. Steps of 1 MiB alone were 988 for the 11B shape, 0.18 s.
  */
 const GROWTH_BYTES_MIN = 1 << 20;
-const GROWTH_SHARE_MIN = 1 / 16;
+const GROWTH_SHARE_MIN = 1 / 64;
 
 /**
  * Hands out 64-byte aligned pieces of a memory, zeroed. Pieces that are given back are kept by size and handed out again: the
