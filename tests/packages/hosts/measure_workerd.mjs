@@ -5,6 +5,9 @@ import { startWorkerd } from "./workerd.mjs";
 const [MODEL, options, question, tokens, picture] = process.argv.slice(2);
 const { host, dispose } = await startWorkerd("measured_worker.js", { MODEL, OPTIONS: JSON.parse(options) });
 
+/** A prompt of some length. */
+const OTHER = "How do ships find their way at night when no star and no light can be seen? ".repeat(6);
+
 /** workerd is a child of this process. */
 function pid() {
   for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
@@ -38,6 +41,9 @@ try {
   const loaded = await call("/load");
   const first = await call(ask(1), body);
   const warm = await call(ask(1), body), long = await call(ask(Number(tokens)), body);
+  // Another question, which shares only the template with those before; its one token is part of it.
+  const prompt = await call(`/answer?question=${encodeURIComponent(OTHER)}&tokens=1`, body);
+  const { usage: ofPrompt } = JSON.parse(prompt.text);
   const { usage, memories, text } = JSON.parse(long.text);
   const perToken = (long.cpu - warm.cpu) / Math.max(1, usage.completionTokens - 1);
   console.log(JSON.stringify({
@@ -48,8 +54,9 @@ try {
     startMs: loaded.time,
     firstAnswerCpuMs: first.cpu,
     firstAnswerMs: first.time,
+    promptTokenCpuMs: prompt.cpu / (ofPrompt.promptTokens - ofPrompt.cachedTokens),
     tokenCpuMs: perToken,
-    promptTokens: usage.promptTokens,
+    promptTokens: ofPrompt.promptTokens,
     tokens: usage.completionTokens,
     text,
   }));
