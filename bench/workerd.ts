@@ -4,7 +4,7 @@
  *   deno task bench:workerd [MODEL [--picture FILE] [--question TEXT] [--tokens N] [--options JSON] [--runs N]]
  *
  * Memory is the resident size of workerd's process less that of an empty worker, at its highest; "memories" are those of WebAssembly
- * alone. Processor time is that of all threads of the process, so compiling is in it. Without MODEL: the model of the repository with a
+ * alone; "isolate" is what V8 counts, which is what Cloudflare limits, after loading or the longest answer. Processor time is that of all threads of the process, so compiling is in it. Without MODEL: the model of the repository with a
  * picture. The model comes by ranges from a server on this machine. With several runs: least, median and most. Needs npm (packages/.cache).
  *
  * @module
@@ -52,7 +52,9 @@ if (values.json) console.log(JSON.stringify(all));
 else {
   const rows: [string, string][] = [
     ["peak memory", `${figure("peakMB", 1)} MiB above an empty worker's ${figure("emptyMB", 1)}`],
+    ["  of it", `${figure("programMB", 1)} MiB are pages of workerd's own program, read in meanwhile`],
     ["WebAssembly memories", `${figure("memoriesMB", 1)} MiB`],
+    ["isolate, added up", `${figure("isolateMB", 1)} MiB: these, JavaScript's heap and buffers`],
     ["start", `${figure("startCpuMs")} ms of processor, ${figure("startMs")} ms`],
     ["first answer", `${figure("firstAnswerCpuMs")} ms of processor, ${figure("firstAnswerMs")} ms`],
     ["a prompt's token", `${figure("promptTokenCpuMs", 1)} ms of processor (${found.promptTokens} tokens)`],

@@ -1,5 +1,5 @@
 /** How a model of 135 million parameters fits into the 128 MB of a Worker. */
-export const SMALL = { embeddings: "int4", kvCache: "int8", contextSize: 512, passTokens: 32 };
+export const SMALL = { embeddings: "int8", kvCache: "int8", contextSize: 512, passTokens: 32 };
 
 /** A model whose files are in an R2 bucket: weights are read by ranges and packed as they come. */
 export function bucketSource(bucket) {

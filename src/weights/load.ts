@@ -18,7 +18,7 @@ import type { WeightPlan } from "./plan.ts";
 /** Bytes read at a time at most, which amortise a read, and at least; in between a share of the model, so that they add little to it. */
 const WINDOW_BYTES_MAX = 4 << 20;
 const WINDOW_BYTES_MIN = 1 << 18;
-const WINDOW_SHARE = 1 / 128;
+const WINDOW_SHARE = 1 / 256;
 
 /** Told after each window. */
 export interface LoadProgress {
