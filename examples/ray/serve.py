@@ -5,7 +5,8 @@ from ray import serve
 from starlette.responses import Response, StreamingResponse
 
 COMMAND = os.environ.get("REMORA", "deno run -A cli/main.ts serve models/scenes-mllama-int4 --threads 1").split()
-fields = lambda headers: {name: value for name, value in headers.items() if name not in ("host", "connection", "transfer-encoding")}
+HOP = ("host", "connection", "transfer-encoding", "date", "x-request-id")  # Each server says its own.
+fields = lambda headers: {name: value for name, value in headers.items() if name not in HOP}
 
 @serve.deployment(num_replicas=2, max_ongoing_requests=32, health_check_period_s=1, ray_actor_options={"num_cpus": 0.5})
 class Replica:
