@@ -16,7 +16,7 @@ const ALIGNMENT = 64;
  * memory. Steps of 1 MiB alone were 988 for the 11B shape, 0.18 s.
  */
 const GROWTH_BYTES_MIN = 1 << 20;
-const GROWTH_SHARE_MIN = 1 / 16;
+const GROWTH_SHARE_MIN = 1 / 64;
 
 /**
  * Hands out 64-byte aligned pieces of a memory, zeroed. Pieces that are given back are kept by size and handed out again: the
@@ -29,11 +29,27 @@ export class KernelMemory {
   #highest: number;
   readonly #free = new Map<number, number[]>();
 
-  /** @param areasBytes Set aside for the wide tiles, which want them within the memory's first pages. */
+  /**
+   * @param areasBytes Set aside for the wide tiles, which want them within the memory's first pages.
+   * @throws {RemoraError} OUT_OF_MEMORY where the host grants no memory.
+   */
   constructor(shared: boolean, areasBytes = 0) {
     const initial = areasBytes > 0 ? WIDE_MEMORY_PAGES : 1;
+<<<<<<< HEAD
     this.wasm = new WebAssembly.Memory({ initial, maximum: PAGES_MAX, shared });
     this.#end = this.#highest = HEAP_ADDRESS + areasBytes;
+=======
+    try {
+      this.wasm = new WebAssembly.Memory({ initial, maximum: PAGES_MAX, shared });
+    } catch (cause) {
+      throw new RemoraError("OUT_OF_MEMORY", "Cannot make the kernels' memory", {
+        expected: `room for ${initial * PAGE_BYTES} bytes, and addresses for 4 GiB`,
+        found: cause instanceof Error ? cause.message : `${cause}`,
+        cause,
+      });
+    }
+    this.#end = HEAP_ADDRESS + areasBytes;
+>>>>>>> main
   }
 
   /** Bytes of the memory in use or set aside. */
@@ -113,7 +129,8 @@ export class KernelMemory {
     } catch (cause) {
       throw new RemoraError("OUT_OF_MEMORY", "Cannot grow the kernels' memory", {
         expected: `${end} bytes`,
-        found: `${this.wasm.buffer.byteLength} bytes and no more to be had (one memory ends at 4 GiB)`,
+        found:
+          `${this.wasm.buffer.byteLength} bytes and no more to be had (one memory ends at 4 GiB; less is granted by some hosts)`,
         cause,
       });
     }

@@ -16,7 +16,7 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import { parseJson } from "../core/json.ts";
-import type { Hash } from "../platform/platform.ts";
+import type { Hash } from "../platform/hash.ts";
 
 /** A kind of file. */
 export interface SealedKind {

@@ -7,7 +7,7 @@ import { Kernels } from "../../kernels/host/kernels.ts";
 import { RemoraError } from "../core/errors.ts";
 import { type GenerationDefaults, Model } from "../generation/model.ts";
 import type { ModelInfo } from "../generation/model_info.ts";
-import { openSource } from "../io/open.ts";
+import { openSource } from "../hub/open.ts";
 import type { ModelSource } from "../io/source.ts";
 import { layerPart } from "../models/decoder.ts";
 import type { Architectures } from "../models/architecture.ts";

@@ -27,6 +27,7 @@ import type { WorkerThread } from "../../kernels/host/worker_pool.ts";
 import { RemoraError } from "../core/errors.ts";
 import type { MemoryReadings } from "./memory_limit.ts";
 import { createNodeHttp } from "./node_http.ts";
+import { storageOfNode } from "./node_storage.ts";
 import type {
   DirectoryEntry,
   FileSystem,
@@ -45,8 +46,16 @@ export interface Differences {
   isPermitted(access: "read" | "write", path: string): boolean;
   /** Whether a host may be reached without asking for a permission. */
   mayReach(host: string): boolean;
+  /** Whether a variable of the environment may be read without asking for a permission. */
+  mayReadVariable(name: string): boolean;
   /** Whether the system may be asked for its memory. */
   mayAskSystem(): boolean;
+  /** Whether the system may be asked how much room a disk has. */
+  mayAskForRoom(): boolean;
+  /** Whether links by name may be made. */
+  mayLink(): boolean;
+  /** See {@linkcode Storage.tryLock}; default: a lock that only processes like this one know. */
+  tryLock?(path: string): Disposable | undefined;
   /** Bytes that the system has available. */
   availableMemory(): number | undefined;
   /** Bytes that the process takes. */
@@ -63,6 +72,8 @@ export interface Differences {
 export function platformOfNode(differences: Differences): Platform {
   return {
     files: fileSystem(differences),
+    storage: storageOfNode(differences),
+    environment: (name) => differences.mayReadVariable(name) ? process.env[name] ?? "" : undefined,
     startWorker,
     widenVectors: differences.widenVectors,
     createHash: () => createHash("sha256"),

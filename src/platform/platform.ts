@@ -5,14 +5,10 @@
  * @module
  */
 import type { StartWorker } from "../../kernels/host/worker_pool.ts";
+import type { Hash } from "./hash.ts";
 import type { HttpClient } from "./http.ts";
 import type { MemoryReadings } from "./memory_limit.ts";
-
-/** SHA-256 of bytes that come piece by piece. */
-export interface Hash {
-  update(bytes: Uint8Array): Hash;
-  digest(): Uint8Array;
-}
+import type { Storage } from "./storage.ts";
 
 /** A file that is open for reading. */
 export interface ReadableFile extends Disposable {
@@ -109,12 +105,20 @@ export interface MetricsRegistry {
 /** A runtime. */
 export interface Platform {
   readonly files: FileSystem;
+  /** Where downloads are kept; absent on hosts that keep no files. */
+  readonly storage?: Storage;
+  /**
+   * A variable of the environment: an empty text where it is not set, `undefined` where it may not be read without asking for a
+   * permission.
+   */
+  environment(name: string): string | undefined;
   startWorker: StartWorker;
   /**
    * Makes the engine pair vectors to 256 bits, where that can be said at run time (`setFlagsFromString` of Node); called before
    * kernels are compiled. Deno takes the flag on its command line alone.
    */
   widenVectors?(): void;
+  /** SHA-256. */
   createHash(): Hash;
   /** Whether a host may be reached without asking for a permission. */
   mayReach(host: string): boolean;

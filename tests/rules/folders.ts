@@ -11,6 +11,7 @@ export const FOLDERS: readonly string[] = [
   "kernels/host",
   "src/platform",
   "src/io",
+  "src/hub",
   "src/formats",
   "src/weights",
   "src/ops",
