@@ -15,12 +15,9 @@ import { doctor } from "./doctor.ts";
 import { host } from "./host/current.ts";
 import { ls } from "./ls.ts";
 import { perplexity } from "./perplexity.ts";
-<<<<<<< HEAD
-import { quantize } from "./quantize.ts";
-=======
 import { ps } from "./ps.ts";
 import { pull } from "./pull.ts";
->>>>>>> main
+import { quantize } from "./quantize.ts";
 import { repack } from "./repack.ts";
 import { report } from "./report.ts";
 import { rm } from "./rm.ts";

@@ -35,10 +35,6 @@ export class KernelMemory {
    */
   constructor(shared: boolean, areasBytes = 0) {
     const initial = areasBytes > 0 ? WIDE_MEMORY_PAGES : 1;
-<<<<<<< HEAD
-    this.wasm = new WebAssembly.Memory({ initial, maximum: PAGES_MAX, shared });
-    this.#end = this.#highest = HEAP_ADDRESS + areasBytes;
-=======
     try {
       this.wasm = new WebAssembly.Memory({ initial, maximum: PAGES_MAX, shared });
     } catch (cause) {
@@ -48,8 +44,7 @@ export class KernelMemory {
         cause,
       });
     }
-    this.#end = HEAP_ADDRESS + areasBytes;
->>>>>>> main
+    this.#end = this.#highest = HEAP_ADDRESS + areasBytes;
   }
 
   /** Bytes of the memory in use or set aside. */
