@@ -47,7 +47,9 @@ export interface QuantizeOptions {
   threads?: number;
   /** Refuse everything that would need the network. */
   offline?: boolean;
+  /** Told after every sequence of the calibration. */
   onProgress?(progress: QuantizeProgress): void;
+  /** See `LoadOptions.onNotice`. */
   onNotice?(text: string): void;
   /** Stops; nothing is left behind then. */
   signal?: AbortSignal;
