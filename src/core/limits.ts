@@ -190,3 +190,15 @@ export const GRAMMAR_CHARACTERS_MAX = 120_000;
  * Chinese. They are 131,072 tokens of English; longer prompts can be given as ids.
  */
 export const TEXT_CHARACTERS_MAX = 640_000;
+
+/** Characters of what a tokenizer's normalizer puts in place of others; real ones have one or two. */
+export const REPLACEMENT_CHARACTERS_MAX = 64;
+
+/** Characters that a normalizer may make of a text: six times the longest one; each takes two bytes and more meanwhile. */
+export const NORMALIZED_CHARACTERS_MAX = 4_000_000;
+
+/**
+ * Bytes of the description in a snapshot or a conversation: the ids of a million tokens, and the messages. Parsed, it takes up to
+ * ten times as much.
+ */
+export const DESCRIPTION_BYTES_MAX = 16 * 1024 * 1024;

@@ -58,7 +58,7 @@ for (
     }],
     ["memory that is touched", "MiB", () => new Uint8Array(300 << 20).fill(1)],
     ["time", " s", () => {
-      for (const end = performance.now() + 2_500; performance.now() < end;);
+      for (const began = process.cpuUsage(); process.cpuUsage(began).user < 2_100_000;);
     }],
     ["a file of another folder", "a read of", (files) => void watchedSource(files).read("../file", 0, 1)],
   ] as [string, string, PreparedTarget["run"]][]

@@ -36,7 +36,7 @@ export async function runJob(
     const last = await runProcess({ ...job, from, to }, onVerdict);
     if (last === undefined) from = to;
     else {
-      onVerdict(last.number, { stage: "header", violation: last.end, seconds: 0, bytes: 0 }, []);
+      onVerdict(last.number, { stage: "header", violation: last.end, seconds: 0, bytes: 0 }, last.edits);
       from = last.number + 1;
     }
   }
@@ -46,7 +46,7 @@ export async function runJob(
 async function runProcess(
   job: Job,
   onVerdict: (number: number, verdict: Verdict, edits: string[]) => void,
-): Promise<{ number: number; end: string } | undefined> {
+): Promise<{ number: number; edits: string[]; end: string } | undefined> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
@@ -61,7 +61,7 @@ async function runProcess(
     stderr: "piped",
   }).spawn();
   const errors = new Response(child.stderr).text();
-  let current: number | undefined, isSilent = false;
+  let current: { number: number; edits: string[] } | undefined, isSilent = false;
   const stop = () => {
     isSilent = true;
     child.kill("SIGKILL");
@@ -75,8 +75,10 @@ async function runProcess(
     rest = lines.pop()!;
     for (const line of lines) {
       const report: Report = JSON.parse(line);
-      if (report.kind === "error") throw new Error(`${job.target}, case ${current}: ${report.message}`);
-      if (report.kind === "begin") current = report.number;
+      if (report.kind === "error") {
+        throw new Error(`${job.target}, case ${current?.number}: ${report.message}`);
+      }
+      if (report.kind === "begin") current = report;
       else {
         onVerdict(report.number, report.verdict, report.edits);
         current = undefined;
@@ -85,11 +87,13 @@ async function runProcess(
   }
   clearTimeout(watchdog);
   const { code, signal } = await child.status;
-  if (isSilent) return { number: current ?? job.from, end: `no end after ${SILENCE_SECONDS_MAX} s` };
+  if (isSilent) {
+    return { ...(current ?? { number: job.from, edits: [] }), end: `no end after ${SILENCE_SECONDS_MAX} s` };
+  }
   if (code === 0) return undefined;
   const reason = (await errors).split("\n").find((line) => /Fatal|fatal|OOM|memory|panick/.test(line)) ?? "";
   if (current === undefined) throw new Error(`${job.target}: a process did not start: ${await errors}`);
-  return { number: current, end: `the process ended: ${signal ?? code} ${reason}` };
+  return { ...current, end: `the process ended: ${signal ?? code} ${reason}` };
 }
 
 /** The case with as few of its edits as still go wrong. */

@@ -22,7 +22,7 @@ export interface Job {
 
 /** A line of its output. */
 export type Report =
-  | { kind: "begin"; number: number }
+  | { kind: "begin"; number: number; edits: string[] }
   | { kind: "verdict"; number: number; edits: string[]; verdict: Verdict }
   | { kind: "error"; message: string };
 
@@ -39,8 +39,8 @@ async function work({ target: name, seed, from, to, kept, writeTo }: Job): Promi
   const prepared = await target.prepare();
   keepReserved();
   for (let number = from; number < to; number++) {
-    say({ kind: "begin", number });
     const { files, edits } = makeCase(target, prepared, seed, number, kept);
+    say({ kind: "begin", number, edits });
     if (writeTo !== undefined) {
       for (const [file, bytes] of files) Deno.writeFileSync(`${writeTo}/${file.replaceAll("/", "_")}`, bytes);
       continue;
