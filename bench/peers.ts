@@ -15,6 +15,7 @@ import { fileURLToPath } from "node:url";
 import { markdownTable } from "../cli/figures.ts";
 import { processorName } from "../cli/processor.ts";
 import { summarise } from "../cli/speed.ts";
+import { type Contestant, type Figures, play } from "./contest.ts";
 import { runForJson } from "./processes.ts";
 import { multiplications, type Product, ProductBench } from "../kernels/bench/products.ts";
 import { runRemoraBench } from "./remora.ts";
@@ -30,15 +31,6 @@ const SIZE = 4096;
 const COLD_BYTES = LAYERS * SIZE * SIZE / 2;
 /** Seconds after which wllama's script repeats no more. */
 const BROWSER_SECONDS = 60;
-
-/** Figures by the name of their test: tokens per second, or G multiplications per second. */
-type Figures = Record<string, number>;
-
-/** One side of the comparison; it is measured once a round. */
-interface Contestant {
-  name: string;
-  measure(): Promise<Figures>;
-}
 
 /** Where the peers are, and what all do. */
 interface PeerSettings {
@@ -157,19 +149,6 @@ function onnxRuntimeWeb({ peers, scripts, threads }: PeerSettings): Contestant {
       ]));
     },
   };
-}
-
-/** Measures every contestant once a round; figures by contestant and test, in the order of the rounds. */
-async function play(contestants: Contestant[], rounds: number): Promise<Map<Contestant, Figures[]>> {
-  const played = new Map<Contestant, Figures[]>(contestants.map((contestant) => [contestant, []]));
-  for (let round = 0; round < rounds; round++) {
-    for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
-      const figures = await contestant.measure();
-      played.get(contestant)!.push(figures);
-      console.error(`round ${round + 1} of ${rounds}: ${contestant.name} ${JSON.stringify(figures)}`);
-    }
-  }
-  return played;
 }
 
 /** One test of ours against one peer's. */

@@ -11,6 +11,7 @@ export interface SpeedReport {
   model: string;
   processor: string;
   kernels: string;
+  vectorBits: number;
   results: SpeedResult[];
 }
 

@@ -202,3 +202,21 @@ export const NORMALIZED_CHARACTERS_MAX = 4_000_000;
  * ten times as much.
  */
 export const DESCRIPTION_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Bytes of one answer of a hub's interface; the listing of a page of 1,000 files has about 500,000. */
+export const HUB_ANSWER_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Files of a repository, of which a model takes a few; the largest published ones have some thousand. */
+export const HUB_FILES_MAX = 100_000;
+
+/** Pages of a listing: as many as these files fill, and a bound on a server that always has another. */
+export const HUB_PAGES_MAX = 1_000;
+
+/** Bytes of one file of a hub: far above the largest that are published (50 GB), and exact as a number. */
+export const HUB_FILE_BYTES_MAX = 2 ** 40;
+
+/** Redirects of one request; a hub sends on once, to where large files lie. */
+export const HUB_REDIRECTS_MAX = 5;
+
+/** Bytes of a token in its file; real ones have 37. */
+export const HUB_TOKEN_BYTES_MAX = 4_096;

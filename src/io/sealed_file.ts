@@ -17,7 +17,7 @@
 import { RemoraError } from "../core/errors.ts";
 import { parseJson } from "../core/json.ts";
 import { DESCRIPTION_BYTES_MAX } from "../core/limits.ts";
-import type { Hash } from "../platform/platform.ts";
+import type { Hash } from "../platform/hash.ts";
 
 /** A kind of file. */
 export interface SealedKind {

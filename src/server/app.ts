@@ -25,7 +25,13 @@ import { embeddingBody, embeddings } from "./openai/embeddings.ts";
 import { response, responseErrorEvent, responseEvents } from "./openai/responses.ts";
 import { responsesBody, responsesRequest } from "./openai/responses_body.ts";
 import { detokenize, detokenizeBody, tokenize, tokenizeBody } from "./openai/tokens.ts";
-import { CONCURRENT_DEFAULT, QUEUE_DEFAULT, type ServerInside, type ServerOptions } from "./options.ts";
+import {
+  BODY_BYTES_MAX,
+  CONCURRENT_DEFAULT,
+  QUEUE_DEFAULT,
+  type ServerInside,
+  type ServerOptions,
+} from "./options.ts";
 import { PAGE_PATHS, pageFile } from "./page/files.ts";
 import { withFetchedPictures } from "./pictures.ts";
 
@@ -240,7 +246,7 @@ export class ServerApp {
     context: Context,
     schema: Schema,
   ): Promise<[v.InferOutput<Schema>, AnsweringModel]> {
-    const body = await readBody(context.req.raw, schema);
+    const body = await readBody(context.req.raw, schema, this.#options.maxBodyBytes ?? BODY_BYTES_MAX);
     const { model: name } = body;
     if (name == null || this.#naming === undefined || this.#naming === "exact") {
       return [body, this.#served(name)];

@@ -1,7 +1,7 @@
 /**
  * What a server must stand: wrong keys, large and broken bodies, fuzzed ones, clients that go away.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { createHandler, loadModel, type Model } from "../../mod.ts";
 import { Random } from "../../src/sampling/random.ts";
 import { NAME, SCENES, serving } from "./serving.ts";
@@ -58,6 +58,28 @@ Deno.test("bodies: too large, broken, nested too deep, of another type; methods 
   equal(await refusal(await post(url, chat(), { "x-long": "y".repeat(40_000) })), 431);
   equal(await refusal(await fetch(url)), 405);
   equal(await refusal(await fetch(`${server.url}/v1/nothing`)), 404);
+});
+
+Deno.test("a server with little memory takes shorter bodies, and says how short", async () => {
+  await using model = await loadModel(SCENES, { threads: 1 });
+  const handler = createHandler({ small: model }, { maxBodyBytes: 1000 });
+  const ask = (content: string, headers = {}) => {
+    const body = JSON.stringify({ model: "small", messages: [{ role: "user", content }], max_tokens: 1 });
+    const stream = new Blob([body]).stream();
+    return handler(
+      new Request("http://host/v1/chat/completions", { method: "POST", body: stream, headers }),
+    );
+  };
+  equal((await ask("Hello")).status, 200);
+  const answer = await ask("a".repeat(1000)), { error } = await answer.json();
+  deepEqual([answer.status, error.code], [413, "request_too_large"]);
+  match(error.message, /1000 bytes/);
+  for (const maxBodyBytes of [0, 1.5, 2 ** 30, NaN]) {
+    throws(
+      () => createHandler({ small: model }, { maxBodyBytes }),
+      /maxBodyBytes: expected an integer from 1/,
+    );
+  }
 });
 
 Deno.test("pages of other origins may ask only where that was allowed", async () => {
