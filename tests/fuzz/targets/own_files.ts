@@ -175,6 +175,7 @@ function fileSystemOf(bytes: Uint8Array, onRead?: (end: number) => void): FileSy
     listFiles: () => [],
     open: () => file,
     replace: () => Promise.resolve(),
+    create: () => Promise.resolve(),
     isPermitted: () => true,
   };
 }
