@@ -47,6 +47,11 @@ export const CACHE_OPTIONS = {
   "cache-file": { value: "FILE", help: "the same, in this file" },
 } satisfies OptionDefinitions;
 
+/** For commands that run a model. */
+export const PULL_OPTION = {
+  pull: { help: "download the model first, where it is one of the hub and not here" },
+} satisfies OptionDefinitions;
+
 /** Options that every command takes. */
 export const COMMON_OPTIONS = {
   offline: { help: "never use the network" },
