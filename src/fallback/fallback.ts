@@ -141,10 +141,11 @@ export class Fallback {
       }
       passage.attempts++;
       try {
-        const answer = await upstream.answer(passage);
+        // Beside the request and not after it: the upstream may be gone by then.
         if (this.local.state !== "absent") {
-          void this.#names.learn(upstream, passage.headers.get("authorization")).catch(() => {});
+          void this.#names.learn(upstream, passage.headers.get("authorization"));
         }
+        const answer = await upstream.answer(passage);
         return await this.#passOn(passage, upstream, answer);
       } catch (failure) {
         if (!(failure instanceof UpstreamFailure)) throw failure;
