@@ -70,13 +70,23 @@ function sendOnce(
   };
   const sent = isSecure ? requestHttps(options) : requestHttp(options);
   const connection = watchConnection(sent, isSecure, request.connectMilliseconds);
-  const onAbort = () => sent.destroy(signal.reason);
+  let response: IncomingMessage | undefined;
+  // After the end of a response its connection may be another request's.
+  const onAbort = () => void (response?.readableEnded || sent.destroy(signal.reason));
   signal.addEventListener("abort", onAbort, { once: true });
   const leave = () => signal.removeEventListener("abort", onAbort);
   sent.on("response", (message: IncomingMessage) => {
     connection.stop();
+    response = message;
     message.once("close", leave);
     resolve({ status: message.statusCode ?? 0, headers: pairs(message.rawHeaders), body: bodyOf(message) });
+  });
+  // Nobody asked for another protocol; without a listener no event would follow.
+  sent.on("upgrade", (_message: IncomingMessage, socket: Socket) => {
+    connection.stop();
+    leave();
+    socket.destroy();
+    reject(new HttpFailure("bad_response", true, "status 101, which nobody asked for"));
   });
   sent.on("error", (error: NodeJS.ErrnoException) => {
     connection.stop();
@@ -178,7 +188,7 @@ function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer
     pull: () => void message.resume(),
     cancel() {
       isOver = true;
-      message.destroy();
+      if (!message.readableEnded) message.destroy();
     },
   }, { highWaterMark: 0 });
 }
