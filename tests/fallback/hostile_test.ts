@@ -147,6 +147,8 @@ async function halfClosed(url: string, text: string): Promise<number> {
   const piece = new Uint8Array(65_536);
   try {
     await connection.write(encoder.encode(text));
+    // Time to be answered: a client that has ended its half is taken for one that has left.
+    await new Promise((resolve) => setTimeout(resolve, 5));
     await connection.closeWrite();
     for (let count; (count = await connection.read(piece)) !== null;) {
       seen += new TextDecoder().decode(piece.subarray(0, count));
@@ -192,6 +194,25 @@ Deno.test("upstreams that say odd things: each is an answer, or a failure with a
     if (status === 502) equal(JSON.parse(answer.text).error.code, "no_upstream", name);
     else deepEqual([answer.text, answer.isWhole], ["ok", true], name);
   }
+});
+
+Deno.test("a request that was given up on a kept connection is not sent again over another", async () => {
+  await using upstream = scriptedUpstream(echo);
+  await using proxy = proxying({ upstreams: [upstream.url], circuitFailures: 1_000_000 });
+  for (let turn = 0; turn < 5; turn++) {
+    upstream.script = echo;
+    equal((await rawExchange(proxy.url, CHAT, { method: "POST", body: "kept" })).text, "<kept>");
+    upstream.script = async (exchange) => {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      await echo(exchange);
+    };
+    await fetch(proxy.url + CHAT, { method: "POST", body: "left", signal: AbortSignal.timeout(10) }).catch(
+      () => {},
+    );
+    await new Promise((resolve) => setTimeout(resolve, 60));
+  }
+  const left = upstream.requests.filter(({ body }) => new TextDecoder().decode(body) === "left");
+  equal(left.length, 5);
 });
 
 Deno.test("clients that hang up anywhere leave nothing behind, and open no circuit", async () => {
