@@ -65,7 +65,9 @@ export async function bringModel(
     return;
   }
   if (await findModel(model) !== undefined) return;
-  const mayAsk = !offline && isTerminal("stdin") && isTerminal("stderr");
+  // Without the cache nothing can be kept, and the name may well be that of a folder that may not be read.
+  const hasCache = host.isGranted({ name: "env", variable: "HF_HUB_CACHE" });
+  const mayAsk = !offline && hasCache && isTerminal("stdin") && isTerminal("stderr");
   if (isAsked || (mayAsk && await confirm(`${model} is not on this machine. Download it?`))) {
     await download(model, { signal, offline });
   }
