@@ -380,7 +380,7 @@ export function inspectMachine(): MachineInfo {
  * ```
  */
 export function createHandler(models: ModelsToServe, options: ServerOptions = {}): Handler {
-  return createServerHandler(models, options);
+  return createServerHandler(models, options, { requestsMax: platform.requestsMax });
 }
 
 /**

@@ -127,6 +127,8 @@ export interface Platform {
   /** Processors that this process may use: physical cores where they are known. */
   processors(): number;
   memory: MemoryReadings;
+  /** Requests that may be answered at once, where the host keeps requests apart; default: any number. */
+  readonly requestsMax?: number;
   /**
    * Resolves when the host has handled events that were pending: a short pause handles those of the event loop, a long one
    * signals and sockets too.
