@@ -5,7 +5,8 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import { awqGemm } from "../formats/coded/awq.ts";
-import type { CodedFormat, QuantizedSettings, ReadPart } from "../formats/coded/coded_format.ts";
+import type { CodedFormat, ReadPart } from "../formats/coded/coded_format.ts";
+import type { QuantizedSettings } from "../formats/coded/settings.ts";
 import type { CodedShape } from "../formats/coded/coded_linear.ts";
 import { compressedTensors } from "../formats/coded/compressed_tensors.ts";
 import { gptqV1, gptqV2 } from "../formats/coded/gptq.ts";
@@ -18,10 +19,7 @@ import { nameInFile } from "./names.ts";
 import { writeModelFolder } from "./model_folder.ts";
 
 /** Formats that are written. */
-export const WRITTEN_FORMATS = ["gptq", "gptq_v2", "awq", "compressed-tensors"] as const;
-
-/** See {@linkcode WRITTEN_FORMATS}. */
-export type WrittenFormat = typeof WRITTEN_FORMATS[number];
+export type WrittenFormat = "gptq" | "gptq_v2" | "awq" | "compressed-tensors";
 
 /** How to convert. */
 export interface ConvertOptions {
@@ -60,7 +58,7 @@ export async function convertInto(
   const target = FORMATS.find(({ name }) => name === to);
   if (!target) {
     throw new RemoraError("BAD_ARGUMENT", "Cannot use to", {
-      expected: WRITTEN_FORMATS.join(" or "),
+      expected: FORMATS.map(({ name }) => name).join(" or "),
       found: `${to}`,
     });
   }

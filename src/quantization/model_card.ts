@@ -4,7 +4,7 @@
  * @module
  */
 import { printable } from "../core/errors.ts";
-import type { QuantizedSettings } from "../formats/coded/coded_format.ts";
+import type { QuantizedSettings } from "../formats/coded/settings.ts";
 import type { ChosenQuantization } from "./options.ts";
 
 /** What the card tells. */

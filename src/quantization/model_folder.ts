@@ -4,7 +4,8 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import type { CodedFormat, QuantizedSettings } from "../formats/coded/coded_format.ts";
+import type { CodedFormat } from "../formats/coded/coded_format.ts";
+import type { QuantizedSettings } from "../formats/coded/settings.ts";
 import type { CodedLinear, CodedShape } from "../formats/coded/coded_linear.ts";
 import type { Checkpoint } from "../formats/containers/checkpoint.ts";
 import { SafetensorsWriter } from "../formats/containers/safetensors_writer.ts";

@@ -5,22 +5,7 @@
  */
 import type { PlannedTensor } from "../containers/safetensors_writer.ts";
 import type { CodedLinear, CodedShape } from "./coded_linear.ts";
-
-/** What all modules of a model share. */
-export interface QuantizedSettings {
-  readonly bits: 4 | 8;
-  /** Inputs that share a scale; −1: all of them. */
-  readonly groupSize: number;
-  /** Every zero point is the middle code. */
-  readonly isSymmetric: boolean;
-  /** Groups are no neighbours. */
-  readonly actOrder: boolean;
-  readonly scaleDtype: "F16" | "BF16" | "F32";
-  /** Linear modules that are not quantised, as the file spells them. */
-  readonly dense: readonly string[];
-  /** How it was made, where the format has a place for that. */
-  readonly meta?: Readonly<Record<string, unknown>>;
-}
+import type { QuantizedSettings } from "./settings.ts";
 
 /** Bytes of a tensor of a module by the last part of its name; `undefined`: there is none. */
 export type ReadPart = (part: string) => Promise<Uint8Array<ArrayBuffer> | undefined>;

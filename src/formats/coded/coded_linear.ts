@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { QuantizedSettings } from "./coded_format.ts";
+import type { QuantizedSettings } from "./settings.ts";
 
 const WORD_BITS = 32;
 

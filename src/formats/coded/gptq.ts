@@ -4,7 +4,8 @@
  * @module
  */
 import { planTensor } from "../containers/safetensors_writer.ts";
-import { bytesOf, type CodedFormat, type QuantizedSettings, scaleWords } from "./coded_format.ts";
+import { bytesOf, type CodedFormat, scaleWords } from "./coded_format.ts";
+import type { QuantizedSettings } from "./settings.ts";
 import { type CodedShape, middleZeros, neighbouringGroups, packWords, unpackWords } from "./coded_linear.ts";
 
 /** @param minusOne Format v1 stores each zero point less one. */
