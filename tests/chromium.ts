@@ -14,5 +14,5 @@ export const hasChromium: boolean = executablePath !== undefined;
 
 /** Starts it, without a window. */
 export async function launchChromium(): Promise<Browser> {
-  return await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  return await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
 }
