@@ -16,14 +16,20 @@ function packageTest(name: string, fn: (tarballs: string[]) => Promise<void>): v
   Deno.test({ name: title, ignore: !isWanted, fn: async () => await fn(await installPackages()) });
 }
 
-const PICTURE = fileURLToPath(
-  new URL("../../models/scenes-mllama-int4/reference/two-by-two.png", import.meta.url),
-);
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const PICTURE = `${ROOT}models/scenes-mllama-int4/reference/two-by-two.png`;
 const bin = (name: string) => `${PROJECT}/node_modules/.bin/${name}`;
 
 packageTest("the library weighs less than 1 MB, packed", async ([library]) => {
   const { size } = await Deno.stat(library);
   ok(size <= PACKED_BYTES_MAX, `${size} bytes`);
+});
+
+packageTest("deno publish has nothing to warn of", async () => {
+  const args = ["publish", "--dry-run", "--allow-dirty"];
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT }).output();
+  const text = new TextDecoder().decode(stderr);
+  ok(success && !/warning/i.test(text), text);
 });
 
 packageTest("publint finds nothing to say", async (tarballs) => {
