@@ -2,7 +2,7 @@
  * remora, wllama and transformers.js in Chromium, in turn: a page isolated from other origins, where memory can be shared and every core
  * used, and one that is not. Each measurement is a browser of its own.
  *
- *   deno task bench:browser --model MODEL [--peers DIR [--gguf FILE] [--onnx FOLDER]] [--tokens 64] [--rounds 3] [--json]
+ *   deno task bench:browser --model MODEL [--peers DIR [--gguf FILE] [--onnx FOLDER]] [--tokens 32] [--rounds 3] [--json]
  *
  * MODEL is a folder or a GGUF file. DIR holds the peers (`npm install @wllama/wllama @huggingface/transformers`), FILE and FOLDER the model
  * in their forms; FOLDER as transformers.js has it, with `onnx/model_q4.onnx`. All are the npm packages, remora's installed from its
@@ -18,14 +18,14 @@ import { markdownTable } from "../cli/figures.ts";
 import { processorName } from "../cli/processor.ts";
 import { summarise } from "../cli/speed.ts";
 import { installPackages, PROJECT } from "../packages/build/installed.ts";
-import { launchChromium } from "../tests/chromium.ts";
+import { launchChromium, peakMegabytes } from "../tests/chromium.ts";
 import { type Site, site } from "../tests/packages/site.ts";
 import { type Contestant, type Figures, play } from "./contest.ts";
 
 const SOURCES = fileURLToPath(new URL("browser", import.meta.url));
 const LICENSE = fileURLToPath(new URL("../LICENSE", import.meta.url));
-/** Characters of the licence that are some 512 tokens. */
-const PROMPT_CHARACTERS = 2350;
+/** Characters of the licence that are some 128 tokens. */
+const PROMPT_CHARACTERS = 640;
 const SHORT_PROMPT_CHARACTERS = 40;
 
 /** What measure.js finds. */
@@ -48,8 +48,6 @@ interface Runtime {
   settings: Record<string, unknown>;
 }
 
-type Browser = Awaited<ReturnType<typeof launchChromium>>;
-
 /** Bundles the pages' programs. */
 async function bundle(programs: string[], nodePath: string[]): Promise<string> {
   const out = `${PROJECT}/out-bench`;
@@ -60,16 +58,6 @@ async function bundle(programs: string[], nodePath: string[]): Promise<string> {
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
   return out;
-}
-
-/** The highest resident size of a renderer, MB. */
-async function peakMegabytes(browser: Browser): Promise<number> {
-  const session = await browser.newBrowserCDPSession();
-  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
-  const peaks = processInfo.filter(({ type }) => type === "renderer").map(({ id }) =>
-    Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${id}/status`))![1]) * 1024 / 1e6
-  );
-  return Math.max(...peaks);
 }
 
 async function inPage(served: Site, { program, inWorker, settings }: Runtime): Promise<Measured & Figures> {
@@ -110,7 +98,7 @@ const { values } = parseArgs({
     peers: { type: "string" },
     gguf: { type: "string" },
     onnx: { type: "string" },
-    tokens: { type: "string", default: "64" },
+    tokens: { type: "string", default: "32" },
     rounds: { type: "string", default: "3" },
     repetitions: { type: "string", default: "3" },
     json: { type: "boolean", default: false },

@@ -1,6 +1,9 @@
 // How every runtime is timed: the wall clock around whole answers, as who uses it waits. An answer of one token is the prompt's time; what
 // a longer one takes beyond that, its tokens'.
 
+/** Seconds after which nothing is repeated any more. */
+const SECONDS_MAX = 10;
+
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 /**
@@ -23,7 +26,8 @@ export function offer(load) {
     await timed(shortPrompt, tokens);
     const prompts = [], answers = [];
     let promptTokens;
-    for (let i = 0; i < repetitions; i++) {
+    const warm = performance.now();
+    for (let i = 0; i < repetitions && (i === 0 || performance.now() - warm < SECONDS_MAX * 1000); i++) {
       const first = await timed(prompt, 1);
       promptTokens = first.promptTokens;
       prompts.push(promptTokens / first.seconds);
