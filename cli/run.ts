@@ -27,12 +27,14 @@ import { userMessage, withUserMessage } from "./conversation.ts";
 import { describeBytes } from "./figures.ts";
 import { describeEngine, noteWidth } from "./engine_line.ts";
 import { host } from "./host/current.ts";
+import { bringModel } from "./hub.ts";
 import { Interruption } from "./interruption.ts";
 import {
   CACHE_OPTIONS,
   COMMON_OPTIONS,
   LOAD_OPTIONS,
   MODEL_OPTION,
+  PULL_OPTION,
   readCacheOptions,
   readLoadOptions,
 } from "./load_options.ts";
@@ -82,6 +84,7 @@ export const RUN_OPTIONS: OptionDefinitions = {
   "save-state": { value: "FILE", help: "save the conversation at the end" },
   ...LOAD_OPTIONS,
   ...CACHE_OPTIONS,
+  ...PULL_OPTION,
   temperature: { value: "X", help: `0: always the likeliest token; default: ${THE_MODELS}, else 0` },
   "top-k": { value: "N", help: `keep the N likeliest tokens; 0: all; default: ${THE_MODELS}, else 0` },
   "top-p": {
@@ -177,6 +180,8 @@ export async function run(args: string[]): Promise<void> {
     using interruption = new Interruption("SIGINT", "SIGTERM");
     const { signal } = interruption;
     settings = await readSettings(options, signal);
+    const { model, load: { offline = false } } = settings;
+    await bringModel(model, { isAsked: options.flag("pull"), offline, signal });
     loaded = await load(settings, signal);
     if (settings.prompt !== undefined) {
       await using model = loaded.model;

@@ -4,7 +4,7 @@
  * @module
  */
 import configuration from "../deno.json" with { type: "json" };
-import { createHandler, createMetrics, loadModel, TOOL_CALL_FORMATS } from "../mod.ts";
+import { createHandler, createMetrics, loadModel, type Model, TOOL_CALL_FORMATS } from "../mod.ts";
 import { Interruption } from "./interruption.ts";
 import {
   describeError,
@@ -98,13 +98,13 @@ export async function serve(args: string[]): Promise<void> {
     onError: (error) => note(`remora: ${describeError(error, options.flag("verbose"))}\n`),
   });
   const server = await listen(listening, handler);
+  let loaded: Model | undefined;
   try {
-    const loaded = await loading;
+    loaded = await loading;
     note(`remora: serving ${name} at ${urlOf(server)}\n`);
     await stopped(interruption.signal);
-    await stop(server, () => loaded.dispose());
   } finally {
-    await server.shutdown().catch(() => {});
+    await stop(server, () => loaded?.dispose());
   }
 }
 

@@ -11,6 +11,7 @@ import { parseJson } from "../core/json.ts";
 import { BlockCache } from "./block_cache.ts";
 import { bodyBytes } from "./body_bytes.ts";
 import { isSafeFileName } from "./file_name.ts";
+import { isPlain, missingPermission, placeOf, reasonOf, wholeNumber } from "./http_answer.ts";
 import { CONFIG_FILE, INDEX_FILE, KNOWN_FILES, WEIGHTS_FILE } from "./model_files.ts";
 import { isObject, requireRange } from "./read.ts";
 import type { ModelSource } from "./source.ts";
@@ -202,33 +203,8 @@ class HttpSource implements ModelSource {
   #failure(file: string, url: URL, cause: unknown, code: "BAD_FILE" | "FILE_NOT_FOUND"): unknown {
     if (cause instanceof RemoraError) return cause;
     if (this.#options.signal?.aborted) return this.#options.signal.reason;
-    const message = cause instanceof Error ? cause.message : String(cause);
-    const denied = cause instanceof Error && cause.name === "NotCapable";
-    const host = message.match(/"([^"]+)"/)?.[1] ?? this.#base.host;
-    const found = denied ? `no permission (run with --allow-net=${host})` : reasonOf(cause);
+    const found = missingPermission(cause, this.#base.host) ?? reasonOf(cause);
     const expected = `an answer from ${placeOf(url)}`;
     return new RemoraError(code, "Cannot fetch", { file, expected, found, cause });
   }
-}
-
-/** A URL without what may be secret in it: a password, a signature. */
-function placeOf({ origin, pathname }: URL): string {
-  return origin + pathname;
-}
-
-/** What is behind an error of `fetch`, which itself says no more than that it failed. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.cause instanceof Error) return reasonOf(error.cause);
-  return error.message.replace(/^error sending request for url \([^)]*\): /, "");
-}
-
-/** Whether the body is the file's bytes and not a compressed form of them. */
-function isPlain(answer: Response): boolean {
-  return (answer.headers.get("content-encoding") ?? "identity") === "identity";
-}
-
-function wholeNumber(text: string): number | undefined {
-  const value = /^\d+$/.test(text) ? Number(text) : NaN;
-  return Number.isSafeInteger(value) ? value : undefined;
 }

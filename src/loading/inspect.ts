@@ -13,7 +13,7 @@ import { openSelfDescribed } from "../formats/self_described.ts";
 import type { GenerationDefaults } from "../generation/model.ts";
 import type { ModelInfo } from "../generation/model_info.ts";
 import { CONFIG_FILE } from "../io/model_files.ts";
-import { openSource } from "../io/open.ts";
+import { openSource } from "../hub/open.ts";
 import { readJsonObject } from "../io/read.ts";
 import type { ModelSource } from "../io/source.ts";
 import { architectureOf, type Architectures } from "../models/architecture.ts";
