@@ -64,9 +64,6 @@ Deno.test("what the metadata say wrongly is told with the file's own name and ke
   await refused({ "llama.block_count": 70_000 }, "llama.block_count", "70000");
   await refused({ "llama.context_length": "long" }, "llama.context_length", "long");
   await refused({ "llama.attention.layer_norm_rms_epsilon": -1.5 }, "llama.attention.layer_norm_rms_epsilon");
-  const { "llama.feed_forward_length": _, ...without } = LLAMA;
-  const source = memoryModelSource(new Map([["m.gguf", writeGguf(without, [EMBEDDING])]]));
-  await assertRefused(() => inspectModel(source), "BAD_CONFIG", "llama.feed_forward_length", "nothing");
 });
 
 Deno.test("rows of Llama's queries are read in the order of other files, whole and in pieces", async () => {
