@@ -32,6 +32,9 @@ import {
 import type { Model } from "./src/generation/model.ts";
 import type { ModelInfo } from "./src/generation/model_info.ts";
 import { platform } from "./src/platform/current.ts";
+import { convertInto, type ConvertOptions, type WrittenFormat } from "./src/quantization/convert_model.ts";
+import { quantizeInto } from "./src/quantization/quantize_model.ts";
+import type { QuantizeOptions, QuantizeProgress } from "./src/quantization/options.ts";
 import { createServerHandler, type Handler, type ModelsToServe } from "./src/server/handler.ts";
 import { createFallbackHandler, type FallbackHandler } from "./src/fallback/handler.ts";
 import type { AnswerRecord, CircuitChange, FallbackOptions } from "./src/fallback/options.ts";
@@ -103,6 +106,7 @@ export type {
 };
 export type {
   ConversationState,
+  ConvertOptions,
   LoadedConversation,
   LoadOptions,
   MachineInfo,
@@ -110,7 +114,10 @@ export type {
   ModelFile,
   ModelInfo,
   ModelSource,
+  QuantizeOptions,
+  QuantizeProgress,
   Sequence,
+  WrittenFormat,
 };
 
 const loader = new ModelLoader(platform);
@@ -138,6 +145,55 @@ export async function loadModel(
   options: LoadOptions = {},
 ): Promise<Model> {
   return await loader.load(source, options);
+}
+
+/**
+ * Writes a quantised model in another format, code by code: between GPTQ (v1 and v2), AWQ (gemm) and compressed-tensors (packed). What the
+ * other format cannot hold is refused by name: act-order and 8 bits in AWQ, zero points of 0 in GPTQ v1.
+ *
+ * @param folder A folder that is made; it is there only when it is whole. `FOLDER.partial` is used meanwhile.
+ * @throws {RemoraError} As {@linkcode loadModel}; UNSUPPORTED for a model that the format cannot hold; BAD_ARGUMENT for a folder that is
+ * there. The signal's reason when it fires; nothing is left then.
+ *
+ * @example For an engine that reads compressed-tensors
+ * ```ts
+ * import { convertModel } from "./mod.ts";
+ * async function convert(model: string): Promise<void> {
+ *   await convertModel(model, `${model}-ct`, { to: "compressed-tensors" });
+ * }
+ * ```
+ */
+export async function convertModel(
+  source: string | URL | ModelSource,
+  folder: string,
+  options: ConvertOptions,
+): Promise<void> {
+  await convertInto(source, folder, options, loader.surroundings());
+}
+
+/**
+ * Writes a model in codes of 4 or 8 bits, as a GPTQ checkpoint that this library, transformers, GPTQModel and vLLM read. One layer at a
+ * time lies in memory, and the states of the calibration: sequences × their length × hidden size × 4 bytes.
+ *
+ * @param source A model with unquantised weights: a directory, a URL, a hub id or a `ModelSource`.
+ * @param folder A folder that is made; it is there only when it is whole. `FOLDER.partial` is used meanwhile.
+ * @throws {RemoraError} As {@linkcode loadModel}; BAD_ARGUMENT for settings that cannot be, naming the option, or a folder that is there;
+ * UNSUPPORTED for a model that cannot be quantised with them, naming the module. The signal's reason when it fires; nothing is left then.
+ *
+ * @example To 4 bits
+ * ```ts
+ * import { quantizeModel } from "./mod.ts";
+ * async function quantize(model: string, text: string): Promise<void> {
+ *   await quantizeModel(model, `${model}-int4`, { calibration: text, groupSize: 64 });
+ * }
+ * ```
+ */
+export async function quantizeModel(
+  source: string | URL | ModelSource,
+  folder: string,
+  options: QuantizeOptions = {},
+): Promise<void> {
+  await quantizeInto(source, folder, options, loader.surroundings());
 }
 
 /**
@@ -324,7 +380,7 @@ export function inspectMachine(): MachineInfo {
  * ```
  */
 export function createHandler(models: ModelsToServe, options: ServerOptions = {}): Handler {
-  return createServerHandler(models, options);
+  return createServerHandler(models, options, { requestsMax: platform.requestsMax });
 }
 
 /**

@@ -18,7 +18,7 @@ export async function download(
   name: string,
   { signal, offline }: { signal: AbortSignal; offline?: boolean },
 ): Promise<{ folder: string; fetchedBytes: number }> {
-  using bar = new ProgressBar(name);
+  using bar = new ProgressBar("Downloading");
   const begin = performance.now();
   let fetchedBytes = 0;
   const folder = await pullModel(name, {
@@ -28,7 +28,7 @@ export async function download(
     onProgress: (progress) => {
       fetchedBytes = progress.fetchedBytes;
       const share = progress.totalBytes === 0 ? 1 : progress.doneBytes / progress.totalBytes;
-      bar.show(share, `${name} ${describeDownload(progress, performance.now() - begin)}`);
+      bar.show(share, describeDownload(progress, performance.now() - begin));
     },
   });
   return { folder, fetchedBytes };
@@ -65,7 +65,9 @@ export async function bringModel(
     return;
   }
   if (await findModel(model) !== undefined) return;
-  const mayAsk = !offline && isTerminal("stdin") && isTerminal("stderr");
+  // Without the cache nothing can be kept, and the name may well be that of a folder that may not be read.
+  const hasCache = host.isGranted({ name: "env", variable: "HF_HUB_CACHE" });
+  const mayAsk = !offline && hasCache && isTerminal("stdin") && isTerminal("stderr");
   if (isAsked || (mayAsk && await confirm(`${model} is not on this machine. Download it?`))) {
     await download(model, { signal, offline });
   }

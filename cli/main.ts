@@ -9,6 +9,7 @@
 import process from "node:process";
 import configuration from "../deno.json" with { type: "json" };
 import { bench } from "./bench.ts";
+import { convert } from "./convert.ts";
 import { fallback } from "./fallback.ts";
 import { nearestName } from "../mod.ts";
 import { doctor } from "./doctor.ts";
@@ -17,6 +18,7 @@ import { ls } from "./ls.ts";
 import { perplexity } from "./perplexity.ts";
 import { ps } from "./ps.ts";
 import { pull } from "./pull.ts";
+import { quantize } from "./quantize.ts";
 import { repack } from "./repack.ts";
 import { report } from "./report.ts";
 import { rm } from "./rm.ts";
@@ -36,6 +38,9 @@ const HELP = `remora runs INT4 language models on the CPU.
   remora bench MODEL         how fast a model is on this machine
   remora perplexity MODEL FILE
                              how well a model foresees a text
+  remora quantize MODEL OUT  write it in codes of 4 or 8 bits
+  remora convert MODEL OUT --to FORMAT
+                             write a quantised model in another format
   remora repack MODEL        write a file from which the model loads faster
   remora pull MODEL          download a model of the Hugging Face hub
   remora ls                  the models of the hub on this machine
@@ -59,6 +64,8 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number | voi
   show,
   bench,
   perplexity,
+  quantize,
+  convert,
   repack,
   pull,
   ls,

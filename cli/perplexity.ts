@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises";
 import {
   inspectModel,
   type KeyValueStorage,
@@ -14,7 +13,6 @@ import {
   type Tokenizer,
 } from "../mod.ts";
 import { alignColumns } from "./figures.ts";
-import { hasCode } from "./files.ts";
 import { Interruption } from "./interruption.ts";
 import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readLoadOptions } from "./load_options.ts";
 import { type Cut, LogitsReader, LogitsWriter } from "./logits_file.ts";
@@ -30,6 +28,7 @@ import {
 } from "./scoring.ts";
 import { print, ProgressBar } from "./terminal.ts";
 import { type Window, type WindowOptions, type WindowRule, windowsOf } from "./text_windows.ts";
+import { readText } from "./text_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Tokens of a window when none are asked for; as llama.cpp. */
@@ -258,17 +257,4 @@ function describeDivergence({ perplexity }: Score, found: Divergence): string[] 
 function refuseTogether(options: Readonly<Record<string, unknown>>): void {
   if (Object.values(options).some((value) => value === undefined)) return;
   throw new UsageError(`Cannot use ${Object.keys(options).join(" and ")} together`);
-}
-
-async function readText(file: string): Promise<string> {
-  requireRead(file);
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(file));
-  } catch (cause) {
-    if (hasCode(cause, "ENOENT")) {
-      throw new RemoraError("FILE_NOT_FOUND", "Cannot read", { file, found: "no such file", cause });
-    }
-    const found = cause instanceof TypeError ? "other bytes" : `${cause}`;
-    throw new RemoraError("BAD_FILE", "Cannot read", { file, expected: "a text in UTF-8", found, cause });
-  }
 }

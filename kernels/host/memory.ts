@@ -25,6 +25,8 @@ const GROWTH_SHARE_MIN = 1 / 64;
 export class KernelMemory {
   readonly wasm: WebAssembly.Memory;
   #end: number;
+  /** Where what was never handed out begins: it is zero. */
+  #highest: number;
   readonly #free = new Map<number, number[]>();
 
   /**
@@ -42,7 +44,7 @@ export class KernelMemory {
         cause,
       });
     }
-    this.#end = HEAP_ADDRESS + areasBytes;
+    this.#end = this.#highest = HEAP_ADDRESS + areasBytes;
   }
 
   /** Bytes of the memory in use or set aside. */
@@ -66,7 +68,24 @@ export class KernelMemory {
     const begin = this.#end;
     this.#growTo(begin + size);
     this.#end = begin + size;
+    if (isZeroed && begin < this.#highest) {
+      this.bytesAt(begin, Math.min(this.#end, this.#highest) - begin).fill(0);
+    }
+    this.#highest = Math.max(this.#highest, this.#end);
     return begin;
+  }
+
+  /** Where the next new piece will lie; see `releaseTo`. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Gives back all new pieces allocated since `end` had this value; pieces of before that were given back stay so. */
+  releaseTo(end: number): void {
+    this.#end = end;
+    for (const pieces of this.#free.values()) {
+      pieces.splice(0, pieces.length, ...pieces.filter((address) => address < end));
+    }
   }
 
   /** Gives back a piece allocated with the same number of bytes. */

@@ -191,6 +191,18 @@ export const GRAMMAR_CHARACTERS_MAX = 120_000;
  */
 export const TEXT_CHARACTERS_MAX = 640_000;
 
+/** Characters of what a tokenizer's normalizer puts in place of others; real ones have one or two. */
+export const REPLACEMENT_CHARACTERS_MAX = 64;
+
+/** Characters that a normalizer may make of a text: six times the longest one; each takes two bytes and more meanwhile. */
+export const NORMALIZED_CHARACTERS_MAX = 4_000_000;
+
+/**
+ * Bytes of the description in a snapshot or a conversation: the ids of a million tokens, and the messages. Parsed, it takes up to
+ * ten times as much.
+ */
+export const DESCRIPTION_BYTES_MAX = 16 * 1024 * 1024;
+
 /** Bytes of one answer of a hub's interface; the listing of a page of 1,000 files has about 500,000. */
 export const HUB_ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 

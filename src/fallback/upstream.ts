@@ -134,7 +134,7 @@ export class Upstream {
       method: request.method,
       headers: requestFields(request.headers, this.url.host),
       body: request.body.isAbsent ? undefined : request.body.stream(),
-      mayRepeat: request.changesNothing,
+      mayRepeat: request.changesNothing && this.#rules.retryAfterSend,
       connectMilliseconds: this.#rules.connectMilliseconds,
       signal,
     });

@@ -277,19 +277,21 @@ export class CachedRepository {
 
   /** Holds the locks of all files that may be downloaded now. */
   #lockAll(): Disposable {
-    using held = new DisposableStack();
+    const held: Disposable[] = [];
+    const all = { [Symbol.dispose]: () => held.forEach((lock) => lock[Symbol.dispose]()) };
     for (const { name } of this.#storage.list(this.#locks).filter(({ name }) => name.endsWith(".lock"))) {
       const lock = this.#storage.tryLock(`${this.#locks}/${name}`);
-      if (lock === undefined) {
+      if (lock !== undefined) held.push(lock);
+      else {
+        all[Symbol.dispose]();
         throw new RemoraError("BAD_FILE", "Cannot remove", {
           file: this.repository,
           expected: "a model of which nothing is being downloaded",
           found: `another process that holds ${name}`,
         });
       }
-      held.use(lock);
     }
-    return held.move();
+    return all;
   }
 
   #blobs(): Map<string, { identity: string; bytes: number }> {

@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import {
   closeSync,
   fstatSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -27,7 +28,14 @@ import { RemoraError } from "../core/errors.ts";
 import type { MemoryReadings } from "./memory_limit.ts";
 import { createNodeHttp } from "./node_http.ts";
 import { storageOfNode } from "./node_storage.ts";
-import type { DirectoryEntry, FileSystem, Platform, ReadableFile, WritableFile } from "./platform.ts";
+import type {
+  DirectoryEntry,
+  FileSystem,
+  Platform,
+  ReadableFile,
+  WritableDirectory,
+  WritableFile,
+} from "./platform.ts";
 
 /** Deno 2.9.6: 95 to 120 MB (docs/performance.md). */
 const RUNTIME_BYTES = 120_000_000;
@@ -162,7 +170,43 @@ function fileSystem({ isPermitted, refusal }: Differences): FileSystem {
         throw new RemoraError("BAD_FILE", "Cannot write", { file: path, found: `${cause}`, cause });
       }
     },
+
+    create: (path, fill) => createDirectory(path, isPermitted, fill),
   };
+}
+
+/** See `FileSystem.create`. */
+async function createDirectory(
+  path: string,
+  isPermitted: FileSystem["isPermitted"],
+  fill: (directory: WritableDirectory) => Promise<void>,
+): Promise<void> {
+  const partial = `${path}.partial`;
+  for (const each of [path, partial]) {
+    if (isPermitted("write", each) && isPermitted("read", each)) continue;
+    throw new RemoraError("FILE_NOT_FOUND", "Cannot write", {
+      file: each,
+      expected: `the permission to read and write both "${path}" and "${partial}"`,
+      found: "none",
+    });
+  }
+  if (quietly(() => statSync(path)) !== undefined) {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot write", {
+      file: path,
+      expected: "a name that is free",
+      found: "something of that name",
+    });
+  }
+  try {
+    rmSync(partial, { recursive: true, force: true });
+    mkdirSync(partial);
+    await fill({ write: (name, fillFile) => writeFile(`${partial}/${name}`, fillFile) });
+    renameSync(partial, path);
+  } catch (cause) {
+    quietly(() => rmSync(partial, { recursive: true, force: true }));
+    if (cause instanceof RemoraError || !isOfSystem(cause)) throw cause;
+    throw new RemoraError("BAD_FILE", "Cannot write", { file: path, found: `${cause}`, cause });
+  }
 }
 
 function openFile(file: number): ReadableFile {

@@ -30,6 +30,12 @@ export interface WritableFile {
   write(bytes: Uint8Array): void;
 }
 
+/** A directory that is being filled. */
+export interface WritableDirectory {
+  /** Writes one file of it; several may be open at the same time. */
+  write(name: string, fill: (file: WritableFile) => Promise<void>): Promise<void>;
+}
+
 /** An entry of a directory. */
 export interface DirectoryEntry {
   readonly name: string;
@@ -62,6 +68,14 @@ export interface FileSystem {
    * @throws {RemoraError} BAD_FILE when it cannot be written. What `write` throws itself.
    */
   replace(path: string, write: (file: WritableFile) => Promise<void>): Promise<void>;
+  /**
+   * Makes a directory so that at any time it is not there or whole: it is filled as `PATH.partial` and renamed. What an earlier attempt
+   * left under that name is replaced; nothing is left when `fill` fails.
+   *
+   * @throws {RemoraError} BAD_ARGUMENT when something of that name is there, FILE_NOT_FOUND when either path may not be read and written,
+   * BAD_FILE when it cannot be written. What `fill` throws itself.
+   */
+  create(path: string, fill: (directory: WritableDirectory) => Promise<void>): Promise<void>;
   /** Whether a path may be read or written without asking for a permission. */
   isPermitted(access: "read" | "write", path: string): boolean;
 }
@@ -113,6 +127,8 @@ export interface Platform {
   /** Processors that this process may use: physical cores where they are known. */
   processors(): number;
   memory: MemoryReadings;
+  /** Requests that may be answered at once, where the host keeps requests apart; default: any number. */
+  readonly requestsMax?: number;
   /**
    * Resolves when the host has handled events that were pending: a short pause handles those of the event loop, a long one
    * signals and sockets too.

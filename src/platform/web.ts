@@ -31,6 +31,7 @@ const files: FileSystem = {
     throw withoutFiles(path);
   },
   replace: (path) => Promise.reject(withoutFiles(path)),
+  create: (path) => Promise.reject(withoutFiles(path)),
   isPermitted: () => false,
 };
 

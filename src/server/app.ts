@@ -56,14 +56,14 @@ export class ServerApp {
   constructor(
     models: ServedModels,
     options: ServerOptions = {},
-    { naming, metrics }: ServerInside = {},
+    { naming, metrics, requestsMax = Infinity }: ServerInside = {},
     states?: AnswerStates,
   ) {
     this.#options = options;
     this.#naming = naming;
     this.#metrics = metrics ?? (options.metrics && new ServerMetrics(options.metrics));
     this.#states = states;
-    const { maxConcurrent = CONCURRENT_DEFAULT, maxQueue = QUEUE_DEFAULT } = options;
+    const { maxConcurrent = Math.min(CONCURRENT_DEFAULT, requestsMax), maxQueue = QUEUE_DEFAULT } = options;
     const budget = states?.budget;
     this.#models = new Map(
       Object.entries(models).map(([name, model]) => [

@@ -38,6 +38,13 @@ export function createServerHandler(
       found: `${maxBodyBytes}`,
     });
   }
+  const { requestsMax = Infinity } = inside, { maxConcurrent = 1 } = options;
+  if (maxConcurrent > requestsMax) {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot use maxConcurrent", {
+      expected: `at most ${requestsMax}: this host keeps requests apart`,
+      found: `${maxConcurrent}`,
+    });
+  }
   const states = statesOf(options);
   let app: Promise<{ fetch: Handler }> | undefined;
   return async (request) => {

@@ -22,7 +22,7 @@ export interface StateStore {
 export interface ServerOptions {
   /** Keys of which a request must bring one (`Authorization: Bearer` or `x-api-key`); default: none is asked for. */
   apiKeys?: readonly string[];
-  /** Requests that are answered at once; default 8. */
+  /** Requests that are answered at once; default 8, in workerd 1 and no more, as it keeps requests apart. */
   maxConcurrent?: number;
   /** Requests that wait; default 64. One more is refused with 429. */
   maxQueue?: number;
@@ -65,6 +65,8 @@ export interface ServerInside {
    * with "asked" under the one that was asked for.
    */
   naming?: "exact" | "own" | "asked";
+  /** Requests that the host lets be answered at once; default: any number. */
+  requestsMax?: number;
   /** Measurements that outlive one server. */
   metrics?: ServerMetrics;
 }

@@ -107,6 +107,25 @@ Deno.test("run --pull downloads first", () =>
     assert.match(folderName.stderr, /^remora: Cannot use --pull: expected a name on the hub[^\n]*\n$/);
   }));
 
+Deno.test("a model that is not there is read from the hub, and the token stays with it", () =>
+  withHub(async ({ hub, home, reading, env, writing: { allowNet } }) => {
+    const options = { ...reading, allowNet, env: { ...env, HF_TOKEN: "hf_secret" } };
+    const run = await remora(["run", "owner/scenes", ...ASK], options);
+    const plain = await remora(["run", SCENES, ...ASK], { allowRead: SCENES });
+    assert.deepEqual([run.code, run.stderr, run.stdout], [0, "", plain.stdout]);
+    const sent = new Set(hub.requests.map(({ origin, authorization }) => `${origin} ${authorization}`));
+    assert.deepEqual([...sent].sort(), ["files null", "hub Bearer hf_secret"]);
+    assert.deepEqual([...Deno.readDirSync(home)], []);
+    const offline = await remora(["run", "owner/scenes", ...ASK], {
+      ...options,
+      env: { ...env, HF_HUB_OFFLINE: "1" },
+    });
+    assert.match(
+      offline.stderr,
+      /^remora: Cannot open "owner\/scenes": [^\n]*no whole model of that name[^\n]*\n$/,
+    );
+  }));
+
 Deno.test(
   "what pull lacks is named",
   { ignore: !hasPermissions },

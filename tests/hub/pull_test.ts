@@ -3,6 +3,7 @@ import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { inspect as inspectCause } from "node:util";
 import { findModelOf, pull } from "../../src/hub/pull.ts";
+import { removeInstalled } from "../../src/hub/installed.ts";
 import { RemoraError } from "../../src/core/errors.ts";
 import { assertRefused } from "../errors.ts";
 import { COMMIT, sceneFiles, scenesRepository, severalRepository, standInFile, UNNEEDED } from "./fixture.ts";
@@ -98,6 +99,30 @@ Deno.test("two downloads at once share the work", () =>
     const asked = hub.requests.filter(({ origin }) => origin === "files").map(({ range }) => range);
     strictEqual(new Set(asked).size, asked.length);
     ok(notices.some((text) => text.startsWith("another process downloads")), inspectCause(notices));
+  }));
+
+Deno.test("what is being downloaded is not removed", () =>
+  withHub({ ...SCENES, faults: { slow: 5, pieceBytes: 20_000 } }, async ({ platform, pull }) => {
+    const stop = new AbortController();
+    const reason = new Error("enough");
+    let refused: unknown;
+    const onProgress = ({ doneBytes }: { doneBytes: number }) => {
+      if (doneBytes < 500_000 || refused) return;
+      try {
+        removeInstalled(platform, "owner/scenes");
+      } catch (error) {
+        refused = error;
+      }
+      stop.abort(reason);
+    };
+    await rejects(pull("owner/scenes", { signal: stop.signal, onProgress }), reason);
+    ok(refused instanceof RemoraError && refused.message.includes("being downloaded"), `${refused}`);
+    // What is left of it goes too.
+    deepStrictEqual(removeInstalled(platform, "owner/scenes").commits, [COMMIT]);
+    await assertRefused(
+      () => Promise.resolve().then(() => removeInstalled(platform, "owner/scenes")),
+      "FILE_NOT_FOUND",
+    );
   }));
 
 Deno.test("the token goes to the hub alone", async () => {

@@ -26,6 +26,7 @@ export const FOLDERS: readonly string[] = [
   "src/sampling",
   "src/generation",
   "src/loading",
+  "src/quantization",
   "src/server",
   "interfaces",
   "src/fallback",

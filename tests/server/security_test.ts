@@ -4,6 +4,7 @@
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { createHandler, loadModel, type Model } from "../../mod.ts";
 import { Random } from "../../src/sampling/random.ts";
+import { createServerHandler } from "../../src/server/handler.ts";
 import { NAME, SCENES, serving } from "./serving.ts";
 
 const CHAT = "/v1/chat/completions";
@@ -80,6 +81,24 @@ Deno.test("a server with little memory takes shorter bodies, and says how short"
       /maxBodyBytes: expected an integer from 1/,
     );
   }
+});
+
+Deno.test("a host that keeps requests apart answers one at a time, and is asked for no more", async () => {
+  await using model = await loadModel(SCENES, { threads: 1 });
+  throws(
+    () => createServerHandler({ small: model }, { maxConcurrent: 2 }, { requestsMax: 1 }),
+    /maxConcurrent: expected at most 1/,
+  );
+  const handler = createServerHandler({ small: model }, { maxQueue: 0 }, { requestsMax: 1 });
+  const ask = () =>
+    handler(new Request("http://host/v1/chat/completions", { method: "POST", headers, body: body() }));
+  const headers = { "content-type": "application/json" };
+  const body = () =>
+    JSON.stringify({ model: "small", messages: [{ role: "user", content: "Hello" }], max_tokens: 2 });
+  const answers = await Promise.all(Array.from({ length: 8 }, ask));
+  const texts = await Promise.all(answers.map((answer) => answer.text()));
+  ok(texts.some((text) => text.includes("chat.completion")));
+  ok(texts.some((text) => text.includes("The server answers 1 request")), texts.join("\n"));
 });
 
 Deno.test("pages of other origins may ask only where that was allowed", async () => {

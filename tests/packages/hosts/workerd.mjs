@@ -24,7 +24,7 @@ export async function startWorkerd(worker, bindings = {}, options = {}) {
     path: join(OUT, name),
   }));
   modules.sort((a) => (a.path.endsWith(basename(worker)) ? -1 : 1));
-  const host = new Miniflare({ modules, modulesRoot: OUT, compatibilityDate: "2026-04-01", bindings, ...options });
+  const host = new Miniflare({ modules, modulesRoot: OUT, compatibilityDate: "2026-04-01", compatibilityFlags: ["enable_request_signal"], bindings, ...options });
   await host.ready;
   return { host, dispose: () => host.dispose() };
 }
