@@ -32,6 +32,7 @@ import {
 import type { Model } from "./src/generation/model.ts";
 import type { ModelInfo } from "./src/generation/model_info.ts";
 import { platform } from "./src/platform/current.ts";
+import { convertInto, type ConvertOptions, type WrittenFormat } from "./src/quantization/convert_model.ts";
 import { quantizeInto } from "./src/quantization/quantize_model.ts";
 import type { QuantizeOptions, QuantizeProgress } from "./src/quantization/options.ts";
 import { createServerHandler, type Handler, type ModelsToServe } from "./src/server/handler.ts";
@@ -105,6 +106,7 @@ export type {
 };
 export type {
   ConversationState,
+  ConvertOptions,
   LoadedConversation,
   LoadOptions,
   MachineInfo,
@@ -115,6 +117,7 @@ export type {
   QuantizeOptions,
   QuantizeProgress,
   Sequence,
+  WrittenFormat,
 };
 
 const loader = new ModelLoader(platform);
@@ -142,6 +145,30 @@ export async function loadModel(
   options: LoadOptions = {},
 ): Promise<Model> {
   return await loader.load(source, options);
+}
+
+/**
+ * Writes a quantised model in another format, code by code: between GPTQ (v1 and v2), AWQ (gemm) and compressed-tensors (packed). What the
+ * other format cannot hold is refused by name: act-order and 8 bits in AWQ, zero points of 0 in GPTQ v1.
+ *
+ * @param folder A folder that is made; it is there only when it is whole. `FOLDER.partial` is used meanwhile.
+ * @throws {RemoraError} As {@linkcode loadModel}; UNSUPPORTED for a model that the format cannot hold; BAD_ARGUMENT for a folder that is
+ * there. The signal's reason when it fires; nothing is left then.
+ *
+ * @example For an engine that reads compressed-tensors
+ * ```ts
+ * import { convertModel } from "./mod.ts";
+ * async function convert(model: string): Promise<void> {
+ *   await convertModel(model, `${model}-ct`, { to: "compressed-tensors" });
+ * }
+ * ```
+ */
+export async function convertModel(
+  source: string | URL | ModelSource,
+  folder: string,
+  options: ConvertOptions,
+): Promise<void> {
+  await convertInto(source, folder, options, loader.surroundings());
 }
 
 /**

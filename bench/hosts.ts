@@ -16,11 +16,10 @@ import { describeThreads, summarise } from "../cli/speed.ts";
 import { installPackages, PROJECT, run } from "../packages/build/installed.ts";
 import { type Contestant, type Figures, play } from "./contest.ts";
 import { runForJson } from "./processes.ts";
-import type { SpeedReport } from "./remora.ts";
+import { type SpeedReport, WIDE_VECTORS } from "./remora.ts";
 
 const PROGRAM = `${PROJECT}/node_modules/@remora/remora/dist/cli.js`;
 const DENO_FLAGS = ["run", "-A", "--quiet", "--no-lock", "--node-modules-dir=manual"];
-const WIDE = "--v8-flags=--experimental-wasm-revectorize";
 
 /** A runtime, and what its last measurement said of itself. */
 interface Runtime extends Contestant {
@@ -63,7 +62,7 @@ const benchArgs = [...model, ...sizes];
 await installPackages();
 const nodes = ["node22", "node24", "node26"].map((name) => `${PROJECT}/node_modules/${name}/bin/node`);
 const runtimes = await Promise.all([
-  runtime(Deno.execPath(), [...DENO_FLAGS, WIDE], benchArgs, ", with the flag"),
+  runtime(Deno.execPath(), [...DENO_FLAGS, WIDE_VECTORS], benchArgs, ", with the flag"),
   runtime(Deno.execPath(), DENO_FLAGS, benchArgs, ", without"),
   ...nodes.map((node) => runtime(node, [], benchArgs)),
   runtime(`${PROJECT}/node_modules/.bin/bun`, [], benchArgs),

@@ -9,6 +9,7 @@
 import process from "node:process";
 import configuration from "../deno.json" with { type: "json" };
 import { bench } from "./bench.ts";
+import { convert } from "./convert.ts";
 import { fallback } from "./fallback.ts";
 import { nearestName } from "../mod.ts";
 import { doctor } from "./doctor.ts";
@@ -38,6 +39,8 @@ const HELP = `remora runs INT4 language models on the CPU.
   remora perplexity MODEL FILE
                              how well a model foresees a text
   remora quantize MODEL OUT  write it in codes of 4 or 8 bits
+  remora convert MODEL OUT --to FORMAT
+                             write a quantised model in another format
   remora repack MODEL        write a file from which the model loads faster
   remora pull MODEL          download a model of the Hugging Face hub
   remora ls                  the models of the hub on this machine
@@ -62,6 +65,7 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number | voi
   bench,
   perplexity,
   quantize,
+  convert,
   repack,
   pull,
   ls,

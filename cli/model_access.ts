@@ -5,7 +5,7 @@
  */
 import { closeSync, existsSync, openSync, unlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { RemoraError } from "../mod.ts";
+import { type ModelSource, RemoraError } from "../mod.ts";
 import { hasCode } from "./files.ts";
 import { host } from "./host/current.ts";
 import type { Options } from "./options.ts";
@@ -42,7 +42,8 @@ export function isHubName(model: string): boolean {
  * @returns Whether the library must stay off the network.
  * @throws {RemoraError} FILE_NOT_FOUND naming the flag to pass.
  */
-export function checkAccess(model: string, isOffline: boolean): { offline: boolean } {
+export function checkAccess(model: string | ModelSource, isOffline: boolean): { offline: boolean } {
+  if (typeof model !== "string") return { offline: true };
   const url = /^[a-z]+:\/\//i.test(model) ? URL.parse(model) : null;
   if (url?.protocol === "http:" || url?.protocol === "https:") {
     if (!isOffline && !host.isGranted({ name: "net", host: url.host })) {

@@ -63,7 +63,8 @@ export function execute(rank: i32, size: i32): void {
       break;
     case 9:
       packDenseCodes(
-        address(1), count(2), count(3), count(4), count(5), count(6), count(7), address(8), address(9), rank, size,
+        address(1), count(2), count(3), count(4), count(5), count(6), count(7), address(8), address(9), address(10),
+        rank, size,
       );
       break;
     case 10:

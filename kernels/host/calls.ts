@@ -120,6 +120,7 @@ export interface PackDenseCodes {
   panelBegin: number;
   weights: number;
   scales: number;
+  zeros: number;
 }
 
 /** Arguments of {@linkcode KernelCalls.roundInputs}. */
@@ -611,6 +612,7 @@ export abstract class KernelCalls {
     i[7] = call.panelBegin;
     i[8] = call.weights;
     i[9] = call.scales;
+    i[10] = call.zeros;
     this.run();
   }
 

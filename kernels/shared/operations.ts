@@ -162,7 +162,7 @@ export const OPERATIONS: readonly Operation[] = [
       group: "count",
       panelBegin: "count",
     },
-    outputs: { weights: "address", scales: "address" },
+    outputs: { weights: "address", scales: "address", zeros: "address" },
   },
   {
     name: "roundInputs",

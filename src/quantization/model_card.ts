@@ -4,6 +4,7 @@
  * @module
  */
 import { printable } from "../core/errors.ts";
+import type { QuantizedSettings } from "../formats/coded/settings.ts";
 import type { ChosenQuantization } from "./options.ts";
 
 /** What the card tells. */
@@ -12,6 +13,21 @@ export interface CardSettings extends ChosenQuantization {
   readonly tokens: number;
   /** What it is called. */
   readonly calibration?: string;
+}
+
+/** The card of a model that was converted. */
+export function convertedCard(
+  label: string | undefined,
+  from: string,
+  to: string,
+  { bits, groupSize }: QuantizedSettings,
+): string {
+  const name = printable(label ?? "a model");
+  return `# ${name.split("/").at(-1)}, as ${to}
+
+${name}, converted from ${from} by remora: the same codes, scales and zero points, ${bits} bits in groups of ${groupSize}.
+The licence is that of the model it is made of.
+`;
 }
 
 /** @param label What the dense model is called. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { CodedLinear } from "../formats/coded/coded_linear.ts";
 import type { Layer } from "../layers/layer.ts";
 import type { KernelSpace } from "../ops/space.ts";
 import type { Linear } from "../weights/linear.ts";
@@ -12,7 +13,7 @@ import { Gram } from "./gram.ts";
 import { type LayerRun, PASS_ROWS } from "./layer_run.ts";
 import { orderOf, type OrderRule } from "./order.ts";
 import { RemoraError } from "../core/errors.ts";
-import { type RoundedLinear, type Rounding, roundLinear } from "./round.ts";
+import { type Rounding, roundLinear } from "./round.ts";
 
 /** How a layer's weights are rounded. */
 export interface LayerRounding extends Rounding {
@@ -27,7 +28,7 @@ export function roundToNearest(
   space: KernelSpace,
   linears: readonly Linear[],
   rounding: Rounding,
-): RoundedLinear[] {
+): CodedLinear[] {
   return linears.map((linear) => roundLinear(space, linear, rounding, undefined, false));
 }
 
@@ -45,8 +46,8 @@ export async function quantizeLayer(
   states: readonly Float32Array[],
   rounding: LayerRounding,
   onShare: (share: number) => void,
-): Promise<RoundedLinear[]> {
-  const rounded: RoundedLinear[] = [];
+): Promise<CodedLinear[]> {
+  const rounded: CodedLinear[] = [];
   const waiting = new Set(linears);
   const { memory } = space.kernels, runs = countRuns(run.parts);
   let runsDone = 0;
@@ -75,7 +76,7 @@ function roundTogether(
   linears: readonly Linear[],
   gram: Gram,
   rounding: LayerRounding,
-): RoundedLinear[] {
+): CodedLinear[] {
   const matrix = gram.finish(), { inputs, name } = linears[0];
   const diagonal = Float32Array.from(
     { length: inputs },

@@ -5,6 +5,9 @@
  */
 import { Kernels } from "../../kernels/host/kernels.ts";
 import { RemoraError } from "../core/errors.ts";
+import configuration from "../../deno.json" with { type: "json" };
+import type { CodedLinear, CodedShape } from "../formats/coded/coded_linear.ts";
+import { gptqV1 } from "../formats/coded/gptq.ts";
 import type { Checkpoint } from "../formats/containers/checkpoint.ts";
 import type { WritableDirectory } from "../platform/platform.ts";
 import type { ModelSource } from "../io/source.ts";
@@ -17,10 +20,12 @@ import { loadWeights } from "../weights/load.ts";
 import { WeightPlan } from "../weights/plan.ts";
 import { cutCalibration, embedSequences } from "./calibration.ts";
 import { LayerRun, type Pauses } from "./layer_run.ts";
-import { ModelWriter, type QuantizedModule } from "./model_writer.ts";
+import { nameInFile } from "./names.ts";
+import { modelCard } from "./model_card.ts";
+import { type FolderContents, writeModelFolder } from "./model_folder.ts";
 import { chooseQuantization, type ChosenQuantization, type QuantizeOptions } from "./options.ts";
 import { quantizeLayer, roundToNearest } from "./quantize_layer.ts";
-import { type RoundedLinear, toFloats } from "./round.ts";
+import { toFloats } from "./round.ts";
 
 /** Every weight counts as the file has it. */
 const EXACT = { precision: "f32", dense: "f16", embeddings: "f16" } as const;
@@ -64,7 +69,7 @@ export async function quantizeInto(
 function modulesOf(
   { plan, vision, decoder, source }: InspectedModel,
   { bits, group }: ChosenQuantization,
-): QuantizedModule[] {
+): CodedShape[] {
   const file = source.label ?? "the model";
   if (vision) {
     throw new RemoraError("UNSUPPORTED", "Cannot quantise", {
@@ -90,21 +95,21 @@ function modulesOf(
     if (outputs % (32 / bits) !== 0 || outputs % 8 !== 0) {
       throw refuse("outputs in multiples of 8", `${outputs}`);
     }
-    return { name, outputs, inputs };
+    return { name: nameInFile(linear), outputs, inputs, groups: inputs / group };
   });
 }
 
 /** One run. */
 class Quantization {
   readonly #inspected: InspectedModel;
-  readonly #modules: readonly QuantizedModule[];
+  readonly #modules: readonly CodedShape[];
   readonly #chosen: ChosenQuantization;
   readonly #options: QuantizeOptions;
   readonly #surroundings: Surroundings;
 
   constructor(
     inspected: InspectedModel,
-    modules: readonly QuantizedModule[],
+    modules: readonly CodedShape[],
     chosen: ChosenQuantization,
     options: QuantizeOptions,
     surroundings: Surroundings,
@@ -117,31 +122,47 @@ class Quantization {
   }
 
   async writeInto(directory: WritableDirectory): Promise<void> {
-    const { source, checkpoint, config, options: { threads } } = this.#inspected;
+    const { options: { threads } } = this.#inspected;
     const { platform } = this.#surroundings;
     platform.widenVectors?.();
     const sequences = await this.#sequences();
-    const settings = {
-      ...this.#chosen,
-      tokens: sequences.flat().length,
-      calibration: this.#options.calibrationName,
-    };
-    const writer = new ModelWriter(
-      source,
-      checkpoint,
-      config as Record<string, unknown>,
-      this.#modules,
-      settings,
-    );
     const [kernels] = await Kernels.start({ threads, variant: "auto", startWorker: platform.startWorker });
     try {
-      await writer.write(
-        directory,
-        (write) => this.#quantizeLayers(new KernelSpace(kernels), sequences, write),
-      );
+      await writeModelFolder(directory, this.#contents(sequences.flat().length), async (write) => {
+        await this.#quantizeLayers(new KernelSpace(kernels), sequences, (layer) => {
+          const names = new Map(layer.map((linear) => [linear.name, linear]));
+          for (const { name } of this.#modules) {
+            const linear = names.get(name);
+            if (linear) write(linear);
+          }
+        });
+      });
     } finally {
       await kernels.close();
     }
+  }
+
+  #contents(tokens: number): FolderContents {
+    const { bits, group, isSymmetric, actOrder, method, damp, order } = this.#chosen;
+    const how = {
+      damp_percent: damp,
+      act_group_aware: order === "groups",
+      true_sequential: true,
+      static_groups: false,
+    };
+    const meta = {
+      quantizer: [`remora:${configuration.version}`],
+      rounding: method,
+      ...(method === "gptq" && how),
+    };
+    const { label } = this.#inspected.source, calibration = this.#options.calibrationName;
+    return {
+      original: this.#inspected,
+      format: gptqV1,
+      settings: { bits, groupSize: group, isSymmetric, actOrder, scaleDtype: "F16", dense: [], meta },
+      modules: this.#modules,
+      card: modelCard(label, { ...this.#chosen, tokens, calibration }),
+    };
   }
 
   async #sequences(): Promise<number[][]> {
@@ -154,7 +175,7 @@ class Quantization {
   async #quantizeLayers(
     space: KernelSpace,
     sequences: readonly (readonly number[])[],
-    write: (layer: readonly RoundedLinear[]) => void,
+    write: (layer: readonly CodedLinear[]) => void,
   ): Promise<void> {
     const { decoder: { config } } = this.#inspected;
     const { memory } = space.kernels, end = memory.end;
@@ -188,7 +209,7 @@ class Quantization {
     index: number,
     states: readonly Float32Array[],
     onShare: (share: number) => void,
-  ): Promise<RoundedLinear[]> {
+  ): Promise<CodedLinear[]> {
     const { decoder: { config }, checkpoint } = this.#inspected;
     const plan = new WeightPlan(checkpoint, undefined, EXACT);
     const layer = config.layers[index](plan, `model.${layerPart(index)}`);

@@ -4,10 +4,13 @@
  * @module
  */
 import { linearBytes } from "../../kernels/host/sizes.ts";
+import { f16Bits } from "../core/half_floats.ts";
+import type { CodedLinear } from "../formats/coded/coded_linear.ts";
 import { embed, TokenIds } from "../ops/embed.ts";
 import { Matrix } from "../ops/matrix.ts";
 import type { KernelSpace } from "../ops/space.ts";
 import type { Linear } from "../weights/linear.ts";
+import { nameInFile } from "./names.ts";
 import type { Factor } from "./factor.ts";
 
 /** Inputs that are rounded before their errors are passed on to all others, or whole groups near as many; as GPTQ. */
@@ -23,22 +26,6 @@ export interface Rounding {
   readonly group: number;
   /** The zero point is the middle code. */
   readonly isSymmetric: boolean;
-}
-
-/** A linear layer in codes: W = scale · (code − zero). Arrays lie in panels of eight outputs. */
-export interface RoundedLinear {
-  readonly name: string;
-  readonly outputs: number;
-  readonly inputs: number;
-  /** u8 [outputs / 8, inputs, 8], 0 … 2^bits − 1. */
-  readonly codes: Uint8Array;
-  /** [outputs / 8, groups, 8], of numbers that f16 holds. */
-  readonly scales: Float32Array;
-  /** [outputs / 8, groups, 8]. */
-  readonly zeros: Float32Array;
-  /** The group of each input. */
-  readonly groupOf: Uint32Array;
-  readonly rounding: Rounding;
 }
 
 /** The order of inputs as they lie. */
@@ -77,7 +64,7 @@ export function roundLinear(
   rounding: Rounding,
   factor: Factor | undefined,
   keepsGroups: boolean,
-): RoundedLinear {
+): CodedLinear {
   const { kernels } = space, { memory } = kernels, { inputs, outputs } = linear;
   const { bits, group, isSymmetric } = rounding, groups = inputs / group;
   const block = Math.max(1, Math.floor(BLOCK_INPUTS / group)) * group;
@@ -115,19 +102,23 @@ export function roundLinear(
     });
     if (factor) passOn(factor, begin, count, errors, transposed, sums);
   }
-  const floats = (address: number) => memory.floatsAt(address, outputs * groups).slice();
   const stored = keepsGroups ? storedGroups(order, group) : naturalOrder(groups);
-  const groupOf = new Uint32Array(inputs);
+  const groupOf = new Int32Array(inputs);
   order.forEach((input, place) => groupOf[input] = stored[Math.floor(place / group)]);
+  const floats = (address: number) => memory.floatsAt(address, outputs * groups);
   const result = {
-    name: linear.name,
+    name: nameInFile(linear),
     outputs,
     inputs,
-    codes: memory.bytesAt(codes, outputs * inputs).slice(),
-    scales: inGroupOrder(floats(scales), stored),
-    zeros: inGroupOrder(floats(zeros), stored),
+    groups,
+    codes: outOfPanels(
+      memory.bytesAt(codes, outputs * inputs),
+      new Uint8Array(outputs * inputs),
+      naturalOrder(inputs),
+    ),
+    scales: f16Bits(outOfPanels(floats(scales), new Float32Array(outputs * groups), stored)),
+    zeros: outOfPanels(floats(zeros), new Uint8Array(outputs * groups), stored),
     groupOf,
-    rounding,
   };
   memory.releaseTo(end);
   return result;
@@ -177,14 +168,18 @@ function storedGroups(order: Uint32Array, group: number): Uint32Array {
   return Uint32Array.from({ length: order.length / group }, (_, g) => Math.floor(order[g * group] / group));
 }
 
-/** Values of groups, [panels, groups, 8], each at the place of its stored group. */
-function inGroupOrder(values: Float32Array, stored: Uint32Array): Float32Array {
-  const result = new Float32Array(values.length), groups = stored.length;
-  for (let panel = 0; panel < values.length / (groups * PANEL); panel++) {
-    stored.forEach((to, from) => {
-      const begin = (panel * groups + from) * PANEL;
-      result.set(values.subarray(begin, begin + PANEL), (panel * groups + to) * PANEL);
-    });
+/** Panels of eight outputs, [outputs / 8, rows, 8], as rows of all outputs, each at the place that is named for it. */
+function outOfPanels<T extends Uint8Array | Float32Array>(
+  panels: Uint8Array | Float32Array,
+  target: T,
+  places: Uint32Array,
+): T {
+  const rows = places.length, outputs = target.length / rows;
+  for (let panel = 0; panel < outputs / PANEL; panel++) {
+    for (let row = 0; row < rows; row++) {
+      const from = (panel * rows + row) * PANEL;
+      target.set(panels.subarray(from, from + PANEL), places[row] * outputs + panel * PANEL);
+    }
   }
-  return result;
+  return target;
 }

@@ -5,6 +5,7 @@
  */
 import type { FuzzTarget } from "./target.ts";
 import { ggufTarget } from "./targets/gguf.ts";
+import { hubTarget } from "./targets/hub.ts";
 import {
   autoRoundTarget,
   awqTarget,
@@ -39,6 +40,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   snapshotTarget,
   conversationTarget,
   repackedTarget,
+  hubTarget,
 ];
 
 /** @throws {Error} Where there is none of that name. */

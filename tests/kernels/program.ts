@@ -109,6 +109,7 @@ function runProducts(bench: Bench, begin: number, end: number): RowResults {
     panelBegin: 0,
     weights,
     scales,
+    zeros: 0,
   });
   const coded = quantiseRows(bench, input, rows.length, INPUTS, GROUP, "byte");
   const values = intoGaps(bench, OUTPUTS, rows.length, { bias, before }, (target) => {
@@ -344,9 +345,11 @@ function runPacking(bench: Bench): WholeResults {
       // 4-bit codes come in whole blocks.
       const inputs = codeType === "int4" ? 40 : 45;
       const scales = arena.reserve(panels * 3 * 32), title = `of ${sourceType} to ${codeType}`;
+      const zeros = codeType === "int4" ? arena.reserve(panels * 3 * 16) : 0;
       collect(`packDenseCodes() ${title}`, panels * 6 * 64, (weights) => {
-        kernels.packDenseCodes({ ...rows, codeType, inputs, group: 16, weights, scales });
+        kernels.packDenseCodes({ ...rows, codeType, inputs, group: 16, weights, scales, zeros });
       });
+      if (zeros) results.set(`packDenseCodes() zeros ${title}`, arena.bytes(zeros, panels * 3 * 16).slice());
       results.set(`packDenseCodes() scales ${title}`, arena.bytes(scales, panels * 3 * 32).slice());
     }
     collect(`widen() of ${sourceType}`, 77 * 4, (target) => {

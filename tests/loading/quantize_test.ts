@@ -8,7 +8,7 @@ import { writeSafetensors } from "../formats/safetensors_writer.ts";
 import { deviation, largestDifference, readGolden } from "../goldens.ts";
 import { assertRefused } from "../errors.ts";
 import { decodeBf16 } from "../reference/half_floats.ts";
-import { quantiseWeights } from "../reference/quantise.ts";
+import { quantiseBetween, quantiseWeights } from "../reference/quantise.ts";
 import { goldenPath, goldenTest } from "../shared.ts";
 
 const FOLDER = goldenPath("bf16-dense");
@@ -21,8 +21,11 @@ function rounded(bits: 4 | 8, group: number, which: RegExp) {
     const values = Float32Array.from(data, decodeBf16);
     for (let begin = 0; which.test(name) && begin < values.length;) {
       const end = Math.min(begin + group, (Math.floor(begin / shape[1]) + 1) * shape[1]);
-      const { codes, scale } = quantiseWeights(values.slice(begin, end), bits);
-      codes.forEach((code, i) => values[begin + i] = (code - 2 ** (bits - 1)) * scale);
+      const run = values.slice(begin, end);
+      const { codes, scale, zero } = bits === 4
+        ? quantiseBetween(run)
+        : { ...quantiseWeights(run), zero: 128 };
+      codes.forEach((code, i) => values[begin + i] = (code - zero) * scale);
       begin = end;
     }
     return { name, dtype: "F32", shape, data: new Uint8Array(values.buffer) };

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const TYPES: Readonly<Record<string, string>> = {
   js: "text/javascript",
+  mjs: "text/javascript",
   html: "text/html",
   wasm: "application/wasm",
   json: "application/json",

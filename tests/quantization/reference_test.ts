@@ -4,12 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import type { CodedLinear } from "../../src/formats/coded/coded_linear.ts";
 import { KernelSpace } from "../../src/ops/space.ts";
 import { Matrix } from "../../src/ops/matrix.ts";
 import { factorise } from "../../src/quantization/factor.ts";
 import { Gram } from "../../src/quantization/gram.ts";
 import { orderOf, type OrderRule } from "../../src/quantization/order.ts";
-import { type RoundedLinear, roundLinear } from "../../src/quantization/round.ts";
+import { roundLinear } from "../../src/quantization/round.ts";
 import { Linear } from "../../src/weights/linear.ts";
 import { startKernels } from "../kernels/harness.ts";
 
@@ -40,7 +41,7 @@ const REFERENCE: {
 const { outputs, inputs, tokens, group, damp } = REFERENCE;
 
 /** Rounds the reference's matrix. */
-async function round({ bits, symmetric, order: rule }: Case, threads: number): Promise<RoundedLinear> {
+async function round({ bits, symmetric, order: rule }: Case, threads: number): Promise<CodedLinear> {
   const [kernels] = await startKernels(threads);
   try {
     const space = new KernelSpace(kernels), gram = new Gram(space, inputs, 64);
@@ -53,7 +54,8 @@ async function round({ bits, symmetric, order: rule }: Case, threads: number): P
       hasBias: false,
       hasOrder: false,
     } as const;
-    const linear = new Linear("w", "", inputs, { form } as Linear["stored"]);
+    const stored = { form, tensors: [{ name: "w.weight" }] } as unknown as Linear["stored"];
+    const linear = new Linear("w", "", inputs, stored);
     linear.place(kernels, form, (bytes) => space.allocate(bytes));
     const source = Matrix.reserve(space, outputs, inputs), x = Matrix.reserve(space, 64, inputs);
     source.write(Float32Array.from(REFERENCE.weights));
@@ -76,19 +78,17 @@ async function round({ bits, symmetric, order: rule }: Case, threads: number): P
   }
 }
 
-/** A value of output `n` in panels of eight outputs with `width` values each. */
-const at = (values: ArrayLike<number>, width: number, n: number, k: number) =>
-  values[((n >> 3) * width + k) * 8 + (n & 7)];
+const scalesOf = ({ scales }: CodedLinear) => new Float16Array(scales.buffer as ArrayBuffer);
 
 /** The sum of the squares by which the products with all inputs differ. */
-function lossOf(found: RoundedLinear): number {
-  const groups = inputs / group;
+function lossOf(found: CodedLinear): number {
+  const scales = scalesOf(found);
   let loss = 0;
   for (let n = 0; n < outputs; n++) {
     const errors = Float64Array.from({ length: inputs }, (_, k) => {
       const g = found.groupOf[k];
-      const meant = at(found.scales, groups, n, g) *
-        (at(found.codes, inputs, n, k) - at(found.zeros, groups, n, g));
+      const zero = found.zeros[g * outputs + n];
+      const meant = scales[g * outputs + n] * (found.codes[k * outputs + n] - zero);
       return REFERENCE.weights[n * inputs + k] - meant;
     });
     for (let t = 0; t < tokens; t++) {
@@ -107,11 +107,11 @@ for (const reference of REFERENCE.cases) {
     let same = 0;
     for (let n = 0; n < outputs; n++) {
       for (let k = 0; k < inputs; k++) {
-        const difference = Math.abs(at(found.codes, inputs, n, k) - reference.codes[n * inputs + k]);
+        const difference = found.codes[k * outputs + n] - reference.codes[n * inputs + k];
         if (difference === 0) same++;
       }
       for (let g = 0; g < groups; g++) {
-        const scale = at(found.scales, groups, n, g), wanted = reference.scales[g * outputs + n];
+        const scale = scalesOf(found)[g * outputs + n], wanted = reference.scales[g * outputs + n];
         assert.ok(Math.abs(scale / wanted - 1) < 0.02, `scale ${scale}, expected ${wanted}`);
       }
     }

@@ -69,7 +69,13 @@ export class SafetensorsWriter {
   }
 }
 
-/** A tensor of whole bytes an element. */
-export function planTensor(name: string, dtype: "I32" | "F16", shape: readonly number[]): PlannedTensor {
-  return { name, dtype, shape, bytes: elementCount(shape) * (dtype === "I32" ? 4 : 2) };
+const ELEMENT_BYTES = { I64: 8, I32: 4, F32: 4, F16: 2, BF16: 2 } as const;
+
+/** A tensor that will be written. */
+export function planTensor(
+  name: string,
+  dtype: keyof typeof ELEMENT_BYTES,
+  shape: readonly number[],
+): PlannedTensor {
+  return { name, dtype, shape, bytes: elementCount(shape) * ELEMENT_BYTES[dtype] };
 }
