@@ -149,10 +149,8 @@ class Pull {
     const wanted = names.map((name) => byPath.get(name)!);
     this.#totals.bytes = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#requireRoom(wanted);
-    // A file that a snapshot has in its own right is as good as a blob: so it is where there are no links.
-    const isThere = (file: HubFile) => repository.hasBlob(file) || repository.hasFile(commit, file);
     for (const file of wanted) {
-      if (isThere(file)) this.#count(file, file.bytes, false);
+      if (this.#isThere(file)) this.#count(file, file.bytes, false);
       else await this.#fetch(file);
     }
     // Names come when all files are there, those of the weights last: a snapshot that has its weights is whole.
@@ -162,8 +160,14 @@ class Pull {
     return { folder: repository.snapshotFolder(commit), commit, ...(file !== undefined && { file }) };
   }
 
+  /** A file that a snapshot has in its own right is as good as a blob: so it is where there are no links. */
+  #isThere(file: HubFile): boolean {
+    const { repository, task: { listing: { commit } } } = this;
+    return repository.hasBlob(file) || repository.hasFile(commit, file);
+  }
+
   async #readIndex(file: HubFile): Promise<unknown> {
-    const { repository } = this;
+    const { repository, task: { listing } } = this;
     if (file.bytes > INDEX_BYTES_MAX) {
       const details = {
         file: file.path,
@@ -172,13 +176,9 @@ class Pull {
       };
       throw new RemoraError("BAD_FILE", "Cannot read", details);
     }
-    const path = repository.hasBlob(file) ? repository.blobPath(file) : undefined;
-    const inSnapshot = `${repository.snapshotFolder(this.task.listing.commit)}/${file.path}`;
-    if (path === undefined && !repository.hasFile(this.task.listing.commit, file)) {
-      await this.#fetch(file, false);
-    }
-    const text = this.#storage.readText(repository.blobPath(file), INDEX_BYTES_MAX) ??
-      this.#storage.readText(inSnapshot, INDEX_BYTES_MAX) ?? "";
+    if (!this.#isThere(file)) await this.#fetch(file, false);
+    const places = [repository.blobPath(file), `${repository.snapshotFolder(listing.commit)}/${file.path}`];
+    const [text = ""] = places.flatMap((path) => this.#storage.readText(path, INDEX_BYTES_MAX) ?? []);
     return parseJson(new TextEncoder().encode(text), file.path);
   }
 
@@ -220,7 +220,7 @@ class Pull {
   /** @throws {RemoraError} BAD_FILE where what is missing does not fit on the disk. */
   #requireRoom(wanted: readonly HubFile[]): void {
     const { repository } = this;
-    const missing = wanted.filter((file) => !repository.hasBlob(file)).reduce((sum, file) => {
+    const missing = wanted.filter((file) => !this.#isThere(file)).reduce((sum, file) => {
       const begun = this.#storage.status(repository.partialPath(file))?.bytes ?? 0;
       return sum + Math.max(0, file.bytes - begun);
     }, 0);

@@ -4,6 +4,7 @@
  */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import process from "node:process";
+import { Kernels } from "../../kernels/host/kernels.ts";
 import { RemoraError } from "../../src/core/errors.ts";
 import { Random } from "../kernels/random.ts";
 import { editJson, type JsonTree, textOf, treeOf } from "./json_tree.ts";
@@ -11,7 +12,7 @@ import { runJob } from "./processes.ts";
 import { TARGETS } from "./registry.ts";
 import type { FuzzTarget, PreparedTarget } from "./target.ts";
 import { judge, makeCase } from "./verdict.ts";
-import { watchedSource } from "./watch.ts";
+import { watchedSource, watchProcess } from "./watch.ts";
 
 const SEED = 18, CASES = 50;
 /** Below what a run of thousands has, so that chance alone does not fail a short one. */
@@ -42,6 +43,14 @@ async function verdictOf(run: PreparedTarget["run"]) {
   return await judge(target, prepared, prepared.write(0));
 }
 
+watchProcess();
+
+/** Writes bytes of kernel memory, counted from the begin of a piece of 64. */
+async function writeAt(offset: number): Promise<void> {
+  const [{ memory }] = await Kernels.start({ threads: 1, variant: "auto" });
+  memory.bytesAt(memory.allocate(64) + offset, 1)[0] = 7;
+}
+
 const REFUSAL = { file: "file", expected: "a", found: "b" };
 
 for (
@@ -57,6 +66,9 @@ for (
       throw new RemoraError("WORKER_FAILED", "Cannot compute: a thread has failed");
     }],
     ["memory that is touched", "MiB", () => new Uint8Array(300 << 20).fill(1)],
+    ["memory that is asked for and not touched", "MiB", () => void new Uint8Array(300 << 20)],
+    ["a write before a piece of kernel memory", "out of bounds", () => writeAt(-1)],
+    ["a write behind a piece of kernel memory", "out of bounds", () => writeAt(64)],
     ["time", " s", () => {
       for (const began = process.cpuUsage(); process.cpuUsage(began).user < 2_100_000;);
     }],
@@ -81,6 +93,7 @@ Deno.test("the fuzzer takes a refusal as it should be, and says how far it came"
   });
   deepEqual([late.stage, late.violation], ["body", undefined]);
   equal((await verdictOf(() => {})).stage, "accepted");
+  equal((await verdictOf(() => writeAt(0))).violation, undefined);
 });
 
 Deno.test("a case is the same whenever it is made, and keeps the edits that it is told to", async () => {
