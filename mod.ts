@@ -20,6 +20,8 @@ import type { LoadOptions } from "./src/loading/options.ts";
 import { type EngineInfo, probeEngine as probe } from "./src/loading/engine.ts";
 import type { ModelSource } from "./src/io/source.ts";
 import type { ModelFile } from "./src/loading/inspect_files.ts";
+import { type InstalledModel, installedModels, type Removal, removeInstalled } from "./src/hub/installed.ts";
+import { findModelOf, pull, type PullOptions, type PullProgress } from "./src/hub/pull.ts";
 import { type MachineInfo, ModelLoader } from "./src/loading/load_model.ts";
 import {
   type ConversationState,
@@ -30,6 +32,9 @@ import {
 import type { Model } from "./src/generation/model.ts";
 import type { ModelInfo } from "./src/generation/model_info.ts";
 import { platform } from "./src/platform/current.ts";
+import { convertInto, type ConvertOptions, type WrittenFormat } from "./src/quantization/convert_model.ts";
+import { quantizeInto } from "./src/quantization/quantize_model.ts";
+import type { QuantizeOptions, QuantizeProgress } from "./src/quantization/options.ts";
 import { createServerHandler, type Handler, type ModelsToServe } from "./src/server/handler.ts";
 import { createFallbackHandler, type FallbackHandler } from "./src/fallback/handler.ts";
 import type { AnswerRecord, CircuitChange, FallbackOptions } from "./src/fallback/options.ts";
@@ -71,6 +76,7 @@ export { nearestName } from "./src/core/nearest.ts";
 export { createMetrics } from "./src/platform/current.ts";
 export type { MetricsRegistry } from "./src/platform/platform.ts";
 export { memoryModelSource } from "./src/io/memory.ts";
+export { remoteModelSource } from "./src/io/remote.ts";
 export type { Trace } from "./src/models/decoder.ts";
 export type { MemoryLimit } from "./src/platform/memory_limit.ts";
 export type { SamplingOptions } from "./src/sampling/sampler.ts";
@@ -91,12 +97,17 @@ export type {
   FallbackHandler,
   FallbackOptions,
   Handler,
+  InstalledModel,
   ModelsToServe,
+  PullOptions,
+  PullProgress,
+  Removal,
   ServerOptions,
   StateStore,
 };
 export type {
   ConversationState,
+  ConvertOptions,
   LoadedConversation,
   LoadOptions,
   MachineInfo,
@@ -104,7 +115,10 @@ export type {
   ModelFile,
   ModelInfo,
   ModelSource,
+  QuantizeOptions,
+  QuantizeProgress,
   Sequence,
+  WrittenFormat,
 };
 
 const loader = new ModelLoader(platform);
@@ -112,7 +126,8 @@ const loader = new ModelLoader(platform);
 /**
  * Loads a model and starts its threads.
  *
- * @param source A directory, an http(s) URL of one, a hub id `owner/name[@revision]`, or a `ModelSource`.
+ * @param source A directory or a GGUF file, an http(s) URL of one, a hub id `owner/name[@revision][:quantisation]`, or a `ModelSource`.
+ * A model of the hub is taken from the cache where it was downloaded ({@linkcode pullModel}), else read from the hub as it is needed.
  * @throws {RemoraError} FILE_NOT_FOUND, BAD_FILE, BAD_CONFIG, BAD_TENSOR, MISSING_TENSOR, UNSUPPORTED, OUT_OF_MEMORY or
  * WORKER_FAILED, naming file and tensor; its threads have ended then and its memory is given back. The signal's reason when it fires.
  *
@@ -131,6 +146,55 @@ export async function loadModel(
   options: LoadOptions = {},
 ): Promise<Model> {
   return await loader.load(source, options);
+}
+
+/**
+ * Writes a quantised model in another format, code by code: between GPTQ (v1 and v2), AWQ (gemm) and compressed-tensors (packed). What the
+ * other format cannot hold is refused by name: act-order and 8 bits in AWQ, zero points of 0 in GPTQ v1.
+ *
+ * @param folder A folder that is made; it is there only when it is whole. `FOLDER.partial` is used meanwhile.
+ * @throws {RemoraError} As {@linkcode loadModel}; UNSUPPORTED for a model that the format cannot hold; BAD_ARGUMENT for a folder that is
+ * there. The signal's reason when it fires; nothing is left then.
+ *
+ * @example For an engine that reads compressed-tensors
+ * ```ts
+ * import { convertModel } from "./mod.ts";
+ * async function convert(model: string): Promise<void> {
+ *   await convertModel(model, `${model}-ct`, { to: "compressed-tensors" });
+ * }
+ * ```
+ */
+export async function convertModel(
+  source: string | URL | ModelSource,
+  folder: string,
+  options: ConvertOptions,
+): Promise<void> {
+  await convertInto(source, folder, options, loader.surroundings());
+}
+
+/**
+ * Writes a model in codes of 4 or 8 bits, as a GPTQ checkpoint that this library, transformers, GPTQModel and vLLM read. One layer at a
+ * time lies in memory, and the states of the calibration: sequences × their length × hidden size × 4 bytes.
+ *
+ * @param source A model with unquantised weights: a directory, a URL, a hub id or a `ModelSource`.
+ * @param folder A folder that is made; it is there only when it is whole. `FOLDER.partial` is used meanwhile.
+ * @throws {RemoraError} As {@linkcode loadModel}; BAD_ARGUMENT for settings that cannot be, naming the option, or a folder that is there;
+ * UNSUPPORTED for a model that cannot be quantised with them, naming the module. The signal's reason when it fires; nothing is left then.
+ *
+ * @example To 4 bits
+ * ```ts
+ * import { quantizeModel } from "./mod.ts";
+ * async function quantize(model: string, text: string): Promise<void> {
+ *   await quantizeModel(model, `${model}-int4`, { calibration: text, groupSize: 64 });
+ * }
+ * ```
+ */
+export async function quantizeModel(
+  source: string | URL | ModelSource,
+  folder: string,
+  options: QuantizeOptions = {},
+): Promise<void> {
+  await quantizeInto(source, folder, options, loader.surroundings());
 }
 
 /**
@@ -155,6 +219,84 @@ export async function repackModel(
   options: LoadOptions & { file?: string } = {},
 ): Promise<{ file: string; bytes: number }> {
   return await loader.repack(source, options);
+}
+
+/**
+ * Downloads what a model of the Hugging Face hub needs into the cache that Python's `huggingface_hub` uses too, as far as it is not
+ * there. Files count when their hash is right; what an interrupted call has brought stays for the next. docs/hub.md says what is
+ * fetched, and which variables of the environment and permissions count.
+ *
+ * @param name `owner/name`, with `@revision` for another than `main`, with `:Q4_K_M` for one of several GGUF files.
+ * @returns The snapshot's folder, for {@linkcode loadModel}; one with several GGUF models is loaded by the name.
+ * @throws {RemoraError} BAD_ARGUMENT for a name that is none, or a quantisation that must be chosen; FILE_NOT_FOUND when the hub does
+ * not have it, does not answer or may not be reached; BAD_FILE when its answers are wrong or the disk is full; UNSUPPORTED where there
+ * is no model that can be loaded, or the host has no files. The signal's reason when it fires.
+ *
+ * @example Download and load
+ * ```ts
+ * import { loadModel, type Model, pullModel } from "./mod.ts";
+ * async function fetchModel(name: string): Promise<Model> {
+ *   const folder = await pullModel(name, { onNotice: console.error });
+ *   return await loadModel(folder);
+ * }
+ * ```
+ */
+export async function pullModel(name: string, options: PullOptions = {}): Promise<string> {
+  const { folder } = await pull(platform, name, options);
+  return folder;
+}
+
+/**
+ * Looks for a model of the hub in the cache, without the network.
+ *
+ * @param name As for {@linkcode pullModel}.
+ * @returns Its folder, or its file where that is one of several models; `undefined` where it is not there as a whole, or where that may
+ * not be known.
+ *
+ * @example Is it here?
+ * ```ts
+ * import { findModel } from "./mod.ts";
+ * console.log(await findModel("owner/name") ?? "not downloaded");
+ * ```
+ */
+export async function findModel(name: string): Promise<string | undefined> {
+  return await findModelOf(platform, name);
+}
+
+/**
+ * The models of the hub that are in the cache, those of Python's `huggingface_hub` too.
+ *
+ * @throws {RemoraError} FILE_NOT_FOUND where the variables that say where the cache is may not be read, UNSUPPORTED on hosts without
+ * files.
+ *
+ * @example How much disk do they take?
+ * ```ts
+ * import { listModels } from "./mod.ts";
+ * async function bytesOfModels(): Promise<number> {
+ *   const models = await listModels();
+ *   return models.reduce((sum, { bytes }) => sum + bytes, 0);
+ * }
+ * ```
+ */
+export async function listModels(): Promise<InstalledModel[]> {
+  return await installedModels(platform);
+}
+
+/**
+ * Removes a model from the cache: its snapshots, the names of their revisions, and the files that no other snapshot has.
+ *
+ * @param name `owner/name` for all its snapshots, `owner/name@revision` for one.
+ * @param options.dryRun Only say what would be removed.
+ * @throws {RemoraError} FILE_NOT_FOUND when it is not there, BAD_FILE while it is being downloaded or where it may not be removed.
+ *
+ * @example Make room
+ * ```ts
+ * import { removeModel } from "./mod.ts";
+ * const makeRoom = (name: string) => removeModel(name).bytes;
+ * ```
+ */
+export function removeModel(name: string, options: { dryRun?: boolean } = {}): Removal {
+  return removeInstalled(platform, name, options);
 }
 
 /**
@@ -239,7 +381,7 @@ export function inspectMachine(): MachineInfo {
  * ```
  */
 export function createHandler(models: ModelsToServe, options: ServerOptions = {}): Handler {
-  return createServerHandler(models, options);
+  return createServerHandler(models, options, { requestsMax: platform.requestsMax });
 }
 
 /**

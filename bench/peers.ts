@@ -1,6 +1,6 @@
 /**
- * remora against other runtimes on the same machine, in turn: llama.cpp compiled for this processor and for WebAssembly
- * (wllama, in Chromium), and the 4-bit product of ONNX Runtime Web. The order is reversed every round.
+ * remora, with vectors of 256 bits and without, against other runtimes on the same machine, in turn: llama.cpp compiled for this
+ * processor and for WebAssembly (wllama, in Chromium), and the 4-bit product of ONNX Runtime Web. The order is reversed every round.
  *
  *   deno task bench:peers --peers DIR --scripts DIR --gguf FILE [--model MODEL | --shape 1b] [--threads 2] [--rounds 5]
  *     [--only llama.cpp,wllama,onnxruntime-web] [--chromium /usr/bin/chromium] [--json]
@@ -15,30 +15,18 @@ import { fileURLToPath } from "node:url";
 import { markdownTable } from "../cli/figures.ts";
 import { processorName } from "../cli/processor.ts";
 import { summarise } from "../cli/speed.ts";
+import { type Contestant, type Figures, play } from "./contest.ts";
 import { runForJson } from "./processes.ts";
-import { multiplications, type Product, ProductBench } from "../kernels/bench/products.ts";
-import { runRemoraBench } from "./remora.ts";
+import { LAYERS, SHAPES, type TimedProduct } from "./peer_products.ts";
+import { runRemoraBench, WIDE_VECTORS } from "./remora.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
 
 /** Tokens of the prompt and of the answer, as the peers' scripts have them. */
 const PROMPT = 512;
 const GENERATED = 64;
-/** Products in one graph of ONNX Runtime, each with weights of its own: 64 MiB, more than most last caches. */
-const LAYERS = 8;
-const SIZE = 4096;
-const COLD_BYTES = LAYERS * SIZE * SIZE / 2;
 /** Seconds after which wllama's script repeats no more. */
 const BROWSER_SECONDS = 60;
-
-/** Figures by the name of their test: tokens per second, or G multiplications per second. */
-type Figures = Record<string, number>;
-
-/** One side of the comparison; it is measured once a round. */
-interface Contestant {
-  name: string;
-  measure(): Promise<Figures>;
-}
 
 /** Where the peers are, and what all do. */
 interface PeerSettings {
@@ -58,45 +46,37 @@ function productTest(rows: number, activationBytes: number): string {
   return `product of ${rows} row${rows === 1 ? "" : "s"}, ${activationBytes} B, GMAC/s`;
 }
 
-const PRODUCTS: readonly Product[] = [1, 256].flatMap((rows) =>
-  ([1, 2] as const).map((activationBytes): Product => ({
-    bits: 4,
-    activationBytes,
-    rows,
-    inputs: SIZE,
-    outputs: SIZE,
-  }))
-);
-
 /** What the scripts print of one test. */
 interface Timing {
   med: number;
 }
 
-function remora({ threads, repetitions, model }: PeerSettings): Contestant {
-  return {
-    name: "remora",
+/** Our side twice: with vectors of 256 bits where the processor has them, and without. */
+const WIDTHS = [{ name: "remora", flags: [WIDE_VECTORS] }, { name: "remora without the flag", flags: [] }];
+
+function remora({ threads, repetitions, model }: PeerSettings): Contestant[] {
+  return WIDTHS.map(({ name, flags }) => ({
+    name,
     async measure() {
       const sizes = ["-p", `${PROMPT}`, "-n", `${GENERATED}`, "-t", `${threads}`, "-r", `${repetitions}`];
-      const { results } = await runRemoraBench(REPOSITORY, [...model, ...sizes]);
+      const { results } = await runRemoraBench(REPOSITORY, [...model, ...sizes], flags);
       return { [SPEED_TESTS.prompt]: results[0].median, [SPEED_TESTS.generation]: results[1].median };
     },
-  };
+  }));
 }
 
-function remoraProducts({ threads, repetitions }: PeerSettings): Contestant {
-  return {
-    name: "remora",
+function remoraProducts({ threads, repetitions }: PeerSettings): Contestant[] {
+  return WIDTHS.map(({ name, flags }) => ({
+    name,
     async measure() {
-      const figures: Figures = {};
-      for (const product of PRODUCTS) {
-        await using bench = await ProductBench.start(threads, product, product.rows === 1 ? COLD_BYTES : 0);
-        const { median } = summarise(bench.time(repetitions));
-        figures[productTest(product.rows, product.activationBytes)] = multiplications(product) / median / 1e9;
-      }
-      return figures;
+      const program = `${REPOSITORY}bench/peer_products.ts`;
+      const args = ["run", "-A", ...flags, program, `${threads}`, `${repetitions}`];
+      const [{ products }] = await runForJson<{ products: TimedProduct[] }>(Deno.execPath(), args);
+      return Object.fromEntries(
+        products.map(({ rows, activationBytes, gmacs }) => [productTest(rows, activationBytes), gmacs]),
+      );
     },
-  };
+  }));
 }
 
 function llamaCpp({ peers, scripts, gguf, threads, repetitions }: PeerSettings): Contestant {
@@ -151,30 +131,19 @@ function onnxRuntimeWeb({ peers, scripts, threads }: PeerSettings): Contestant {
       const cases = await runForJson<ProductTimings>("node", args, { cwd: peers, isQuiet: true });
       // Accuracy 4: activations of one byte. ONNX Runtime has none of two, so both of ours are compared with that.
       const like = cases.find(({ blockSize, accuracy }) => blockSize === 128 && accuracy === 4)!;
-      return Object.fromEntries(PRODUCTS.map(({ rows, activationBytes }) => [
+      return Object.fromEntries(SHAPES.map(({ rows, activationBytes }) => [
         productTest(rows, activationBytes),
-        like[`M${rows as 1 | 256}`].GMACs_med,
+        like[`M${rows}`].GMACs_med,
       ]));
     },
   };
 }
 
-/** Measures every contestant once a round; figures by contestant and test, in the order of the rounds. */
-async function play(contestants: Contestant[], rounds: number): Promise<Map<Contestant, Figures[]>> {
-  const played = new Map<Contestant, Figures[]>(contestants.map((contestant) => [contestant, []]));
-  for (let round = 0; round < rounds; round++) {
-    for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
-      const figures = await contestant.measure();
-      played.get(contestant)!.push(figures);
-      console.error(`round ${round + 1} of ${rounds}: ${contestant.name} ${JSON.stringify(figures)}`);
-    }
-  }
-  return played;
-}
-
 /** One test of ours against one peer's. */
 interface Comparison {
   test: string;
+  /** Which of our sides. */
+  side: string;
   peer: string;
   remora: number[];
   other: number[];
@@ -182,12 +151,22 @@ interface Comparison {
   ratios: number[];
 }
 
-function compare([ours, ...peers]: [string, Figures[]][]): Comparison[] {
-  return Object.keys(ours[1][0]).flatMap((test) =>
-    peers.map(([peer, figures]) => {
-      const [remora, other] = [ours[1], figures].map((rounds) => rounds.map((round) => round[test]));
-      return { test, peer, remora, other, ratios: remora.map((value, round) => value / other[round]) };
-    })
+function compare(ours: readonly [string, Figures[]][], peers: readonly [string, Figures[]][]): Comparison[] {
+  const tests = Object.keys(ours[0][1][0]);
+  return tests.flatMap((test) =>
+    peers.flatMap(([peer, theirs]) =>
+      ours.map(([side, figures]) => {
+        const [remora, other] = [figures, theirs].map((rounds) => rounds.map((round) => round[test]));
+        return {
+          test,
+          side,
+          peer,
+          remora,
+          other,
+          ratios: remora.map((value, round) => value / other[round]),
+        };
+      })
+    )
   );
 }
 
@@ -223,16 +202,17 @@ if (import.meta.main) {
     chromium,
     model: model === undefined ? ["--shape", shape] : [model],
   };
-  const games = [
-    [remora(settings), llamaCpp(settings), wllama(settings)],
-    [remoraProducts(settings), onnxRuntimeWeb(settings)],
+  const games: { ours: Contestant[]; others: Contestant[] }[] = [
+    { ours: remora(settings), others: [llamaCpp(settings), wllama(settings)] },
+    { ours: remoraProducts(settings), others: [onnxRuntimeWeb(settings)] },
   ];
   const comparisons: Comparison[] = [];
-  for (const [ours, ...others] of games) {
+  for (const { ours, others } of games) {
     const chosen = others.filter(({ name }) => only.split(",").includes(name));
     if (chosen.length === 0) continue;
-    const played = await play([ours, ...chosen], Number(values.rounds));
-    comparisons.push(...compare([...played].map(([{ name }, figures]) => [name, figures])));
+    const played = await play([...ours, ...chosen], Number(values.rounds));
+    const named = [...played].map(([{ name }, figures]): [string, Figures[]] => [name, figures]);
+    comparisons.push(...compare(named.slice(0, ours.length), named.slice(ours.length)));
   }
 
   const processor = processorName();
@@ -248,15 +228,16 @@ if (import.meta.main) {
       `${processor}; ${settings.threads} threads; ${model ?? `shape ${shape}`}; load average ${load}\n`,
     );
     console.log(markdownTable([
-      ["test", "peer", "remora", "peer", "remora / peer, round by round", "median"],
-      ...comparisons.map(({ test, peer, remora, other, ratios }) => [
+      ["test", "ours", "", "peer", "", "ours / peer, round by round", "median"],
+      ...comparisons.map(({ test, side, peer, remora, other, ratios }) => [
         test,
-        peer,
+        side,
         list(remora, 1),
+        peer,
         list(other, 1),
         list(ratios, 2),
         summarise(ratios).median.toFixed(2),
       ]),
-    ], [5]));
+    ], [6]));
   }
 }

@@ -8,7 +8,7 @@
 export interface CommandSettings {
   cwd?: string;
   env?: Record<string, string>;
-  /** Throw away what it says on stderr; else it is shown. */
+  /** Show what it says on stderr only if it fails; else it is shown as it comes. */
   isQuiet?: boolean;
 }
 
@@ -24,10 +24,14 @@ export async function runForJson<T>(
     env,
     stdin: "null",
     stdout: "piped",
-    stderr: isQuiet ? "null" : "inherit",
+    stderr: isQuiet ? "piped" : "inherit",
   });
-  const { code, stdout } = await child.output();
-  if (code !== 0) throw new Error(`${command} ${args.join(" ")}: expected exit code 0, found ${code}`);
-  const lines = new TextDecoder().decode(stdout).split("\n");
+  const output = await child.output();
+  const decoder = new TextDecoder();
+  if (output.code !== 0) {
+    const said = isQuiet ? `\n${decoder.decode(output.stderr)}` : "";
+    throw new Error(`${command} ${args.join(" ")}: expected exit code 0, found ${output.code}${said}`);
+  }
+  const lines = decoder.decode(output.stdout).split("\n");
   return lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
 }

@@ -11,12 +11,24 @@ export interface SpeedReport {
   model: string;
   processor: string;
   kernels: string;
+  vectorBits: number;
   results: SpeedResult[];
 }
 
-/** @param checkout Folder that holds `cli/main.ts` and `deno.json`. */
-export async function runRemoraBench(checkout: string, args: readonly string[]): Promise<SpeedReport> {
+/** Lets V8 pair vectors to 256 bits. */
+export const WIDE_VECTORS = "--v8-flags=--experimental-wasm-revectorize";
+
+/**
+ * @param checkout Folder that holds `cli/main.ts` and `deno.json`.
+ * @param denoFlags Flags of `deno run` beside those that it needs.
+ */
+export async function runRemoraBench(
+  checkout: string,
+  args: readonly string[],
+  denoFlags: readonly string[] = [],
+): Promise<SpeedReport> {
   const flags = [
+    ...denoFlags,
     "--no-prompt",
     "--quiet",
     "--allow-read",

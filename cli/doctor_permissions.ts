@@ -12,7 +12,7 @@ const USES: readonly { permission: Permission; use: string }[] = [
   { permission: { name: "read" }, use: "--allow-read=MODEL opens a model's folder, for every command" },
   {
     permission: { name: "write" },
-    use: "--allow-write=FILE is for repack, --cache, --save-state, --show-attention and --plot",
+    use: "--allow-write=FILE is for pull, rm, repack, --cache, --save-state, --show-attention and --plot",
   },
   {
     permission: { name: "net" },
@@ -23,7 +23,10 @@ const USES: readonly { permission: Permission; use: string }[] = [
     use:
       "--allow-sys=systemMemoryInfo refuses what does not fit, --allow-sys=cpus names the processor in bench",
   },
-  { permission: { name: "env" }, use: "--allow-env=HOME finds the history of chats" },
+  {
+    permission: { name: "env" },
+    use: "--allow-env=HOME,XDG_*,HF_* finds the history of chats and the hub's cache",
+  },
 ];
 
 /** None where nothing has to be permitted. */

@@ -139,9 +139,8 @@ export async function fallback(args: string[]): Promise<void> {
       note(`remora: standing in for ${upstreams.join(", ")} with ${rules.modelName} at ${urlOf(server)}\n`);
     }
     await stopped(interruption.signal);
-    await stop(server, () => handler[Symbol.asyncDispose]());
   } finally {
-    await server.shutdown().catch(() => {});
+    await stop(server, () => handler[Symbol.asyncDispose]());
   }
 }
 

@@ -24,3 +24,12 @@ export function alignColumns(rows: string[][], right: readonly number[] = []): s
     right.includes(column) ? cell.padStart(widths[column]) : cell.padEnd(widths[column]);
   return rows.map((row) => row.map(align).join("  ").trimEnd()).join("\n");
 }
+
+/** Seconds as people say them: "12 s", "3 min 5 s", "2 h 10 min". */
+export function describeDuration(seconds: number): string {
+  const whole = Math.round(seconds), minutes = Math.floor(whole / 60);
+  if (minutes === 0) return `${whole} s`;
+  return minutes < 60
+    ? `${minutes} min ${whole % 60} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

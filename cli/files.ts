@@ -5,6 +5,9 @@
  */
 
 /** Whether the operating system refused with this code. */
-export function hasCode(error: unknown, code: "ENOENT" | "EEXIST" | "EPIPE" | "EAGAIN"): boolean {
+export function hasCode(
+  error: unknown,
+  code: "ENOENT" | "EEXIST" | "EPIPE" | "EAGAIN" | "ERR_MODULE_NOT_FOUND",
+): boolean {
   return error instanceof Error && "code" in error && error.code === code;
 }

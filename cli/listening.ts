@@ -98,18 +98,25 @@ export async function stopped(signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
-/** Finishes what runs, up to a limit, and gives back what it ran with. */
+/**
+ * Finishes what runs, up to a limit, and gives back what it ran with. A client that does not read, or does not send what it announced,
+ * holds nothing up beyond that: the end of the process closes its connection.
+ */
 export async function stop(
   server: HttpServer,
-  dispose: () => PromiseLike<void>,
+  dispose: () => PromiseLike<void> | undefined,
 ): Promise<void> {
-  const limit = Promise.withResolvers<void>();
-  const timer = setTimeout(limit.resolve, STOP_MILLISECONDS);
+  const limit = Promise.withResolvers<string>();
+  const timer = setTimeout(
+    () => limit.resolve(`after ${STOP_MILLISECONDS / 1000} s`),
+    STOP_MILLISECONDS,
+  );
   // A second signal ends it at once.
   using again = new Interruption("SIGINT", "SIGTERM");
-  again.signal.addEventListener("abort", () => limit.resolve());
-  await Promise.race([server.shutdown(), limit.promise]);
+  again.signal.addEventListener("abort", () => limit.resolve("by a second signal"));
+  const cut = await Promise.race([server.shutdown().catch(() => {}), limit.promise]);
   clearTimeout(timer);
+  if (cut) note(`remora: warning: what still ran was cut off ${cut}\n`);
   await dispose();
 }
 

@@ -28,8 +28,8 @@ export const LOAD_OPTIONS = {
     help: "unquantised matrices; int8: 8-bit codes (7 in a vision tower); f16: as stored; default: int8",
   },
   embeddings: {
-    value: "f16|int8",
-    help: "embedding tables; f16: as stored; int8: 8-bit codes; default: f16",
+    value: "f16|int8|int4",
+    help: "embedding tables; f16: as stored; int8, int4: codes of 8 or 4 bits; default: f16",
   },
   "ubatch-size": {
     value: "N",
@@ -45,6 +45,11 @@ export const LOAD_OPTIONS = {
 export const CACHE_OPTIONS = {
   cache: { help: "keep repacked weights in the model's folder, for faster loads" },
   "cache-file": { value: "FILE", help: "the same, in this file" },
+} satisfies OptionDefinitions;
+
+/** For commands that run a model. */
+export const PULL_OPTION = {
+  pull: { help: "download the model first, where it is one of the hub and not here" },
 } satisfies OptionDefinitions;
 
 /** Options that every command takes. */
@@ -71,7 +76,7 @@ export function readSharedLoadOptions(options: Options): Omit<LoadOptions, "thre
     kvCache: options.choice("kv-cache", ["f32", "f16", "int8"]),
     kernels: options.choice("kernels", ["auto", "relaxed", "strict"]),
     dense: options.choice("dense", ["int8", "f16"]),
-    embeddings: options.choice("embeddings", ["f16", "int8"]),
+    embeddings: options.choice("embeddings", ["f16", "int8", "int4"]),
     passTokens: options.integer("ubatch-size", { from: 1, to: 512 }),
     quantize: options.choice("quantize", ["int4", "int8"]),
   };

@@ -9,13 +9,19 @@
 import process from "node:process";
 import configuration from "../deno.json" with { type: "json" };
 import { bench } from "./bench.ts";
+import { convert } from "./convert.ts";
 import { fallback } from "./fallback.ts";
 import { nearestName } from "../mod.ts";
 import { doctor } from "./doctor.ts";
 import { host } from "./host/current.ts";
+import { ls } from "./ls.ts";
 import { perplexity } from "./perplexity.ts";
+import { ps } from "./ps.ts";
+import { pull } from "./pull.ts";
+import { quantize } from "./quantize.ts";
 import { repack } from "./repack.ts";
 import { report } from "./report.ts";
+import { rm } from "./rm.ts";
 import { run } from "./run.ts";
 import { serve } from "./serve.ts";
 import { show } from "./show.ts";
@@ -32,13 +38,20 @@ const HELP = `remora runs INT4 language models on the CPU.
   remora bench MODEL         how fast a model is on this machine
   remora perplexity MODEL FILE
                              how well a model foresees a text
+  remora quantize MODEL OUT  write it in codes of 4 or 8 bits
+  remora convert MODEL OUT --to FORMAT
+                             write a quantised model in another format
   remora repack MODEL        write a file from which the model loads faster
+  remora pull MODEL          download a model of the Hugging Face hub
+  remora ls                  the models of the hub on this machine
+  remora rm MODEL            remove one of them
+  remora ps [URL]            what a server is doing
   remora doctor [MODEL]      what of this machine is used, and what keeps a model from running
 
   remora COMMAND --help      the options of a command
   remora --version           the version
 
-MODEL is a directory, its URL, or a hub id owner/name${
+MODEL is a directory, its URL, or a hub id owner/name[@revision][:quantisation]${
   host.hasPermissions ? "; deno run needs --allow-read=MODEL, or --allow-net=HOST" : ""
 }.
 `;
@@ -51,12 +64,15 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number | voi
   show,
   bench,
   perplexity,
+  quantize,
+  convert,
   repack,
+  pull,
+  ls,
+  rm,
+  ps,
   doctor,
 };
-
-/** Names that are reserved for later commands. */
-const FUTURE_COMMANDS = ["pull", "ls", "rm"];
 
 /** Runs a command line and returns the exit code. */
 async function main(args: string[]): Promise<number> {
@@ -75,7 +91,6 @@ async function dispatch([name, ...rest]: string[]): Promise<number | void> {
   if (["--help", "-h", "help"].includes(name)) return await print(HELP);
   if (name === "--version") return await print(`remora ${configuration.version}\n`);
   if (Object.hasOwn(COMMANDS, name)) return await COMMANDS[name](rest);
-  if (FUTURE_COMMANDS.includes(name)) throw new UsageError(`${name} is not supported yet; see --help`);
   const kind = name.startsWith("-") ? "option" : "command";
   const meant = nearestName(name, Object.keys(COMMANDS));
   const hint = meant ? `did you mean ${meant}?` : "see --help";

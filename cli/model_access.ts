@@ -3,16 +3,16 @@
  *
  * @module
  */
-import { closeSync, openSync, unlinkSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, unlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { RemoraError } from "../mod.ts";
+import { type ModelSource, RemoraError } from "../mod.ts";
 import { hasCode } from "./files.ts";
 import { host } from "./host/current.ts";
 import type { Options } from "./options.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What may be a name on the hub, and a folder too. */
-const HUB_ID = /^\w[\w.-]*\/\w[\w.-]*(@|$)/;
+const HUB_ID = /^\w[\w.-]*\/\w[\w.-]*([@:]|$)/;
 
 /** A model on the command line. */
 export interface ModelArgument {
@@ -30,13 +30,20 @@ export function takeModel(options: Options): ModelArgument {
   return { model, rest: named === undefined ? others : options.positionals };
 }
 
+/** Whether a model is one of the hub: what looks like a name there, and is no folder. */
+export function isHubName(model: string): boolean {
+  if (!HUB_ID.test(model) || model.toLowerCase().endsWith(".gguf")) return false;
+  return !host.isGranted({ name: "read", path: model }) || !existsSync(model);
+}
+
 /**
  * Refuses what would make the runtime ask for a permission.
  *
- * @returns Whether the library must stay off the network: asked for, or not permitted.
+ * @returns Whether the library must stay off the network.
  * @throws {RemoraError} FILE_NOT_FOUND naming the flag to pass.
  */
-export function checkAccess(model: string, isOffline: boolean): { offline: boolean } {
+export function checkAccess(model: string | ModelSource, isOffline: boolean): { offline: boolean } {
+  if (typeof model !== "string") return { offline: true };
   const url = /^[a-z]+:\/\//i.test(model) ? URL.parse(model) : null;
   if (url?.protocol === "http:" || url?.protocol === "https:") {
     if (!isOffline && !host.isGranted({ name: "net", host: url.host })) {
@@ -47,7 +54,7 @@ export function checkAccess(model: string, isOffline: boolean): { offline: boole
   // What may be a name on the hub the library looks for in both places, and says which permissions are missing.
   if (url?.protocol === "file:") requireRead(fileURLToPath(url));
   else if (url === null && !HUB_ID.test(model)) requireRead(model);
-  return { offline: isOffline || !host.isGranted({ name: "net", host: "huggingface.co" }) };
+  return { offline: isOffline };
 }
 
 /** @throws {RemoraError} FILE_NOT_FOUND when the file may not be read. */

@@ -27,20 +27,23 @@ import { userMessage, withUserMessage } from "./conversation.ts";
 import { describeBytes } from "./figures.ts";
 import { describeEngine, noteWidth } from "./engine_line.ts";
 import { host } from "./host/current.ts";
+import { bringModel } from "./hub.ts";
 import { Interruption } from "./interruption.ts";
 import {
   CACHE_OPTIONS,
   COMMON_OPTIONS,
   LOAD_OPTIONS,
   MODEL_OPTION,
+  PULL_OPTION,
   readCacheOptions,
   readLoadOptions,
 } from "./load_options.ts";
-import { checkAccess, requireRead, requireWrite, takeModel, writeOutput } from "./model_access.ts";
+import { checkAccess, requireRead, requireWrite, writeOutput } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { AttentionSum, drawAttention } from "./attention_picture.ts";
 import { namePictures, readPicture } from "./picture.ts";
 import { PromptBars } from "./prompt_bars.ts";
+import { type SourceArgument, takeModelOrSmall } from "./small_model.ts";
 import { isTerminal, note, print, ProgressBar, readStdin } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -81,6 +84,7 @@ export const RUN_OPTIONS: OptionDefinitions = {
   "save-state": { value: "FILE", help: "save the conversation at the end" },
   ...LOAD_OPTIONS,
   ...CACHE_OPTIONS,
+  ...PULL_OPTION,
   temperature: { value: "X", help: `0: always the likeliest token; default: ${THE_MODELS}, else 0` },
   "top-k": { value: "N", help: `keep the N likeliest tokens; 0: all; default: ${THE_MODELS}, else 0` },
   "top-p": {
@@ -122,9 +126,10 @@ export const RUN_OPTIONS: OptionDefinitions = {
   ...COMMON_OPTIONS,
 };
 
-export const RUN_HELP = `remora run MODEL [PROMPT] [options]
+export const RUN_HELP = `remora run [MODEL] [PROMPT] [options]
 
-Answers PROMPT, or what stdin says; chats when there is neither and stdin is a terminal.
+Answers PROMPT, or what stdin says; chats when there is neither and stdin is a terminal. Without MODEL the small one that comes
+with remora chats, or answers stdin.
 
 ${describeOptions(RUN_OPTIONS)}
 
@@ -135,6 +140,7 @@ recent half of the others stay.
 /** Everything the command line says, checked. */
 interface RunSettings {
   model: string;
+  source: SourceArgument["source"];
   /** Absent: a chat. */
   prompt?: string;
   system?: string;
@@ -174,6 +180,8 @@ export async function run(args: string[]): Promise<void> {
     using interruption = new Interruption("SIGINT", "SIGTERM");
     const { signal } = interruption;
     settings = await readSettings(options, signal);
+    const { model, load: { offline = false } } = settings;
+    await bringModel(model, { isAsked: options.flag("pull"), offline, signal });
     loaded = await load(settings, signal);
     if (settings.prompt !== undefined) {
       await using model = loaded.model;
@@ -191,11 +199,12 @@ export async function run(args: string[]): Promise<void> {
 }
 
 async function readSettings(options: Options, signal: AbortSignal): Promise<RunSettings> {
-  const { model, rest } = takeModel(options);
+  const { model, source, rest } = await takeModelOrSmall(options);
   const isJson = options.flag("json");
   const isRaw = options.flag("raw");
   const settings: RunSettings = {
     model,
+    source,
     system: options.text("system"),
     isRaw,
     isJson,
@@ -215,7 +224,7 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
   if (settings.system !== undefined && isRaw) {
     throw new UsageError("Cannot use --system: expected the chat template, found --raw");
   }
-  Object.assign(settings.load, checkAccess(model, options.flag("offline")));
+  Object.assign(settings.load, checkAccess(source, options.flag("offline")));
   if (settings.attentionPath !== undefined) {
     if (settings.imagePaths.length !== 1) {
       const found = settings.imagePaths.length || "none";
@@ -297,7 +306,7 @@ function readVariables(written: readonly string[] | undefined): Record<string, u
   }));
 }
 
-async function load({ model: source, load: options, isVerbose }: RunSettings, signal: AbortSignal) {
+async function load({ source, load: options, isVerbose }: RunSettings, signal: AbortSignal) {
   const begin = performance.now();
   using bar = new ProgressBar("Loading");
   const onProgress: LoadOptions["onProgress"] = ({ loadedBytes, totalBytes }) =>

@@ -4,8 +4,7 @@
  * @module
  */
 import configuration from "../deno.json" with { type: "json" };
-import { fileURLToPath } from "node:url";
-import { createHandler, createMetrics, loadModel, TOOL_CALL_FORMATS } from "../mod.ts";
+import { createHandler, createMetrics, loadModel, type Model, TOOL_CALL_FORMATS } from "../mod.ts";
 import { Interruption } from "./interruption.ts";
 import {
   describeError,
@@ -29,6 +28,7 @@ import {
 import { checkAccess } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { createPictureFetcher } from "./picture_fetcher.ts";
+import { type SourceArgument, takeModelOrSmall } from "./small_model.ts";
 import { note, print } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -59,23 +59,20 @@ export const SERVE_OPTIONS: OptionDefinitions = {
 
 export const SERVE_HELP = `remora serve [MODEL] [options]
 
-Serves a model with OpenAI's and Anthropic's endpoints and a page (docs/server.md); without MODEL the small one of the repository.
+Serves a model with OpenAI's and Anthropic's endpoints and a page (docs/server.md); without MODEL the small one that comes with remora.
 
 ${describeOptions(SERVE_OPTIONS)}
 `;
-
-/** The model that is served when none is named. */
-const EMBEDDED_MODEL = fileURLToPath(new URL("../models/scenes-mllama-int4", import.meta.url));
 
 /** Runs the command. */
 export async function serve(args: string[]): Promise<void> {
   const options = Options.parse(args, SERVE_OPTIONS);
   if (options.flag("help")) return await print(SERVE_HELP);
-  const { model, name } = takeServedModel(options);
+  const { source, name } = await takeServedModel(options);
   const settings = {
     ...readLoadOptions(options),
     ...readCacheOptions(options),
-    ...checkAccess(model, options.flag("offline")),
+    ...checkAccess(source, options.flag("offline")),
   };
   const cors = takeList(options, "cors", isOrigin, "an origin such as https://example.org, or *");
   const imageHosts = takeList(
@@ -86,7 +83,7 @@ export async function serve(args: string[]): Promise<void> {
   );
   const listening = readListening(options);
   using interruption = new Interruption("SIGINT", "SIGTERM");
-  const loading = loadModel(model, { ...settings, signal: interruption.signal });
+  const loading = loadModel(source, { ...settings, signal: interruption.signal });
   // Whoever asks meanwhile is told; the failure itself is reported below.
   loading.catch(() => {});
   const handler = createHandler({ [name]: loading }, {
@@ -101,26 +98,24 @@ export async function serve(args: string[]): Promise<void> {
     onError: (error) => note(`remora: ${describeError(error, options.flag("verbose"))}\n`),
   });
   const server = await listen(listening, handler);
+  let loaded: Model | undefined;
   try {
-    const loaded = await loading;
+    loaded = await loading;
     note(`remora: serving ${name} at ${urlOf(server)}\n`);
     await stopped(interruption.signal);
-    await stop(server, () => loaded.dispose());
   } finally {
-    await server.shutdown().catch(() => {});
+    await stop(server, () => loaded?.dispose());
   }
 }
 
-/** The model and its name; the repository's own where none is named. */
-function takeServedModel(options: Options): { model: string; name: string } {
-  const [first, ...others] = options.positionals;
-  const named = options.text("model");
-  const rest = named === undefined ? others : options.positionals;
+/** The model and its name; the small one where none is named. */
+async function takeServedModel(options: Options): Promise<SourceArgument & { name: string }> {
+  const argument = await takeModelOrSmall(options);
+  const { model, rest } = argument;
   if (rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"; see serve --help`);
-  const model = named ?? first ?? EMBEDDED_MODEL;
   const name = options.text("served-model-name") ?? lastPart(model);
   if (name.trim() === "") throw new UsageError("--served-model-name needs a name that is not empty");
-  return { model, name };
+  return { ...argument, name };
 }
 
 /** Whether browsers may send this as a page's origin. */

@@ -12,7 +12,17 @@ const executablePath = PLACES.find(existsSync);
 /** Whether there is one; tests that need it are ignored otherwise and say so in their name. */
 export const hasChromium: boolean = executablePath !== undefined;
 
-/** Starts it, without a window. */
+/** Starts it, without a window and without a graphics processor: wllama would compute there. */
 export async function launchChromium(): Promise<Browser> {
-  return await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  return await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+}
+
+/** The highest resident size that one of its pages' processes had, MB. */
+export async function peakMegabytes(browser: Browser): Promise<number> {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  const peaks = processInfo.filter(({ type }) => type === "renderer").map(({ id }) =>
+    Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${id}/status`))![1]) * 1024 / 1e6
+  );
+  return Math.max(...peaks);
 }

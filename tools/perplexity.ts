@@ -9,7 +9,7 @@
  */
 import { LOAD_OPTIONS, readLoadOptions } from "../cli/load_options.ts";
 import { Options } from "../cli/options.ts";
-import { scoreTokens } from "../cli/perplexity.ts";
+import { score, scoredRows } from "../cli/scoring.ts";
 import { loadModel } from "../mod.ts";
 
 if (import.meta.main) {
@@ -23,7 +23,7 @@ if (import.meta.main) {
   const ids: number[] = reference.perplexity.ids.slice(0, options.integer("tokens", { from: 2 }) ?? 2048);
   await using model = await loadModel(directory, load);
 
-  const { perplexity } = await scoreTokens(model, ids, ids.length);
+  const { perplexity } = await score(scoredRows(model, [{ ids, from: 1 }]));
 
   let agreeing = 0, tokens = 0, whole = 0;
   for (const { ids: prompt, greedy_ids: expected } of reference.prompts) {

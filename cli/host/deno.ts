@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import type { Host, HttpServer, ListenOptions, Permission } from "./host.ts";
 
 const READ_BYTES = 1 << 16;
@@ -57,6 +58,8 @@ async function listen(
 export const host: Host = {
   hasPermissions: true,
   widerVectors: "deno run --v8-flags=--experimental-wasm-revectorize",
+  smallModel: () =>
+    Promise.resolve(fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url))),
   isGranted,
   requestPermission,
   write,

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ModelSource } from "../../mod.ts";
 
 /** Something that a runtime may have to be allowed to do; the names are Deno's. Without the second field: all of it. */
 export type Permission =
@@ -33,6 +34,8 @@ export interface Host {
   readonly hasPermissions: boolean;
   /** What makes the engine pair vectors to 256 bits; absent where nothing does, or nothing is left to do. */
   readonly widerVectors?: string;
+  /** The small model that comes with remora: its folder, or its package; `undefined` where it is not installed. */
+  smallModel(): Promise<string | ModelSource | undefined>;
   /** Whether a permission is there without asking. */
   isGranted(permission: Permission): boolean;
   /** Lets the runtime ask the user for a permission, on the terminal. */

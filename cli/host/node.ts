@@ -6,6 +6,7 @@
 import { writeSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
+import type { ModelSource } from "../../mod.ts";
 import { hasCode } from "../files.ts";
 import type { Host, HttpServer, ListenOptions } from "./host.ts";
 import { Input } from "./node_input.ts";
@@ -23,6 +24,18 @@ for (const stream of [process.stdout, process.stderr]) stream.on("error", () => 
 function widerVectors(): string | undefined {
   const major = Number.parseInt(process.versions.node);
   return process.versions.bun || major >= WIDENING_NODE ? undefined : `Node ${WIDENING_NODE}`;
+}
+
+/** Its package, beside this one. */
+async function smallModel(): Promise<ModelSource | undefined> {
+  // A name that no tool resolves before it is asked for: the package need not be there.
+  const name = "@remora/scenes-mllama-int4";
+  try {
+    return (await import(name)).source;
+  } catch (error) {
+    if (hasCode(error, "ERR_MODULE_NOT_FOUND")) return undefined;
+    throw error;
+  }
 }
 
 async function write(bytes: Uint8Array): Promise<void> {
@@ -73,6 +86,7 @@ async function listen(
 export const host: Host = {
   hasPermissions: false,
   widerVectors: widerVectors(),
+  smallModel,
   isGranted: () => true,
   requestPermission: () => Promise.resolve(true),
   write,

@@ -7,12 +7,13 @@ import { address, count, real } from "./command";
 import { packInt4, packInt4Gathered, packInt4Interleaved, packInt8Gathered } from "./pack/codes";
 import { packScales, packZeros } from "./pack/scales";
 import { packDense, packDenseCodes, widen } from "./pack/dense";
+import { roundInputs } from "./pack/round";
 import { packBlocks } from "./pack/blocks";
 import { touch } from "./memory/touch";
 import { checksum } from "./memory/checksum";
 import { embed } from "./rows/embed";
 import { rmsNorm, layerNorm } from "./rows/norms";
-import { gatherColumns, spreadColumns, sumGroups } from "./rows/columns";
+import { gatherColumns, spreadColumns, transpose, sumGroups } from "./rows/columns";
 import { quantize } from "./rows/quantize";
 import { activation, gatedActivation } from "./rows/activations";
 import { addScaled } from "./rows/add";
@@ -62,68 +63,78 @@ export function execute(rank: i32, size: i32): void {
       break;
     case 9:
       packDenseCodes(
-        address(1), count(2), count(3), count(4), count(5), count(6), count(7), address(8), address(9), rank, size,
+        address(1), count(2), count(3), count(4), count(5), count(6), count(7), address(8), address(9), address(10),
+        rank, size,
       );
       break;
     case 10:
+      roundInputs(
+        address(1), address(2), address(3), address(4), address(5), count(6), count(7), count(8), count(9), count(10),
+        real(11), count(12), address(13), address(14), address(15), address(16), address(17), address(18), rank, size,
+      );
+      break;
+    case 11:
       packBlocks(
         address(1), count(2), count(3), count(4), count(5), address(6), address(7), address(8), rank, size,
       );
       break;
-    case 11:
+    case 12:
       widen(address(1), count(2), count(3), real(4), address(5), rank, size);
       break;
-    case 12:
+    case 13:
       touch(address(1), address(2), rank, size);
       break;
-    case 13:
+    case 14:
       checksum(address(1), address(2), address(3), rank, size);
       break;
-    case 14:
+    case 15:
       embed(
         address(1), address(2), count(3), address(4), address(5), real(6), address(7), count(8), count(9), count(10),
         real(11), address(12), address(13), rank, size,
       );
       break;
-    case 15:
+    case 16:
       rmsNorm(
         address(1), address(2), address(3), count(4), count(5), count(6), real(7), address(8), address(9), rank, size,
       );
       break;
-    case 16:
+    case 17:
       layerNorm(
         address(1), address(2), address(3), address(4), count(5), count(6), real(7), address(8), address(9), rank,
         size,
       );
       break;
-    case 17:
+    case 18:
       gatherColumns(address(1), address(2), address(3), count(4), count(5), address(6), address(7), rank, size);
       break;
-    case 18:
+    case 19:
       spreadColumns(address(1), address(2), count(3), count(4), count(5), address(6), address(7), rank, size);
       break;
-    case 19:
+    case 20:
+      transpose(address(1), address(2), count(3), count(4), address(5), address(6), rank, size);
+      break;
+    case 21:
       sumGroups(address(1), address(2), count(3), count(4), count(5), address(6), address(7), rank, size);
       break;
-    case 20:
+    case 22:
       quantize(
         address(1), address(2), count(3), count(4), count(5), count(6), address(7), address(8), address(9),
         address(10), rank, size,
       );
       break;
-    case 21:
+    case 23:
       activation(count(1), count(2), count(3), address(4), address(5), rank, size);
       break;
-    case 22:
+    case 24:
       gatedActivation(
         address(1), address(2), address(3), address(4), count(5), count(6), count(7), address(8), address(9), rank,
         size,
       );
       break;
-    case 23:
+    case 25:
       addScaled(address(1), address(2), count(3), count(4), count(5), real(6), address(7), address(8), rank, size);
       break;
-    case 24:
+    case 26:
       for (let item = 0, at: usize = 13; item < count(12); item++) {
         matmulCodes(
           count(1), address(2), address(3), address(4), address(5), count(6), count(7), count(8), count(9), count(10),
@@ -133,67 +144,67 @@ export function execute(rank: i32, size: i32): void {
         at += 9;
       }
       break;
-    case 25:
+    case 27:
       matmulCodesF32(
         address(1), address(2), address(3), count(4), address(5), address(6), real(7), address(8), count(9),
         count(10), count(11), count(12), count(13), address(14), address(15), rank, size,
       );
       break;
-    case 26:
+    case 28:
       matmulDense(
         address(1), address(2), address(3), count(4), address(5), count(6), count(7), count(8), count(9), address(10),
         address(11), rank, size,
       );
       break;
-    case 27:
+    case 29:
       ropeTable(address(1), count(2), count(3), count(4), real(5), address(6), rank, size);
       break;
-    case 28:
+    case 30:
       rope(address(1), count(2), count(3), count(4), count(5), address(6), address(7), rank, size);
       break;
-    case 29:
+    case 31:
       storeKeysValues(
         address(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), count(9), address(10),
         rank, size,
       );
       break;
-    case 30:
+    case 32:
       attention(
         address(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), count(9), count(10),
         count(11), count(12), real(13), count(14), address(15), address(16), address(17), address(18), rank, size,
       );
       break;
-    case 31:
+    case 33:
       storeBytes(
         address(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), address(9), rank,
         size,
       );
       break;
-    case 32:
+    case 34:
       attendBytes(
         address(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), real(9), count(10),
         count(11), address(12), address(13), address(14), address(15), rank, size,
       );
       break;
-    case 33:
+    case 35:
       attentionWeights(
         address(1), address(2), address(3), count(4), count(5), count(6), count(7), count(8), real(9), address(10),
         rank, size,
       );
       break;
-    case 34:
+    case 36:
       gptqToMarlin(address(1), address(2), count(3), count(4), count(5), address(6), rank, size);
       break;
-    case 35:
+    case 37:
       marlinToGptq(address(1), address(2), count(3), count(4), count(5), address(6), rank, size);
       break;
-    case 36:
+    case 38:
       marlinToPanels(address(1), address(2), count(3), count(4), count(5), address(6), rank, size);
       break;
-    case 37:
+    case 39:
       marlinPermuteScales(address(1), count(2), count(3), address(4), rank, size);
       break;
-    case 38:
+    case 40:
       unpackCodes(address(1), count(2), count(3), count(4), address(5), rank, size);
       break;
     default:

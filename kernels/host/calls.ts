@@ -120,6 +120,28 @@ export interface PackDenseCodes {
   panelBegin: number;
   weights: number;
   scales: number;
+  zeros: number;
+}
+
+/** Arguments of {@linkcode KernelCalls.roundInputs}. */
+export interface RoundInputs {
+  order: number;
+  sums: Strided;
+  factors: number;
+  reciprocals: number;
+  outputs: number;
+  inputs: number;
+  begin: number;
+  count: number;
+  group: number;
+  levels: number;
+  isSymmetric: boolean;
+  predictions: number;
+  weights: number;
+  errors: number;
+  codes: number;
+  scales: number;
+  zeros: number;
 }
 
 /** Arguments of {@linkcode KernelCalls.packBlocks}. */
@@ -209,6 +231,14 @@ export interface SpreadColumns {
   step: number;
   rows: number;
   width: number;
+  output: Strided;
+}
+
+/** Arguments of {@linkcode KernelCalls.transpose}. */
+export interface Transpose {
+  input: Strided;
+  rows: number;
+  columns: number;
   output: Strided;
 }
 
@@ -582,12 +612,37 @@ export abstract class KernelCalls {
     i[7] = call.panelBegin;
     i[8] = call.weights;
     i[9] = call.scales;
+    i[10] = call.zeros;
+    this.run();
+  }
+
+  /** A block of inputs of an f32 matrix in panels to codes, each error passed on to the inputs after it. */
+  roundInputs(call: RoundInputs): void {
+    const i = this.command(10);
+    i[1] = call.order;
+    i[2] = call.sums.address;
+    i[3] = call.sums.stride;
+    i[4] = call.factors;
+    i[5] = call.reciprocals;
+    i[6] = call.outputs;
+    i[7] = call.inputs;
+    i[8] = call.begin;
+    i[9] = call.count;
+    i[10] = call.group;
+    this.floats[11] = call.levels;
+    i[12] = call.isSymmetric ? 1 : 0;
+    i[13] = call.predictions;
+    i[14] = call.weights;
+    i[15] = call.errors;
+    i[16] = call.codes;
+    i[17] = call.scales;
+    i[18] = call.zeros;
     this.run();
   }
 
   /** Rows of blocks of a GGUF file into panels of codes, scales and offsets; non-finite values are counted. */
   packBlocks(call: PackBlocks): void {
-    const i = this.command(10);
+    const i = this.command(11);
     i[1] = call.source;
     i[2] = BLOCK_FORMATS[call.format];
     i[3] = call.rowCount;
@@ -601,7 +656,7 @@ export abstract class KernelCalls {
 
   /** A vector to f32, with `offset` added; non-finite values are counted. */
   widen(call: Widen): void {
-    const i = this.command(11);
+    const i = this.command(12);
     i[1] = call.source;
     i[2] = ELEMENT_TYPES[call.sourceType];
     i[3] = call.count;
@@ -612,7 +667,7 @@ export abstract class KernelCalls {
 
   /** Takes the memory of an array that will be filled from the operating system; what is there is lost. */
   touch(call: Touch): void {
-    const i = this.command(12);
+    const i = this.command(13);
     i[1] = call.bytes;
     i[2] = call.target;
     this.run();
@@ -620,7 +675,7 @@ export abstract class KernelCalls {
 
   /** Both sums of Fletcher's checksum, each thread's share for itself. */
   checksum(call: Checksum): void {
-    const i = this.command(13);
+    const i = this.command(14);
     i[1] = call.source;
     i[2] = call.bytes;
     i[3] = call.sums;
@@ -629,7 +684,7 @@ export abstract class KernelCalls {
 
   /** Rows of an embedding table by token id. */
   embed(call: Embed): void {
-    const i = this.command(14);
+    const i = this.command(15);
     i[1] = call.ids;
     i[2] = call.weights;
     i[3] = WEIGHT_TYPES[call.weightType];
@@ -648,7 +703,7 @@ export abstract class KernelCalls {
 
   /** Root-mean-square normalisation of `segments` neighbouring runs of `width` columns in each row. */
   rmsNorm(call: RmsNorm): void {
-    const i = this.command(15);
+    const i = this.command(16);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.weight;
@@ -663,7 +718,7 @@ export abstract class KernelCalls {
 
   /** Layer normalisation of each row. */
   layerNorm(call: LayerNorm): void {
-    const i = this.command(16);
+    const i = this.command(17);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.weight;
@@ -678,7 +733,7 @@ export abstract class KernelCalls {
 
   /** Columns in another order; 0 where the order says -1. */
   gatherColumns(call: GatherColumns): void {
-    const i = this.command(17);
+    const i = this.command(18);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.order;
@@ -691,7 +746,7 @@ export abstract class KernelCalls {
 
   /** Columns, `step` apart. */
   spreadColumns(call: SpreadColumns): void {
-    const i = this.command(18);
+    const i = this.command(19);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.step;
@@ -702,9 +757,21 @@ export abstract class KernelCalls {
     this.run();
   }
 
+  /** Rows become columns. */
+  transpose(call: Transpose): void {
+    const i = this.command(20);
+    i[1] = call.input.address;
+    i[2] = call.input.stride;
+    i[3] = call.rows;
+    i[4] = call.columns;
+    i[5] = call.output.address;
+    i[6] = call.output.stride;
+    this.run();
+  }
+
   /** The sums of neighbouring columns of each row. */
   sumGroups(call: SumGroups): void {
-    const i = this.command(19);
+    const i = this.command(21);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.rows;
@@ -717,7 +784,7 @@ export abstract class KernelCalls {
 
   /** Activations to integers, with their sums, scales and factors. */
   quantize(call: Quantize): void {
-    const i = this.command(20);
+    const i = this.command(22);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.rows;
@@ -733,7 +800,7 @@ export abstract class KernelCalls {
 
   /** An activation function of every value, in place. */
   activation(call: Activation): void {
-    const i = this.command(21);
+    const i = this.command(23);
     i[1] = ACTIVATION_FUNCTIONS[call.function];
     i[2] = call.rows;
     i[3] = call.width;
@@ -744,7 +811,7 @@ export abstract class KernelCalls {
 
   /** function(gate) * up, element by element. */
   gatedActivation(call: GatedActivation): void {
-    const i = this.command(22);
+    const i = this.command(24);
     i[1] = call.gate.address;
     i[2] = call.gate.stride;
     i[3] = call.up.address;
@@ -759,7 +826,7 @@ export abstract class KernelCalls {
 
   /** target += factor * source; a source of stride 0 is one row for all. */
   addScaled(call: AddScaled): void {
-    const i = this.command(23);
+    const i = this.command(25);
     i[1] = call.source.address;
     i[2] = call.source.stride;
     i[3] = ELEMENT_TYPES[call.sourceType];
@@ -773,7 +840,7 @@ export abstract class KernelCalls {
 
   /** Products of integer activations and coded weights; the matrices of one call have the same groups. */
   matmulCodes(call: MatmulCodes): void {
-    const i = this.command(24);
+    const i = this.command(26);
     i[1] = ACTIVATION_FORMS[call.form];
     i[2] = call.codes;
     i[3] = call.sums;
@@ -804,7 +871,7 @@ export abstract class KernelCalls {
 
   /** The product of f32 activations and coded weights. */
   matmulCodesF32(call: MatmulCodesF32): void {
-    const i = this.command(25);
+    const i = this.command(27);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.weights;
@@ -825,7 +892,7 @@ export abstract class KernelCalls {
 
   /** The product of f32 activations and unquantised weights. */
   matmulDense(call: MatmulDense): void {
-    const i = this.command(26);
+    const i = this.command(28);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.weights;
@@ -842,7 +909,7 @@ export abstract class KernelCalls {
 
   /** Cosines and sines of the rotary angles of consecutive positions, times `factor`. */
   ropeTable(call: RopeTable): void {
-    const i = this.command(27);
+    const i = this.command(29);
     i[1] = call.frequencies;
     i[2] = call.start;
     i[3] = call.rows;
@@ -854,7 +921,7 @@ export abstract class KernelCalls {
 
   /** Rotates the first 2 * half columns of each head, in place. */
   rope(call: Rope): void {
-    const i = this.command(28);
+    const i = this.command(30);
     i[1] = call.table;
     i[2] = call.rows;
     i[3] = call.heads;
@@ -867,7 +934,7 @@ export abstract class KernelCalls {
 
   /** Writes keys and values of consecutive tokens into their blocks. */
   storeKeysValues(call: StoreKeysValues): void {
-    const i = this.command(29);
+    const i = this.command(31);
     i[1] = call.keys.address;
     i[2] = call.keys.stride;
     i[3] = call.values.address;
@@ -883,7 +950,7 @@ export abstract class KernelCalls {
 
   /** Attention of rows over blocks of keys and values: causal, or with `counts` the same keys for all rows. */
   attention(call: Attention): void {
-    const i = this.command(30);
+    const i = this.command(32);
     i[1] = call.queries.address;
     i[2] = call.queries.stride;
     i[3] = call.table;
@@ -907,7 +974,7 @@ export abstract class KernelCalls {
 
   /** Writes keys and values of consecutive tokens into their blocks, as codes of 7 bits. */
   storeBytes(call: StoreBytes): void {
-    const i = this.command(31);
+    const i = this.command(33);
     i[1] = call.keys.address;
     i[2] = call.keys.stride;
     i[3] = call.values.address;
@@ -922,7 +989,7 @@ export abstract class KernelCalls {
 
   /** Attention in bytes of rows that all see the same tokens: the first counts[b] of each block. */
   attendBytes(call: AttendBytes): void {
-    const i = this.command(32);
+    const i = this.command(34);
     i[1] = call.queries.address;
     i[2] = call.queries.stride;
     i[3] = call.table;
@@ -943,7 +1010,7 @@ export abstract class KernelCalls {
 
   /** The weights that one row of queries gives to the keys of blocks. */
   attentionWeights(call: AttentionWeights): void {
-    const i = this.command(33);
+    const i = this.command(35);
     i[1] = call.query;
     i[2] = call.table;
     i[3] = call.counts;
@@ -959,7 +1026,7 @@ export abstract class KernelCalls {
 
   /** GPTQ words to Marlin words. */
   gptqToMarlin(call: GptqToMarlin): void {
-    const i = this.command(34);
+    const i = this.command(36);
     i[1] = call.source;
     i[2] = call.order;
     i[3] = call.inputs;
@@ -971,7 +1038,7 @@ export abstract class KernelCalls {
 
   /** Marlin words to GPTQ words; `order` is the inverse of the one that gptqToMarlin took. */
   marlinToGptq(call: MarlinToGptq): void {
-    const i = this.command(35);
+    const i = this.command(37);
     i[1] = call.source;
     i[2] = call.order;
     i[3] = call.inputs;
@@ -983,7 +1050,7 @@ export abstract class KernelCalls {
 
   /** Marlin words to panels; `order` as in marlinToGptq. */
   marlinToPanels(call: MarlinToPanels): void {
-    const i = this.command(36);
+    const i = this.command(38);
     i[1] = call.source;
     i[2] = call.order;
     i[3] = call.inputs;
@@ -995,7 +1062,7 @@ export abstract class KernelCalls {
 
   /** 16-bit scales into Marlin's order, or back. */
   marlinPermuteScales(call: MarlinPermuteScales): void {
-    const i = this.command(37);
+    const i = this.command(39);
     i[1] = call.source;
     i[2] = call.count;
     i[3] = call.isSingle ? 1 : 0;
@@ -1005,7 +1072,7 @@ export abstract class KernelCalls {
 
   /** The codes of GPTQ words, one a byte. */
   unpackCodes(call: UnpackCodes): void {
-    const i = this.command(38);
+    const i = this.command(40);
     i[1] = call.source;
     i[2] = call.inputs;
     i[3] = call.outputs;

@@ -16,7 +16,7 @@ const ALIGNMENT = 64;
  * memory. Steps of 1 MiB alone were 988 for the 11B shape, 0.18 s.
  */
 const GROWTH_BYTES_MIN = 1 << 20;
-const GROWTH_SHARE_MIN = 1 / 16;
+const GROWTH_SHARE_MIN = 1 / 64;
 
 /**
  * Hands out 64-byte aligned pieces of a memory, zeroed. Pieces that are given back are kept by size and handed out again: the
@@ -25,13 +25,26 @@ const GROWTH_SHARE_MIN = 1 / 16;
 export class KernelMemory {
   readonly wasm: WebAssembly.Memory;
   #end: number;
+  /** Where what was never handed out begins: it is zero. */
+  #highest: number;
   readonly #free = new Map<number, number[]>();
 
-  /** @param areasBytes Set aside for the wide tiles, which want them within the memory's first pages. */
+  /**
+   * @param areasBytes Set aside for the wide tiles, which want them within the memory's first pages.
+   * @throws {RemoraError} OUT_OF_MEMORY where the host grants no memory.
+   */
   constructor(shared: boolean, areasBytes = 0) {
     const initial = areasBytes > 0 ? WIDE_MEMORY_PAGES : 1;
-    this.wasm = new WebAssembly.Memory({ initial, maximum: PAGES_MAX, shared });
-    this.#end = HEAP_ADDRESS + areasBytes;
+    try {
+      this.wasm = new WebAssembly.Memory({ initial, maximum: PAGES_MAX, shared });
+    } catch (cause) {
+      throw new RemoraError("OUT_OF_MEMORY", "Cannot make the kernels' memory", {
+        expected: `room for ${initial * PAGE_BYTES} bytes, and addresses for 4 GiB`,
+        found: cause instanceof Error ? cause.message : `${cause}`,
+        cause,
+      });
+    }
+    this.#end = this.#highest = HEAP_ADDRESS + areasBytes;
   }
 
   /** Bytes of the memory in use or set aside. */
@@ -55,7 +68,24 @@ export class KernelMemory {
     const begin = this.#end;
     this.#growTo(begin + size);
     this.#end = begin + size;
+    if (isZeroed && begin < this.#highest) {
+      this.bytesAt(begin, Math.min(this.#end, this.#highest) - begin).fill(0);
+    }
+    this.#highest = Math.max(this.#highest, this.#end);
     return begin;
+  }
+
+  /** Where the next new piece will lie; see `releaseTo`. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Gives back all new pieces allocated since `end` had this value; pieces of before that were given back stay so. */
+  releaseTo(end: number): void {
+    this.#end = end;
+    for (const pieces of this.#free.values()) {
+      pieces.splice(0, pieces.length, ...pieces.filter((address) => address < end));
+    }
   }
 
   /** Gives back a piece allocated with the same number of bytes. */
@@ -94,7 +124,8 @@ export class KernelMemory {
     } catch (cause) {
       throw new RemoraError("OUT_OF_MEMORY", "Cannot grow the kernels' memory", {
         expected: `${end} bytes`,
-        found: `${this.wasm.buffer.byteLength} bytes and no more to be had (one memory ends at 4 GiB)`,
+        found:
+          `${this.wasm.buffer.byteLength} bytes and no more to be had (one memory ends at 4 GiB; less is granted by some hosts)`,
         cause,
       });
     }

@@ -42,7 +42,8 @@ function requireSimd(): void {
     : "WebAssembly without SIMD";
   if (lacks === undefined) return;
   throw new RemoraError("UNSUPPORTED", "Cannot run kernels", {
-    expected: "an engine that has WebAssembly with 128-bit SIMD (browsers since 2021 to 2023)",
+    expected:
+      "an engine that has WebAssembly with 128-bit SIMD (browsers since 2021 to 2023, x86 processors with SSE4.1)",
     found: lacks,
   });
 }

@@ -162,7 +162,31 @@ export const OPERATIONS: readonly Operation[] = [
       group: "count",
       panelBegin: "count",
     },
-    outputs: { weights: "address", scales: "address" },
+    outputs: { weights: "address", scales: "address", zeros: "address" },
+  },
+  {
+    name: "roundInputs",
+    file: "pack/round",
+    about:
+      "A block of inputs of an f32 matrix in panels to codes, each error passed on to the inputs after it.",
+    inputs: { order: "address", sums: "matrix", factors: "address", reciprocals: "address" },
+    shapes: {
+      outputs: "count",
+      inputs: "count",
+      begin: "count",
+      count: "count",
+      group: "count",
+      levels: "real",
+      isSymmetric: "flag",
+    },
+    outputs: {
+      predictions: "address",
+      weights: "address",
+      errors: "address",
+      codes: "address",
+      scales: "address",
+      zeros: "address",
+    },
   },
   {
     name: "packBlocks",
@@ -243,6 +267,14 @@ export const OPERATIONS: readonly Operation[] = [
     about: "Columns, `step` apart.",
     inputs: { input: "matrix" },
     shapes: { step: "count", rows: "count", width: "count" },
+    outputs: { output: "matrix" },
+  },
+  {
+    name: "transpose",
+    file: "rows/columns",
+    about: "Rows become columns.",
+    inputs: { input: "matrix" },
+    shapes: { rows: "count", columns: "count" },
     outputs: { output: "matrix" },
   },
   {

@@ -10,8 +10,8 @@ import { dts } from "npm:rolldown-plugin-dts@0.23.2";
 import ts from "npm:typescript@5.9.3";
 import { ROOT } from "./sources.ts";
 
-/** Folders that declarations are made of. */
-const FOLDERS = ["src", "kernels/host", "kernels/shared", "interfaces"];
+/** What declarations are made of; the version is in deno.json. */
+const SOURCES = ["src", "kernels/host", "kernels/shared", "interfaces", "deno.json"];
 /** What TypeScript cannot read as it is: texts, imported with an attribute. */
 const TEXTS = `declare module "*.html" { const text: string; export default text; }
 declare module "*.css" { const text: string; export default text; }
@@ -31,7 +31,7 @@ export async function writeTypes(
   const stage = join(packages, "types");
   await rm(stage, { recursive: true, force: true });
   const files = Object.values(entries).map((entry) => entry.slice(ROOT.length));
-  for (const path of [...FOLDERS, ...files]) {
+  for (const path of [...SOURCES, ...files]) {
     await cp(ROOT + path, join(stage, "in", path), { recursive: true });
   }
   await writeFile(join(stage, "in", "texts.d.ts"), TEXTS);

@@ -190,3 +190,33 @@ export const GRAMMAR_CHARACTERS_MAX = 120_000;
  * Chinese. They are 131,072 tokens of English; longer prompts can be given as ids.
  */
 export const TEXT_CHARACTERS_MAX = 640_000;
+
+/** Characters of what a tokenizer's normalizer puts in place of others; real ones have one or two. */
+export const REPLACEMENT_CHARACTERS_MAX = 64;
+
+/** Characters that a normalizer may make of a text: six times the longest one; each takes two bytes and more meanwhile. */
+export const NORMALIZED_CHARACTERS_MAX = 4_000_000;
+
+/**
+ * Bytes of the description in a snapshot or a conversation: the ids of a million tokens, and the messages. Parsed, it takes up to
+ * ten times as much.
+ */
+export const DESCRIPTION_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Bytes of one answer of a hub's interface; the listing of a page of 1,000 files has about 500,000. */
+export const HUB_ANSWER_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Files of a repository, of which a model takes a few; the largest published ones have some thousand. */
+export const HUB_FILES_MAX = 100_000;
+
+/** Pages of a listing: as many as these files fill, and a bound on a server that always has another. */
+export const HUB_PAGES_MAX = 1_000;
+
+/** Bytes of one file of a hub: far above the largest that are published (50 GB), and exact as a number. */
+export const HUB_FILE_BYTES_MAX = 2 ** 40;
+
+/** Redirects of one request; a hub sends on once, to where large files lie. */
+export const HUB_REDIRECTS_MAX = 5;
+
+/** Bytes of a token in its file; real ones have 37. */
+export const HUB_TOKEN_BYTES_MAX = 4_096;

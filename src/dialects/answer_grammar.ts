@@ -10,7 +10,7 @@ import { compileJsonSchema } from "../grammar/json/json_schema.ts";
 import { JsonText } from "../grammar/json/text.ts";
 import { compileRegex } from "../grammar/regex.ts";
 import type { Term, TermStore } from "../grammar/terms.ts";
-import { specialBytes } from "../grammar/vocabulary.ts";
+import { specialBytes } from "../grammar/token_tries.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { textWithout } from "./free_text.ts";
 import { afterReasoning, type ReasoningMarks, type ReasoningState } from "./reasoning.ts";

@@ -5,7 +5,7 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import type { HttpClient } from "../platform/http.ts";
-import { ApiError, apiErrorOf } from "../server/api_error.ts";
+import { ApiError, apiErrorOf, badRequest } from "../server/api_error.ts";
 import { requireKey } from "../server/http/security.ts";
 import { ServerMetrics } from "../server/metrics.ts";
 import { changesNothing, localPart } from "./endpoints.ts";
@@ -81,7 +81,9 @@ export class Fallback {
 
   /** Answers a request; never throws. */
   async fetch(request: Request): Promise<Response> {
-    const { pathname, search } = new URL(request.url);
+    const url = URL.parse(request.url);
+    if (!url) return refuseAddress(request);
+    const { pathname, search } = url;
     const passage: Passage = {
       request,
       method: request.method,
@@ -111,16 +113,7 @@ export class Fallback {
   }
 
   async #answer(passage: Passage): Promise<Response> {
-    if (passage.headers.get("upgrade")?.toLowerCase() === "websocket") {
-      throw new ApiError(
-        501,
-        "invalid_request_error",
-        "This proxy passes no WebSockets on: ask the upstream itself.",
-        {
-          code: "upgrade_not_supported",
-        },
-      );
-    }
+    refuseWhatDoesNotPass(passage);
     return await this.#byUpstreams(passage, this.#upstreams) ??
       await this.#byModel(passage) ??
       await this.#bySpared(passage) ??
@@ -141,10 +134,11 @@ export class Fallback {
       }
       passage.attempts++;
       try {
-        const answer = await upstream.answer(passage);
+        // Beside the request and not after it: the upstream may be gone by then.
         if (this.local.state !== "absent") {
-          void this.#names.learn(upstream, passage.headers.get("authorization")).catch(() => {});
+          void this.#names.learn(upstream, passage.headers.get("authorization"));
         }
+        const answer = await upstream.answer(passage);
         return await this.#passOn(passage, upstream, answer);
       } catch (failure) {
         if (!(failure instanceof UpstreamFailure)) throw failure;
@@ -354,6 +348,38 @@ export class Fallback {
     throw new ApiError(404, "invalid_request_error", `Unknown request URL: ${path}.`, {
       code: "unknown_url",
     });
+  }
+}
+
+/** The host is the client's word, and no address with it can be made. */
+async function refuseAddress(request: Request): Promise<Response> {
+  await request.body?.cancel().catch(() => {});
+  const { body, status } = badRequest(
+    "The host and path of the request make no URL.",
+    undefined,
+    "invalid_url",
+  );
+  return Response.json(body, { status, headers: mark(new Headers(), { attempts: 0 }) });
+}
+
+/** @throws {ApiError} For what cannot be passed on as a request and its response. */
+function refuseWhatDoesNotPass({ method, headers, body }: Passage): void {
+  const isWebSocket = headers.get("upgrade")?.toLowerCase() === "websocket";
+  if (isWebSocket || method === "CONNECT") {
+    throw new ApiError(
+      501,
+      "invalid_request_error",
+      `This proxy passes no ${isWebSocket ? "WebSockets" : "tunnels"} on: ask the upstream itself.`,
+      { code: isWebSocket ? "upgrade_not_supported" : "connect_not_supported" },
+    );
+  }
+  const length = headers.get("content-length") ?? "0";
+  if (body.isAbsent && (/[^0, ]/.test(length) || headers.has("transfer-encoding"))) {
+    throw badRequest(
+      `The body of a ${method} does not pass through this proxy.`,
+      undefined,
+      "body_not_supported",
+    );
   }
 }
 

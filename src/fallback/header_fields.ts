@@ -25,7 +25,8 @@ const OF_CONNECTION = new Set([
  */
 export function requestFields(headers: Headers, host: string): HeaderField[] {
   const left = new Set(["host", "expect"]);
-  return [["host", host], ...passing([...headers]).filter(([name]) => !left.has(name.toLowerCase()))];
+  const fields = passing([...headers]).filter(([name]) => !left.has(name.toLowerCase()));
+  return [["host", host], ...fields.map(([name, value]): HeaderField => [name, once(name, value)])];
 }
 
 /** What is sent on of a response, with what the proxy adds. Nobody else may say who answered. */
@@ -35,6 +36,11 @@ export function responseHeaders(fields: readonly HeaderField[], marks: AnswerMar
     if (!name.toLowerCase().startsWith("x-remora-")) headers.append(name, value);
   }
   return mark(headers, marks);
+}
+
+/** A length that came twice: whoever reads the body has seen that both are the same, but who reads "5, 5" may see something else. */
+function once(name: string, value: string): string {
+  return name.toLowerCase() === "content-length" ? value.split(",")[0].trim() : value;
 }
 
 function passing(fields: readonly HeaderField[]): HeaderField[] {

@@ -7,6 +7,8 @@ import type { Upstream } from "./upstream.ts";
 
 /** How old what upstreams said of their models may be: adapters come and go while a server runs. */
 const MODELS_MILLISECONDS_MAX = 60_000;
+/** After an upstream that did not tell, the next try waits so long. */
+const ASK_AGAIN_MILLISECONDS = 1_000;
 
 /** Which models may be stood in for: an adapter is another model than the one that it adapts. */
 export class Names {
@@ -14,7 +16,7 @@ export class Names {
   readonly #given?: ReadonlySet<string>;
   readonly #base = new Map<Upstream, ReadonlySet<string>>();
   readonly #adapters = new Map<Upstream, ReadonlySet<string>>();
-  readonly #asked = new Map<Upstream, number>();
+  readonly #askAt = new Map<Upstream, number>();
 
   constructor(own: string, given: readonly string[] | undefined) {
     this.#own = own;
@@ -28,13 +30,15 @@ export class Names {
     return this.#base.size === 0 || this.#isIn(this.#base, name);
   }
 
-  /** Remembers the models of an upstream that answers, asked for with the client's own key. */
+  /** Asks an upstream for its models while it answers something else, with the client's own key. Never throws. */
   async learn(upstream: Upstream, authorization: string | null): Promise<void> {
     const now = performance.now();
-    if (this.#given || now - (this.#asked.get(upstream) ?? -Infinity) < MODELS_MILLISECONDS_MAX) return;
-    this.#asked.set(upstream, now);
+    if (this.#given || now < (this.#askAt.get(upstream) ?? -Infinity)) return;
+    this.#askAt.set(upstream, now + ASK_AGAIN_MILLISECONDS);
     const models = await upstream.models(authorization);
-    if (!models) return;
+    // A server that is starting lists none: that is no reason to stand in for nobody.
+    if (!models || models.base.length + models.adapters.length === 0) return;
+    this.#askAt.set(upstream, now + MODELS_MILLISECONDS_MAX);
     this.#base.set(upstream, new Set(models.base));
     this.#adapters.set(upstream, new Set(models.adapters));
   }

@@ -15,6 +15,9 @@ import { wholeEvents } from "./whole_events.ts";
 
 type Piece = Uint8Array<ArrayBuffer>;
 
+/** Bytes of a list of models: a thousand adapters take 500 kB. */
+const LIST_BYTES_MAX = 4 * 1024 * 1024;
+
 /** A request that passes through. */
 export interface PassingRequest {
   readonly method: string;
@@ -134,7 +137,7 @@ export class Upstream {
       method: request.method,
       headers: requestFields(request.headers, this.url.host),
       body: request.body.isAbsent ? undefined : request.body.stream(),
-      mayRepeat: request.changesNothing,
+      mayRepeat: request.changesNothing && this.#rules.retryAfterSend,
       connectMilliseconds: this.#rules.connectMilliseconds,
       signal,
     });
@@ -190,7 +193,7 @@ export class Upstream {
       await response?.body.cancel().catch(() => {});
       return undefined;
     }
-    return await new Response(response.body).text().catch(() => undefined);
+    return await smallText(response.body).catch(() => undefined);
   }
 
   async #send(
@@ -229,6 +232,18 @@ export function upstreamUrl(given: string | URL): URL {
   // Paths of requests begin with it.
   if (/\/v1\/?$/.test(url.pathname)) throw refuse("the server's address, without /v1");
   return url;
+}
+
+/** @throws {UpstreamFailure} For a text beyond the limit, of which no more is read. */
+async function smallText(body: ReadableStream<Piece>): Promise<string> {
+  const pieces: Piece[] = [];
+  let size = 0;
+  for await (const piece of body) {
+    size += piece.length;
+    if (size > LIST_BYTES_MAX) throw new UpstreamFailure("list_too_long", false);
+    pieces.push(piece);
+  }
+  return await new Blob(pieces).text();
 }
 
 function retryAfter(response: HttpResponse | undefined): number | undefined {

@@ -14,7 +14,10 @@ import { checkTensor, elementTypeOf, FLOAT_DTYPES, takeBias } from "./tensor_che
  * the perplexity with it.
  */
 const GROUP_INPUTS = 64;
-/** The same for 4 bits, whose error is the larger the more weights share a scale; GGUF's Q4_0 has as many. */
+/**
+ * The same for 4 bits, whose error is the larger the more weights share a scale; GGUF's Q4_0 has as many. Groups have zero points, as their
+ * weights seldom reach as far below 0 as above.
+ */
 const GROUP_INPUTS_INT4 = 32;
 
 /** What a dense module becomes in memory. */
@@ -34,23 +37,23 @@ export function readDense(
   const step: PackingStep = {
     tensor: weight,
     windows: { rowBytes: inputs * elementBytes(sourceType), multiple: PANEL_OUTPUTS },
-    pack(kernels, { address: source, begin, count: rowCount }, { arrays: { weights, scales } }) {
+    pack(kernels, { address: source, begin, count: rowCount }, { arrays: { weights, scales, zeros } }) {
       const rows = { source, sourceType, rowCount, inputs, panelBegin: begin / PANEL_OUTPUTS, weights };
       if (dense === "asStored") kernels.packDense(rows);
-      else kernels.packDenseCodes({ ...rows, codeType: dense, group, scales });
+      else kernels.packDenseCodes({ ...rows, codeType: dense, group, scales, zeros });
     },
   };
   return {
     format: sourceType,
     bits: elementBytes(sourceType) * 8,
     groupSize: 0,
-    settings: { dense },
+    settings: { dense, ...(dense === "int4" && { zeros: true }) },
     form: {
       type,
       outputs,
       packedInputs: inputs,
       group: dense === "asStored" ? inputs : group,
-      hasZeros: false,
+      hasZeros: dense === "int4",
       hasBias: bias !== undefined,
       hasOrder: false,
     },

@@ -52,6 +52,8 @@ export class TokenFeed implements Disposable {
   #draft: number[] = [];
   #accepted = 0;
   #rows: Float32Array = new Float32Array();
+  /** The last row that a step of one token had; the next takes its place. */
+  #single?: Float32Array;
   /** The next guess, where it was not computed. */
   #guess?: number;
   /** How often guesses are right, by the length of the match that the latest one came from. */
@@ -79,7 +81,7 @@ export class TokenFeed implements Disposable {
   }
 
   /**
-   * Appends the last token of the history.
+   * Appends the last token of the history. The row of logits that came before may be lost.
    *
    * @param history Prompt and answer so far.
    * @param wanted Tokens that the answer may still get.
@@ -96,9 +98,12 @@ export class TokenFeed implements Disposable {
     this.#dropGuesses();
     const draft = this.#makeDraft(history, wanted);
     const { signal, attention } = this.#options;
-    const logits = draft.length > 0 ? "all" : "last";
-    const result = await this.#sequence.forward([id, ...draft], { signal, attention, logits });
-    if (draft.length === 0) return result;
+    if (draft.length === 0) {
+      const result = await this.#sequence.forward([id], { signal, attention, into: this.#single });
+      this.#single = result.data;
+      return result;
+    }
+    const result = await this.#sequence.forward([id, ...draft], { signal, attention, logits: "all" });
     this.#draft = draft;
     this.#rows = result.data;
     return this.#row(0);

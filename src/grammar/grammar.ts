@@ -8,7 +8,7 @@ import { GRAMMAR_MASK_BYTES_MAX, GRAMMAR_PRODUCT_STATES_MAX, GRAMMAR_STATES_MAX 
 import { Automaton, DEAD } from "./automaton.ts";
 import { utf8 } from "./characters.ts";
 import type { Term, TermStore } from "./terms.ts";
-import { PLAIN_CHARACTERS, type TokenTrie, type Vocabulary } from "./vocabulary.ts";
+import { PLAIN_CHARACTERS, type TokenTrie, type TokenTries } from "./token_tries.ts";
 
 /** States with masks that a new state is compared with. */
 const ALIKE_STATES = 3;
@@ -22,7 +22,7 @@ type PlainSteps = { takes: "all"; next: readonly number[] } | { takes: "none" | 
 export class Grammar {
   readonly #store: TermStore;
   readonly #start: Term;
-  readonly #vocabulary: Vocabulary;
+  readonly #tries: TokenTries;
   #automaton: Automaton;
   /** By the state's number, the most recently used last. */
   #masks = new Map<number, Uint32Array>();
@@ -31,10 +31,10 @@ export class Grammar {
   readonly #plain: Term;
 
   /** @throws {RemoraError} UNSUPPORTED when no text belongs to it. */
-  constructor(store: TermStore, start: Term, vocabulary: Vocabulary) {
+  constructor(store: TermStore, start: Term, tries: TokenTries) {
     this.#store = store;
     this.#start = start;
-    this.#vocabulary = vocabulary;
+    this.#tries = tries;
     this.#automaton = new Automaton(store);
     this.#plain = utf8(store, PLAIN_CHARACTERS);
     if (start.kind === "nothing") {
@@ -52,7 +52,7 @@ export class Grammar {
 
   /** The state after a token; `undefined` where it may not come. */
   after(state: Term, id: number): Term | undefined {
-    const bytes = this.#vocabulary.bytesOf(id) ?? [];
+    const bytes = this.#tries.bytesOf(id) ?? [];
     let number = this.#automaton.numberOf(state);
     for (let i = 0; i < bytes.length; i++) number = this.#automaton.next(number, bytes[i]);
     return bytes.length === 0 || number === DEAD ? undefined : this.#automaton.termOf(number);
@@ -96,7 +96,7 @@ export class Grammar {
     const automaton = this.#automaton;
     const seen = new Set<number>();
     let pairs = [[first, second]];
-    for (let depth = this.#vocabulary.bytesMax; depth > 0 && pairs.length > 0; depth--) {
+    for (let depth = this.#tries.bytesMax; depth > 0 && pairs.length > 0; depth--) {
       const next: number[][] = [];
       for (const [a, b] of pairs) {
         automaton.complete(a);
@@ -119,7 +119,7 @@ export class Grammar {
   }
 
   #findMask(state: number): Uint32Array {
-    const { plain, plainMasks, rest, maskWords } = this.#vocabulary;
+    const { plain, plainMasks, rest, maskWords } = this.#tries;
     const mask = new Uint32Array(maskWords);
     const length = this.#plainLength(state, plainMasks.length - 1);
     if (length !== undefined) mask.set(plainMasks[length]);

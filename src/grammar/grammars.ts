@@ -6,13 +6,13 @@
 import { GRAMMAR_COUNT_MAX } from "../core/limits.ts";
 import { Grammar } from "./grammar.ts";
 import { type Term, TermStore } from "./terms.ts";
-import { type TokenBytes, Vocabulary } from "./vocabulary.ts";
+import { type TokenBytes, TokenTries } from "./token_tries.ts";
 
 /** Makes grammars and keeps the latest. */
 export class Grammars {
   readonly #tokens: () => TokenBytes;
   /** Made with the first grammar. */
-  #vocabulary?: Vocabulary;
+  #tries?: TokenTries;
   /** The most recently used last. */
   readonly #known = new Map<string, Grammar>();
 
@@ -35,8 +35,8 @@ export class Grammars {
   }
 
   #compile(compile: (store: TermStore) => Term): Grammar {
-    this.#vocabulary ??= new Vocabulary(this.#tokens());
-    const store = new TermStore(this.#vocabulary.alphabet);
-    return new Grammar(store, compile(store), this.#vocabulary);
+    this.#tries ??= new TokenTries(this.#tokens());
+    const store = new TermStore(this.#tries.alphabet);
+    return new Grammar(store, compile(store), this.#tries);
   }
 }

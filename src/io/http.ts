@@ -8,11 +8,12 @@ import { mapBounded } from "../core/concurrency.ts";
 import { RemoraError } from "../core/errors.ts";
 import { CONCURRENT_READS_MAX, INDEX_BYTES_MAX, SHARD_COUNT_MAX } from "../core/limits.ts";
 import { parseJson } from "../core/json.ts";
-import { BlockCache } from "./block_cache.ts";
 import { bodyBytes } from "./body_bytes.ts";
 import { isSafeFileName } from "./file_name.ts";
+import { isPlain, missingPermission, placeOf, reasonOf, wholeNumber } from "./http_answer.ts";
 import { CONFIG_FILE, INDEX_FILE, KNOWN_FILES, WEIGHTS_FILE } from "./model_files.ts";
-import { isObject, requireRange } from "./read.ts";
+import { isObject } from "./read.ts";
+import { remoteModelSource } from "./remote.ts";
 import type { ModelSource } from "./source.ts";
 
 /** How to ask the server. */
@@ -38,16 +39,13 @@ export interface HttpSourceOptions {
  * if it answers with anything but the bytes asked for. The signal's reason when it fires.
  */
 export function httpSource(base: URL, options: HttpSourceOptions = {}): ModelSource {
-  return new HttpSource(base, options);
+  return remoteModelSource(new HttpSource(base, options));
 }
 
 class HttpSource implements ModelSource {
   readonly label: string;
   readonly #base: URL;
   readonly #options: HttpSourceOptions;
-  readonly #cache = new BlockCache(async (name, begin, target) => {
-    await this.#readRange(name, begin, target, (await this.list()).get(name)!);
-  });
   #files?: Promise<ReadonlyMap<string, number>>;
 
   constructor(base: URL, options: HttpSourceOptions) {
@@ -62,22 +60,13 @@ class HttpSource implements ModelSource {
   }
 
   async read(name: string, begin: number, end: number): Promise<Uint8Array> {
-    const files = await this.list();
-    requireRange(files, name, begin, end);
     const bytes = new Uint8Array(end - begin);
-    await this.#readRange(name, begin, bytes, files.get(name)!);
+    await this.readInto(name, begin, bytes);
     return bytes;
   }
 
-  /** Loading reads so, tensor by tensor: in blocks, for fewer round trips. */
   async readInto(name: string, begin: number, target: Uint8Array): Promise<void> {
-    const files = await this.list();
-    requireRange(files, name, begin, begin + target.byteLength);
-    await this.#cache.readInto(name, begin, target, files.get(name)!);
-  }
-
-  close(): void {
-    this.#cache.clear();
+    await this.#readRange(name, begin, target, (await this.list()).get(name)!);
   }
 
   async #discover(): Promise<ReadonlyMap<string, number>> {
@@ -202,33 +191,8 @@ class HttpSource implements ModelSource {
   #failure(file: string, url: URL, cause: unknown, code: "BAD_FILE" | "FILE_NOT_FOUND"): unknown {
     if (cause instanceof RemoraError) return cause;
     if (this.#options.signal?.aborted) return this.#options.signal.reason;
-    const message = cause instanceof Error ? cause.message : String(cause);
-    const denied = cause instanceof Error && cause.name === "NotCapable";
-    const host = message.match(/"([^"]+)"/)?.[1] ?? this.#base.host;
-    const found = denied ? `no permission (run with --allow-net=${host})` : reasonOf(cause);
+    const found = missingPermission(cause, this.#base.host) ?? reasonOf(cause);
     const expected = `an answer from ${placeOf(url)}`;
     return new RemoraError(code, "Cannot fetch", { file, expected, found, cause });
   }
-}
-
-/** A URL without what may be secret in it: a password, a signature. */
-function placeOf({ origin, pathname }: URL): string {
-  return origin + pathname;
-}
-
-/** What is behind an error of `fetch`, which itself says no more than that it failed. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.cause instanceof Error) return reasonOf(error.cause);
-  return error.message.replace(/^error sending request for url \([^)]*\): /, "");
-}
-
-/** Whether the body is the file's bytes and not a compressed form of them. */
-function isPlain(answer: Response): boolean {
-  return (answer.headers.get("content-encoding") ?? "identity") === "identity";
-}
-
-function wholeNumber(text: string): number | undefined {
-  const value = /^\d+$/.test(text) ? Number(text) : NaN;
-  return Number.isSafeInteger(value) ? value : undefined;
 }

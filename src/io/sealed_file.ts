@@ -16,7 +16,8 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import { parseJson } from "../core/json.ts";
-import type { Hash } from "../platform/platform.ts";
+import { DESCRIPTION_BYTES_MAX } from "../core/limits.ts";
+import type { Hash } from "../platform/hash.ts";
 
 /** A kind of file. */
 export interface SealedKind {
@@ -38,15 +39,23 @@ const LENGTH_AT = 12;
 const DESCRIPTION_AT = 16;
 const CHECKSUM_BYTES = 32;
 
-/** Makes the file's bytes. */
+/**
+ * Makes the file's bytes.
+ *
+ * @throws {RemoraError} BAD_ARGUMENT for a description that would not be read again.
+ */
 export function sealFile(
-  { magic, version }: SealedKind,
+  { magic, version, title }: SealedKind,
   description: unknown,
   contents: Iterable<Uint8Array>,
   contentBytes: number,
   createHash: () => Hash,
 ): Uint8Array<ArrayBuffer> {
   const text = new TextEncoder().encode(JSON.stringify(description));
+  if (text.length > DESCRIPTION_BYTES_MAX) {
+    const expected = `a description of at most ${DESCRIPTION_BYTES_MAX} bytes`;
+    throw new RemoraError("BAD_ARGUMENT", `Cannot make ${title}`, { expected, found: `${text.length}` });
+  }
   const sealed = new Uint8Array(DESCRIPTION_AT + text.length + contentBytes + CHECKSUM_BYTES);
   const view = new DataView(sealed.buffer);
   sealed.set(new TextEncoder().encode(magic));
@@ -85,8 +94,11 @@ export function openSealed(
   if (!found.every((byte, i) => byte === stored[i])) {
     throw refuse("its checksum to hold", "damaged or missing bytes");
   }
-  const contentsAt = DESCRIPTION_AT + view.getUint32(LENGTH_AT, true);
-  if (contentsAt > end) throw refuse(`a description of ${contentsAt - DESCRIPTION_AT} bytes`, "fewer");
+  const descriptionBytes = view.getUint32(LENGTH_AT, true), contentsAt = DESCRIPTION_AT + descriptionBytes;
+  if (descriptionBytes > DESCRIPTION_BYTES_MAX) {
+    throw refuse(`a description of at most ${DESCRIPTION_BYTES_MAX} bytes`, `${descriptionBytes}`);
+  }
+  if (contentsAt > end) throw refuse(`a description of ${descriptionBytes} bytes`, "fewer");
   const description = parseJson(bytes.subarray(DESCRIPTION_AT, contentsAt), file);
   return { description, contents: bytes.subarray(contentsAt, end) };
 }

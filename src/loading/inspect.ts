@@ -5,7 +5,11 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import { CONFIG_BYTES_MAX } from "../core/limits.ts";
-import { type Checkpoint, openCheckpoint } from "../formats/containers/checkpoint.ts";
+import {
+  type Checkpoint,
+  openCheckpoint,
+  type SelfDescribedModel,
+} from "../formats/containers/checkpoint.ts";
 import { respellRules, respellTensors, textModelSpellings } from "../formats/names.ts";
 import { findQuantizationConfig } from "../formats/quantization.ts";
 import { readQuantizationConfig } from "../formats/registry.ts";
@@ -13,7 +17,7 @@ import { openSelfDescribed } from "../formats/self_described.ts";
 import type { GenerationDefaults } from "../generation/model.ts";
 import type { ModelInfo } from "../generation/model_info.ts";
 import { CONFIG_FILE } from "../io/model_files.ts";
-import { openSource } from "../io/open.ts";
+import { openSource } from "../hub/open.ts";
 import { readJsonObject } from "../io/read.ts";
 import type { ModelSource } from "../io/source.ts";
 import { architectureOf, type Architectures } from "../models/architecture.ts";
@@ -63,7 +67,7 @@ export async function inspect(
   try {
     const described = await openSelfDescribed(opened);
     const source = described?.source ?? opened;
-    const model = await readModel(source, chosen, surroundings, options.onNotice, described?.checkpoint);
+    const model = await readModel(source, chosen, surroundings, options.onNotice, described);
     const { memoryBytes } = options;
     const limit = memoryBytes === undefined
       ? memoryLimit(platform.memory)
@@ -85,14 +89,15 @@ async function readModel(
   chosen: ChosenOptions,
   { architectures, events }: Surroundings,
   onNotice: LoadOptions["onNotice"],
-  known: Checkpoint | undefined,
+  described: SelfDescribedModel | undefined,
 ): Promise<DescribedModel & Pick<InspectedModel, "checkpoint" | "defaults" | "config">> {
   const json = await readConfig(source);
-  const config = new ConfigReader(CONFIG_FILE, json);
+  const { file = CONFIG_FILE, names } = described?.origin ?? {};
+  const config = new ConfigReader(file, json, "", undefined, names);
   const architecture = architectureOf(architectures, config);
   const quantizationFields = await findQuantizationConfig(source, json);
   const baseName = quantizationFields?.string("model_file_base_name");
-  const opened = known ?? await openCheckpoint(source, { baseName, onNotice });
+  const opened = described?.checkpoint ?? await openCheckpoint(source, { baseName, onNotice });
   const spellings = architecture.spellings ?? textModelSpellings(opened.tensors.keys());
   const checkpoint = respellTensors(opened, spellings);
   const { decoder: decoderConfig, vision: takeVision } = architecture.read(

@@ -7,7 +7,7 @@ import { Kernels } from "../../kernels/host/kernels.ts";
 import { RemoraError } from "../core/errors.ts";
 import { type GenerationDefaults, Model } from "../generation/model.ts";
 import type { ModelInfo } from "../generation/model_info.ts";
-import { openSource } from "../io/open.ts";
+import { openSource } from "../hub/open.ts";
 import type { ModelSource } from "../io/source.ts";
 import { layerPart } from "../models/decoder.ts";
 import type { Architectures } from "../models/architecture.ts";
@@ -54,7 +54,7 @@ export class ModelLoader {
   }
 
   async #load(source: string | URL | ModelSource, options: LoadOptions): Promise<Model> {
-    const surroundings = this.#surroundings();
+    const surroundings = this.surroundings();
     const inspected = await inspect(source, options, surroundings);
     const { source: { label = "the model" } } = inspected;
     let banks: Kernels[] = [];
@@ -106,7 +106,7 @@ export class ModelLoader {
     source: string | URL | ModelSource,
     options: LoadOptions & { file?: string },
   ): Promise<{ file: string; bytes: number }> {
-    const surroundings = this.#surroundings();
+    const surroundings = this.surroundings();
     const inspected = await inspect(source, options, surroundings);
     const { source: { folder, label } } = inspected;
     let banks: Kernels[] = [];
@@ -126,7 +126,7 @@ export class ModelLoader {
   /** See `inspectModel`. */
   async inspect(source: string | URL | ModelSource, options: LoadOptions = {}): Promise<ModelInfo> {
     return await orReason(options.signal, async () => {
-      const inspected = await inspect(source, options, this.#surroundings());
+      const inspected = await inspect(source, options, this.surroundings());
       inspected.source.close?.();
       return inspected.info;
     });
@@ -153,7 +153,8 @@ export class ModelLoader {
     return { threads: chooseOptions({}, this.#platform).threads, ...(memory && { memory }) };
   }
 
-  #surroundings(): Surroundings {
+  /** What is needed to load, and to do more with a model than load it. */
+  surroundings(): Surroundings {
     const platform = this.#platform;
     return { platform, architectures: this.#architectures, events: new HostEvents(platform) };
   }

@@ -29,8 +29,8 @@ export interface LoadOptions {
    */
   dense?: DenseStorage;
   /**
-   * Embedding tables: as the file has them ("f16", default), or as 8-bit codes ("int8"), which a head that is the same matrix shares:
-   * a small model is so much smaller (SmolLM2: 147 MB to 90). docs/numerics.md has the measurements.
+   * Embedding tables: as the file has them ("f16", default), or as codes of 8 or 4 bits ("int8", "int4"), which a head that is the
+   * same matrix shares: a small model is so much smaller (SmolLM2: 147 MB to 90 or 77). docs/numerics.md has the measurements.
    */
   embeddings?: EmbeddingStorage;
   /**
@@ -102,7 +102,7 @@ export function chooseOptions(options: LoadOptions, platform: Pick<Platform, "pr
   const threads = chooseThreads(options.threads, platform);
   refuseUnknown("precision", precision, ["int8", "f32"]);
   refuseUnknown("dense", dense, ["int8", "f16"]);
-  refuseUnknown("embeddings", embeddings, ["f16", "int8"]);
+  refuseUnknown("embeddings", embeddings, ["f16", "int8", "int4"]);
   if (quantize !== undefined) refuseUnknown("quantize", quantize, ["int4", "int8"]);
   refuseUnknown("kernels", kernels, ["auto", "relaxed", "strict"]);
   refuseUnknown("kvCache", kvCache, ["f32", "f16", "int8"]);

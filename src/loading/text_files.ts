@@ -15,7 +15,7 @@ import {
   TOKENIZER_CONFIG_FILE,
   TOKENIZER_FILE,
 } from "../io/model_files.ts";
-import { readBytes, readJsonObject } from "../io/read.ts";
+import { readBytesInto, readJsonObject } from "../io/read.ts";
 import type { ModelSource } from "../io/source.ts";
 import { ConfigReader } from "../models/config_reader.ts";
 import type { SamplingOptions } from "../sampling/sampler.ts";
@@ -33,7 +33,7 @@ export class TextFiles implements ModelText {
   readonly #tokenizer?: Tokenizer;
   #template?: ChatTemplate;
 
-  private constructor(label: string, contents: Map<string, Uint8Array>) {
+  private constructor(label: string, contents: Map<string, Uint8Array<ArrayBuffer>>) {
     this.#label = label;
     this.#contents = contents;
     const json = contents.get(TOKENIZER_FILE);
@@ -41,12 +41,14 @@ export class TextFiles implements ModelText {
     const files = { tokenizer: TOKENIZER_FILE, config: TOKENIZER_CONFIG_FILE };
     this.#tokenizer = Tokenizer.parse(json, contents.get(TOKENIZER_CONFIG_FILE), files);
     contents.delete(TOKENIZER_FILE);
+    // Its memory goes back now: the collector does not count the bytes of buffers, and the weights come next.
+    json.buffer.transfer(0);
   }
 
   /** @throws {RemoraError} BAD_TOKENIZER for a damaged one, BAD_TEMPLATE for a file above its limit. */
   static async read(source: ModelSource): Promise<TextFiles> {
     const files = await source.list();
-    const contents = new Map<string, Uint8Array>();
+    const contents = new Map<string, Uint8Array<ArrayBuffer>>();
     for (
       const name of [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, SPECIAL_TOKENS_MAP_FILE, ...CHAT_TEMPLATE_FILES]
     ) {
@@ -60,7 +62,9 @@ export class TextFiles implements ModelText {
           found: `${size}`,
         });
       }
-      contents.set(name, await readBytes(source, name, 0, size));
+      const bytes = new Uint8Array(size);
+      await readBytesInto(source, name, 0, bytes);
+      contents.set(name, bytes);
     }
     return new TextFiles(source.label ?? "the model", contents);
   }

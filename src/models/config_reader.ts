@@ -11,6 +11,8 @@ interface Written {
   readonly values: Record<string, unknown>;
   readonly asked: Set<string>;
   readonly sections: Map<string, ConfigReader>;
+  /** What keys are called where the values come from, by their paths; absent where they are called so. */
+  readonly names?: ReadonlyMap<string, string>;
 }
 
 /** A JSON object with the file and path it came from. A key whose value is null counts as absent. */
@@ -21,11 +23,17 @@ export class ConfigReader {
   /** What the file itself says, keys that were asked for, and objects in it. */
   readonly #written: Written;
 
-  constructor(file: string, values: Record<string, unknown>, path = "", written?: Written) {
+  constructor(
+    file: string,
+    values: Record<string, unknown>,
+    path = "",
+    written?: Written,
+    names?: ReadonlyMap<string, string>,
+  ) {
     this.file = file;
     this.#path = path;
     this.#values = values;
-    this.#written = written ?? { values, asked: new Set(), sections: new Map() };
+    this.#written = written ?? { values, asked: new Set(), sections: new Map(), names };
   }
 
   has(key: string): boolean {
@@ -79,7 +87,10 @@ export class ConfigReader {
     if (!isObject(value)) throw this.wrong(key, "an object", value);
     const { sections } = this.#written;
     let section = sections.get(key);
-    if (!section) sections.set(key, section = new ConfigReader(this.file, value, this.nameOf(key)));
+    if (!section) {
+      section = new ConfigReader(this.file, value, this.#pathTo(key), undefined, this.#written.names);
+      sections.set(key, section);
+    }
     return section;
   }
 
@@ -104,7 +115,8 @@ export class ConfigReader {
 
   /** The object under a key; empty where there is none. */
   section(key: string): ConfigReader {
-    return this.object(key) ?? new ConfigReader(this.file, {}, this.nameOf(key));
+    return this.object(key) ??
+      new ConfigReader(this.file, {}, this.#pathTo(key), undefined, this.#written.names);
   }
 
   /** The same with values for keys that are not there: what a tool leaves out is the reference's default; a null says "none". */
@@ -145,8 +157,13 @@ export class ConfigReader {
     return value === null ? undefined : value;
   }
 
-  /** The key with the path to it. */
+  /** What the file calls a key: it with the path to it, or the name of its own that it has there. */
   nameOf(key: string): string {
+    const path = this.#pathTo(key), { names } = this.#written;
+    return names?.get(path) ?? path;
+  }
+
+  #pathTo(key: string): string {
     return this.#path ? `${this.#path}.${key}` : key;
   }
 }

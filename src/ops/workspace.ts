@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Linear } from "../weights/linear.ts";
 import type { Precision } from "../weights/plan.ts";
 import { Matrix } from "./matrix.ts";
 import { CountedSpace, type Space } from "./space.ts";
@@ -94,8 +95,16 @@ export class Frame<T> {
   }
 }
 
+/**
+ * Told the input of linear layers, f32 [rows, inputs], before their products.
+ *
+ * @returns Whether the products are left out: what comes after computes with whatever lies in their place.
+ */
+export type ProjectionWatch = (linears: readonly Linear[], input: Matrix) => boolean;
+
 /** Scratch in one memory, and the arithmetic of matrix products. */
 export class Workspace {
+  watch?: ProjectionWatch;
   readonly space: Space;
   readonly scratch: Scratch;
   readonly precision: Precision;

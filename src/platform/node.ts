@@ -19,7 +19,10 @@ const WIDENING_V8 = 14;
 export const platform: Platform = platformOfNode({
   isPermitted: () => true,
   mayReach: () => true,
+  mayReadVariable: () => true,
   mayAskSystem: () => true,
+  mayAskForRoom: () => true,
+  mayLink: () => true,
   // Bun has no such function.
   availableMemory: () => process.availableMemory?.(),
   residentMemory: () => process.memoryUsage.rss(),

@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import {
   closeSync,
   fstatSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -26,7 +27,15 @@ import type { WorkerThread } from "../../kernels/host/worker_pool.ts";
 import { RemoraError } from "../core/errors.ts";
 import type { MemoryReadings } from "./memory_limit.ts";
 import { createNodeHttp } from "./node_http.ts";
-import type { DirectoryEntry, FileSystem, Platform, ReadableFile, WritableFile } from "./platform.ts";
+import { storageOfNode } from "./node_storage.ts";
+import type {
+  DirectoryEntry,
+  FileSystem,
+  Platform,
+  ReadableFile,
+  WritableDirectory,
+  WritableFile,
+} from "./platform.ts";
 
 /** Deno 2.9.6: 95 to 120 MB (docs/performance.md). */
 const RUNTIME_BYTES = 120_000_000;
@@ -37,8 +46,16 @@ export interface Differences {
   isPermitted(access: "read" | "write", path: string): boolean;
   /** Whether a host may be reached without asking for a permission. */
   mayReach(host: string): boolean;
+  /** Whether a variable of the environment may be read without asking for a permission. */
+  mayReadVariable(name: string): boolean;
   /** Whether the system may be asked for its memory. */
   mayAskSystem(): boolean;
+  /** Whether the system may be asked how much room a disk has. */
+  mayAskForRoom(): boolean;
+  /** Whether links by name may be made. */
+  mayLink(): boolean;
+  /** See {@linkcode Storage.tryLock}; default: a lock that only processes like this one know. */
+  tryLock?(path: string): Disposable | undefined;
   /** Bytes that the system has available. */
   availableMemory(): number | undefined;
   /** Bytes that the process takes. */
@@ -55,6 +72,8 @@ export interface Differences {
 export function platformOfNode(differences: Differences): Platform {
   return {
     files: fileSystem(differences),
+    storage: storageOfNode(differences),
+    environment: (name) => differences.mayReadVariable(name) ? process.env[name] ?? "" : undefined,
     startWorker,
     widenVectors: differences.widenVectors,
     createHash: () => createHash("sha256"),
@@ -151,7 +170,43 @@ function fileSystem({ isPermitted, refusal }: Differences): FileSystem {
         throw new RemoraError("BAD_FILE", "Cannot write", { file: path, found: `${cause}`, cause });
       }
     },
+
+    create: (path, fill) => createDirectory(path, isPermitted, fill),
   };
+}
+
+/** See `FileSystem.create`. */
+async function createDirectory(
+  path: string,
+  isPermitted: FileSystem["isPermitted"],
+  fill: (directory: WritableDirectory) => Promise<void>,
+): Promise<void> {
+  const partial = `${path}.partial`;
+  for (const each of [path, partial]) {
+    if (isPermitted("write", each) && isPermitted("read", each)) continue;
+    throw new RemoraError("FILE_NOT_FOUND", "Cannot write", {
+      file: each,
+      expected: `the permission to read and write both "${path}" and "${partial}"`,
+      found: "none",
+    });
+  }
+  if (quietly(() => statSync(path)) !== undefined) {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot write", {
+      file: path,
+      expected: "a name that is free",
+      found: "something of that name",
+    });
+  }
+  try {
+    rmSync(partial, { recursive: true, force: true });
+    mkdirSync(partial);
+    await fill({ write: (name, fillFile) => writeFile(`${partial}/${name}`, fillFile) });
+    renameSync(partial, path);
+  } catch (cause) {
+    quietly(() => rmSync(partial, { recursive: true, force: true }));
+    if (cause instanceof RemoraError || !isOfSystem(cause)) throw cause;
+    throw new RemoraError("BAD_FILE", "Cannot write", { file: path, found: `${cause}`, cause });
+  }
 }
 
 function openFile(file: number): ReadableFile {

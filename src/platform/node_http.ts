@@ -45,9 +45,6 @@ export function createNodeHttp(): HttpClient {
   };
 }
 
-/** The body that was to be sent broke off. */
-class BrokenSource extends Error {}
-
 /** A kept connection ended before a byte of the response came. */
 class StaleConnection extends Error {}
 
@@ -70,23 +67,40 @@ function sendOnce(
   };
   const sent = isSecure ? requestHttps(options) : requestHttp(options);
   const connection = watchConnection(sent, isSecure, request.connectMilliseconds);
-  const onAbort = () => sent.destroy(signal.reason);
+  let response: IncomingMessage | undefined;
+  const giveUp = (reason: unknown) => {
+    // Deno sends what ends on a kept connection once more over a new one: that one must not come to be.
+    sent.on("socket", (socket: Socket) => socket.destroy());
+    reject(reason);
+    const { socket } = sent;
+    sent.destroy();
+    socket?.destroy();
+  };
+  // After the end of a response its connection may be another request's.
+  const onAbort = () => void (response?.readableEnded || giveUp(signal.reason));
   signal.addEventListener("abort", onAbort, { once: true });
   const leave = () => signal.removeEventListener("abort", onAbort);
   sent.on("response", (message: IncomingMessage) => {
     connection.stop();
+    response = message;
     message.once("close", leave);
     resolve({ status: message.statusCode ?? 0, headers: pairs(message.rawHeaders), body: bodyOf(message) });
+  });
+  // Nobody asked for another protocol; without a listener no event would follow.
+  sent.on("upgrade", (_message: IncomingMessage, socket: Socket) => {
+    connection.stop();
+    leave();
+    socket.destroy();
+    reject(new HttpFailure("bad_response", true, "status 101, which nobody asked for"));
   });
   sent.on("error", (error: NodeJS.ErrnoException) => {
     connection.stop();
     leave();
     if (signal.aborted) return reject(signal.reason);
-    if (error instanceof BrokenSource) return reject(error.cause);
     if (sent.reusedSocket && mayKeep && !connection.isNew) return reject(new StaleConnection());
     reject(new HttpFailure(kindOf(error, isSecure, connection), connection.isReady, error));
   });
-  void writeBody(sent, body);
+  writeBody(sent, body).catch(giveUp);
   return promise;
 }
 
@@ -131,17 +145,13 @@ function kindOf(error: NodeJS.ErrnoException, isSecure: boolean, connection: Con
   return isSecure && !connection.isReady ? "tls_failure" : "connection_reset";
 }
 
-/** A failure of the body's source ends the request; one of the request is reported by its event. */
+/** Fails as the body's source does; a failure of the request is reported by its event. */
 async function writeBody(sent: ClientRequest, body: HttpRequest["body"]): Promise<void> {
-  try {
-    for await (const piece of body ?? []) {
-      if (sent.destroyed) return;
-      if (!sent.write(piece)) await drained(sent);
-    }
-    sent.end();
-  } catch (cause) {
-    sent.destroy(new BrokenSource("the body broke off", { cause }));
+  for await (const piece of body ?? []) {
+    if (sent.destroyed) return;
+    if (!sent.write(piece)) await drained(sent);
   }
+  sent.end();
 }
 
 function drained(sent: ClientRequest): Promise<void> {
@@ -178,7 +188,7 @@ function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer
     pull: () => void message.resume(),
     cancel() {
       isOver = true;
-      message.destroy();
+      if (!message.readableEnded) message.destroy();
     },
   }, { highWaterMark: 0 });
 }

@@ -5,14 +5,10 @@
  * @module
  */
 import type { StartWorker } from "../../kernels/host/worker_pool.ts";
+import type { Hash } from "./hash.ts";
 import type { HttpClient } from "./http.ts";
 import type { MemoryReadings } from "./memory_limit.ts";
-
-/** SHA-256 of bytes that come piece by piece. */
-export interface Hash {
-  update(bytes: Uint8Array): Hash;
-  digest(): Uint8Array;
-}
+import type { Storage } from "./storage.ts";
 
 /** A file that is open for reading. */
 export interface ReadableFile extends Disposable {
@@ -32,6 +28,12 @@ export interface ReadableFile extends Disposable {
 export interface WritableFile {
   /** Appends all of the bytes. */
   write(bytes: Uint8Array): void;
+}
+
+/** A directory that is being filled. */
+export interface WritableDirectory {
+  /** Writes one file of it; several may be open at the same time. */
+  write(name: string, fill: (file: WritableFile) => Promise<void>): Promise<void>;
 }
 
 /** An entry of a directory. */
@@ -66,6 +68,14 @@ export interface FileSystem {
    * @throws {RemoraError} BAD_FILE when it cannot be written. What `write` throws itself.
    */
   replace(path: string, write: (file: WritableFile) => Promise<void>): Promise<void>;
+  /**
+   * Makes a directory so that at any time it is not there or whole: it is filled as `PATH.partial` and renamed. What an earlier attempt
+   * left under that name is replaced; nothing is left when `fill` fails.
+   *
+   * @throws {RemoraError} BAD_ARGUMENT when something of that name is there, FILE_NOT_FOUND when either path may not be read and written,
+   * BAD_FILE when it cannot be written. What `fill` throws itself.
+   */
+  create(path: string, fill: (directory: WritableDirectory) => Promise<void>): Promise<void>;
   /** Whether a path may be read or written without asking for a permission. */
   isPermitted(access: "read" | "write", path: string): boolean;
 }
@@ -95,12 +105,20 @@ export interface MetricsRegistry {
 /** A runtime. */
 export interface Platform {
   readonly files: FileSystem;
+  /** Where downloads are kept; absent on hosts that keep no files. */
+  readonly storage?: Storage;
+  /**
+   * A variable of the environment: an empty text where it is not set, `undefined` where it may not be read without asking for a
+   * permission.
+   */
+  environment(name: string): string | undefined;
   startWorker: StartWorker;
   /**
    * Makes the engine pair vectors to 256 bits, where that can be said at run time (`setFlagsFromString` of Node); called before
    * kernels are compiled. Deno takes the flag on its command line alone.
    */
   widenVectors?(): void;
+  /** SHA-256. */
   createHash(): Hash;
   /** Whether a host may be reached without asking for a permission. */
   mayReach(host: string): boolean;
@@ -109,6 +127,8 @@ export interface Platform {
   /** Processors that this process may use: physical cores where they are known. */
   processors(): number;
   memory: MemoryReadings;
+  /** Requests that may be answered at once, where the host keeps requests apart; default: any number. */
+  readonly requestsMax?: number;
   /**
    * Resolves when the host has handled events that were pending: a short pause handles those of the event loop, a long one
    * signals and sockets too.

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import process from "node:process";
 import type { MetricsRegistry } from "./platform.ts";
 
 /** A registry of its own; the package is loaded with the first. */
@@ -10,6 +11,14 @@ export async function createPrometheus(): Promise<MetricsRegistry> {
   const { Counter, Gauge, Histogram, Registry } = await import("npm:prom-client@15.1.3");
   const registry = new Registry();
   const registers = [registry];
+  new Gauge({
+    name: "process_resident_memory_bytes",
+    help: "Memory that the process takes.",
+    registers,
+    collect() {
+      this.set(process.memoryUsage.rss());
+    },
+  });
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),

@@ -7,7 +7,8 @@
 import { sha256 } from "npm:@noble/hashes@2.4.0/sha2.js";
 import type { StartWorker } from "../../kernels/host/worker_pool.ts";
 import { RemoraError } from "../core/errors.ts";
-import type { FileSystem, Hash, MetricsRegistry, Platform } from "./platform.ts";
+import type { Hash } from "./hash.ts";
+import type { FileSystem, MetricsRegistry, Platform } from "./platform.ts";
 
 /** A page's or function's own, without the browser around it. */
 export const RUNTIME_BYTES = 25_000_000;
@@ -30,6 +31,7 @@ const files: FileSystem = {
     throw withoutFiles(path);
   },
   replace: (path) => Promise.reject(withoutFiles(path)),
+  create: (path) => Promise.reject(withoutFiles(path)),
   isPermitted: () => false,
 };
 
@@ -106,6 +108,7 @@ export function createMetrics(): Promise<MetricsRegistry> {
 /** The implementation of {@linkcode Platform} for browsers, Deno Deploy and Supabase. */
 export const platform: Platform = {
   files,
+  environment: () => undefined,
   startWorker,
   createHash,
   mayReach: () => true,

@@ -15,6 +15,9 @@ const ISOLATE_BYTES = 128 * 2 ** 20;
 export const platform: Platform = {
   ...web,
   processors: () => 1,
+  // No request may touch another's timers and signals there ("Cannot perform I/O on behalf of a different request"), as a pass
+  // that sequences share would.
+  requestsMax: 1,
   memory: { ...web.memory, ofRuntime: { bytes: ISOLATE_BYTES, source: "of an isolate" } },
   // Timers are the only turns of the event loop there; a stream is sent on in them.
   pause: () => new Promise((resolve) => setTimeout(resolve, 0)),

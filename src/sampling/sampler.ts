@@ -83,6 +83,8 @@ export class Sampler {
   readonly #random: Random;
   #adjusted?: Float64Array;
   #everyId?: Int32Array;
+  /** Of the candidates before they are filtered; kept, as a large vocabulary's are most of what a token would allocate. */
+  #weights = new Float64Array();
 
   /**
    * @param vocabSize Length of the rows of logits to come.
@@ -171,7 +173,8 @@ export class Sampler {
     const ids = topK > 0 && topK < scores.length
       ? bestIndices(scores, topK)
       : this.#everyId ??= Int32Array.from({ length: scores.length }, (_, id) => id);
-    const weights = new Float64Array(ids.length);
+    if (this.#weights.length !== ids.length) this.#weights = new Float64Array(ids.length);
+    const weights = this.#weights;
     for (let i = 0; i < ids.length; i++) weights[i] = exp((scores[ids[i]] - highest) / temperature);
 
     let candidates: Candidates = { ids, weights };

@@ -37,6 +37,8 @@ export interface ForwardOptions {
   onPromptProgress?(done: number, total: number): void;
   /** Which rows of logits to return: the last token's (default), every token's, or none. */
   logits?: "last" | "all" | "none";
+  /** Where the rows are written, f32 [rows · vocabSize], in place of a new array: what a caller used before can be used again. */
+  into?: Float32Array;
   /** Return where in the visible pictures the last token looked. */
   attention?: boolean;
   /** Stops within half a layer; the sequence keeps the steps of at most 512 tokens that were done. */
@@ -121,10 +123,10 @@ export class Sequence implements Disposable {
    * in all these cases nothing was appended. The signal's reason when it fires.
    */
   async forward(tokenIds: ArrayLike<number>, options: ForwardOptions = {}): Promise<ForwardResult> {
-    const { images = [], logits = "last", signal } = options;
+    const { images = [], signal } = options;
     return await this.#exclusively(async () => {
       signal?.throwIfAborted();
-      this.#check(tokenIds, logits);
+      this.#check(tokenIds, options);
       const positions = this.#checkPictures(tokenIds, images.length);
       this.#cache.reserve(this.length + tokenIds.length);
       if (images.length > 0) {
@@ -368,7 +370,7 @@ export class Sequence implements Disposable {
     const total = tokenIds.length;
     const rows = logits === "all" ? total : logits === "last" ? 1 : 0;
     const unwanted = total - rows;
-    const data = new Float32Array(rows * vocabSize);
+    const data = options.into ?? new Float32Array(rows * vocabSize);
     const mean = options.attention ? new AttentionMean() : undefined;
     for (let begin = 0, rows = 0; begin < total; begin += rows) {
       // What is traced does not depend on who else generates.
@@ -460,7 +462,7 @@ export class Sequence implements Disposable {
     return positions;
   }
 
-  #check(tokenIds: ArrayLike<number>, logits: string): void {
+  #check(tokenIds: ArrayLike<number>, { logits = "last", into }: ForwardOptions): void {
     const refuse = (attempt: string, expected: string, found: string) => {
       throw new RemoraError("BAD_ARGUMENT", attempt, { expected, found });
     };
@@ -469,6 +471,8 @@ export class Sequence implements Disposable {
     }
     if (tokenIds.length === 0) refuse("Cannot run the model", "at least one token", "an empty prompt");
     const { vocabularySize } = this.#engine.decoder.config;
+    const values = vocabularySize * { all: tokenIds.length, last: 1, none: 0 }[logits];
+    if (into && into.length !== values) refuse("Cannot use into", `${values} values`, `${into.length}`);
     const pictureToken = this.#engine.pictures?.model.pictureToken;
     for (let i = 0; i < tokenIds.length; i++) {
       const id = tokenIds[i];

@@ -25,7 +25,13 @@ import { embeddingBody, embeddings } from "./openai/embeddings.ts";
 import { response, responseErrorEvent, responseEvents } from "./openai/responses.ts";
 import { responsesBody, responsesRequest } from "./openai/responses_body.ts";
 import { detokenize, detokenizeBody, tokenize, tokenizeBody } from "./openai/tokens.ts";
-import { CONCURRENT_DEFAULT, QUEUE_DEFAULT, type ServerInside, type ServerOptions } from "./options.ts";
+import {
+  BODY_BYTES_MAX,
+  CONCURRENT_DEFAULT,
+  QUEUE_DEFAULT,
+  type ServerInside,
+  type ServerOptions,
+} from "./options.ts";
 import { PAGE_PATHS, pageFile } from "./page/files.ts";
 import { withFetchedPictures } from "./pictures.ts";
 
@@ -50,14 +56,14 @@ export class ServerApp {
   constructor(
     models: ServedModels,
     options: ServerOptions = {},
-    { naming, metrics }: ServerInside = {},
+    { naming, metrics, requestsMax = Infinity }: ServerInside = {},
     states?: AnswerStates,
   ) {
     this.#options = options;
     this.#naming = naming;
     this.#metrics = metrics ?? (options.metrics && new ServerMetrics(options.metrics));
     this.#states = states;
-    const { maxConcurrent = CONCURRENT_DEFAULT, maxQueue = QUEUE_DEFAULT } = options;
+    const { maxConcurrent = Math.min(CONCURRENT_DEFAULT, requestsMax), maxQueue = QUEUE_DEFAULT } = options;
     const budget = states?.budget;
     this.#models = new Map(
       Object.entries(models).map(([name, model]) => [
@@ -240,7 +246,7 @@ export class ServerApp {
     context: Context,
     schema: Schema,
   ): Promise<[v.InferOutput<Schema>, AnsweringModel]> {
-    const body = await readBody(context.req.raw, schema);
+    const body = await readBody(context.req.raw, schema, this.#options.maxBodyBytes ?? BODY_BYTES_MAX);
     const { model: name } = body;
     if (name == null || this.#naming === undefined || this.#naming === "exact") {
       return [body, this.#served(name)];

@@ -6,7 +6,7 @@
 import { RemoraError } from "../core/errors.ts";
 import type { Model } from "../generation/model.ts";
 import { AnswerStates } from "./engine/answer_states.ts";
-import type { ServerInside, ServerOptions } from "./options.ts";
+import { BODY_BYTES_MAX, type ServerInside, type ServerOptions } from "./options.ts";
 
 /** Answers requests. */
 export type Handler = (request: Request) => Promise<Response>;
@@ -30,6 +30,20 @@ export function createServerHandler(
   const named = isOne(models) ? { [DEFAULT_MODEL_NAME]: models } : models;
   if (Object.keys(named).length === 0) {
     throw new RemoraError("BAD_ARGUMENT", "Cannot serve", { expected: "a model", found: "none" });
+  }
+  const { maxBodyBytes = BODY_BYTES_MAX } = options;
+  if (!Number.isInteger(maxBodyBytes) || maxBodyBytes < 1 || maxBodyBytes > BODY_BYTES_MAX) {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot use maxBodyBytes", {
+      expected: `an integer from 1 to ${BODY_BYTES_MAX}`,
+      found: `${maxBodyBytes}`,
+    });
+  }
+  const { requestsMax = Infinity } = inside, { maxConcurrent = 1 } = options;
+  if (maxConcurrent > requestsMax) {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot use maxConcurrent", {
+      expected: `at most ${requestsMax}: this host keeps requests apart`,
+      found: `${maxConcurrent}`,
+    });
   }
   const states = statesOf(options);
   let app: Promise<{ fetch: Handler }> | undefined;

@@ -22,10 +22,15 @@ export interface StateStore {
 export interface ServerOptions {
   /** Keys of which a request must bring one (`Authorization: Bearer` or `x-api-key`); default: none is asked for. */
   apiKeys?: readonly string[];
-  /** Requests that are answered at once; default 8. */
+  /** Requests that are answered at once; default 8, in workerd 1 and no more, as it keeps requests apart. */
   maxConcurrent?: number;
   /** Requests that wait; default 64. One more is refused with 429. */
   maxQueue?: number;
+  /**
+   * Bytes of a request's body at most; default and most 64 MiB. A body is held whole, as bytes and as text: where memory is little
+   * (128 MB in a Worker), say less. States of answers that go to clients have half of it.
+   */
+  maxBodyBytes?: number;
   /** Origins of pages that may ask, or `*`; default: none but the server's own page. */
   cors?: readonly string[];
   /** Fetches a picture by its URL; default: only `data:` URLs are taken. */
@@ -60,11 +65,13 @@ export interface ServerInside {
    * with "asked" under the one that was asked for.
    */
   naming?: "exact" | "own" | "asked";
+  /** Requests that the host lets be answered at once; default: any number. */
+  requestsMax?: number;
   /** Measurements that outlive one server. */
   metrics?: ServerMetrics;
 }
 
-/** Bytes of a request; pictures come within. */
+/** Bytes of a request, default and most of `maxBodyBytes`; pictures come within. */
 export const BODY_BYTES_MAX = 64 * 1024 * 1024;
 /** Bytes of all headers of a request. */
 export const HEADER_BYTES_MAX = 32 * 1024;

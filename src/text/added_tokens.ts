@@ -4,6 +4,8 @@
  * @module
  */
 
+import { compileRegex, escapeRegex } from "./regex.ts";
+
 /** One entry of `added_tokens` in tokenizer.json. */
 export interface AddedToken {
   id: number;
@@ -25,18 +27,24 @@ export class AddedTokenSplitter {
   readonly #tokens: Map<string, AddedToken>;
   readonly #pattern: RegExp | undefined;
 
-  /** @param spelling How a token appears in the text to split, e.g. normalised. */
-  constructor(tokens: AddedToken[], spelling: (token: AddedToken) => string = (token) => token.content) {
+  /**
+   * @param file What messages call the tokenizer.
+   * @param spelling How a token appears in the text to split, e.g. normalised.
+   * @throws {RemoraError} UNSUPPORTED for tokens that are too long to be looked for.
+   */
+  constructor(
+    tokens: AddedToken[],
+    file: string,
+    spelling: (token: AddedToken) => string = (token) => token.content,
+  ) {
     this.#tokens = new Map(tokens.map((token) => [spelling(token), token]));
     this.#tokens.delete("");
     const longestFirst = [...this.#tokens].sort(([a], [b]) => b.length - a.length);
     if (longestFirst.length === 0) return;
-    this.#pattern = new RegExp(
-      longestFirst.map(([text, token]) => token.singleWord ? asSingleWord(escape(text)) : escape(text)).join(
-        "|",
-      ),
-      "gu",
+    const patterns = longestFirst.map(([text, { singleWord }]) =>
+      singleWord ? asSingleWord(escapeRegex(text)) : escapeRegex(text)
     );
+    this.#pattern = compileRegex(patterns.join("|"), file);
   }
 
   /** Stretches of text and the tokens between them, in order; no stretch is empty. */
@@ -82,8 +90,4 @@ const WORD_CHARACTER = String.raw`[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Contro
 
 function asSingleWord(pattern: string): string {
   return `(?<!${WORD_CHARACTER})${pattern}(?!${WORD_CHARACTER})`;
-}
-
-function escape(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }

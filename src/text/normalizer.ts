@@ -10,6 +10,7 @@ import { RemoraError } from "../core/errors.ts";
 import { toByteAlphabet } from "./byte_alphabet.ts";
 import { compileCharacterMap } from "./character_map.ts";
 import { translateRegex } from "./regex.ts";
+import { readReplacement, replaceAll } from "./replacement.ts";
 
 /** Changes a whole stretch of text. */
 export type Normalizer = (text: string) => string;
@@ -48,8 +49,10 @@ export function compileNormalizer(config: unknown, file: string): Normalizer {
       return (text) => text.replace(/\p{M}/gu, "");
     case "Replace":
       return compileReplace(step, file);
-    case "Prepend":
-      return (text) => text === "" ? text : String(step.prepend ?? "") + text;
+    case "Prepend": {
+      const prefix = readReplacement(step.prepend, "prepend", file);
+      return (text) => text === "" ? text : prefix + text;
+    }
     case "ByteLevel":
       return toByteAlphabet;
     case "Precompiled":
@@ -83,12 +86,12 @@ function strip(text: string, left: boolean, right: boolean): string {
 
 function compileReplace({ pattern, content }: Record<string, unknown>, file: string): Normalizer {
   const { String: literal, Regex: regex } = (pattern ?? {}) as Record<string, unknown>;
-  const replacement = String(content ?? "");
+  const replacement = readReplacement(content, "content of Replace", file);
   if (typeof literal === "string") {
-    return (text) => literal === "" ? text : text.replaceAll(literal, () => replacement);
+    return (text) => literal === "" ? text : replaceAll(text, literal, replacement, file);
   }
   const translated = translateRegex(String(regex), file);
-  return (text) => text.replace(translated, () => replacement);
+  return (text) => replaceAll(text, translated, replacement, file);
 }
 
 /** transformers' BertNormalizer: clean text, space around Chinese characters, no accents, lower case; each as it is asked for. */

@@ -10,7 +10,8 @@
 
 import { RemoraError } from "../core/errors.ts";
 import { toByteAlphabet } from "./byte_alphabet.ts";
-import { translateRegex } from "./regex.ts";
+import { compileRegex, escapeRegex, translateRegex } from "./regex.ts";
+import { readSpaceMark } from "./replacement.ts";
 
 /** Cuts one stretch of text; `isFirst` says whether it begins the whole input. */
 export type PreTokenizer = (text: string, isFirst: boolean) => string[];
@@ -55,7 +56,7 @@ export function compilePreTokenizer(config: unknown, file: string): PreTokenizer
     case "Split":
       return compileSplit(step, file);
     case "Metaspace":
-      return compileMetaspace(step);
+      return compileMetaspace(step, file);
     case "WhitespaceSplit":
       return (text) => text.split(/\p{White_Space}+/u).filter((word) => word !== "");
   }
@@ -107,12 +108,12 @@ function joinWhere(spans: Span[], belongs: (left: Span, right: Span) => boolean)
 function translatePattern({ pattern }: Record<string, unknown>, file: string): RegExp {
   const { String: literal, Regex: regex } = (pattern ?? {}) as Record<string, unknown>;
   if (typeof regex === "string") return translateRegex(regex, file);
-  if (typeof literal === "string") return new RegExp(literal.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), "gu");
+  if (typeof literal === "string") return compileRegex(escapeRegex(literal), file);
   throw unsupported("split pattern that is neither String nor Regex", file);
 }
 
-function compileMetaspace(step: Record<string, unknown>): PreTokenizer {
-  const mark = typeof step.replacement === "string" ? step.replacement : "▁";
+function compileMetaspace(step: Record<string, unknown>, file: string): PreTokenizer {
+  const mark = readSpaceMark(step.replacement, file);
   const scheme = step.prepend_scheme ?? (step.add_prefix_space === false ? "never" : "always");
   return (text, isFirst) => {
     let marked = text.replaceAll(" ", mark);

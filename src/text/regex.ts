@@ -29,11 +29,37 @@ export function translateRegex(pattern: string, file: string): RegExp {
     const { pattern: translated } = new SplitPreTokenizer(
       step as ConstructorParameters<typeof SplitPreTokenizer>[0],
     );
-    if (translated) return translated;
+    if (translated) return compileRegex(translated.source, file, translated.flags);
   } catch (cause) {
+    if (cause instanceof RemoraError) throw cause;
     throw unsupported(cause instanceof Error ? cause.message : `${cause}`, file, cause);
   }
   throw unsupported(`"${pattern}"`, file);
+}
+
+/**
+ * A regular expression that is compiled at once: one that is too large for the engine fails with its first use otherwise.
+ *
+ * @throws {RemoraError} UNSUPPORTED
+ */
+export function compileRegex(source: string, file: string, flags = "gu"): RegExp {
+  try {
+    const regex = new RegExp(source, flags);
+    // Texts of one and of two bytes a character have a program each.
+    for (const text of ["", "\u0100"]) {
+      regex.lastIndex = 0;
+      regex.test(text);
+    }
+    regex.lastIndex = 0;
+    return regex;
+  } catch (cause) {
+    throw unsupported(`one of ${source.length} characters that the engine cannot compile`, file, cause);
+  }
+}
+
+/** The pattern that matches the text alone. */
+export function escapeRegex(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }
 
 /** The pattern with its shorthand classes written out. */

@@ -6,6 +6,7 @@
 
 import { RemoraError } from "../core/errors.ts";
 import { fromByteAlphabet } from "./byte_alphabet.ts";
+import { readReplacement, readSpaceMark } from "./replacement.ts";
 
 /** How a vocabulary spells bytes. */
 export interface TokenSpelling {
@@ -45,13 +46,13 @@ export function compileSpelling(config: unknown, file: string): TokenSpelling {
   let fallsBackToBytes = false, isFused = false, leadingSpaces = 0;
   for (const step of steps) {
     if (step.type === "Replace" && typeof step.pattern?.String === "string") {
-      replacements.push([step.pattern.String, String(step.content ?? "")]);
+      replacements.push([step.pattern.String, readReplacement(step.content, "content of Replace", file)]);
     } else if (step.type === "ByteFallback") fallsBackToBytes = true;
     else if (step.type === "Fuse") isFused = true;
     else if (step.type === "Strip" && isFused && step.content === " " && !step.stop) {
       leadingSpaces = Number(step.start ?? 0);
     } else if (step.type === "Metaspace") {
-      replacements.push([step.replacement ?? "▁", " "]);
+      replacements.push([readSpaceMark(step.replacement, file), " "]);
       if (step.prepend_scheme !== "never" && step.add_prefix_space !== false) leadingSpaces = 1;
     } else throw unsupported(step.type, file);
   }
@@ -72,7 +73,7 @@ interface Step {
   content?: unknown;
   start?: unknown;
   stop?: unknown;
-  replacement?: string;
+  replacement?: unknown;
   prepend_scheme?: unknown;
   add_prefix_space?: unknown;
 }

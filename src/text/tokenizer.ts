@@ -44,11 +44,11 @@ export class Tokenizer {
 
   #tokenBytesMax?: number;
 
-  private constructor(parts: TokenizerParts) {
+  private constructor(parts: TokenizerParts, file: string) {
     this.#parts = parts;
     const tokens = [...parts.added.values()];
-    this.#allSplitters = splittersOf(tokens, parts.normalize);
-    this.#plainSplitters = splittersOf(tokens.filter((token) => !token.special), parts.normalize);
+    this.#allSplitters = splittersOf(tokens, parts.normalize, file);
+    this.#plainSplitters = splittersOf(tokens.filter((token) => !token.special), parts.normalize, file);
   }
 
   /**
@@ -62,7 +62,7 @@ export class Tokenizer {
     tokenizerConfigJson?: Uint8Array,
     files: TokenizerFiles = { tokenizer: "tokenizer.json", config: "tokenizer_config.json" },
   ): Tokenizer {
-    return new Tokenizer(readTokenizer(tokenizerJson, tokenizerConfigJson, files));
+    return new Tokenizer(readTokenizer(tokenizerJson, tokenizerConfigJson, files), files.tokenizer);
   }
 
   /** One more than the highest token id. The model's logits may have more rows. */
@@ -160,11 +160,16 @@ export class Tokenizer {
   }
 }
 
-function splittersOf(tokens: AddedToken[], normalize: (text: string) => string): Splitters {
+function splittersOf(
+  tokens: AddedToken[],
+  normalize: (text: string) => string,
+  file: string,
+): Splitters {
   return {
-    raw: new AddedTokenSplitter(tokens.filter((token) => !token.normalized)),
+    raw: new AddedTokenSplitter(tokens.filter((token) => !token.normalized), file),
     normalized: new AddedTokenSplitter(
       tokens.filter((token) => token.normalized),
+      file,
       (token) => normalize(token.content),
     ),
   };

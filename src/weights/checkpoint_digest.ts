@@ -11,7 +11,7 @@
 import { toHex } from "../core/bytes_as_text.ts";
 import type { Checkpoint } from "../formats/containers/checkpoint.ts";
 import type { TensorEntry } from "../formats/containers/safetensors.ts";
-import type { Hash } from "../platform/platform.ts";
+import type { Hash } from "../platform/hash.ts";
 
 /** Of each tensor: some thousand weights. */
 const SAMPLE_BYTES = 4096;

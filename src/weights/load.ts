@@ -9,14 +9,16 @@ import { elementBytes } from "../../kernels/host/types.ts";
 import { RemoraError } from "../core/errors.ts";
 import type { Checkpoint } from "../formats/containers/checkpoint.ts";
 import type { TensorEntry } from "../formats/containers/safetensors.ts";
-import type { InputOrder, StagedRows, StoredLinear } from "../formats/stored_linear.ts";
+import type { InputOrder, PackingStep, StagedRows, StoredLinear } from "../formats/stored_linear.ts";
 import { checkFinite, elementTypeOf } from "../formats/tensor_checks.ts";
 import type { HostEvents } from "../platform/events.ts";
 import type { Linear, StoredArray, Vector } from "./linear.ts";
 import type { WeightPlan } from "./plan.ts";
 
-/** Bytes read at a time: long enough to amortise a read, small compared with any model. */
-const WINDOW_BYTES = 4 << 20;
+/** Bytes read at a time at most, which amortise a read, and at least; in between a share of the model, so that they add little to it. */
+const WINDOW_BYTES_MAX = 4 << 20;
+const WINDOW_BYTES_MIN = 1 << 18;
+const WINDOW_SHARE = 1 / 256;
 
 /** Told after each window. */
 export interface LoadProgress {
@@ -48,14 +50,13 @@ export async function loadWeights(
   checkpoint: Checkpoint,
   options: WeightLoadOptions,
 ): Promise<void> {
-  const tensors = [...plan.storedTensors()];
-  const totalBytes = tensors.reduce((sum, { begin, end }) => sum + end - begin, 0);
-  const progress: LoadProgress = { loadedBytes: 0, totalBytes };
+  const window = windowBytes(plan);
+  const progress: LoadProgress = { loadedBytes: 0, totalBytes: storedBytes(plan) };
   const loaders = new Map<Kernels, Loader>();
   const loaderOf = ({ part }: { part: string }) => {
     const kernels = options.kernelsOf(part);
     let loader = loaders.get(kernels);
-    if (!loader) loaders.set(kernels, loader = new Loader(checkpoint, kernels, progress, options));
+    if (!loader) loaders.set(kernels, loader = new Loader(checkpoint, kernels, window, progress, options));
     return loader;
   };
   for (const linear of plan.linearLayers()) await loaderOf(linear).linear(linear);
@@ -66,34 +67,58 @@ export async function loadWeights(
 
 /** Bytes of memory that loading needs besides the weights: a window, and room for the largest tensor that is read whole. */
 export function stagingBytes(plan: WeightPlan): number {
+  const window = windowBytes(plan);
   let largest = 0;
   for (const { stored } of plan.linearLayers()) {
     for (const { tensor, windows } of stored.steps(undefined)) {
       // In which order the inputs lie is known only when the tensor that says so was read.
-      if (!windows || stored.order) largest = Math.max(largest, tensor.end - tensor.begin);
+      const isWhole = !windows || stored.order || rowsIn(window, windows) === 0;
+      if (isWhole) largest = Math.max(largest, tensor.end - tensor.begin);
     }
   }
-  return WINDOW_BYTES + largest;
+  return window + largest;
+}
+
+function storedBytes(plan: WeightPlan): number {
+  return [...plan.storedTensors()].reduce((sum, { begin, end }) => sum + end - begin, 0);
+}
+
+function windowBytes(plan: WeightPlan): number {
+  const share = Math.ceil(storedBytes(plan) * WINDOW_SHARE);
+  return Math.max(WINDOW_BYTES_MIN, Math.min(WINDOW_BYTES_MAX, share));
+}
+
+/** Rows of a tensor that are read at a time; 0 where the fewest that can be packed are too many. */
+function rowsIn(window: number, { rowBytes, multiple }: NonNullable<PackingStep["windows"]>): number {
+  return Math.floor(window / rowBytes / multiple) * multiple;
 }
 
 /** Loads into one memory. */
 class Loader {
   readonly #checkpoint: Checkpoint;
   readonly #kernels: Kernels;
+  readonly #windowBytes: number;
   readonly #window: number;
   readonly #options: WeightLoadOptions;
   readonly #progress: LoadProgress;
 
-  constructor(checkpoint: Checkpoint, kernels: Kernels, progress: LoadProgress, options: WeightLoadOptions) {
+  constructor(
+    checkpoint: Checkpoint,
+    kernels: Kernels,
+    windowBytes: number,
+    progress: LoadProgress,
+    options: WeightLoadOptions,
+  ) {
     this.#checkpoint = checkpoint;
     this.#kernels = kernels;
     this.#options = options;
-    this.#window = kernels.memory.allocate(WINDOW_BYTES);
+    this.#windowBytes = windowBytes;
+    this.#window = kernels.memory.allocate(windowBytes);
     this.#progress = progress;
   }
 
   finish(): void {
-    this.#kernels.memory.free(this.#window, WINDOW_BYTES);
+    this.#kernels.memory.free(this.#window, this.#windowBytes);
   }
 
   async vector(vector: Vector): Promise<void> {
@@ -160,7 +185,7 @@ class Loader {
   /** Reads the tensor whole into memory of its own for as long as `use` takes. */
   async #whole(tensor: TensorEntry, use: (address: number) => void): Promise<void> {
     const bytes = tensor.end - tensor.begin;
-    if (bytes <= WINDOW_BYTES) {
+    if (bytes <= this.#windowBytes) {
       await this.#read(tensor, 0, this.#window, bytes);
       use(this.#window);
       return;
@@ -175,11 +200,11 @@ class Loader {
   /** Reads the tensor in windows of whole rows, `multiple` at a time, and hands each to `use`. */
   async #windows(
     tensor: TensorEntry,
-    { rowBytes, multiple }: { rowBytes: number; multiple: number },
+    windows: NonNullable<PackingStep["windows"]>,
     use: (rows: StagedRows) => void,
   ): Promise<void> {
-    const total = (tensor.end - tensor.begin) / rowBytes;
-    const perWindow = Math.floor(WINDOW_BYTES / rowBytes / multiple) * multiple;
+    const { rowBytes } = windows;
+    const total = (tensor.end - tensor.begin) / rowBytes, perWindow = rowsIn(this.#windowBytes, windows);
     if (perWindow === 0) {
       await this.#whole(tensor, (address) => use({ address, begin: 0, count: total }));
       return;

@@ -25,10 +25,10 @@ export type Precision = "int8" | "f32";
 export type DenseStorage = "int8" | "f16";
 
 /**
- * What becomes of embedding tables. "f16": exact, as they are stored. "int8": 8-bit codes, which a tied head shares where it has the
- * same form.
+ * What becomes of embedding tables. "f16": exact, as they are stored. "int8", "int4": codes of 8 or 4 bits, which a tied head shares
+ * under precision "int8".
  */
-export type EmbeddingStorage = "f16" | "int8";
+export type EmbeddingStorage = "f16" | "int8" | "int4";
 
 /**
  * To how many bits matrices are rounded that the file leaves unquantised, to the nearest of each group of 32 (4 bits) or 64 weights.
@@ -151,8 +151,7 @@ export class WeightPlan {
     { kernel, dense = "int8", isHead = false }: LinearOptions = {},
   ): Linear {
     const shape = { outputs, inputs, ...(kernel && { kernel }) };
-    const rounding = isHead || dense !== "int8" ? undefined : this.#quantize;
-    const linear = this.#take(name, shape, rounding ?? (this.#codesDense ? dense : "asStored"));
+    const linear = this.#take(name, shape, this.#denseForm(name, dense, isHead));
     const table = this.tables.get(name);
     if (table?.form.type === linear.form.type && table.part === this.#part) return table;
     this.linears.set(name, linear);
@@ -180,6 +179,14 @@ export class WeightPlan {
     const array = new StoredArray(name, this.#part, stored, elementTypeOf(stored));
     this.arrays.set(name, array);
     return array;
+  }
+
+  /** What becomes of a linear layer if it is dense. */
+  #denseForm(name: string, dense: DenseForm, isHead: boolean): DenseForm {
+    const isTable = isHead && this.tables.has(name);
+    if (this.#codesDense && isTable && this.#embeddings === "int4") return "int4";
+    const rounding = isHead || dense !== "int8" ? undefined : this.#quantize;
+    return rounding ?? (this.#codesDense ? dense : "asStored");
   }
 
   /** A table of another size contradicts the config, whose keys an error names. */

@@ -1,6 +1,7 @@
 /** `remora perplexity`: the figure by its definition, and refusals in one line. */
 import assert from "node:assert/strict";
-import { scoreTokens } from "../../cli/perplexity.ts";
+import { modelReference, score, scoredRows } from "../../cli/scoring.ts";
+import { windowsOf } from "../../cli/text_windows.ts";
 import { loadModel } from "../../mod.ts";
 import { goldenPath } from "../shared.ts";
 import { hasPermissions, remora } from "./remora.ts";
@@ -24,7 +25,9 @@ Deno.test({
       }
       const mean = losses.reduce((a, b) => a + b) / losses.length;
       const variance = losses.reduce((sum, loss) => sum + (loss - mean) ** 2, 0) / (losses.length - 1);
-      const found = await scoreTokens(model, ids, chunk);
+      const found = await score(
+        scoredRows(model, windowsOf(ids, { rule: "transformers", context: chunk })),
+      );
       assert.equal(found.scored, losses.length);
       assert.ok(Math.abs(found.perplexity / Math.exp(mean) - 1) < 1e-9);
       const error = Math.exp(mean) * Math.sqrt(variance / losses.length);
@@ -46,12 +49,22 @@ Deno.test({
       const run = (...args: string[]) => remora(["perplexity", ...args], { allowRead });
       const line = await run(GOLDEN, file, "-t", "1", "-c", "32");
       assert.equal(line.code, 0, line.stderr);
-      assert.match(line.stdout, /^perplexity \d+\.\d{4} ± \d+\.\d{4} \(\d+ tokens, chunks of 32\)\n$/);
+      assert.match(line.stdout, /^perplexity \d+\.\d{4} ± \d+\.\d{4} \(\d+ tokens, windows of 32\)\n$/);
       const { perplexity, ...others } = JSON.parse(
         (await run(GOLDEN, file, "-t", "1", "-c", "32", "--json")).stdout,
       );
       assert.ok(line.stdout.startsWith(`perplexity ${perplexity.toFixed(4)} `));
-      assert.deepEqual(Object.keys(others), ["model", "file", "contextSize", "scored", "standardError"]);
+      assert.deepEqual(Object.keys(others), [
+        "model",
+        "file",
+        "contextSize",
+        "rule",
+        "stride",
+        "precision",
+        "kvCache",
+        "scored",
+        "standardError",
+      ]);
       const cases: [string[], number, string][] = [
         [[GOLDEN, file, "-c", "257"], 2, "contextSize"],
         [[GOLDEN], 2, "expected FILE"],
@@ -72,4 +85,108 @@ Deno.test({
       Deno.removeSync(directory, { recursive: true });
     }
   },
+});
+
+Deno.test("windows: transformers' sliding ones score each token once, llama.cpp's their second halves", () => {
+  const ids = Array.from({ length: 23 }, (_, i) => 100 + i);
+  const places = (windows: ReturnType<typeof windowsOf>) =>
+    windows.map(({ ids, from }) => [ids[0] - 100, ids.length, from]);
+  // As the loop of transformers' guide: begin, end − begin, and what is masked with −100 (the first of all has no logits).
+  const expected: number[][] = [];
+  for (let begin = 0, previous = 0; begin < ids.length; begin += 4) {
+    const end = Math.min(begin + 10, ids.length);
+    expected.push([begin, end - begin, Math.max(1, end - begin - (end - previous))]);
+    previous = end;
+    if (end === ids.length) break;
+  }
+  assert.deepEqual(places(windowsOf(ids, { rule: "transformers", context: 10, stride: 4 })), expected);
+  const scored = windowsOf(ids, { rule: "transformers", context: 10, stride: 4 })
+    .flatMap(({ ids, from }) => ids.slice(from));
+  assert.deepEqual(scored, ids.slice(1));
+  // llama.cpp: n_chunk = tokens / n_ctx; first = n_ctx / 2; token first + 1 is foreseen by row `first`.
+  const halves = windowsOf(ids, { rule: "llama.cpp", context: 10, beginId: 1 });
+  assert.deepEqual(halves.map(({ ids, from }) => [ids[0], ids[1], ids.length, from]), [[1, 101, 10, 6], [
+    1,
+    111,
+    10,
+    6,
+  ]]);
+  assert.deepEqual(windowsOf(ids.slice(0, 9), { rule: "llama.cpp", context: 10 }), []);
+  assert.deepEqual(windowsOf([5], { rule: "transformers", context: 10 }), []);
+});
+
+Deno.test("divergence: KL of the softmaxes, its quantiles, and none of a model from itself", async () => {
+  await using exact = await loadModel(GOLDEN, { threads: 1, precision: "f32" });
+  await using other = await loadModel(GOLDEN, { threads: 1, kvCache: "int8" });
+  const windows = windowsOf(Array.from({ length: 90 }, (_, i) => (i * 53 + 7) % 250), {
+    rule: "llama.cpp",
+    context: 40,
+  });
+  const { divergence } = await score(scoredRows(other, windows), modelReference(exact, windows));
+  const softmax = (row: Float32Array) => {
+    const exponentials = Array.from(row, Math.exp), sum = exponentials.reduce((a, b) => a + b);
+    return exponentials.map((value) => value / sum);
+  };
+  const expected: number[] = [];
+  let agreeing = 0;
+  for (const { ids, from } of windows) {
+    const [p, q] = await Promise.all([exact, other].map(async (model) => {
+      using sequence = model.createSequence();
+      const { data, vocabSize } = await sequence.forward(ids, { logits: "all" });
+      return ids.map((_, i) => softmax(data.subarray(i * vocabSize, (i + 1) * vocabSize)));
+    }));
+    for (let row = from - 1; row + 1 < ids.length; row++) {
+      expected.push(p[row].reduce((sum, value, id) => sum + value * Math.log(value / q[row][id]), 0));
+      const [a, b] = [p[row], q[row]].map((values) => values.indexOf(Math.max(...values)));
+      if (a === b) agreeing++;
+    }
+  }
+  const close = (found: number, wanted: number) =>
+    assert.ok(Math.abs(found - wanted) < 1e-9, `${found} ${wanted}`);
+  close(divergence!.mean, expected.reduce((a, b) => a + b) / expected.length);
+  close(divergence!.largest, Math.max(...expected));
+  assert.equal(divergence!.agreement, agreeing / expected.length);
+  const none = await score(scoredRows(exact, windows), modelReference(exact, windows));
+  assert.deepEqual([none.divergence!.largest, none.divergence!.agreement], [0, 1]);
+  assert.equal(none.divergence!.perplexityOfReference, none.perplexity);
+});
+
+Deno.test("logits on disk: the same figures as against the model itself; other texts and cuts are refused", async () => {
+  const directory = Deno.makeTempDirSync();
+  try {
+    const text = `${directory}/text`, logits = `${directory}/logits.safetensors`;
+    Deno.writeTextFileSync(text, "the quick brown fox jumps over the lazy dog ".repeat(5));
+    const access = { allowRead: `${GOLDEN},${directory}`, allowWrite: logits };
+    const run = (...args: string[]) =>
+      remora(["perplexity", GOLDEN, text, "-t", "1", "--json", ...args], access);
+    const saved = await run("-c", "32", "--precision", "f32", "--save-logits", logits);
+    assert.equal(saved.code, 0, saved.stderr);
+    const parse = async (...args: string[]) => {
+      const { stdout, stderr } = await run(...args);
+      assert.ok(stdout, stderr);
+      return JSON.parse(stdout);
+    };
+    const byFile = await parse("-c", "32", "--logits", logits);
+    const byModel = await parse("-c", "32", "--against", GOLDEN);
+    assert.ok(byFile.divergence.mean > 0);
+    assert.deepEqual(byFile.divergence, byModel.divergence);
+    const each = await parse("-c", "32", "--logits", logits, "--each");
+    assert.equal(each.rows.length, 6);
+    assert.equal(each.rows[0].divergence.largest, 0);
+    const cases: [string[], string][] = [
+      [["-c", "16", "--logits", logits], "context 16"],
+      [["-c", "32", "--stride", "8", "--logits", logits], "stride 8"],
+      [["-c", "32", "--tokens", "40", "--logits", logits], "the same tokens"],
+      [["--logits", text], "--save-logits"],
+      [["--logits", logits, "--against", GOLDEN], "together"],
+      [["--rule", "llama.cpp", "--stride", "8"], "--stride"],
+      [["-c", "16", "--stride", "17"], "--stride"],
+    ];
+    for (const [args, part] of cases) {
+      const { code, stderr } = await run(...args);
+      assert.ok(code > 0 && stderr.includes(part), `${part} in: ${stderr}`);
+    }
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
 });

@@ -44,24 +44,30 @@ export interface RunOptions {
   allowNet?: string;
   /** What may be known of the system, as `--allow-sys` takes it; none: nothing. */
   allowSys?: string;
+  /** What may be read of the environment; none: nothing. */
+  allowEnv?: string;
+  /** Variables besides those of this process. */
+  env?: Record<string, string>;
   stdin?: string;
 }
 
 /** Starts the process. */
 export function spawnRemora(
   args: string[],
-  { cwd, allowRead, allowWrite, allowNet, allowSys, stdin }: RunOptions = {},
+  { cwd, allowRead, allowWrite, allowNet, allowSys, allowEnv, env, stdin }: RunOptions = {},
 ): Deno.ChildProcess {
   const permissions = [
     ...(allowRead === undefined ? [] : [`--allow-read=${allowRead}`]),
     ...(allowWrite === undefined ? [] : [`--allow-write=${allowWrite}`]),
     ...(allowNet === undefined ? [] : [`--allow-net=${allowNet}`]),
     ...(allowSys === undefined ? [] : [`--allow-sys=${allowSys}`]),
+    ...(allowEnv === undefined ? [] : [`--allow-env=${allowEnv}`]),
   ];
   const [program, ...before] = remoraProgram(["--no-prompt", ...permissions]);
   return new Deno.Command(program, {
     args: [...before, ...args],
     cwd,
+    env,
     stdin: stdin === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",

@@ -91,6 +91,23 @@ Deno.test("SIGTERM lets what runs come to its end, and takes nothing new", async
   }, () => {});
 });
 
+Deno.test("clients that send half a request or do not read hold up the end only until the second signal", async () => {
+  const server = await serve([SCENES, "--served-model-name", "scenes-mllama-int4"]);
+  const port = Number(new URL(server.url).port);
+  using half = await Deno.connect({ hostname: "127.0.0.1", port });
+  const head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+  await half.write(new TextEncoder().encode(`${head}content-length: 100\r\n\r\n{`));
+  const unread = await ask(server.url, { max_tokens: 1500, ignore_eos: true, stream: true });
+  server.child.kill("SIGTERM");
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const begin = performance.now();
+  const { code, stderr } = await server.end();
+  equal(code, 0);
+  ok(performance.now() - begin < 10_000);
+  match(stderr, /warning: what still ran was cut off by a second signal\n$/);
+  await unread.body?.cancel().catch(() => {});
+});
+
 Deno.test("what cannot be served is refused in one line", { ignore: !hasPermissions }, async () => {
   const refused = async (args: string[], options: Record<string, string> = {}) => {
     const { code, stderr } = await remora(["serve", ...args], { allowRead: SCENES, ...options });

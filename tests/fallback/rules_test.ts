@@ -343,6 +343,33 @@ Deno.test("names: those that are given, else the upstreams' models that are no a
   equal(await asked("elsewhere"), "500 | upstream | status_500; local=model_not_found | 1");
 });
 
+Deno.test("an upstream that lists no models while it starts does not make the model refuse everybody", async () => {
+  let models = `{"data": []}`;
+  await using upstream = scriptedUpstream((exchange) =>
+    respond(exchange, exchange.target === "/v1/models" ? models : "{}")
+  );
+  await using proxy = proxying({
+    ...LOCAL,
+    standsInFor: undefined,
+    upstreams: [upstream.url],
+    circuitFailures: 1000,
+  });
+  const asked = async (model: string) => marks(await ask(proxy.url, chat({ model })));
+  equal(await asked("scenes"), "200 | upstream | - | 1");
+  await pause(50);
+  const well = upstream.script;
+  upstream.script = status("500 Oh");
+  equal(await asked("scenes"), "200 | local | status_500 | 2");
+  // It is asked again soon, not after the minute for which a list counts.
+  models = JSON.stringify({ data: [{ id: "scenes" }] });
+  upstream.script = well;
+  await pause(1000);
+  equal(await asked("scenes"), "200 | upstream | - | 1");
+  await pause(50);
+  upstream.script = status("500 Oh");
+  equal(await asked("elsewhere"), "500 | upstream | status_500; local=model_not_found | 1");
+});
+
 Deno.test("the true name of the model, or the one that was asked for", async () => {
   for (const keepModelName of [false, true]) {
     await using proxy = proxying({ ...LOCAL, upstreams: [deadUrl()], keepModelName });

@@ -1,5 +1,6 @@
 /** What GGUF files say of their model, and files that are wrong. Blocks and logits: gguf_blocks_test.ts, tests/models/goldens_test.ts. */
 import { deepEqual, equal, ok } from "node:assert/strict";
+import { inspectModel } from "../../mod.ts";
 import { openSelfDescribed } from "../../src/formats/self_described.ts";
 import { memoryModelSource } from "../../src/io/memory.ts";
 import { readBytes } from "../../src/io/read.ts";
@@ -52,6 +53,17 @@ Deno.test("metadata become a config; what nobody knows is passed on", async () =
     long_factor: [0, 1],
     attention_factor: 1,
   });
+});
+
+Deno.test("what the metadata say wrongly is told with the file's own name and keys", async () => {
+  const refused = (changed: Record<string, unknown>, ...words: string[]) => {
+    const metadata = { ...LLAMA, ...changed } as Parameters<typeof writeGguf>[0];
+    const source = memoryModelSource(new Map([["m.gguf", writeGguf(metadata, [EMBEDDING])]]));
+    return assertRefused(() => inspectModel(source), "BAD_CONFIG", "m.gguf", ...words);
+  };
+  await refused({ "llama.block_count": 70_000 }, "llama.block_count", "70000");
+  await refused({ "llama.context_length": "long" }, "llama.context_length", "long");
+  await refused({ "llama.attention.layer_norm_rms_epsilon": -1.5 }, "llama.attention.layer_norm_rms_epsilon");
 });
 
 Deno.test("rows of Llama's queries are read in the order of other files, whole and in pieces", async () => {

@@ -6,7 +6,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { compileJsonSchema } from "../../src/grammar/json/json_schema.ts";
 import { Grammar } from "../../src/grammar/grammar.ts";
 import { TermStore } from "../../src/grammar/terms.ts";
-import { Vocabulary } from "../../src/grammar/vocabulary.ts";
+import { TokenTries } from "../../src/grammar/token_tries.ts";
 import { Random } from "../../src/sampling/random.ts";
 import { Tokenizer } from "../../src/text/tokenizer.ts";
 import { hasShared, sharedPath } from "../shared.ts";
@@ -62,7 +62,7 @@ Deno.test({
     const { stdout } = await child.output();
     const lines = new TextDecoder().decode(stdout).trim().split("\n").map((line) => JSON.parse(line));
     equal(lines.length, cases.length * ANSWERS);
-    const words = new Vocabulary(tokenizer);
+    const words = new TokenTries(tokenizer);
     const differences: string[] = [];
     const counts = new Map<string, number>();
     const times: number[] = [], theirs: number[] = [];

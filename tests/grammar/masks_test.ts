@@ -6,7 +6,7 @@ import { compileJsonSchema } from "../../src/grammar/json/json_schema.ts";
 import { compileRegex } from "../../src/grammar/regex.ts";
 import { Grammar } from "../../src/grammar/grammar.ts";
 import { type Term, TermStore } from "../../src/grammar/terms.ts";
-import { type TokenBytes, Vocabulary } from "../../src/grammar/vocabulary.ts";
+import { type TokenBytes, TokenTries } from "../../src/grammar/token_tries.ts";
 import { Random } from "../../src/sampling/random.ts";
 
 const encoder = new TextEncoder();
@@ -86,7 +86,7 @@ Deno.test("a mask has exactly the tokens whose bytes the grammar takes one by on
   const random = Random.fromSeed(5);
   for (const lacking of [[], [0x04, 0x06, 0xf1, 0xf2], [0x7a, 0x39]]) {
     const tokens = vocabulary(random, lacking);
-    const words = new Vocabulary(tokens);
+    const words = new TokenTries(tokens);
     for (
       const compile of [
         ...SCHEMAS.map((schema) => (store: TermStore) => compileJsonSchema(store, schema)),
@@ -119,7 +119,7 @@ Deno.test("a mask has exactly the tokens whose bytes the grammar takes one by on
 Deno.test("a random walk under a schema ends in a value that fits, or can still become one", () => {
   const random = Random.fromSeed(11);
   const tokens = vocabulary(random, []);
-  const words = new Vocabulary(tokens);
+  const words = new TokenTries(tokens);
   const schema = {
     type: "object",
     properties: {

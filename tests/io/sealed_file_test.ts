@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { openSealed, sealFile } from "../../src/io/sealed_file.ts";
+import { DESCRIPTION_BYTES_MAX } from "../../src/core/limits.ts";
 import { assertRefused } from "../errors.ts";
 import { sha256 } from "../hash.ts";
 
@@ -73,4 +74,19 @@ Deno.test("a description longer than the file, or no JSON, is refused though the
     "4294967295",
   );
   await assertRefused(() => openSealed(seal(4, "{{{"), KIND, "here", sha256), "BAD_FILE", "here");
+});
+
+Deno.test("a description above its limit is neither written nor parsed", async () => {
+  const long = "x".repeat(DESCRIPTION_BYTES_MAX);
+  await assertRefused(() => sealFile(KIND, long, [], 0, sha256), "BAD_ARGUMENT", `${DESCRIPTION_BYTES_MAX}`);
+  const bytes = new Uint8Array(16 + DESCRIPTION_BYTES_MAX + 1 + 32).fill(0x20);
+  bytes.set(sealed().subarray(0, 12));
+  new DataView(bytes.buffer).setUint32(12, DESCRIPTION_BYTES_MAX + 1, true);
+  bytes.set(sha256().update(bytes.subarray(0, -32)).digest(), bytes.length - 32);
+  await assertRefused(
+    () => openSealed(bytes, KIND, "here", sha256),
+    "BAD_FILE",
+    '"here"',
+    `${DESCRIPTION_BYTES_MAX}`,
+  );
 });

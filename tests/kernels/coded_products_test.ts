@@ -303,6 +303,7 @@ function denseProduct(
     panelBegin: 0,
     weights,
     scales,
+    zeros: 0,
   });
   const form = activationForm(weightType, 1);
   const input = arena.floats(rows.flatMap((row) => [...row]));

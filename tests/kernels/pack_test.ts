@@ -6,7 +6,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import type { ElementType } from "../../kernels/host/types.ts";
 import { decodeBf16, decodeF16 } from "../reference/half_floats.ts";
-import { quantiseWeights } from "../reference/quantise.ts";
+import { quantiseBetween, quantiseWeights } from "../reference/quantise.ts";
 import { assertSameBits, type Bench, kernelTest, rowsOf } from "./harness.ts";
 import { drawWeights } from "./problems.ts";
 import {
@@ -445,7 +445,8 @@ for (const { type, store } of FLOATS) {
           (_, i) => Math.floor(i / inputs) === 4 ? 0 : random.between(-0.5, 0.5),
         ));
         const weights = arena.reserve(3 * blocks * 64), scales = arena.reserve(3 * groups * 32);
-        const call = { sourceType: type, codeType, inputs, group, weights, scales } as const;
+        const zeros = bits === 4 ? arena.reserve(2 * groups * 16) : 0;
+        const call = { sourceType: type, codeType, inputs, group, weights, scales, zeros } as const;
         const source = arena.place(stored.slice(0, 8 * inputs)), rest = arena.place(stored.slice(8 * inputs));
         kernels.packDenseCodes({ ...call, source, rowCount: 8, panelBegin: 0 });
         kernels.packDenseCodes({ ...call, source: rest, rowCount: outputs - 8, panelBegin: 1 });
@@ -454,13 +455,15 @@ for (const { type, store } of FLOATS) {
           ? readPanels4(bench, weights, inputs, 16)
           : readPanels8(bench, weights, inputs, 16, bits);
         const panelScales = kernels.memory.floatsAt(scales, 16 * groups);
+        const zeroPoints = () => new Int16Array(kernels.memory.wasm.buffer, zeros, 16 * groups);
         rowsOf(Float32Array.from(valuesOf(stored, type)), inputs).forEach((row, n) => {
           for (let g = 0; g < groups; g++) {
             const run = row.slice(g * group, (g + 1) * group);
-            const expected = quantiseWeights(run, bits);
+            const expected = bits === 4 ? quantiseBetween(run) : quantiseWeights(run, bits);
             const found = Array.from(run, (_, i) => codes[g * group + i][n]);
             deepEqual(found, expected.codes, `row ${n}, group ${g}`);
             equal(panelScales[panelPlace(groups, g, n)], expected.scale);
+            if ("zero" in expected) equal(zeroPoints()[panelPlace(groups, g, n)], expected.zero);
           }
         });
         for (let n = outputs; n < 16; n++) {
@@ -478,6 +481,7 @@ for (const { type, store } of FLOATS) {
           panelBegin: 0,
           weights: arena.reserve(128),
           scales: arena.reserve(64),
+          zeros: bits === 4 ? arena.reserve(32) : 0,
         });
         equal(kernels.takeNonFiniteCount(), 2);
       },

@@ -124,6 +124,7 @@ function runProducts(bench: Bench, begin: number, end: number): RowResults {
     panelBegin: 0,
     weights,
     scales,
+    zeros: 0,
   });
   const coded = quantiseRows(bench, input, rows.length, INPUTS, GROUP, "byte");
   const values = intoGaps(bench, OUTPUTS, rows.length, { bias, before }, (target) => {
@@ -261,7 +262,13 @@ function runAttention(bench: Bench, begin: number, end: number): RowResults {
 
 /** Runs every operation whose results are not rows of floats: threads share their panels, elements or heads. */
 export function runWhole(bench: Bench): WholeResults {
-  return new Map([...runPacking(bench), ...runMarlin(bench), ...runMemory(bench), ...runStores(bench)]);
+  return new Map([
+    ...runPacking(bench),
+    ...runRounding(bench),
+    ...runMarlin(bench),
+    ...runMemory(bench),
+    ...runStores(bench),
+  ]);
 }
 
 /** Lets `run` fill so many bytes and keeps them. */
@@ -353,15 +360,59 @@ function runPacking(bench: Bench): WholeResults {
       // 4-bit codes come in whole blocks.
       const inputs = codeType === "int4" ? 40 : 45;
       const scales = arena.reserve(panels * 3 * 32), title = `of ${sourceType} to ${codeType}`;
+      const zeros = codeType === "int4" ? arena.reserve(panels * 3 * 16) : 0;
       collect(`packDenseCodes() ${title}`, panels * 6 * 64, (weights) => {
-        kernels.packDenseCodes({ ...rows, codeType, inputs, group: 16, weights, scales });
+        kernels.packDenseCodes({ ...rows, codeType, inputs, group: 16, weights, scales, zeros });
       });
+      if (zeros) results.set(`packDenseCodes() zeros ${title}`, arena.bytes(zeros, panels * 3 * 16).slice());
       results.set(`packDenseCodes() scales ${title}`, arena.bytes(scales, panels * 3 * 32).slice());
     }
     collect(`widen() of ${sourceType}`, 77 * 4, (target) => {
       kernels.widen({ source: floats, sourceType, count: 77, offset: 1, target });
     });
   }
+  return results;
+}
+
+function runRounding(bench: Bench): WholeResults {
+  const { arena, kernels } = bench;
+  const random = new Random(9);
+  const results: WholeResults = new Map(), collect = collectBytes(bench, results);
+  const inputs = 48, outputs = 88, count = 32, group = 16;
+  const floats = (length: number) => arena.place(random.activations(length));
+  const source = floats(outputs * inputs), sums = strided(floats(outputs * inputs), outputs);
+  const order = arena.place(Int32Array.from(random.permutation(inputs)));
+  const factors = floats(count * count), reciprocals = floats(inputs);
+  for (const isSymmetric of [true, false]) {
+    for (const factorsAt of [factors, 0]) {
+      const title = `${isSymmetric ? "around the middle" : "with zero points"}, ${
+        factorsAt ? "passing on" : "alone"
+      }`;
+      const weights = arena.reserve(outputs * inputs * 4), predictions = arena.reserve(outputs * group * 4);
+      const [scales, zeros] = [0, 0].map(() => arena.reserve(outputs * inputs / group * 4));
+      const errors = arena.reserve(outputs * count * 4), shape = { outputs, inputs, group, isSymmetric };
+      kernels.packDense({ source, sourceType: "f32", rowCount: outputs, inputs, panelBegin: 0, weights });
+      collect(`roundInputs() ${title}`, outputs * inputs, (codes) => {
+        const places = { order, sums, factors: factorsAt, reciprocals, predictions };
+        const call = { ...shape, ...places, levels: 15, weights, errors, codes, scales, zeros };
+        kernels.roundInputs({ ...call, begin: 0, count });
+        kernels.roundInputs({ ...call, begin: count, count: inputs - count, factors: 0 });
+      });
+      for (
+        const [name, address, bytes] of [["weights", weights, outputs * inputs * 4], [
+          "scales",
+          scales,
+          outputs * 12,
+        ]] as const
+      ) {
+        results.set(`roundInputs() ${name} ${title}`, arena.bytes(address, bytes).slice());
+      }
+    }
+  }
+  collect("transpose()", outputs * inputs * 4, (address) => {
+    const input = strided(source, inputs), output = strided(address, outputs);
+    kernels.transpose({ input, rows: outputs, columns: inputs, output });
+  });
   return results;
 }
 

@@ -328,6 +328,19 @@ kernelTest("gatherColumns() takes columns in order and zeros for −1", ({ arena
   assertSameBits(withoutGaps(output.read(), order.length), Float32Array.from(expected), "gathered");
 });
 
+kernelTest("transpose() makes columns of rows", ({ arena, kernels, random }) => {
+  const rows = 12, columns = 44;
+  const values = random.activations(rows * columns);
+  const input = strided(arena.floats([...values]), columns);
+  const output = arena.result(columns * (rows + GAP));
+  kernels.transpose({ input, rows, columns, output: strided(output.address, rows + GAP) });
+  const expected = Array.from(
+    { length: rows * columns },
+    (_, i) => values[i % rows * columns + Math.floor(i / rows)],
+  );
+  assertSameBits(withoutGaps(output.read(), rows), Float32Array.from(expected), "transposed");
+});
+
 const GATES = [
   { name: "SiLU", gateFunction: "silu", reference: siluGate },
   { name: "GELU", gateFunction: "geluTanh", reference: geluGate },

@@ -14,7 +14,7 @@ const SCENES = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.m
 
 /** Bytes of the smallest memories over which the model can be laid. */
 async function smallestBanks(model: string, options: LoadOptions): Promise<number> {
-  for (let megabytes = 4; megabytes < 64; megabytes += 0.25) {
+  for (let megabytes = 0.25; megabytes < 64; megabytes += 0.0625) {
     const bankBytes = megabytes * 2 ** 20;
     try {
       await inspectModel(model, { ...options, bankBytes });

@@ -4,12 +4,14 @@
 import { equal, match, ok } from "node:assert/strict";
 import { cp } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { hasChromium, launchChromium } from "../chromium.ts";
+import { hasChromium, launchChromium, peakMegabytes } from "../chromium.ts";
 import { installPackages, PROJECT, run } from "../../packages/build/installed.ts";
 import { site } from "./site.ts";
 
 const isWanted = Deno.env.has("PACKAGE_HOSTS");
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** What the page may take beyond an empty one, MB. */
+const PAGE_MB_MAX = 150;
 const PICTURE = `${ROOT}models/scenes-mllama-int4/reference/two-by-two.png`;
 const NODE = `${PROJECT}/node_modules/node24/bin/node`;
 const CHAT = {
@@ -106,17 +108,21 @@ exampleTest("supabase", "", async (folder) => {
   });
 });
 
-exampleTest("cloudflare", "", async (folder) => {
-  const answer = JSON.parse(
-    await run(NODE, [
+/** Without a folder the model is the one bundled with the worker. */
+for (const model of [[], [`${ROOT}models/scenes-mllama-int4`]]) {
+  exampleTest("cloudflare", model.length ? ", the model in a bucket" : "", async (folder) => {
+    const body = JSON.stringify({ ...CHAT, model: "remora" });
+    const program = [
       `${PROJECT}/in_workerd.mjs`,
       `${folder}/worker.js`,
       "/v1/chat/completions",
-      JSON.stringify({ ...CHAT, model: "remora" }),
-    ]),
-  );
-  ok(answer.choices[0].message.content);
-});
+      body,
+      ...model,
+    ];
+    const answer = JSON.parse(await run(NODE, program));
+    ok(answer.choices[0].message.content);
+  });
+}
 
 for (const isolated of [true, false]) {
   exampleTest("browser", isolated ? "" : ", not isolated", async (folder) => {
@@ -126,7 +132,9 @@ for (const isolated of [true, false]) {
     served.isolate(isolated);
     const browser = await launchChromium();
     try {
-      const page = await browser.newPage();
+      const page = await browser.newPage({ viewport: { width: 640, height: 620 } });
+      await page.goto(`${served.url}blank.html`);
+      const empty = await peakMegabytes(browser);
       const requests: string[] = [];
       page.on("request", (request) => requests.push(request.url()));
       await page.goto(`${served.url}app/index.html`);
@@ -145,8 +153,13 @@ for (const isolated of [true, false]) {
         !url.startsWith("blob:") && !url.startsWith(`${served.url}app/`)
       );
       equal(asked.length, 0, "nothing is asked of a server");
+      const megabytes = await peakMegabytes(browser) - empty;
+      ok(megabytes <= PAGE_MB_MAX, `${megabytes} MB`);
       const shot = Deno.env.get("SCREENSHOTS");
-      if (shot) await page.screenshot({ path: `${shot}/browser${isolated ? "" : "-one-thread"}.png` });
+      if (shot) {
+        console.log(`the page takes ${megabytes.toFixed(0)} MB`);
+        await page.screenshot({ path: `${shot}/browser${isolated ? "" : "-one-thread"}.png` });
+      }
     } finally {
       await browser.close();
     }

@@ -2,6 +2,7 @@
  * The packages themselves: small enough, sound by the tools that judge packages, with types that a strict project compiles against.
  */
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { installPackages, PROJECT, run } from "../../packages/build/installed.ts";
 
 const isWanted = Deno.env.has("PACKAGE_HOSTS");
@@ -15,11 +16,20 @@ function packageTest(name: string, fn: (tarballs: string[]) => Promise<void>): v
   Deno.test({ name: title, ignore: !isWanted, fn: async () => await fn(await installPackages()) });
 }
 
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const PICTURE = `${ROOT}models/scenes-mllama-int4/reference/two-by-two.png`;
 const bin = (name: string) => `${PROJECT}/node_modules/.bin/${name}`;
 
 packageTest("the library weighs less than 1 MB, packed", async ([library]) => {
   const { size } = await Deno.stat(library);
   ok(size <= PACKED_BYTES_MAX, `${size} bytes`);
+});
+
+packageTest("deno publish has nothing to warn of", async () => {
+  const args = ["publish", "--dry-run", "--allow-dirty"];
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT }).output();
+  const text = new TextDecoder().decode(stderr);
+  ok(success && !/warning/i.test(text), text);
 });
 
 packageTest("publint finds nothing to say", async (tarballs) => {
@@ -49,9 +59,9 @@ const code: string = error.code;
 console.log(JSON.stringify({ text, tokens: usage.completionTokens, status: answer.status, code }));
 `;
 
-/** Compiles one file with the strictest settings. */
-async function compile(file: string, text: string): Promise<void> {
-  await Deno.writeTextFile(`${PROJECT}/${file}`, text);
+/** Compiles one file of a project with the strictest settings. */
+async function compile(file: string, text: string, project = PROJECT): Promise<void> {
+  await Deno.writeTextFile(`${project}/${file}`, text);
   const compilerOptions = {
     strict: true,
     noUncheckedIndexedAccess: true,
@@ -62,8 +72,8 @@ async function compile(file: string, text: string): Promise<void> {
     lib: ["esnext", "dom", "dom.iterable", "dom.asynciterable"],
     types: [],
   };
-  await Deno.writeTextFile(`${PROJECT}/tsconfig.json`, JSON.stringify({ compilerOptions, files: [file] }));
-  await run(bin("tsc"), ["--project", "."]);
+  await Deno.writeTextFile(`${project}/tsconfig.json`, JSON.stringify({ compilerOptions, files: [file] }));
+  await run(bin("tsc"), ["--project", "."], project);
 }
 
 packageTest("a strict TypeScript project compiles against the types, and runs", async () => {
@@ -74,6 +84,32 @@ packageTest("a strict TypeScript project compiles against the types, and runs", 
     deepEqual([found.tokens > 0, found.status, found.code], [true, 200, "FILE_NOT_FOUND"]);
   }
 });
+
+packageTest(
+  "an empty project: the library alone says what is missing; with the model it compiles and runs",
+  async ([library, model]) => {
+    const project = await Deno.makeTempDir({ prefix: "remora_stranger_" });
+    try {
+      const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
+      const programs = [`${PROJECT}/node_modules/node22/bin/node`, bin("bun")];
+      const cli = "node_modules/@remora/remora/dist/cli.js";
+      await Deno.writeTextFile(`${project}/package.json`, '{ "private": true, "type": "module" }');
+      await run("npm", ["install", ...quiet, library], project);
+      for (const program of programs) {
+        await rejects(run(program, [cli, "run"], project), /npm install @remora\/scenes-mllama-int4/);
+      }
+      await run("npm", ["install", ...quiet, model], project);
+      await compile("strict.ts", STRICT, project);
+      for (const program of programs) {
+        equal(JSON.parse(await run(program, ["strict.js"], project)).status, 200);
+        const picture = ["--image", PICTURE, "--prompt", "Where is the star?"];
+        match(await run(program, [cli, "run", ...picture], project), /left|right|centre|top|bottom/);
+      }
+    } finally {
+      await Deno.remove(project, { recursive: true });
+    }
+  },
+);
 
 packageTest("a wrong option does not compile", async () => {
   await rejects(compile("wrong.ts", STRICT.replace('"int8", kvCache', '"int9", kvCache')), /int9/);

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const TYPES: Readonly<Record<string, string>> = {
   js: "text/javascript",
+  mjs: "text/javascript",
   html: "text/html",
   wasm: "application/wasm",
   json: "application/json",
@@ -23,13 +24,15 @@ export interface Site extends AsyncDisposable {
   folder(prefix: string, folder: string): void;
   /** Whether pages are isolated from other origins, and so may share memory. */
   isolate(isolated: boolean): void;
+  /** The Content-Security-Policy of all that is served from here on. */
+  policy(text: string): void;
 }
 
 /** On a free port of this machine. */
 export function site(): Site {
   const answers = new Map<string, string>([["blank.html", "<!doctype html><title>blank</title>"]]);
   const folders = new Map<string, string>();
-  let isIsolated = false;
+  let isIsolated = false, policy: string | undefined;
 
   async function respond(request: Request): Promise<Response> {
     const path = decodeURIComponent(new URL(request.url).pathname.slice(1));
@@ -42,6 +45,7 @@ export function site(): Site {
       headers.set("cross-origin-opener-policy", "same-origin");
       headers.set("cross-origin-embedder-policy", "require-corp");
     }
+    if (policy !== undefined) headers.set("content-security-policy", policy);
     const answer = answers.get(path);
     if (answer !== undefined) return new Response(answer, { headers });
     const [prefix, folder] = [...folders].find(([prefix]) => path.startsWith(prefix)) ?? ["", ROOT];
@@ -67,6 +71,7 @@ export function site(): Site {
     answer: (path, value) => answers.set(path, JSON.stringify(value)),
     folder: (prefix, folder) => folders.set(prefix, folder),
     isolate: (isolated) => isIsolated = isolated,
+    policy: (text) => policy = text,
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
 }

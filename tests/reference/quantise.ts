@@ -96,11 +96,23 @@ export function quantiseBytes(row: ArrayLike<number>, runs: ArrayLike<number>): 
 /** One run of dense weights as codes 1…255 around 128: scale = max |w| / 127, code = 128 + nearest(w · (127 / max |w|)). */
 export function quantiseWeights(
   run: ArrayLike<number>,
-  bits: 4 | 7 | 8 = 8,
+  bits: 7 | 8 = 8,
 ): { codes: number[]; scale: number } {
   const most = 2 ** (bits - 1) - 1;
   const largest = Array.from(run).reduce((most, w) => Math.max(most, Math.abs(w)), 0);
   const inverse = largest > 0 ? Math.fround(most / largest) : 0;
   const codes = Array.from(run, (w) => most + 1 + roundToEven(Math.fround(w * inverse)));
   return { codes, scale: Math.fround(largest / most) };
+}
+
+/** 4-bit codes with a zero point, from the least weight (or 0) to the most; see packDenseCodes(). */
+export function quantiseBetween(run: ArrayLike<number>): { codes: number[]; scale: number; zero: number } {
+  const least = Math.min(0, ...Array.from(run)), most = Math.max(0, ...Array.from(run));
+  const range = Math.fround(most - least), factor = range > 0 ? Math.fround(15 / range) : 0;
+  const zero = roundToEven(Math.fround(-least * factor));
+  const codes = Array.from(
+    run,
+    (w) => Math.min(15, Math.max(0, roundToEven(Math.fround(w * factor)) + zero)),
+  );
+  return { codes, scale: Math.fround(range / 15), zero };
 }

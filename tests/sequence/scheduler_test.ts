@@ -45,7 +45,7 @@ async function assertSameTogether(model: Model, count: number): Promise<void> {
 const CASES: [string, LoadOptions][] = [
   ["gptq-v1-sym-g32", { threads: 1 }],
   ["gptq-desc-act", { threads: 2, kvCache: "int8" }],
-  ["arch-gemma3-text", { threads: 2, bankBytes: 7 * 2 ** 20 }],
+  ["arch-gemma3-text", { threads: 2, bankBytes: 2.5 * 2 ** 20 }],
   ["arch-mistral", { threads: 1, precision: "f32" }],
   ["arch-phi3-longrope", { threads: 1, kernels: "strict" }],
 ];

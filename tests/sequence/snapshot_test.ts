@@ -26,7 +26,7 @@ async function lookAround(model: Model) {
 
 /** Bytes of the smallest memories over which the model can be laid. */
 async function smallestBanks(): Promise<number> {
-  for (let megabytes = 4;; megabytes += 0.25) {
+  for (let megabytes = 0.25;; megabytes += 0.25) {
     const bankBytes = megabytes * 2 ** 20;
     try {
       await inspectModel(SCENES, { threads: 1, contextSize: 128, bankBytes });

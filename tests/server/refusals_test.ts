@@ -72,6 +72,33 @@ Deno.test("texts that cannot fit are refused before they are made tokens", async
   }
 });
 
+Deno.test("what routers write into every request is taken, and refused where it asks for something else", async () => {
+  await using server = await serving();
+  // As vllm-router 0.1.17 passes requests on.
+  const common = {
+    no_stop_trim: false,
+    ignore_eos: false,
+    skip_special_tokens: true,
+    return_hidden_states: false,
+  };
+  const ofChats = {
+    logprobs: false,
+    continue_final_message: false,
+    separate_reasoning: true,
+    stream_reasoning: true,
+    include_reasoning: true,
+  };
+  equal((await chat(server, { ...common, ...ofChats })).status, 200);
+  const completion = { model: NAME, prompt: "There are", max_tokens: 3, echo: false, ...common };
+  equal((await ask(server, "/v1/completions", completion)).status, 200);
+  for (const [name, value] of Object.entries({ ...common, ...ofChats })) {
+    if (["ignore_eos", "skip_special_tokens", "logprobs"].includes(name)) continue;
+    const { status, error } = await chat(server, { [name]: !value });
+    deepEqual([status, error.param], [400, name]);
+    match(error.message, new RegExp(`expected ${value}, but got ${!value}`));
+  }
+});
+
 Deno.test("what is wrong with a field is said in words, and which field it is", async () => {
   await using server = await serving();
   const wrong: [more: Record<string, unknown>, param: string, said: string][] = [

@@ -1,9 +1,10 @@
 /**
  * What a server must stand: wrong keys, large and broken bodies, fuzzed ones, clients that go away.
  */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { createHandler, loadModel, type Model } from "../../mod.ts";
 import { Random } from "../../src/sampling/random.ts";
+import { createServerHandler } from "../../src/server/handler.ts";
 import { NAME, SCENES, serving } from "./serving.ts";
 
 const CHAT = "/v1/chat/completions";
@@ -58,6 +59,46 @@ Deno.test("bodies: too large, broken, nested too deep, of another type; methods 
   equal(await refusal(await post(url, chat(), { "x-long": "y".repeat(40_000) })), 431);
   equal(await refusal(await fetch(url)), 405);
   equal(await refusal(await fetch(`${server.url}/v1/nothing`)), 404);
+});
+
+Deno.test("a server with little memory takes shorter bodies, and says how short", async () => {
+  await using model = await loadModel(SCENES, { threads: 1 });
+  const handler = createHandler({ small: model }, { maxBodyBytes: 1000 });
+  const ask = (content: string, headers = {}) => {
+    const body = JSON.stringify({ model: "small", messages: [{ role: "user", content }], max_tokens: 1 });
+    const stream = new Blob([body]).stream();
+    return handler(
+      new Request("http://host/v1/chat/completions", { method: "POST", body: stream, headers }),
+    );
+  };
+  equal((await ask("Hello")).status, 200);
+  const answer = await ask("a".repeat(1000)), { error } = await answer.json();
+  deepEqual([answer.status, error.code], [413, "request_too_large"]);
+  match(error.message, /1000 bytes/);
+  for (const maxBodyBytes of [0, 1.5, 2 ** 30, NaN]) {
+    throws(
+      () => createHandler({ small: model }, { maxBodyBytes }),
+      /maxBodyBytes: expected an integer from 1/,
+    );
+  }
+});
+
+Deno.test("a host that keeps requests apart answers one at a time, and is asked for no more", async () => {
+  await using model = await loadModel(SCENES, { threads: 1 });
+  throws(
+    () => createServerHandler({ small: model }, { maxConcurrent: 2 }, { requestsMax: 1 }),
+    /maxConcurrent: expected at most 1/,
+  );
+  const handler = createServerHandler({ small: model }, { maxQueue: 0 }, { requestsMax: 1 });
+  const ask = () =>
+    handler(new Request("http://host/v1/chat/completions", { method: "POST", headers, body: body() }));
+  const headers = { "content-type": "application/json" };
+  const body = () =>
+    JSON.stringify({ model: "small", messages: [{ role: "user", content: "Hello" }], max_tokens: 2 });
+  const answers = await Promise.all(Array.from({ length: 8 }, ask));
+  const texts = await Promise.all(answers.map((answer) => answer.text()));
+  ok(texts.some((text) => text.includes("chat.completion")));
+  ok(texts.some((text) => text.includes("The server answers 1 request")), texts.join("\n"));
 });
 
 Deno.test("pages of other origins may ask only where that was allowed", async () => {

@@ -106,7 +106,7 @@ Deno.test("pictures, several memories and snapshots: no difference", () =>
     await repackModel(SCENES, { file });
     const cached = await load(SCENES, { ...options, cache: file }, look);
     assert.deepEqual(cached.value, plain.value, "the snapshot names the same model");
-    const banked = await load(SCENES, { ...options, cache: file, bankBytes: 12 << 20 }, look);
+    const banked = await load(SCENES, { ...options, cache: file, bankBytes: 8 << 20 }, look);
     assert.ok(banked.value.memories > 1);
     assert.deepEqual(banked.value.data, plain.value.data);
   }));

@@ -22,14 +22,15 @@ def tiny_llama(**sizes):
     return model
 
 
-def write_expected(folder, model, writer):
+def write_expected(folder, model, writer, keep=()):
     """Logits of `model`, whose weights are what the tool reads from its own file, in f32."""
+    ids = [i % model.config.vocab_size for i in IDS]
     with torch.no_grad():
-        logits = model.eval()(torch.tensor([IDS])).logits[0].float().contiguous()
+        logits = model.eval()(torch.tensor([ids])).logits[0].float().contiguous()
     folder = pathlib.Path(folder)
-    save_file({"input_ids": torch.tensor(IDS), "logits": logits}, folder / "expected.safetensors")
+    save_file({"input_ids": torch.tensor(ids), "logits": logits}, folder / "expected.safetensors")
     (folder / "expected.json").write_text(json.dumps({"writer": writer}) + "\n")
     for extra in folder.glob("*"):
         if extra.name not in ("config.json", "model.safetensors", "expected.safetensors", "expected.json",
-                              "quantize_config.json", "quantization_config.json"):
+                              "quantize_config.json", "quantization_config.json", *keep):
             extra.unlink() if extra.is_file() else None

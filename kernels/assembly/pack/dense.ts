@@ -101,16 +101,19 @@ function high16(a: v128, b: v128): v128 {
 }
 
 /**
- * Rows of a matrix → panels of codes with one scale for each row and group, max |w| / L: `codeType` KIND_INT8, codes 1 … 255 around
- * 128, L = 127, in the order of matmul/w8a16; KIND_INT7, 1 … 127 around 64, L = 63, in that of matmul/w7a8; or KIND_INT4, 1 … 15
- * around 8, L = 7, in that of matmul/w4a8, of whole blocks of inputs. A code is nearest(w · (L / max |w|)), ties to even.
+ * Rows of a matrix → panels of codes with one scale for each row and group. `codeType` KIND_INT8: max |w| / L, codes 1 … 255 around 128,
+ * L = 127, in the order of matmul/w8a16; KIND_INT7: 1 … 127 around 64, L = 63, in that of matmul/w7a8. A code is
+ * nearest(w · (L / max |w|)), ties to even. KIND_INT4: whole blocks of inputs in the order of matmul/w4a8, codes from the least weight (or 0)
+ * to the most: scale (most − least) / 15, zero point nearest(−least · (15 / (most − least))), code nearest(w · the same) + zero point, within
+ * 0 … 15.
  *   source   f32, f16 or bf16 [rowCount, K]: rows `panelBegin` · 8 … of [N, K]
  *   weights  u8 [N/8, ceil(K/8), 64], of 4 bits u32 [N/8, K/8, 8]; the code of 0 beyond the last row and input
  *   scales   f32 [N/8, groups, 8], 0 beyond the last row
+ *   zeros    of 4 bits i16 [N/8, groups, 8], 8 beyond the last row
  */
 export function packDenseCodes(
   source: usize, sourceType: i32, codeType: i32, rowCount: i32, inputs: i32, group: i32, panelBegin: i32, weights: usize,
-  scales: usize, rank: i32, size: i32,
+  scales: usize, zeroPoints: usize, rank: i32, size: i32,
 ): void {
   const panels = (rowCount + 7) >> 3, bytes = bytesOf(sourceType);
   const groups = (inputs + group - 1) / group, blocks = (inputs + 7) >> 3;
@@ -121,6 +124,7 @@ export function packDenseCodes(
   for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
     const to = weights + <usize>(panelBegin + panel) * <usize>blocks * blockBytes;
     const scaleTo = scales + <usize>(panelBegin + panel) * <usize>groups * 32;
+    const zeroTo = zeroPoints + <usize>(panelBegin + panel) * <usize>groups * 16;
     for (let n = 0; n < 8; n++) {
       const row = panel * 8 + n;
       const from = source + <usize>row * <usize>inputs * bytes;
@@ -128,6 +132,7 @@ export function packDenseCodes(
         const begin = g * group, stop = min(begin + group, inputs);
         if (row >= rowCount) {
           store<f32>(scaleTo + <usize>(g * 8 + n) * 4, 0);
+          if (codeType == KIND_INT4) store<i16>(zeroTo + <usize>(g * 8 + n) * 2, 8);
           for (let k = begin; k < stop; k += 8) storeCodes(codeType, to + <usize>(k >> 3) * blockBytes, n, zeros, zeros);
           continue;
         }
@@ -135,6 +140,11 @@ export function packDenseCodes(
         const largest = magnitudeOf(pattern, sourceType);
         if (pattern >= infinityPattern(sourceType)) {
           for (let k = begin; k < stop; k++) if (isNonFinite(from + <usize>k * bytes, sourceType)) nonFinite++;
+        }
+        if (codeType == KIND_INT4) {
+          const block = to + <usize>(begin >> 3) * blockBytes, place = <usize>(g * 8 + n);
+          packBetween(from + <usize>begin * bytes, sourceType, stop - begin, block, n, scaleTo + place * 4, zeroTo + place * 2);
+          continue;
         }
         const factor = f32x4.splat(largest > 0 ? limit / largest : 0);
         store<f32>(scaleTo + <usize>(g * 8 + n) * 4, largest / limit);
@@ -157,6 +167,38 @@ export function packDenseCodes(
     }
   }
   reportNonFinite(nonFinite);
+}
+
+/** A group of 4-bit codes with a zero point; whole blocks of eight weights. */
+function packBetween(
+  from: usize, type: i32, count: i32, block: usize, n: i32, scaleAt: usize, zeroAt: usize,
+): void {
+  const bytes = bytesOf(type);
+  let low = f32x4.splat(0), high = f32x4.splat(0);
+  for (let k = 0; k < count; k += 4) {
+    const weights = load4(from + <usize>k * bytes, type);
+    low = f32x4.min(low, weights);
+    high = f32x4.max(high, weights);
+  }
+  const least = min(
+    min(f32x4.extract_lane(low, 0), f32x4.extract_lane(low, 1)), min(f32x4.extract_lane(low, 2), f32x4.extract_lane(low, 3)),
+  );
+  const most = max(
+    max(f32x4.extract_lane(high, 0), f32x4.extract_lane(high, 1)), max(f32x4.extract_lane(high, 2), f32x4.extract_lane(high, 3)),
+  );
+  const range = most - least, factor: f32 = range > 0 ? 15 / range : 0;
+  const zero = i32x4.extract_lane(roundScaled(f32x4.splat(-least), f32x4.splat(factor)), 0), zeros = i32x4.splat(zero);
+  store<f32>(scaleAt, range / 15);
+  store<i16>(zeroAt, <i16>zero);
+  const none = i32x4.splat(0), last = i32x4.splat(15), factors = f32x4.splat(factor);
+  for (let k = 0; k < count; k += 8) {
+    const at = from + <usize>k * bytes;
+    const a = i32x4.add(roundScaled(load4(at, type), factors), zeros);
+    const b = i32x4.add(roundScaled(load4(at + 4 * bytes, type), factors), zeros);
+    storeCodes(
+      KIND_INT4, block + <usize>(k >> 3) * 32, n, i32x4.max_s(none, i32x4.min_s(last, a)), i32x4.max_s(none, i32x4.min_s(last, b)),
+    );
+  }
 }
 
 /** Codes of eight inputs of one output, i32 [4] each in `a` and `b`, into their block. */

@@ -2,6 +2,7 @@
  * Columns in other places, and their sums.
  */
 import { shareBegin } from "../share";
+import { storeTransposed } from "../vector";
 
 /**
  * output[m, i] = input[m, order[i]], 0 where order[i] is −1: activations in the order of weights that are grouped by activation
@@ -58,5 +59,28 @@ export function sumGroups(
       (f32x4.extract_lane(sums, 2) + f32x4.extract_lane(sums, 3));
     for (; k < count; k++) sum += load<f32>(from + <usize>k * 4);
     store<f32>(output + <usize>row * outputStride + <usize>g * 4, sum);
+  }
+}
+
+/**
+ * output[k, m] = input[m, k], in tiles of 16 columns that stay in the caches.
+ *   input   f32 [M, K], both multiples of 4
+ *   output  f32 [K, M]
+ */
+export function transpose(
+  input: usize, inputStride: usize, rows: i32, columns: i32, output: usize, outputStride: usize, rank: i32, size: i32,
+): void {
+  const tiles = (columns + 15) >> 4, end = shareBegin(tiles, rank + 1, size);
+  for (let tile = shareBegin(tiles, rank, size); tile < end; tile++) {
+    const last = min(tile * 16 + 16, columns);
+    for (let row = 0; row < rows; row += 4) {
+      const from = input + <usize>row * inputStride, to = output + <usize>row * 4;
+      for (let column = tile * 16; column < last; column += 4) {
+        const at = from + <usize>column * 4;
+        const a = v128.load(at), b = v128.load(at + inputStride);
+        const c = v128.load(at + 2 * inputStride), d = v128.load(at + 3 * inputStride);
+        storeTransposed(to + <usize>column * outputStride, outputStride, a, b, c, d);
+      }
+    }
   }
 }

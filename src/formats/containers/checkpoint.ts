@@ -36,6 +36,14 @@ export interface Checkpoint {
 export interface SelfDescribedModel {
   readonly source: ModelSource;
   readonly checkpoint: Checkpoint;
+  /** Where its config comes from, for messages. */
+  readonly origin: ConfigOrigin;
+}
+
+/** A file that has what other models have in config.json, and what it calls the keys of that. */
+export interface ConfigOrigin {
+  readonly file: string;
+  readonly names: ReadonlyMap<string, string>;
 }
 
 /** A shard index: the file it was read from, and tensor name → shard name. */

@@ -47,6 +47,24 @@ const READ_ELSEWHERE =
 /** Gemma 3 has one size with another scale of its scores, told by its depth (Gemma Team 2025). */
 const GEMMA3_27B_LAYERS = 62;
 
+/** What the file calls the keys of {@linkcode configOf}, for messages. */
+export function keyNamesOf(name: string): ReadonlyMap<string, string> {
+  return new Map([
+    ...Object.entries(KEYS).map(([own, key]) => [key, `${name}.${own}`] as const),
+    ["model_type", "general.architecture"],
+    ["vocab_size", "the rows of token_embd.weight"],
+    ["bos_token_id", "tokenizer.ggml.bos_token_id"],
+    ["eos_token_id", "tokenizer.ggml.eos_token_id"],
+    ["partial_rotary_factor", `${name}.rope.dimension_count`],
+    ["original_max_position_embeddings", `${name}.rope.scaling.original_context_length`],
+    ["rope_scaling", `${name}.rope.scaling`],
+    ["rope_scaling.factor", `${name}.rope.scaling.factor`],
+    ["rope_scaling.attention_factor", `${name}.rope.scaling.attn_factor`],
+    ["rope_scaling.short_factor", "the values of rope_factors_short.weight"],
+    ["rope_scaling.long_factor", "the values of rope_factors_long.weight"],
+  ]);
+}
+
 /** @throws {RemoraError} BAD_CONFIG or UNSUPPORTED, naming the file and the key. */
 export function configOf(
   metadata: Metadata,

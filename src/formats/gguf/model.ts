@@ -15,7 +15,7 @@ import { type GgufHeader, readGgufHeader } from "../containers/gguf/header.ts";
 import type { TensorEntry } from "../containers/safetensors.ts";
 import { checkTensor } from "../tensor_checks.ts";
 import { GGUF_ARCHITECTURES, type GgufArchitecture, tensorNameOf } from "./architectures.ts";
-import { configOf, type RotaryFactors } from "./config.ts";
+import { configOf, keyNamesOf, type RotaryFactors } from "./config.ts";
 import { Metadata } from "./metadata.ts";
 import { readRestored, type Restorations } from "./restore.ts";
 import { tokenizerConfigOf, tokenizerOf } from "./tokenizer.ts";
@@ -60,7 +60,8 @@ export async function openGguf(source: ModelSource): Promise<SelfDescribedModel 
     [TOKENIZER_FILE]: tokenizerOf(metadata),
     [TOKENIZER_CONFIG_FILE]: tokenizerConfigOf(metadata),
   });
-  return { source: described, checkpoint: checkpoint(described) };
+  const origin = { file: metadata.file, names: keyNamesOf(name) };
+  return { source: described, checkpoint: checkpoint(described), origin };
 }
 
 function requireArchitecture(metadata: Metadata, name: string): GgufArchitecture {

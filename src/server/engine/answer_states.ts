@@ -37,8 +37,8 @@ const HMAC = { name: "HMAC", hash: "SHA-256" };
 /** Of a state that a store keeps. */
 const ID_PREFIX = "state_";
 const ID = /^state_[0-9A-Za-z]{24}$/;
-/** Bytes of a state in a body: what base64 makes of them must fit into the next request, with that itself. */
-const INLINE_BYTES_MAX = BODY_BYTES_MAX / 2;
+/** Share of a body that a state in it may have: what base64 makes of it must fit into the next request, with that itself. */
+const INLINE_SHARE = 1 / 2;
 
 /** What a state says besides its snapshot. */
 interface Description {
@@ -64,12 +64,16 @@ export class AnswerStates {
   readonly #key: Uint8Array<ArrayBuffer>;
   readonly #seconds: number;
   readonly #store?: StateStore;
+  /** Bytes of a state that goes to a client. */
+  readonly #inlineBytesMax: number;
   #imported?: Promise<CryptoKey>;
 
   /** @throws {RemoraError} BAD_ARGUMENT for a budget that counts nothing, or a key that is missing or short. */
-  constructor(budget: Budget, { stateKey, states, stateSeconds = STATE_SECONDS_DEFAULT }: ServerOptions) {
+  constructor(budget: Budget, options: ServerOptions) {
+    const { stateKey, states, stateSeconds = STATE_SECONDS_DEFAULT, maxBodyBytes = BODY_BYTES_MAX } = options;
     checkBudget(budget);
     this.budget = { tokens: budget.tokens, promptTokens: budget.promptTokens };
+    this.#inlineBytesMax = maxBodyBytes * INLINE_SHARE;
     const key = typeof stateKey === "string" ? new TextEncoder().encode(stateKey) : stateKey?.slice();
     if (!key || key.length < STATE_KEY_BYTES_MIN) {
       throw new RemoraError("BAD_ARGUMENT", "Cannot serve with a budget", {
@@ -107,7 +111,8 @@ export class AnswerStates {
     const description: Description = { request, expires: now() + this.#seconds, begun };
     const text = new TextEncoder().encode(JSON.stringify(description));
     const end = DESCRIPTION_AT + text.length + snapshot.length;
-    if (!this.#store && end + MAC_BYTES > INLINE_BYTES_MAX) throw tooLarge(end + MAC_BYTES);
+    const most = this.#inlineBytesMax;
+    if (!this.#store && end + MAC_BYTES > most) throw tooLarge(end + MAC_BYTES, most);
     const sealed = new Uint8Array(end + MAC_BYTES);
     const view = new DataView(sealed.buffer);
     sealed.set(new TextEncoder().encode(MAGIC));
@@ -187,10 +192,10 @@ export function requireWithin(budget: Budget, promptTokens: number, tokens: numb
   );
 }
 
-function tooLarge(bytes: number): ApiError {
+function tooLarge(bytes: number, most: number): ApiError {
   return badRequest(
     `The answer is longer than the budget, and its state of ${bytes} bytes does not fit into a request: ` +
-      `at most ${INLINE_BYTES_MAX} bytes where the server has no store for states.`,
+      `at most ${most} bytes where the server has no store for states.`,
     undefined,
     "state_too_large",
   );

@@ -4,19 +4,20 @@
  * @module
  */
 import { ApiError } from "../api_error.ts";
-import { BODY_BYTES_MAX, BODY_MILLISECONDS_MAX } from "../options.ts";
+import { BODY_MILLISECONDS_MAX } from "../options.ts";
 
 /**
  * The request with its body in memory.
  *
+ * @param most Bytes.
  * @throws {ApiError} 413 for a longer one, 408 for one that does not come, 400 for one that breaks off.
  */
-export async function withBody(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+export async function withBody(request: Request, most: number): Promise<Uint8Array<ArrayBuffer>> {
   const tooLarge = () =>
-    new ApiError(413, "invalid_request_error", `The body has more than ${BODY_BYTES_MAX} bytes.`, {
+    new ApiError(413, "invalid_request_error", `The body has more than ${most} bytes.`, {
       code: "request_too_large",
     });
-  if (Number(request.headers.get("content-length") ?? 0) > BODY_BYTES_MAX) throw tooLarge();
+  if (Number(request.headers.get("content-length") ?? 0) > most) throw tooLarge();
   if (!request.body) return new Uint8Array();
   const reader = request.body.getReader();
   const late = Promise.withResolvers<never>();
@@ -32,7 +33,7 @@ export async function withBody(request: Request): Promise<Uint8Array<ArrayBuffer
       const { done, value } = await Promise.race([reader.read(), late.promise]);
       if (done) break;
       size += value.length;
-      if (size > BODY_BYTES_MAX) throw tooLarge();
+      if (size > most) throw tooLarge();
       pieces.push(value);
     }
   } catch (error) {

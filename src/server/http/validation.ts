@@ -19,6 +19,7 @@ const DEPTH_MAX = JSON_DEPTH_MAX;
 export async function readBody<const Schema extends v.GenericSchema>(
   request: Request,
   schema: Schema,
+  most: number,
 ): Promise<v.InferOutput<Schema>> {
   const type = request.headers.get("content-type") ?? "application/json";
   if (!/^application\/([\w.+-]+\+)?json\b/i.test(type)) {
@@ -29,7 +30,7 @@ export async function readBody<const Schema extends v.GenericSchema>(
       `Unsupported content type ${shown}: expected application/json.`,
     );
   }
-  return check(parse(decode(await withBody(request))), schema);
+  return check(parse(decode(await withBody(request, most))), schema);
 }
 
 /** @throws {ApiError} 400 naming the field at fault. */

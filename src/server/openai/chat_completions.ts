@@ -11,6 +11,7 @@ import type { AnswerEvent, AnsweringModel, FinishReason } from "../engine/served
 import type { ServerEvent } from "../http/events.ts";
 import { newId } from "../http/ids.ts";
 import {
+  chatRouterFields,
   ignoredFields,
   maybe,
   samplingFields,
@@ -61,6 +62,7 @@ export const chatBody = v.strictObject({
   ...structureFields,
   ...stateFields,
   ...ignoredFields,
+  ...chatRouterFields,
 });
 
 /** A body that was checked. */

@@ -15,6 +15,7 @@ import { usageOf } from "./chat_completions.ts";
 import {
   ignoredFields,
   maybe,
+  routerFields,
   samplingFields,
   samplingRequest,
   stateBody,
@@ -47,6 +48,7 @@ export const completionBody = v.strictObject({
   ...structureFields,
   ...stateFields,
   ...ignoredFields,
+  ...routerFields,
 });
 
 /** A body that was checked. */

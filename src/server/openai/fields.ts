@@ -74,6 +74,24 @@ export const ignoredFields = {
   prompt_cache_retention: maybe(v.string()),
 };
 
+/**
+ * Fields that vLLM's and SGLang's routers write into every request that they pass on. Each has the one value that says what is done
+ * anyway; another is refused.
+ */
+export const routerFields = {
+  no_stop_trim: maybe(v.literal(false)),
+  return_hidden_states: maybe(v.literal(false)),
+};
+
+/** Those that they write into chats alone. */
+export const chatRouterFields = {
+  ...routerFields,
+  continue_final_message: maybe(v.literal(false)),
+  separate_reasoning: maybe(v.literal(true)),
+  stream_reasoning: maybe(v.literal(true)),
+  include_reasoning: maybe(v.literal(true)),
+};
+
 type SamplingFields = v.InferOutput<ReturnType<typeof samplingObject>>;
 type StructureFields = v.InferOutput<ReturnType<typeof structureObject>>;
 const samplingObject = () => v.object(samplingFields);

@@ -314,7 +314,7 @@ export class ExpressionParser {
   #arguments(): Arguments {
     const { tokens } = this;
     const result: Arguments = { positional: [], keywords: [] };
-    const require = (condition: boolean) => {
+    const demand = (condition: boolean) => {
       if (!condition) throw tokens.error("invalid syntax for function call expression");
     };
     tokens.expect("operator", "(");
@@ -324,19 +324,19 @@ export class ExpressionParser {
         if (tokens.isOperator(")")) break;
       }
       if (tokens.skip("operator", "*")) {
-        require(result.morePositional === undefined && result.moreKeywords === undefined);
+        demand(result.morePositional === undefined && result.moreKeywords === undefined);
         result.morePositional = this.expression();
       } else if (tokens.skip("operator", "**")) {
-        require(result.moreKeywords === undefined);
+        demand(result.moreKeywords === undefined);
         result.moreKeywords = this.expression();
       } else if (tokens.is("name") && tokens.next.type === "operator" && tokens.next.text === "=") {
-        require(result.moreKeywords === undefined);
+        demand(result.moreKeywords === undefined);
         const name = tokens.advance().text;
         tokens.advance();
-        require(result.keywords.every(([other]) => other !== name));
+        demand(result.keywords.every(([other]) => other !== name));
         result.keywords.push([name, this.expression()]);
       } else {
-        require(
+        demand(
           result.morePositional === undefined && result.moreKeywords === undefined &&
             result.keywords.length === 0,
         );

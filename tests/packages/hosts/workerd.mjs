@@ -7,7 +7,7 @@ import { Miniflare } from "miniflare";
 const OUT = "out-workerd";
 const TYPES = { js: "ESModule", wasm: "CompiledWasm", bin: "Data" };
 
-export async function startWorkerd(worker, bindings = {}) {
+export async function startWorkerd(worker, bindings = {}, options = {}) {
   rmSync(OUT, { recursive: true, force: true });
   await build({
     entryPoints: [worker],
@@ -24,7 +24,7 @@ export async function startWorkerd(worker, bindings = {}) {
     path: join(OUT, name),
   }));
   modules.sort((a) => (a.path.endsWith(basename(worker)) ? -1 : 1));
-  const host = new Miniflare({ modules, modulesRoot: OUT, compatibilityDate: "2026-04-01", bindings });
+  const host = new Miniflare({ modules, modulesRoot: OUT, compatibilityDate: "2026-04-01", compatibilityFlags: ["enable_request_signal"], bindings, ...options });
   await host.ready;
   return { host, dispose: () => host.dispose() };
 }

@@ -1,6 +1,6 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { memoryModelSource } from "../../src/io/memory.ts";
-import { openSource } from "../../src/io/open.ts";
+import { openSource } from "../../src/hub/open.ts";
 import type { ModelSource } from "../../src/io/source.ts";
 import { assertRefused } from "../errors.ts";
 import { platform as denoPlatform } from "../../src/platform/deno.ts";

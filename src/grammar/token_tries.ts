@@ -42,7 +42,7 @@ export interface TokenTrie {
 }
 
 /** The tokens of a model by their bytes. Tokens without bytes are in none of the tries: nothing asks for them. */
-export class Vocabulary {
+export class TokenTries {
   readonly size: number;
   /** Tokens that consist of whole plain characters. */
   readonly plain: TokenTrie;

@@ -1,0 +1,234 @@
+/**
+ * A model from floats to codes, layer by layer: never more than one of them lies in memory.
+ *
+ * @module
+ */
+import { Kernels } from "../../kernels/host/kernels.ts";
+import { RemoraError } from "../core/errors.ts";
+import configuration from "../../deno.json" with { type: "json" };
+import type { CodedLinear, CodedShape } from "../formats/coded/coded_linear.ts";
+import { gptqV1 } from "../formats/coded/gptq.ts";
+import type { Checkpoint } from "../formats/containers/checkpoint.ts";
+import type { WritableDirectory } from "../platform/platform.ts";
+import type { ModelSource } from "../io/source.ts";
+import { inspect, type InspectedModel, type Surroundings } from "../loading/inspect.ts";
+import { TextFiles } from "../loading/text_files.ts";
+import { layerPart } from "../models/decoder.ts";
+import { KernelSpace } from "../ops/space.ts";
+import type { Linear } from "../weights/linear.ts";
+import { loadWeights } from "../weights/load.ts";
+import { WeightPlan } from "../weights/plan.ts";
+import { cutCalibration, embedSequences } from "./calibration.ts";
+import { LayerRun, type Pauses } from "./layer_run.ts";
+import { nameInFile } from "./names.ts";
+import { modelCard } from "./model_card.ts";
+import { type FolderContents, writeModelFolder } from "./model_folder.ts";
+import { chooseQuantization, type ChosenQuantization, type QuantizeOptions } from "./options.ts";
+import { quantizeLayer, roundToNearest } from "./quantize_layer.ts";
+import { toFloats } from "./round.ts";
+
+/** Every weight counts as the file has it. */
+const EXACT = { precision: "f32", dense: "f16", embeddings: "f16" } as const;
+const EMBEDDING = "model.embed_tokens";
+
+/**
+ * Writes a quantised model into a new folder.
+ *
+ * @throws {RemoraError} As `quantizeModel` of mod.ts.
+ */
+export async function quantizeInto(
+  source: string | URL | ModelSource,
+  folder: string,
+  options: QuantizeOptions,
+  surroundings: Surroundings,
+): Promise<void> {
+  const chosen = chooseQuantization(options);
+  if (chosen.method === "gptq" && options.calibration === undefined) {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot use method", {
+      expected: "a calibration text with gptq",
+      found: "none",
+    });
+  }
+  const { threads, offline, signal, onNotice } = options;
+  const inspected = await inspect(
+    source,
+    { ...EXACT, threads, offline, signal, onNotice, contextSize: 1 },
+    surroundings,
+  );
+  try {
+    const modules = modulesOf(inspected, chosen);
+    await surroundings.platform.files.create(folder, async (directory) => {
+      await new Quantization(inspected, modules, chosen, options, surroundings).writeInto(directory);
+    });
+  } finally {
+    inspected.source.close?.();
+  }
+}
+
+/** The linear layers of all decoder layers, in the order of the model; refuses what cannot be quantised. */
+function modulesOf(
+  { plan, vision, decoder, source }: InspectedModel,
+  { bits, group }: ChosenQuantization,
+): CodedShape[] {
+  const file = source.label ?? "the model";
+  if (vision) {
+    throw new RemoraError("UNSUPPORTED", "Cannot quantise", {
+      file,
+      expected: "a model of texts",
+      found: "one that looks at pictures",
+    });
+  }
+  const parts = new Set(decoder.config.layers.map((_, index) => layerPart(index)));
+  return [...plan.linears.values()].filter(({ part }) => parts.has(part)).map((linear) => {
+    const { name, outputs, inputs, stored } = linear;
+    const refuse = (expected: string, found: string) =>
+      new RemoraError("UNSUPPORTED", "Cannot quantise", {
+        file: stored.tensors[0].file,
+        tensor: name,
+        expected,
+        found,
+      });
+    if (stored.settings.dense === undefined) {
+      throw refuse("an unquantised weight", `one of format ${stored.format}`);
+    }
+    if (inputs % group !== 0) throw refuse(`inputs that ${group}, the group size, divides`, `${inputs}`);
+    if (outputs % (32 / bits) !== 0 || outputs % 8 !== 0) {
+      throw refuse("outputs in multiples of 8", `${outputs}`);
+    }
+    return { name: nameInFile(linear), outputs, inputs, groups: inputs / group };
+  });
+}
+
+/** One run. */
+class Quantization {
+  readonly #inspected: InspectedModel;
+  readonly #modules: readonly CodedShape[];
+  readonly #chosen: ChosenQuantization;
+  readonly #options: QuantizeOptions;
+  readonly #surroundings: Surroundings;
+
+  constructor(
+    inspected: InspectedModel,
+    modules: readonly CodedShape[],
+    chosen: ChosenQuantization,
+    options: QuantizeOptions,
+    surroundings: Surroundings,
+  ) {
+    this.#inspected = inspected;
+    this.#modules = modules;
+    this.#chosen = chosen;
+    this.#options = options;
+    this.#surroundings = surroundings;
+  }
+
+  async writeInto(directory: WritableDirectory): Promise<void> {
+    const { options: { threads } } = this.#inspected;
+    const { platform } = this.#surroundings;
+    platform.widenVectors?.();
+    const sequences = await this.#sequences();
+    const [kernels] = await Kernels.start({ threads, variant: "auto", startWorker: platform.startWorker });
+    try {
+      await writeModelFolder(directory, this.#contents(sequences.flat().length), async (write) => {
+        await this.#quantizeLayers(new KernelSpace(kernels), sequences, (layer) => {
+          const names = new Map(layer.map((linear) => [linear.name, linear]));
+          for (const { name } of this.#modules) {
+            const linear = names.get(name);
+            if (linear) write(linear);
+          }
+        });
+      });
+    } finally {
+      await kernels.close();
+    }
+  }
+
+  #contents(tokens: number): FolderContents {
+    const { bits, group, isSymmetric, actOrder, method, damp, order } = this.#chosen;
+    const how = {
+      damp_percent: damp,
+      act_group_aware: order === "groups",
+      true_sequential: true,
+      static_groups: false,
+    };
+    const meta = {
+      quantizer: [`remora:${configuration.version}`],
+      rounding: method,
+      ...(method === "gptq" && how),
+    };
+    const { label } = this.#inspected.source, calibration = this.#options.calibrationName;
+    return {
+      original: this.#inspected,
+      format: gptqV1,
+      settings: { bits, groupSize: group, isSymmetric, actOrder, scaleDtype: "F16", dense: [], meta },
+      modules: this.#modules,
+      card: modelCard(label, { ...this.#chosen, tokens, calibration }),
+    };
+  }
+
+  async #sequences(): Promise<number[][]> {
+    const { method, sequences, sequenceLength } = this.#chosen;
+    if (method === "rtn") return [];
+    const { tokenizer } = await TextFiles.read(this.#inspected.source);
+    return cutCalibration(tokenizer, this.#options.calibration!, sequences, sequenceLength);
+  }
+
+  async #quantizeLayers(
+    space: KernelSpace,
+    sequences: readonly (readonly number[])[],
+    write: (layer: readonly CodedLinear[]) => void,
+  ): Promise<void> {
+    const { decoder: { config } } = this.#inspected;
+    const { memory } = space.kernels, end = memory.end;
+    const states = sequences.length > 0 ? await this.#embed(space, sequences) : [];
+    memory.releaseTo(end);
+    const begin = performance.now(), layerCount = config.layers.length;
+    const tell = (layers: number, inLayer: number) => {
+      const share = (layers + inLayer) / layerCount;
+      const secondsLeft = share > 0 ? (performance.now() - begin) / 1000 * (1 / share - 1) : undefined;
+      this.#options.onProgress?.({ layers, layerCount, share, secondsLeft });
+    };
+    for (let index = 0; index < layerCount; index++) {
+      const rounded = await this.#quantizeLayer(space, index, states, (share) => tell(index, share));
+      write(rounded);
+      memory.releaseTo(end);
+      tell(index + 1, 0);
+    }
+  }
+
+  async #embed(space: KernelSpace, sequences: readonly (readonly number[])[]): Promise<Float32Array[]> {
+    const { decoder: { config: { embeddingRows, hiddenSize, embeddingFactor } }, checkpoint } =
+      this.#inspected;
+    const plan = new WeightPlan(checkpoint, undefined, EXACT);
+    const table = plan.table(plan.has(EMBEDDING) ? EMBEDDING : "lm_head", embeddingRows, hiddenSize);
+    await this.#load(space, plan, checkpoint);
+    return embedSequences(space, table, embeddingFactor, sequences);
+  }
+
+  async #quantizeLayer(
+    space: KernelSpace,
+    index: number,
+    states: readonly Float32Array[],
+    onShare: (share: number) => void,
+  ): Promise<CodedLinear[]> {
+    const { decoder: { config }, checkpoint } = this.#inspected;
+    const plan = new WeightPlan(checkpoint, undefined, EXACT);
+    const layer = config.layers[index](plan, `model.${layerPart(index)}`);
+    await this.#load(space, plan, checkpoint);
+    const linears: Linear[] = [...plan.linears.values()];
+    for (const linear of linears) toFloats(space, linear);
+    await this.#pauses.events.pause();
+    this.#pauses.signal?.throwIfAborted();
+    if (states.length === 0) return roundToNearest(space, linears, this.#chosen);
+    const run = new LayerRun(space, layer, index, config, this.#chosen.sequenceLength, this.#pauses);
+    return await quantizeLayer(space, run, new Set(linears), states, this.#chosen, onShare);
+  }
+
+  get #pauses(): Pauses {
+    return { events: this.#surroundings.events, signal: this.#options.signal };
+  }
+
+  async #load({ kernels }: KernelSpace, plan: WeightPlan, checkpoint: Checkpoint): Promise<void> {
+    const { events } = this.#surroundings, { signal } = this.#options;
+    await loadWeights(plan, checkpoint, { kernelsOf: () => kernels, events, signal });
+  }
+}

@@ -1,0 +1,367 @@
+/** Downloads from a stand-in of the hub: what comes, what does not, and what failures leave behind. */
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { inspect as inspectCause } from "node:util";
+import { findModelOf, pull } from "../../src/hub/pull.ts";
+import { removeInstalled } from "../../src/hub/installed.ts";
+import { RemoraError } from "../../src/core/errors.ts";
+import { assertRefused } from "../errors.ts";
+import { COMMIT, sceneFiles, scenesRepository, severalRepository, standInFile, UNNEEDED } from "./fixture.ts";
+import { fileRequests, platformWith, withHub } from "./hub.ts";
+
+const SCENES = { repositories: [scenesRepository()] };
+
+/** Contents of a folder by name, links followed. */
+function contents(folder: string): Record<string, string> {
+  return Object.fromEntries(
+    [...Deno.readDirSync(folder)].map(({ name }) => [
+      name,
+      createHash("sha256").update(Deno.readFileSync(`${folder}/${name}`)).digest("hex"),
+    ]),
+  );
+}
+
+const EXPECTED = Object.fromEntries(
+  sceneFiles().map((name) => [
+    name,
+    createHash("sha256").update(atob(SCENES.repositories[0].files[name].base64), "latin1").digest("hex"),
+  ]),
+);
+
+Deno.test("pull() brings what a model needs, and nothing twice", () =>
+  withHub(SCENES, async ({ hub, home, platform, pull }) => {
+    strictEqual(await findModelOf(platform, "owner/scenes"), undefined);
+    const seen: number[] = [];
+    const folder = await pull("owner/scenes", {
+      onProgress: ({ doneBytes, totalBytes }) => seen.push(doneBytes / totalBytes),
+    });
+    strictEqual(folder, `${home}/hub/models--owner--scenes/snapshots/${COMMIT}`);
+    deepStrictEqual(contents(folder), EXPECTED);
+    strictEqual(seen.at(-1), 1);
+    ok(seen.every((share, i) => share >= (seen[i - 1] ?? 0)));
+    for (const name of UNNEEDED) ok(!fileRequests(hub).some((path) => path.endsWith(name)), name);
+    strictEqual(await findModelOf(platform, "owner/scenes"), folder);
+    strictEqual(await findModelOf(platform, `owner/scenes@${COMMIT}`), folder);
+    const before = fileRequests(hub).length;
+    strictEqual(await pull("owner/scenes"), folder);
+    strictEqual(await pull("owner/scenes@v1"), folder);
+    strictEqual(fileRequests(hub).length, before);
+    strictEqual(Deno.readTextFileSync(`${home}/hub/models--owner--scenes/refs/v1`), COMMIT);
+  }));
+
+Deno.test("pull() comes to its end whatever happens on the way", () =>
+  withHub({
+    ...SCENES,
+    faults: { cut: 0.2, busy: 0.1, limited: 0.1, truncate: 0.1, seed: 7, pieceBytes: 10_000, pageFiles: 3 },
+  }, async ({ pull }) => deepStrictEqual(contents(await pull("owner/scenes")), EXPECTED)));
+
+Deno.test("a flipped bit is never believed, and is gone with the next attempt", () =>
+  withHub({ ...SCENES, faults: { flip: 1 } }, async ({ hub, home, platform, pull }) => {
+    await assertRefused(() => pull("owner/scenes"), "BAD_FILE", "2 times");
+    strictEqual(await findModelOf(platform, "owner/scenes"), undefined);
+    deepStrictEqual([...Deno.readDirSync(`${home}/hub/models--owner--scenes/blobs`)], []);
+    hub.faults = {};
+    deepStrictEqual(contents(await pull("owner/scenes")), EXPECTED);
+  }));
+
+Deno.test("an interrupted download goes on where it was", () =>
+  withHub({ ...SCENES, faults: { slow: 1, pieceBytes: 20_000 } }, async ({ hub, home, platform, pull }) => {
+    const stop = new AbortController();
+    const reason = new Error("enough");
+    await rejects(
+      pull("owner/scenes", {
+        signal: stop.signal,
+        onProgress: ({ doneBytes }) => doneBytes > 1_500_000 && stop.abort(reason),
+      }),
+      reason,
+    );
+    strictEqual(await findModelOf(platform, "owner/scenes"), undefined);
+    const [partial] = [...Deno.readDirSync(`${home}/hub/models--owner--scenes/blobs`)].filter(({ name }) =>
+      name.endsWith(".remora.incomplete")
+    );
+    const { size } = Deno.statSync(`${home}/hub/models--owner--scenes/blobs/${partial.name}`);
+    ok(size > 500_000, `${size}`);
+    hub.faults = {};
+    hub.requests.length = 0;
+    deepStrictEqual(contents(await pull("owner/scenes")), EXPECTED);
+    const ranges = hub.requests.filter(({ range }) => range !== null).map(({ range }) =>
+      Number(/=(\d+)-/.exec(range!)![1])
+    );
+    strictEqual(Math.min(...ranges), size);
+  }));
+
+Deno.test("two downloads at once share the work", () =>
+  withHub({ ...SCENES, faults: { slow: 2 } }, async ({ hub, pull }) => {
+    const notices: string[] = [];
+    const onNotice = (text: string) => void notices.push(text);
+    const folders = await Promise.all([1, 2].map(() => pull("owner/scenes", { onNotice })));
+    strictEqual(folders[0], folders[1]);
+    const asked = hub.requests.filter(({ origin }) => origin === "files").map(({ range }) => range);
+    strictEqual(new Set(asked).size, asked.length);
+    ok(notices.some((text) => text.startsWith("another process downloads")), inspectCause(notices));
+  }));
+
+Deno.test("what is being downloaded is not removed", () =>
+  withHub({ ...SCENES, faults: { slow: 5, pieceBytes: 20_000 } }, async ({ platform, pull }) => {
+    const stop = new AbortController();
+    const reason = new Error("enough");
+    let refused: unknown;
+    const onProgress = ({ doneBytes }: { doneBytes: number }) => {
+      if (doneBytes < 500_000 || refused) return;
+      try {
+        removeInstalled(platform, "owner/scenes");
+      } catch (error) {
+        refused = error;
+      }
+      stop.abort(reason);
+    };
+    await rejects(pull("owner/scenes", { signal: stop.signal, onProgress }), reason);
+    ok(refused instanceof RemoraError && refused.message.includes("being downloaded"), `${refused}`);
+    // What is left of it goes too.
+    deepStrictEqual(removeInstalled(platform, "owner/scenes").commits, [COMMIT]);
+    await assertRefused(
+      () => Promise.resolve().then(() => removeInstalled(platform, "owner/scenes")),
+      "FILE_NOT_FOUND",
+    );
+  }));
+
+Deno.test("the token goes to the hub alone", async () => {
+  const repositories = [{ ...scenesRepository(), token: "hf_secret" }];
+  await withHub({ repositories }, async ({ hub, pull }) => {
+    await pull("owner/scenes");
+    const sent = new Set(hub.requests.map(({ origin, authorization }) => `${origin} ${authorization}`));
+    deepStrictEqual([...sent].sort(), ["files null", "hub Bearer hf_secret"]);
+  }, { HF_TOKEN: "hf_secret" });
+  await withHub({ repositories }, async ({ home, pull }) => {
+    await assertRefused(() => pull("owner/scenes"), "FILE_NOT_FOUND", "401", "HF_TOKEN");
+    Deno.writeTextFileSync(`${home}/token`, "hf_secret\n");
+    await pull("owner/scenes");
+  });
+  await withHub({ repositories }, async ({ pull }) => {
+    await assertRefused(() => pull("owner/scenes"), "FILE_NOT_FOUND", "403", "terms");
+  }, { HF_TOKEN: "hf_other" });
+});
+
+Deno.test("what is not there is said", () =>
+  withHub(SCENES, async ({ pull, platform, home }) => {
+    await assertRefused(() => pull("owner/other"), "FILE_NOT_FOUND", "owner/other", "no such repository");
+    await assertRefused(
+      () => pull("owner/scenes@v9"),
+      "FILE_NOT_FOUND",
+      "owner/scenes@v9",
+      "no such revision",
+    );
+    await assertRefused(() => pull("scenes"), "BAD_ARGUMENT", "owner/name");
+    await assertRefused(() => pull("owner/scenes:Q4_K_M"), "BAD_ARGUMENT", "no GGUF files");
+    await assertRefused(() => pull("owner/scenes", { offline: true }), "FILE_NOT_FOUND", home);
+    const offline = platformWith({ HF_HOME: home, HF_HUB_OFFLINE: "1" });
+    await assertRefused(() => pullOf(offline), "FILE_NOT_FOUND", "online");
+    const unreachable = { ...platform, mayReach: () => false };
+    await assertRefused(() => pullOf(unreachable), "FILE_NOT_FOUND", "--allow-net=127.0.0.1");
+    const blind = { ...platform, environment: () => undefined };
+    await assertRefused(() => pullOf(blind), "FILE_NOT_FOUND", "HF_HUB_CACHE", "--allow-env=");
+    const full = { ...platform, storage: { ...platform.storage!, freeBytes: () => 1_000_000 } };
+    await assertRefused(() => pullOf(full), "BAD_FILE", "3.7 MB", "1.0 MB");
+  }));
+
+async function pullOf(platform: Parameters<typeof pull>[0]): Promise<void> {
+  await pull(platform, "owner/scenes", { firstWait: 1 });
+}
+
+Deno.test("one of several quantisations is chosen", async () => {
+  const repositories = [
+    severalRepository(["a-Q8_0.gguf", "a-Q4_K_M.gguf", "q/a-Q5_K_M.gguf", "mmproj-F16.gguf"]),
+  ];
+  await withHub({ repositories }, async ({ hub, pull, platform }) => {
+    const notices: string[] = [];
+    const folder = await pull("owner/several", { onNotice: (text) => notices.push(text) });
+    deepStrictEqual(Object.keys(contents(folder)), ["a-Q4_K_M.gguf"]);
+    deepStrictEqual(notices, [
+      "owner/several has several quantisations: Q4_K_M is taken; others are Q8_0, Q5_K_M",
+    ]);
+    strictEqual(await findModelOf(platform, "owner/several:q8_0"), undefined);
+    const before = hub.requests.length;
+    await pull("owner/several:q8_0");
+    // The same bytes under another name are there already.
+    ok(hub.requests.slice(before).every(({ path }) => path.startsWith("/api/")));
+    strictEqual(await findModelOf(platform, "owner/several:Q8_0"), `${folder}/a-Q8_0.gguf`);
+    await pull("owner/several:Q5_K_M");
+    strictEqual(await findModelOf(platform, "owner/several:Q5_K_M"), `${folder}/q/a-Q5_K_M.gguf`);
+    await assertRefused(
+      () => pull("owner/several:Q2_K"),
+      "BAD_ARGUMENT",
+      "Q2_K, and there are Q4_K_M, Q8_0, Q5_K_M",
+    );
+  });
+  await withHub({ repositories: [severalRepository(["a-Q8_0.gguf", "a-Q6_K.gguf"])] }, async ({ pull }) => {
+    await assertRefused(() => pull("owner/several"), "BAD_ARGUMENT", "owner/several:Q6_K", "Q6_K, Q8_0");
+  });
+});
+
+Deno.test("the shards of the index come, and those of no index do not", async () => {
+  const { id, commit, revisions, files } = scenesRepository();
+  const weights = files["model.safetensors"];
+  delete files["model.safetensors"];
+  const index = { weight_map: { a: "model-1.safetensors", b: "model-2.safetensors" } };
+  files["model.safetensors.index.json"] = standInFile(JSON.stringify(index));
+  for (const name of ["model-1", "model-2", "consolidated.00", "model-3"]) {
+    files[`${name}.safetensors`] = weights;
+  }
+  await withHub({ repositories: [{ id, commit, revisions, files }] }, async ({ pull, platform, home }) => {
+    const names = Object.keys(contents(await pull(id)));
+    deepStrictEqual(names.filter((name) => name.includes("safetensors")).sort(), [
+      "model-1.safetensors",
+      "model-2.safetensors",
+      "model.safetensors.index.json",
+    ]);
+    Deno.removeSync(`${home}/hub/models--owner--scenes/snapshots/${COMMIT}/model-2.safetensors`);
+    strictEqual(await findModelOf(platform, id), undefined);
+  });
+});
+
+Deno.test("a redirect is followed a few times, and never to a place that is not encrypted", async () => {
+  const elsewhere = (location: (url: URL) => string) => (input: RequestInfo | URL) =>
+    Promise.resolve(
+      new Response(null, { status: 302, headers: { location: location(new URL(String(input))) } }),
+    );
+  const cases: [(url: URL) => string, string][] = [
+    [(url) => url.href, "at most 5 redirects"],
+    [(url) => url.href.replace("https:", "http:"), "stays encrypted"],
+    [() => "file:///etc/passwd", "an http(s) URL"],
+    [() => "data:,x", "an http(s) URL"],
+  ];
+  const home = Deno.makeTempDirSync();
+  try {
+    for (const [location, expected] of cases) {
+      const platform = platformWith({ HF_HOME: home, HF_ENDPOINT: "https://hub.test" });
+      const asked = pull(platform, "owner/scenes", { fetch: elsewhere(location), firstWait: 1 });
+      await assertRefused(() => asked, "FILE_NOT_FOUND", expected);
+    }
+  } finally {
+    Deno.removeSync(home, { recursive: true });
+  }
+});
+
+Deno.test("a hostile hub writes nothing, anywhere", async () => {
+  const file = (path: unknown, other = {}) => ({
+    type: "file",
+    path,
+    size: 2,
+    oid: "0".repeat(40),
+    ...other,
+  });
+  const config = file("config.json");
+  const listings: [unknown, string][] = [
+    [[file("../config.json")], "inside the repository"],
+    [[file("/etc/passwd")], "inside the repository"],
+    [[file("a/../../b.gguf")], "inside the repository"],
+    [[file("a\u0000.gguf")], "inside the repository"],
+    [[file("..\\a.gguf")], "inside the repository"],
+    [[file("C:a.gguf")], "inside the repository"],
+    [[file(7)], "inside the repository"],
+    [[file("nul.gguf")], "every system"],
+    [[file("con/a.gguf")], "every system"],
+    [[config, file("model.safetensors"), file("tokenizer.json"), file("tokenizer.json")], "each file once"],
+    [[file("a.gguf", { size: -1 })], "a size"],
+    [[file("a.gguf", { size: 2 ** 60 })], "a size"],
+    [[file("a.gguf", { size: 1.5 })], "a size"],
+    [[file("a.gguf", { size: "2" })], "a size"],
+    [[file("a.gguf", { oid: "../../x" })], "hexadecimal"],
+    [[file("a.gguf", { lfs: { oid: "../../x", size: 2 } })], "hexadecimal"],
+    [[file("a.gguf", { lfs: { oid: "0".repeat(40), size: 2 } })], "hexadecimal"],
+    [{}, "an array"],
+    [[7], "an object"],
+    [[], "found no files"],
+    [Array.from({ length: 100_001 }, (_, i) => file(`${i}`)), "at most 100000 files"],
+  ];
+  const home = Deno.makeTempDirSync();
+  const platform = platformWith({ HF_HOME: home, HF_ENDPOINT: "https://hub.test" });
+  const pullFrom = (answer: (url: URL) => Response) => () =>
+    pull(platform, "owner/name", {
+      fetch: (input) => Promise.resolve(answer(new URL(String(input)))),
+      firstWait: 1,
+    });
+  try {
+    for (const [listing, expected] of listings) {
+      const answers = pullFrom((url) =>
+        Response.json(url.pathname.includes("/tree/") ? listing : { sha: COMMIT })
+      );
+      const error = await answers().then(() => undefined, (error) => error);
+      ok(error instanceof RemoraError && error.message.includes(expected), `${expected}: ${error}`);
+    }
+    for (const sha of ["../../x", 7, undefined, "C0FFEE".repeat(7)]) {
+      await assertRefused(pullFrom(() => Response.json({ sha })), "BAD_FILE", "40 digits");
+    }
+    await assertRefused(pullFrom(() => new Response("{")), "BAD_FILE", "JSON");
+    await assertRefused(pullFrom(() => new Response("x".repeat(33 << 20))), "BAD_FILE", "at most");
+    const endless = (next: (url: URL) => string) =>
+      pullFrom((url) =>
+        url.pathname.includes("/tree/")
+          ? Response.json([], { headers: { link: `<${next(url)}>; rel="next"` } })
+          : Response.json({ sha: COMMIT })
+      );
+    await assertRefused(endless((url) => url.href), "BAD_FILE", "at most 1000 pages");
+    await assertRefused(endless(() => "https://other.test/"), "BAD_FILE", "at the same place");
+    deepStrictEqual([...Deno.readDirSync(home)], []);
+  } finally {
+    Deno.removeSync(home, { recursive: true });
+  }
+});
+
+Deno.test("an answer that is not what the listing promised is refused", async () => {
+  const { id, commit, revisions, files } = scenesRepository();
+  await withHub({ repositories: [{ id, commit, revisions, files }] }, async ({ platform }) => {
+    const cases: [(answer: Response) => Response, string][] = [
+      [(answer) => new Response(answer.body, { headers: { "content-length": "5" } }), "with 5"],
+      [
+        (answer) => new Response(answer.body, { status: 206, headers: { "content-range": "bytes 0-9/10" } }),
+        "HTTP 206",
+      ],
+      [(answer) => new Response(answer.body, { headers: { "content-encoding": "gzip" } }), "HTTP 200"],
+      [() => new Response(null, { status: 416 }), "HTTP 416"],
+    ];
+    for (const [change, expected] of cases) {
+      const spoiled: typeof fetch = async (input, init) => {
+        const answer = await fetch(input, init);
+        return answer.ok && !String(input).includes("/api/") ? change(answer) : answer;
+      };
+      await assertRefused(
+        () => pull(platform, id, { fetch: spoiled, firstWait: 1 }),
+        expected === "HTTP 416" ? "FILE_NOT_FOUND" : "BAD_FILE",
+        expected,
+      );
+    }
+    const long: typeof fetch = async (input, init) => {
+      const answer = await fetch(input, init);
+      return String(input).includes("/api/") || !answer.ok ? answer : new Response("x".repeat(5_000_000));
+    };
+    await assertRefused(
+      () => pull(platform, id, { fetch: long, firstWait: 1 }),
+      "FILE_NOT_FOUND",
+      "more bytes",
+    );
+  });
+});
+
+Deno.test("a server that is silent, or busy for too long, is left", () =>
+  withHub({ ...SCENES, faults: { busy: 1 } }, async ({ hub, pull, platform }) => {
+    await assertRefused(() => pull("owner/scenes"), "FILE_NOT_FOUND", "HTTP 503", "7 times");
+    hub.faults = { slow: 10_000 };
+    await assertRefused(
+      () => pull("owner/scenes", { silenceMax: 20 }),
+      "FILE_NOT_FOUND",
+      "nothing for 0.02 seconds",
+    );
+    const later = () =>
+      Promise.resolve(new Response(null, { status: 429, headers: { "retry-after": "3600" } }));
+    await assertRefused(
+      () => pullWith(platform, later),
+      "FILE_NOT_FOUND",
+      "HTTP 429",
+      "60 minutes",
+    );
+  }));
+
+async function pullWith(platform: Parameters<typeof pull>[0], fetch: typeof globalThis.fetch): Promise<void> {
+  await pull(platform, "owner/scenes", { fetch, firstWait: 1 });
+}

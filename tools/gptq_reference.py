@@ -1,0 +1,103 @@
+"""Writes tests/quantization/gptq_reference.json: codes, scales and zero points of GPTQ as its paper has it (arXiv 2210.17323, algorithm
+1), in numpy's float64: the Cholesky factor of the inverse Hessian, blocks of 128 inputs, errors passed on.
+
+    pip install numpy
+    python tools/gptq_reference.py tests/quantization/gptq_reference.json
+"""
+
+import json
+import sys
+
+import numpy as np
+
+OUTPUTS, INPUTS, TOKENS, GROUP, DAMP, BLOCK = 16, 192, 320, 32, 0.05, 128
+CASES = [
+    {"bits": 4, "symmetric": True, "order": "natural"},
+    {"bits": 4, "symmetric": True, "order": "groups"},
+    {"bits": 4, "symmetric": False, "order": "groups"},
+    {"bits": 4, "symmetric": True, "order": "activations"},
+    {"bits": 8, "symmetric": True, "order": "natural"},
+]
+
+
+def order_of(rule, diagonal):
+    natural = np.arange(INPUTS)
+    if rule == "natural":
+        return natural
+    if rule == "activations":
+        return np.argsort(-diagonal, kind="stable")
+    groups = [g[np.argsort(-diagonal[g], kind="stable")] for g in natural.reshape(-1, GROUP)]
+    groups.sort(key=lambda g: -diagonal[g[0]])
+    return np.concatenate(groups)
+
+
+def grid(values, bits, symmetric):
+    most = 2**bits - 1
+    low, high = min(values.min(), 0.0), max(values.max(), 0.0)
+    if symmetric:
+        high = max(high, -low)
+        low = -high
+    scale = float(np.float16((high - low) / most))
+    return scale, (most + 1) / 2 if symmetric else min(most, max(1.0, np.round(-low / scale)))
+
+
+def gptq(weights, hessian, bits, symmetric, rule):
+    order = order_of(rule, np.diag(hessian))
+    w = weights[:, order].copy()
+    h = hessian[np.ix_(order, order)].copy()
+    h[np.diag_indices(INPUTS)] += DAMP * np.diag(h).mean()
+    factor = np.linalg.cholesky(np.linalg.inv(h)).T
+    codes = np.zeros((OUTPUTS, INPUTS), int)
+    scales, zeros = (np.zeros((INPUTS // GROUP, OUTPUTS)) for _ in range(2))
+    for k in range(INPUTS):
+        g = k // GROUP
+        if k % GROUP == 0:
+            for n in range(OUTPUTS):
+                scales[g, n], zeros[g, n] = grid(w[n, k : k + GROUP], bits, symmetric)
+        code = np.clip(np.round(w[:, k] / scales[g]) + zeros[g], 0, 2**bits - 1)
+        codes[:, order[k]] = code
+        error = (w[:, k] - (code - zeros[g]) * scales[g]) / factor[k, k]
+        w[:, k + 1 :] -= np.outer(error, factor[k, k + 1 :])
+    group_of = np.zeros(INPUTS, int)
+    stored = order[::GROUP] // GROUP if rule == "groups" else np.arange(INPUTS // GROUP)
+    group_of[order] = np.repeat(stored, GROUP)
+    back = np.argsort(stored)
+    return codes, scales[back], zeros[back], group_of
+
+
+def main(path):
+    random = np.random.default_rng(20240229)
+    mix = random.normal(size=(INPUTS, INPUTS)) * random.uniform(0.05, 1, INPUTS) + np.diag(random.uniform(0.2, 3, INPUTS))
+    inputs = (random.normal(size=(TOKENS, INPUTS)) @ mix / 8).astype(np.float32)
+    weights = random.normal(0, 0.05, (OUTPUTS, INPUTS)).astype(np.float32)
+    hessian = inputs.astype(np.float64).T @ inputs.astype(np.float64)
+    results = []
+    for case in CASES:
+        codes, scales, zeros, group_of = gptq(
+            weights.astype(np.float64), hessian, case["bits"], case["symmetric"], case["order"]
+        )
+        meant = scales[group_of].T * (codes - zeros[group_of].T)
+        error = weights - meant
+        loss = float(np.einsum("nk,kj,nj->", error, hessian, error))
+        results.append(
+            {
+                **case,
+                "codes": codes.ravel().tolist(),
+                "scales": scales.ravel().tolist(),
+                "zeros": zeros.astype(int).ravel().tolist(),
+                "groupOf": group_of.tolist(),
+                "loss": loss,
+            }
+        )
+    shapes = {"outputs": OUTPUTS, "inputs": INPUTS, "tokens": TOKENS, "group": GROUP, "damp": DAMP}
+    data = {
+        **shapes,
+        "weights": [float(f"{x:.9g}") for x in weights.ravel()],
+        "activations": [float(f"{x:.9g}") for x in inputs.ravel()],
+        "cases": results,
+    }
+    with open(path, "w") as file:
+        json.dump(data, file, separators=(",", ":"))
+
+
+main(sys.argv[1])
