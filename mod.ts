@@ -76,6 +76,7 @@ export { nearestName } from "./src/core/nearest.ts";
 export { createMetrics } from "./src/platform/current.ts";
 export type { MetricsRegistry } from "./src/platform/platform.ts";
 export { memoryModelSource } from "./src/io/memory.ts";
+export { remoteModelSource } from "./src/io/remote.ts";
 export type { Trace } from "./src/models/decoder.ts";
 export type { MemoryLimit } from "./src/platform/memory_limit.ts";
 export type { SamplingOptions } from "./src/sampling/sampler.ts";

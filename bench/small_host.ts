@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { resolve } from "node:path";
 import { site } from "../tests/packages/site.ts";
-import { SMALL } from "../examples/cloudflare/bucket.js";
+import { SMALL } from "../examples/cloudflare/small.js";
 
 const PROGRAM = fileURLToPath(new URL("small_host_program.ts", import.meta.url));
 /** Where cgroups limit memory, and the file that does: version 2, then 1. */

@@ -12,7 +12,7 @@
 import { parseArgs } from "node:util";
 import { resolve } from "node:path";
 import { installPackages, PROJECT, run } from "../packages/build/installed.ts";
-import { SMALL } from "../examples/cloudflare/bucket.js";
+import { SMALL } from "../examples/cloudflare/small.js";
 import { site } from "../tests/packages/site.ts";
 
 const SCENES = "models/scenes-mllama-int4";

@@ -1,5 +1,4 @@
-/** How a model of 135 million parameters fits into the 128 MB of a Worker. */
-export const SMALL = { embeddings: "int8", kvCache: "int8", contextSize: 512, passTokens: 32 };
+import { remoteModelSource } from "@remora/remora";
 
 /** A model whose files are in an R2 bucket: weights are read by ranges and packed as they come. */
 export function bucketSource(bucket) {
@@ -8,7 +7,7 @@ export function bucketSource(bucket) {
     if (!object) throw new Error(`${name} is not in the bucket`);
     return object;
   }
-  return {
+  return remoteModelSource({
     label: "the bucket",
     async list() {
       const { objects } = await bucket.list();
@@ -18,5 +17,5 @@ export function bucketSource(bucket) {
       const object = await get(name, begin, end);
       return new Uint8Array(await object.arrayBuffer());
     },
-  };
+  });
 }

@@ -1,6 +1,7 @@
 import { createHandler, loadModel } from "@remora/remora";
 import { source } from "@remora/scenes-mllama-int4";
-import { bucketSource, SMALL } from "./bucket.js";
+import { bucketSource } from "./bucket.js";
+import { SMALL } from "./small.js";
 import { untilSent } from "./until_sent.js";
 
 /** Bodies are held whole: of 128 MB a model leaves little. */

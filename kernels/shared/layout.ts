@@ -93,7 +93,7 @@ export const WIDE_ROWS = 4;
 export const WIDE_VECTORS = 4;
 export const WIDE_INPUTS = 128;
 /** Rows from which on unpacking the weights first pays; fewer are products of few rows. */
-export const ROWS_FEW_END = 8;
+export const ROWS_FEW_END = 12;
 /** What stands for the address of a thread's area in the module; five bytes, which are replaced. */
 export const WIDE_PLACEHOLDER = 0x7badc0de;
 /** Where a thread's area has what: weights of words take twice what bytes take, four turns of sums, five of totals. */

@@ -17,6 +17,8 @@ export class ReplayableBody {
   readonly #bytesMax: number;
   readonly #pieces: Piece[] = [];
   #size = 0;
+  /** Pieces before this one are not kept any more. */
+  #keptFrom = 0;
   #isWhole: boolean;
   #pulling?: Promise<void>;
 
@@ -42,7 +44,7 @@ export class ReplayableBody {
       while (i >= this.#pieces.length && !this.#isWhole) await this.#pull();
       if (i >= this.#pieces.length) return;
       yield this.#pieces[i];
-      if (!this.isReplayable) this.#pieces[i] = NOTHING;
+      if (!this.isReplayable) this.#forget(i);
     }
   }
 
@@ -55,6 +57,11 @@ export class ReplayableBody {
   /** Tells the client that nobody will read the rest. */
   cancel(): void {
     if (!this.#isWhole) this.#reader?.cancel().catch(() => {});
+  }
+
+  /** Gives up the pieces up to this one: nobody can begin anew. */
+  #forget(last: number): void {
+    while (this.#keptFrom <= last) this.#pieces[this.#keptFrom++] = NOTHING;
   }
 
   /** One piece, once for all who wait for it: a try that was given up may still do so. */

@@ -8,12 +8,12 @@ import { mapBounded } from "../core/concurrency.ts";
 import { RemoraError } from "../core/errors.ts";
 import { CONCURRENT_READS_MAX, INDEX_BYTES_MAX, SHARD_COUNT_MAX } from "../core/limits.ts";
 import { parseJson } from "../core/json.ts";
-import { BlockCache } from "./block_cache.ts";
 import { bodyBytes } from "./body_bytes.ts";
 import { isSafeFileName } from "./file_name.ts";
 import { isPlain, missingPermission, placeOf, reasonOf, wholeNumber } from "./http_answer.ts";
 import { CONFIG_FILE, INDEX_FILE, KNOWN_FILES, WEIGHTS_FILE } from "./model_files.ts";
-import { isObject, requireRange } from "./read.ts";
+import { isObject } from "./read.ts";
+import { remoteModelSource } from "./remote.ts";
 import type { ModelSource } from "./source.ts";
 
 /** How to ask the server. */
@@ -39,16 +39,13 @@ export interface HttpSourceOptions {
  * if it answers with anything but the bytes asked for. The signal's reason when it fires.
  */
 export function httpSource(base: URL, options: HttpSourceOptions = {}): ModelSource {
-  return new HttpSource(base, options);
+  return remoteModelSource(new HttpSource(base, options));
 }
 
 class HttpSource implements ModelSource {
   readonly label: string;
   readonly #base: URL;
   readonly #options: HttpSourceOptions;
-  readonly #cache = new BlockCache(async (name, begin, target) => {
-    await this.#readRange(name, begin, target, (await this.list()).get(name)!);
-  });
   #files?: Promise<ReadonlyMap<string, number>>;
 
   constructor(base: URL, options: HttpSourceOptions) {
@@ -63,22 +60,13 @@ class HttpSource implements ModelSource {
   }
 
   async read(name: string, begin: number, end: number): Promise<Uint8Array> {
-    const files = await this.list();
-    requireRange(files, name, begin, end);
     const bytes = new Uint8Array(end - begin);
-    await this.#readRange(name, begin, bytes, files.get(name)!);
+    await this.readInto(name, begin, bytes);
     return bytes;
   }
 
-  /** Loading reads so, tensor by tensor: in blocks, for fewer round trips. */
   async readInto(name: string, begin: number, target: Uint8Array): Promise<void> {
-    const files = await this.list();
-    requireRange(files, name, begin, begin + target.byteLength);
-    await this.#cache.readInto(name, begin, target, files.get(name)!);
-  }
-
-  close(): void {
-    this.#cache.clear();
+    await this.#readRange(name, begin, target, (await this.list()).get(name)!);
   }
 
   async #discover(): Promise<ReadonlyMap<string, number>> {

@@ -117,11 +117,13 @@ Deno.test({
   name: "1 GB each way passes through and does not stay in memory",
   ignore: Deno.build.os !== "linux",
   async fn() {
-    const size = 1e9, port = freePort();
+    const port = freePort();
     await using upstream = Deno.serve(
       { port: 0, hostname: "127.0.0.1", onListen: () => {} },
       async (request) => {
-        if (request.method === "GET") return new Response(bodyOf(size));
+        if (request.method === "GET") {
+          return new Response(bodyOf(Number(new URL(request.url).search.slice(1))));
+        }
         let count = 0;
         for await (const piece of request.body!) count += piece.length;
         return new Response(`${count}`);
@@ -140,16 +142,20 @@ Deno.test({
       const status = Deno.readTextFileSync(`/proc/${proxy.child.pid}/status`);
       return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)![1]) / 1024;
     };
+    const pass = async (size: number) => {
+      const sent = await fetch(`${proxy.url}/v1/chat/completions`, { method: "POST", body: bodyOf(size) });
+      equal(await sent.text(), `${size}`);
+      let received = 0;
+      for await (const piece of (await fetch(`${proxy.url}/any?${size}`)).body!) received += piece.length;
+      equal(received, size);
+    };
+    // The engine's heap takes its size, and what may be sent again is kept once; from then on it does not matter how much passes.
+    await pass(2e8);
     const before = peak();
-    const sent = await fetch(`${proxy.url}/v1/chat/completions`, { method: "POST", body: bodyOf(size) });
-    equal(await sent.text(), `${size}`);
-    let received = 0;
-    for await (const piece of (await fetch(`${proxy.url}/any`)).body!) received += piece.length;
-    equal(received, size);
+    await pass(1e9);
     const grown = peak() - before;
     await proxy.end();
-    // 64 MiB are kept for another try; the rest is what waits for the garbage collector, not the 2 GB that passed.
-    ok(grown < 500, `grown by ${grown.toFixed(0)} MB`);
+    ok(grown < 200, `grown by ${grown.toFixed(0)} MB`);
   },
 });
 

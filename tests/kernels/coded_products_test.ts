@@ -47,16 +47,17 @@ const CASES: Case[] = [
   { rows: 9, inputs: 64, outputs: 200, group: 32, zeros: "uniform", accumulate: true },
   { rows: 5, inputs: 4096, outputs: 24, group: 128, zeros: "own" },
   { rows: 1, inputs: 4104, outputs: 8, group: 128, zeros: "uniform", bias: true },
-  // Every number of rows: whole tiles of rows and all remainders.
-  ...Array.from({ length: 17 }, (_, i): Case => ({
-    rows: i + 1,
-    inputs: 88,
-    outputs: 9,
-    group: 32,
-    zeros: "beyond",
-    bias: i % 2 === 0,
-    accumulate: i % 3 === 0,
-  })),
+  // Every number of rows: whole tiles of rows and all remainders; with whole chunks of inputs, few rows have tiles of their own.
+  ...[{ inputs: 88, outputs: 9 }, { inputs: 96, outputs: 25 }].flatMap((shape) =>
+    Array.from({ length: 17 }, (_, i): Case => ({
+      ...shape,
+      rows: i + 1,
+      group: 32,
+      zeros: "beyond",
+      bias: i % 2 === 0,
+      accumulate: i % 3 === 0,
+    }))
+  ),
 ];
 
 /** 8-bit codes also take any number of inputs. */

@@ -14,11 +14,12 @@ import {
   type KeyValueType,
 } from "../../kernels/host/types.ts";
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
+import type { Addends } from "../reference/matrix_product.ts";
 import { type Bench, rowsOf, strided } from "./harness.ts";
 import { ByteBlocks } from "./byte_blocks.ts";
 import { Cache, drawSequence } from "./key_value_cache.ts";
 import { drawWeights, packWeights, quantiseRows, rowsOfTiles } from "./problems.ts";
-import { intoGaps, multiplyCodes, PRODUCTS, runProduct } from "./products.ts";
+import { intoGaps, multiplyCodes, type Product, PRODUCTS, runProduct } from "./products.ts";
 import { Random } from "./random.ts";
 import { bf16Bits, f16Bits } from "./stored_formats.ts";
 
@@ -28,6 +29,8 @@ export type RowResults = Map<string, Float32Array[]>;
 export type WholeResults = Map<string, Uint8Array>;
 
 const INPUTS = 200, OUTPUTS = 83, GROUP = 64;
+/** Whole chunks of inputs, which few rows have tiles for; the last group is half of one. */
+const WHOLE_INPUTS = 224;
 const HEADS = 6, KV_HEADS = 2, HEAD_SIZE = 20, HALF = 9;
 /** Rows that are there to draw from. */
 export const ROWS_MAX = 17;
@@ -58,6 +61,20 @@ export function runByRows(bench: Bench, begin = 0, end = ROWS_MAX): RowResults {
   ]);
 }
 
+/** One product of coded weights. */
+function runCoded(
+  bench: Bench,
+  random: Random,
+  product: Product,
+  rows: Float32Array[],
+  addends: Addends,
+): Float32Array[] {
+  const inputs = rows[0].length;
+  const shape = { inputs, outputs: OUTPUTS, group: GROUP, bits: product.bits, zeros: "own" as const };
+  const matrix = packWeights(bench, drawWeights(random, shape), shape);
+  return rowsOf(runProduct(bench, product, rows, matrix, OUTPUTS, addends), OUTPUTS);
+}
+
 function runProducts(bench: Bench, begin: number, end: number): RowResults {
   const { arena, kernels } = bench;
   const random = new Random(1);
@@ -66,16 +83,14 @@ function runProducts(bench: Bench, begin: number, end: number): RowResults {
   const before = rowsOf(random.activations(ROWS_MAX * OUTPUTS), OUTPUTS).slice(begin, end);
   const bias = random.activations(OUTPUTS);
   for (const product of PRODUCTS) {
-    const shape = {
-      inputs: INPUTS,
-      outputs: OUTPUTS,
-      group: GROUP,
-      bits: product.bits,
-      zeros: "own" as const,
-    };
-    const matrix = packWeights(bench, drawWeights(random, shape), shape);
-    const values = runProduct(bench, product, rows, matrix, OUTPUTS, { bias, before });
-    results.set(product.name, rowsOf(values, OUTPUTS));
+    results.set(product.name, runCoded(bench, random, product, rows, { bias, before }));
+  }
+  const wholeRows = rowsOf(random.activations(ROWS_MAX * WHOLE_INPUTS), WHOLE_INPUTS).slice(begin, end);
+  for (const product of PRODUCTS) {
+    results.set(
+      `${product.name}, whole chunks`,
+      runCoded(bench, random, product, wholeRows, { bias, before }),
+    );
   }
   const dense = random.activations(OUTPUTS * INPUTS);
   const input = arena.floats(rows.flatMap((row) => [...row]));

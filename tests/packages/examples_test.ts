@@ -108,17 +108,21 @@ exampleTest("supabase", "", async (folder) => {
   });
 });
 
-exampleTest("cloudflare", "", async (folder) => {
-  const answer = JSON.parse(
-    await run(NODE, [
+/** Without a folder the model is the one bundled with the worker. */
+for (const model of [[], [`${ROOT}models/scenes-mllama-int4`]]) {
+  exampleTest("cloudflare", model.length ? ", the model in a bucket" : "", async (folder) => {
+    const body = JSON.stringify({ ...CHAT, model: "remora" });
+    const program = [
       `${PROJECT}/in_workerd.mjs`,
       `${folder}/worker.js`,
       "/v1/chat/completions",
-      JSON.stringify({ ...CHAT, model: "remora" }),
-    ]),
-  );
-  ok(answer.choices[0].message.content);
-});
+      body,
+      ...model,
+    ];
+    const answer = JSON.parse(await run(NODE, program));
+    ok(answer.choices[0].message.content);
+  });
+}
 
 for (const isolated of [true, false]) {
   exampleTest("browser", isolated ? "" : ", not isolated", async (folder) => {

@@ -111,6 +111,15 @@ packageTest(
   },
 );
 
+packageTest("source maps: a stack trace names the library's TypeScript", async () => {
+  const program = 'import { loadModel } from "@remora/remora";' +
+    'await loadModel("/no/such/model").catch(({ stack }) => console.log(stack));';
+  const flags = ["--enable-source-maps", "--input-type=module", "-e"];
+  const stack = await run(`${PROJECT}/node_modules/node24/bin/node`, [...flags, program], PROJECT);
+  match(stack, /src\/io\/directory\.ts:\d+:\d+/);
+  match(stack, /src\/loading\/load_model\.ts:\d+:\d+/);
+});
+
 packageTest("a wrong option does not compile", async () => {
   await rejects(compile("wrong.ts", STRICT.replace('"int8", kvCache', '"int9", kvCache')), /int9/);
 });
