@@ -4,6 +4,7 @@
  * @module
  */
 import { linearBytes } from "../../kernels/host/sizes.ts";
+import { RemoraError } from "../core/errors.ts";
 import { f16Bits } from "../core/half_floats.ts";
 import type { CodedLinear } from "../formats/coded/coded_linear.ts";
 import { embed, TokenIds } from "../ops/embed.ts";
@@ -18,6 +19,8 @@ const BLOCK_INPUTS = 128;
 /** Rows that are widened at a time. */
 const WINDOW_ROWS = 512;
 const PANEL = 8, F32 = 4;
+/** The largest numbers of f16 and f32. */
+const F16_MAX = 65504, F32_MAX = 2 ** 128 - 2 ** 104;
 
 /** How weights are rounded. */
 export interface Rounding {
@@ -69,6 +72,7 @@ export function roundLinear(
   const { bits, group, isSymmetric } = rounding, groups = inputs / group;
   const block = Math.max(1, Math.floor(BLOCK_INPUTS / group)) * group;
   const order = factor?.order ?? naturalOrder(inputs);
+  requireWithin(linear, "weights", memory.floatsAt(linear.packed.weights, outputs * inputs), F32_MAX);
   const end = memory.end;
   const orderAt = space.allocate(inputs * 4), reciprocals = space.allocate(inputs * 4);
   memory.wordsAt(orderAt, inputs).set(order);
@@ -106,6 +110,8 @@ export function roundLinear(
   const groupOf = new Int32Array(inputs);
   order.forEach((input, place) => groupOf[input] = stored[Math.floor(place / group)]);
   const floats = (address: number) => memory.floatsAt(address, outputs * groups);
+  const ordered = outOfPanels(floats(scales), new Float32Array(outputs * groups), stored);
+  requireWithin(linear, "scales", ordered, F16_MAX);
   const result = {
     name: nameInFile(linear),
     outputs,
@@ -116,12 +122,24 @@ export function roundLinear(
       new Uint8Array(outputs * inputs),
       naturalOrder(inputs),
     ),
-    scales: f16Bits(outOfPanels(floats(scales), new Float32Array(outputs * groups), stored)),
+    scales: f16Bits(ordered),
     zeros: outOfPanels(floats(zeros), new Uint8Array(outputs * groups), stored),
     groupOf,
   };
   memory.releaseTo(end);
   return result;
+}
+
+/** @throws {RemoraError} BAD_TENSOR: what is no such number would become codes and scales that look like any other. */
+function requireWithin(linear: Linear, what: string, values: Float32Array, max: number): void {
+  const found = values.find((value) => !(Math.abs(value) <= max));
+  if (found === undefined) return;
+  throw new RemoraError("BAD_TENSOR", "Cannot quantise", {
+    file: linear.stored.tensors[0].file,
+    tensor: nameInFile(linear),
+    expected: `${what} of at most ${max.toPrecision(5)}`,
+    found: `${found}`,
+  });
 }
 
 /** What errors within a block add to the inputs after them in the block, [count, count]. */
