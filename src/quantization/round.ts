@@ -19,8 +19,8 @@ const BLOCK_INPUTS = 128;
 /** Rows that are widened at a time. */
 const WINDOW_ROWS = 512;
 const PANEL = 8, F32 = 4;
-/** The largest numbers of f16 and f32. */
-const F16_MAX = 65504, F32_MAX = 2 ** 128 - 2 ** 104;
+/** The largest number of f16. */
+const F16_MAX = 65504;
 
 /** How weights are rounded. */
 export interface Rounding {
@@ -72,7 +72,6 @@ export function roundLinear(
   const { bits, group, isSymmetric } = rounding, groups = inputs / group;
   const block = Math.max(1, Math.floor(BLOCK_INPUTS / group)) * group;
   const order = factor?.order ?? naturalOrder(inputs);
-  requireWithin(linear, "weights", memory.floatsAt(linear.packed.weights, outputs * inputs), F32_MAX);
   const end = memory.end;
   const orderAt = space.allocate(inputs * 4), reciprocals = space.allocate(inputs * 4);
   memory.wordsAt(orderAt, inputs).set(order);
@@ -111,7 +110,7 @@ export function roundLinear(
   order.forEach((input, place) => groupOf[input] = stored[Math.floor(place / group)]);
   const floats = (address: number) => memory.floatsAt(address, outputs * groups);
   const ordered = outOfPanels(floats(scales), new Float32Array(outputs * groups), stored);
-  requireWithin(linear, "scales", ordered, F16_MAX);
+  requireHalves(linear, ordered);
   const result = {
     name: nameInFile(linear),
     outputs,
@@ -130,15 +129,15 @@ export function roundLinear(
   return result;
 }
 
-/** @throws {RemoraError} BAD_TENSOR: what is no such number would become codes and scales that look like any other. */
-function requireWithin(linear: Linear, what: string, values: Float32Array, max: number): void {
-  const found = values.find((value) => !(Math.abs(value) <= max));
+/** @throws {RemoraError} BAD_TENSOR: as 16 bits, larger ones would become numbers like any other. */
+function requireHalves(linear: Linear, scales: Float32Array): void {
+  const found = scales.find((scale) => !(scale <= F16_MAX));
   if (found === undefined) return;
   throw new RemoraError("BAD_TENSOR", "Cannot quantise", {
     file: linear.stored.tensors[0].file,
     tensor: nameInFile(linear),
-    expected: `${what} of at most ${max.toPrecision(5)}`,
-    found: `${found}`,
+    expected: `weights whose scales f16 can hold, up to ${F16_MAX}`,
+    found: found.toPrecision(3),
   });
 }
 
