@@ -221,7 +221,7 @@ Deno.test({
   name: "a command line that cannot be understood is one line and status 2",
   async fn() {
     await refuses(["pull"], undefined, 2, "MODEL");
-    await refuses(["run"], undefined, 2, "MODEL");
+    await refuses(["show"], undefined, 2, "MODEL");
     await refuses(["run", "x", "--nonsense"], undefined, 2, "--nonsense");
     await refuses(
       ["run", "x", "--max-token", "1"],
