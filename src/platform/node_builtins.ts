@@ -167,26 +167,32 @@ function fileSystem({ isPermitted, refusal }: Differences, tryLock: Storage["try
       return openFile(typed(path, allow, () => openSync(path, "r")));
     },
 
-    async replace(path, write) {
-      const partial = `${path}.partial`;
-      const mayRename = isPermitted("write", partial) && isPermitted("read", partial) &&
-        !(isPermitted("read", path) && isDevice(path));
-      await typedWriting(path, async () => {
-        if (!mayRename) return await writeFile(path, write);
-        using lock = tryLock(partial);
-        if (lock === undefined) throw beingWritten(partial);
-        try {
-          await writeFile(partial, write);
-          renameSync(partial, path);
-        } catch (cause) {
-          quietly(() => rmSync(partial, { force: true }));
-          throw cause;
-        }
-      });
-    },
-
+    replace: (path, write) => replaceFile(path, { isPermitted, tryLock }, write),
     create: (path, fill) => createDirectory(path, { isPermitted, tryLock }, fill),
   };
+}
+
+/** See `FileSystem.replace`. */
+async function replaceFile(
+  path: string,
+  { isPermitted, tryLock }: Pick<FileSystem, "isPermitted"> & Pick<Storage, "tryLock">,
+  write: (file: WritableFile) => Promise<void>,
+): Promise<void> {
+  const partial = `${path}.partial`;
+  const mayRename = isPermitted("write", partial) && isPermitted("read", partial) &&
+    !(isPermitted("read", path) && isDevice(path));
+  await typedWriting(path, async () => {
+    if (!mayRename) return await writeFile(path, write);
+    using lock = tryLock(partial);
+    if (lock === undefined) throw beingWritten(partial);
+    try {
+      await writeFile(partial, write);
+      renameSync(partial, path);
+    } catch (cause) {
+      quietly(() => rmSync(partial, { force: true }));
+      throw cause;
+    }
+  });
 }
 
 /** Held in a directory that is being made, so that a second process takes it for no leftover; the second is what `tryLock` adds. */
