@@ -81,6 +81,10 @@ Deno.test("what an attempt left that was killed is replaced, whatever it is; wha
     }
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["other"]);
     assert.deepEqual([...Deno.readDirSync(other)].map(({ name }) => name), ["kept"]);
+    await create(`${out}//`, writeOne);
+    assert.deepEqual([...Deno.readDirSync(out)].map(({ name }) => name), ["one"]);
+    Deno.removeSync(out, { recursive: true });
+    await assertRefused(() => create("", writeOne), "BAD_ARGUMENT", "a name");
     Deno.symlinkSync("nowhere", out);
     await assertRefused(() => create(out, writeOne), "BAD_ARGUMENT", "a name that is free");
   }));
