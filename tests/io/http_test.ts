@@ -68,6 +68,31 @@ Deno.test("httpSource() finds known files and the shards of the index, never out
     ok(paths.every((path) => path.includes(" /m/")), paths.join());
   }));
 
+Deno.test("httpSource() never joins pieces of two versions of a file", async () => {
+  let version = 0, prefix = "";
+  const changing = (request: Request) => {
+    const answer = serveFile(request);
+    answer.headers.set("etag", `${prefix}"${version++}"`);
+    return answer;
+  };
+  await withServer(changing, async (source) => {
+    await source.read("sub/2.safetensors", 0, 5);
+    await assertRefused(
+      () => source.read("sub/2.safetensors", 5, 9),
+      "BAD_FILE",
+      "sub/2.safetensors",
+      "changed",
+    );
+  });
+  // A weak tag says nothing of bytes.
+  prefix = "W/";
+  await withServer(changing, async (source) => {
+    for (const begin of [0, 5]) {
+      deepStrictEqual(await source.read("sub/2.safetensors", begin, 9), SHARD.slice(begin, 9));
+    }
+  });
+});
+
 Deno.test("httpSource() reads exactly the range", () =>
   withServer(serveFile, async (source, _, paths) => {
     deepStrictEqual(await source.read("sub/2.safetensors", 500, 505), SHARD.slice(500, 505));

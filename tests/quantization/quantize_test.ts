@@ -12,7 +12,7 @@ const FOLDER = goldenPath("bf16-dense");
 const TEXT = Array.from({ length: 2000 }, (_, i) => String.fromCharCode(97 + (i * i * 7 + i) % 23)).join("");
 
 /** The golden, with a tokenizer of its vocabulary. */
-function dense(): ModelSource {
+function dense(weights = Deno.readFileSync(`${FOLDER}/model.safetensors`)): ModelSource {
   const vocab = Object.fromEntries(Array.from({ length: 26 }, (_, i) => [String.fromCharCode(97 + i), i]));
   const tokenizer = {
     version: "1.0",
@@ -24,7 +24,7 @@ function dense(): ModelSource {
   return memoryModelSource(
     new Map([
       ["config.json", Deno.readFileSync(`${FOLDER}/config.json`)],
-      ["model.safetensors", Deno.readFileSync(`${FOLDER}/model.safetensors`)],
+      ["model.safetensors", weights],
       ["tokenizer.json", new TextEncoder().encode(JSON.stringify(tokenizer))],
       ["LICENSE", new TextEncoder().encode("a licence")],
     ]),
@@ -190,5 +190,39 @@ goldenTest(
       assert.deepEqual([...Deno.readDirSync(folder)], []);
       Deno.mkdirSync(out);
       await refused({}, "BAD_ARGUMENT", ["out"]);
+    }),
+);
+
+/** The golden's file with one weight of a tensor as these bits, in bf16. */
+function withWeight(name: string, bits: number): Uint8Array<ArrayBuffer> {
+  const bytes = Deno.readFileSync(`${FOLDER}/model.safetensors`), view = new DataView(bytes.buffer);
+  const length = Number(view.getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+  view.setUint16(8 + length + header[name].data_offsets[0] + 2 * 37, bits, true);
+  return bytes;
+}
+
+goldenTest(
+  "bf16-dense",
+  "a weight that no code can mean is refused with the module's name",
+  () =>
+    inFolder(async (folder) => {
+      // The last module that is rounded: no activation after it would tell.
+      for (const [bits, found] of [[0x7fc0, "NaN"], [0xff80, "infinite"], [0x7f00, "scales"]] as const) {
+        for (const method of ["rtn", "gptq"] as const) {
+          await assertRefused(
+            () =>
+              quantizeModel(dense(withWeight(`${LINEAR}.weight`, bits)), `${folder}/out`, {
+                ...SETTINGS,
+                method,
+                threads: 1,
+              }),
+            "BAD_TENSOR",
+            LINEAR,
+            found,
+          );
+        }
+      }
+      assert.deepEqual([...Deno.readDirSync(folder)], []);
     }),
 );
