@@ -129,6 +129,8 @@ export interface Platform {
   memory: MemoryReadings;
   /** Requests that may be answered at once, where the host keeps requests apart; default: any number. */
   readonly requestsMax?: number;
+  /** Where requests do not tell when their clients leave: what would make them. Absent where they do. */
+  readonly withoutLeaving?: string;
   /**
    * Resolves when the host has handled events that were pending: a short pause handles those of the event loop, a long one
    * signals and sockets too.

@@ -245,6 +245,21 @@ Deno.test({
   fn: () => refuses(["run", MODEL, "hello"], undefined, 1, `--allow-read=${MODEL}`),
 });
 
+Deno.test("run: a question in the place of MODEL is told what MODEL may be, and where a question goes", async () => {
+  for (const allowRead of [".", MODEL]) {
+    const { code, stderr } = await remora(["run", "What is it?"], { allowRead, stdin: "" });
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^remora: Cannot open "What is it\?": expected a folder, a GGUF file, a URL, or owner\/name/,
+    );
+    assert.match(stderr, /--prompt "…"\), found [^\n]*\n$/);
+  }
+  const other = await remora(["show", "nowhere"], { allowRead: "." });
+  assert.match(other.stderr, /expected a folder, a GGUF file[^\n]*, found no such file or directory\n$/);
+  assert.ok(!other.stderr.includes("--prompt"));
+});
+
 Deno.test({
   name: "bad input is refused in one line that names it (needs ../shared)",
   ignore,
