@@ -156,6 +156,15 @@ class Pull {
     // Names come when all files are there, those of the weights last: a snapshot that has its weights is whole.
     repository.prepare(commit);
     for (const file of wanted) repository.linkFile(commit, file);
+    const lost = wanted.find((file) => !repository.hasFile(commit, file));
+    if (lost !== undefined) {
+      const found = "none: somebody removed it meanwhile";
+      throw new RemoraError("BAD_FILE", "Cannot keep", {
+        file: lost.path,
+        expected: "what was downloaded",
+        found,
+      });
+    }
     repository.writeRef(id.revision, commit);
     return { folder: repository.snapshotFolder(commit), commit, ...(file !== undefined && { file }) };
   }

@@ -58,7 +58,10 @@ class HttpSource implements ModelSource {
   }
 
   list(): Promise<ReadonlyMap<string, number>> {
-    return this.#files ??= this.#discover();
+    return this.#files ??= this.#discover().catch((error) => {
+      this.#files = undefined;
+      throw error;
+    });
   }
 
   async read(name: string, begin: number, end: number): Promise<Uint8Array> {

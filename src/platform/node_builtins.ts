@@ -200,11 +200,15 @@ const DIRECTORY_LOCK = ".lock", LOCK_FILES = [DIRECTORY_LOCK, DIRECTORY_LOCK + H
 
 /** See `FileSystem.create`. */
 async function createDirectory(
-  path: string,
+  given: string,
   { isPermitted, tryLock }: Pick<FileSystem, "isPermitted"> & Pick<Storage, "tryLock">,
   fill: (directory: WritableDirectory) => Promise<void>,
 ): Promise<void> {
-  const partial = `${path}.partial`;
+  // A slash at the end would put the other name into the directory.
+  const path = given.replace(/(?<=[^/\\])[/\\]+$/, ""), partial = `${path}.partial`;
+  if (path === "") {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot write", { expected: "a name", found: "none" });
+  }
   for (const each of [path, partial]) {
     if (isPermitted("write", each) && isPermitted("read", each)) continue;
     throw new RemoraError("FILE_NOT_FOUND", "Cannot write", {

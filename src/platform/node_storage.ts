@@ -182,7 +182,10 @@ class FileOnDisk implements GrowingFile {
 function tryLockByFile(path: string): Disposable | undefined {
   const holder = path + HOLDER_SUFFIX;
   const owner = quietly(() => Number(readFileSync(holder, "utf8")));
-  if (owner !== undefined && !isRunning(owner)) quietly(() => rmSync(holder, { force: true }));
+  const isLeft = owner === process.pid
+    ? isOlderThanProcess(holder)
+    : owner !== undefined && !isRunning(owner);
+  if (isLeft) quietly(() => rmSync(holder, { force: true }));
   try {
     writeFileSync(holder, `${process.pid}`, { flag: "wx" });
   } catch (error) {
@@ -195,6 +198,11 @@ function tryLockByFile(path: string): Disposable | undefined {
       quietly(() => readFileSync(holder, "utf8") === `${process.pid}` && rmSync(holder, { force: true }));
     },
   };
+}
+
+/** In containers a process often has the number of the one that was killed before it. */
+function isOlderThanProcess(path: string): boolean {
+  return quietly(() => statSync(path).mtimeMs < Date.now() - process.uptime() * 1000) ?? false;
 }
 
 function isRunning(processId: number): boolean {

@@ -206,6 +206,26 @@ Deno.test("removing a revision leaves others what they have, in whatever folder 
     deepStrictEqual([...Deno.readDirSync(`${root}/blobs`)].map(({ name }) => name[0]).sort(), ["1", "2"]);
   }));
 
+Deno.test("files that somebody removes before they have their names are no success", () =>
+  withHub(SCENES, async ({ pull, platform }) => {
+    const storage = platform.storage!;
+    let isFirst = true;
+    const link = (target: string, path: string) => {
+      // As between the last file and the snapshot's folder.
+      if (isFirst) removeInstalled(platform, "owner/scenes");
+      isFirst = false;
+      storage.makeDirectory(path.slice(0, path.lastIndexOf("/")));
+      storage.link(target, path);
+    };
+    await assertRefused(
+      () => pullOf({ ...platform, storage: { ...storage, link } }),
+      "BAD_FILE",
+      "removed it meanwhile",
+    );
+    strictEqual(await findModelOf(platform, "owner/scenes"), undefined);
+    deepStrictEqual(contents(await pull("owner/scenes")), EXPECTED);
+  }));
+
 async function pullOf(platform: Parameters<typeof pull>[0]): Promise<void> {
   await pull(platform, "owner/scenes", { firstWait: 1 });
 }

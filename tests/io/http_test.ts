@@ -93,6 +93,16 @@ Deno.test("httpSource() never joins pieces of two versions of a file", async () 
   });
 });
 
+Deno.test("httpSource() asks again for what it could not list", () => {
+  let isBusy = true;
+  const recovering = (request: Request) => isBusy ? new Response(null, { status: 503 }) : serveFile(request);
+  return withServer(recovering, async (source) => {
+    await assertRefused(async () => void await source.list(), "FILE_NOT_FOUND", "HTTP 503");
+    isBusy = false;
+    strictEqual((await source.list()).get("config.json"), CONFIG.length);
+  });
+});
+
 Deno.test("httpSource() reads exactly the range", () =>
   withServer(serveFile, async (source, _, paths) => {
     deepStrictEqual(await source.read("sub/2.safetensors", 500, 505), SHARD.slice(500, 505));

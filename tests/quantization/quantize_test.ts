@@ -226,3 +226,21 @@ goldenTest(
       assert.deepEqual([...Deno.readDirSync(folder)], []);
     }),
 );
+
+goldenTest(
+  "gguf-f16",
+  "a model that is not in safetensors is refused, though its weights are floats",
+  () =>
+    inFolder(async (folder) => {
+      for (const method of ["rtn", "gptq"] as const) {
+        const options = { ...SETTINGS, method, threads: 1 };
+        await assertRefused(
+          () => quantizeModel(goldenPath("gguf-f16"), `${folder}/out`, options),
+          "UNSUPPORTED",
+          "model.gguf",
+          "safetensors",
+        );
+      }
+      assert.deepEqual([...Deno.readDirSync(folder)], []);
+    }),
+);
