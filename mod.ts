@@ -369,7 +369,8 @@ export function inspectMachine(): MachineInfo {
  * port and needs no permission.
  *
  * @param models A model, or several by the names that clients call them by.
- * @throws {RemoraError} BAD_ARGUMENT for no model, and for a budget that counts nothing or has no key.
+ * @throws {RemoraError} BAD_ARGUMENT for no model, and for a budget that counts nothing or has no key; UNSUPPORTED in a Worker whose
+ * requests do not tell when their clients leave.
  *
  * @example Serve a model
  * ```ts
@@ -381,7 +382,8 @@ export function inspectMachine(): MachineInfo {
  * ```
  */
 export function createHandler(models: ModelsToServe, options: ServerOptions = {}): Handler {
-  return createServerHandler(models, options, { requestsMax: platform.requestsMax });
+  const { requestsMax, withoutLeaving } = platform;
+  return createServerHandler(models, options, { requestsMax, withoutLeaving });
 }
 
 /**

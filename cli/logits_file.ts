@@ -27,13 +27,13 @@ export class LogitsWriter implements Disposable {
 
   /**
    * @param targets All tokens that will be scored.
-   * @throws {RemoraError} BAD_FILE when the file cannot be written.
+   * @throws {RemoraError} BAD_FILE when the file cannot be written, or one is there: it could be what is being read.
    */
   constructor(path: string, cut: Cut, targets: readonly number[]) {
     this.#path = path;
     this.#cut = cut;
     this.#targets = Int32Array.from(targets);
-    this.#file = this.#typed(() => openSync(path, "w"));
+    this.#file = this.#typed(() => openSync(path, "wx"));
   }
 
   write({ targets, vocabSize, data }: ScoredRows): void {
@@ -76,8 +76,10 @@ export class LogitsWriter implements Disposable {
     try {
       return work();
     } catch (cause) {
-      const found = cause instanceof Error ? cause.message : `${cause}`;
-      throw new RemoraError("BAD_FILE", "Cannot write", { file: this.#path, found, cause });
+      const [expected, found] = hasCode(cause, "EEXIST")
+        ? ["a name that is free", "something of that name"]
+        : [undefined, cause instanceof Error ? cause.message : `${cause}`];
+      throw new RemoraError("BAD_FILE", "Cannot write", { file: this.#path, expected, found, cause });
     }
   }
 }
@@ -140,10 +142,11 @@ export class LogitsReader implements Disposable {
 
   #check(header: Record<string, unknown>, cut: Cut, dataBegin: number): { rows: number; vocabSize: number } {
     const logits = header.logits as Tensor | undefined, targets = header.targets as Tensor | undefined;
-    const [rows, vocabSize] = logits?.shape ?? [];
+    const [rows, vocabSize] = Array.isArray(logits?.shape) ? logits.shape : [];
     const end = rows * 4 + rows * vocabSize * 4;
     const isOurs = logits?.dtype === "F32" && targets?.dtype === "I32" && logits.shape.length === 2 &&
-      Number.isSafeInteger(end) && rows > 0 && vocabSize > 0 && targets.data_offsets?.[0] === 0;
+      Number.isSafeInteger(rows) && Number.isSafeInteger(vocabSize) && Number.isSafeInteger(end) &&
+      rows > 0 && vocabSize > 0 && targets.data_offsets?.[0] === 0;
     if (!isOurs) throw this.#refusal("what --save-logits writes", "another safetensors file");
     const { size } = fstatSync(this.#file);
     if (size !== dataBegin + end) throw this.#refusal(`${dataBegin + end} bytes`, `${size}`);

@@ -50,7 +50,9 @@ export async function ls(args: string[]): Promise<void> {
 
 /** Whether a model can be loaded, from its headers alone. */
 async function examine({ name, isWhole }: InstalledModel): Promise<{ runs: boolean; reason?: string }> {
-  if (!isWhole) return { runs: false, reason: "not all files are here; remora pull fetches the others" };
+  if (!isWhole) {
+    return { runs: false, reason: "not all files are here or may be read; remora pull fetches the others" };
+  }
   try {
     const { memory } = await inspectModel(name, { offline: true });
     return memory.fits === false ? { runs: false, reason: "not enough memory" } : { runs: true };

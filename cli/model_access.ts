@@ -37,12 +37,17 @@ export function isHubName(model: string): boolean {
 }
 
 /**
- * Refuses what would make the runtime ask for a permission.
+ * Refuses a path where nothing is, and what would make the runtime ask for a permission.
  *
+ * @param hint What else the argument may have been meant as.
  * @returns Whether the library must stay off the network.
- * @throws {RemoraError} FILE_NOT_FOUND naming the flag to pass.
+ * @throws {RemoraError} FILE_NOT_FOUND saying what MODEL may be, or naming the flag to pass.
  */
-export function checkAccess(model: string | ModelSource, isOffline: boolean): { offline: boolean } {
+export function checkAccess(
+  model: string | ModelSource,
+  isOffline: boolean,
+  hint = "",
+): { offline: boolean } {
   if (typeof model !== "string") return { offline: true };
   const url = /^[a-z]+:\/\//i.test(model) ? URL.parse(model) : null;
   if (url?.protocol === "http:" || url?.protocol === "https:") {
@@ -52,9 +57,16 @@ export function checkAccess(model: string | ModelSource, isOffline: boolean): { 
     return { offline: isOffline };
   }
   // What may be a name on the hub the library looks for in both places, and says which permissions are missing.
-  if (url?.protocol === "file:") requireRead(fileURLToPath(url));
-  else if (url === null && !HUB_ID.test(model)) requireRead(model);
-  return { offline: isOffline };
+  const path = url?.protocol === "file:" ? fileURLToPath(url) : model;
+  if (path === model && (url !== null || HUB_ID.test(model))) return { offline: isOffline };
+  const isReadable = host.isGranted({ name: "read", path });
+  if (!isReadable && hint === "") requireRead(path);
+  if (isReadable && existsSync(path)) return { offline: isOffline };
+  throw new RemoraError("FILE_NOT_FOUND", "Cannot open", {
+    file: path,
+    expected: `a folder, a GGUF file, a URL, or owner/name of the hub${hint}`,
+    found: isReadable ? "no such file or directory" : `no permission to read it (--allow-read=${path})`,
+  });
 }
 
 /** @throws {RemoraError} FILE_NOT_FOUND when the file may not be read. */

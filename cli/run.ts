@@ -224,7 +224,10 @@ async function readSettings(options: Options, signal: AbortSignal): Promise<RunS
   if (settings.system !== undefined && isRaw) {
     throw new UsageError("Cannot use --system: expected the chat template, found --raw");
   }
-  Object.assign(settings.load, checkAccess(source, options.flag("offline")));
+  const isAlone = options.text("model") === undefined && options.text("prompt") === undefined &&
+    rest.length === 0;
+  const hint = isAlone ? ` (a prompt for the small model is written --prompt "…")` : "";
+  Object.assign(settings.load, checkAccess(source, options.flag("offline"), hint));
   if (settings.attentionPath !== undefined) {
     if (settings.imagePaths.length !== 1) {
       const found = settings.imagePaths.length || "none";

@@ -78,8 +78,11 @@ export class RemoraError extends Error {
 /** Longest quoted piece of outside text in a message: enough for any real path or tensor name. */
 const QUOTED_CHARACTERS_MAX = 300;
 
-/** Control characters and line separators: none may reach a terminal. */
-const UNPRINTABLE = /[\p{Cc}\u2028\u2029]/gu;
+/**
+ * Control characters, line separators, those that turn the direction of a text, and halves of characters: none may reach a terminal,
+ * where a name could look like another.
+ */
+const UNPRINTABLE = /[\p{Cc}\p{Bidi_Control}\p{Surrogate}\u2028\u2029]/gu;
 
 /** Makes outside text safe for one terminal line. */
 export function printable(text: string): string {

@@ -240,7 +240,9 @@ export class CachedRepository {
 
   /** Bytes of a snapshot's files, of each once. */
   snapshotBytes(commit: string): number {
-    const blobs = new Map(this.#statuses(commit).map(({ identity, bytes }) => [identity, bytes]));
+    const blobs = new Map(
+      this.#statuses(`snapshots/${commit}`).map(({ identity, bytes }) => [identity, bytes]),
+    );
     return [...blobs.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
@@ -249,13 +251,18 @@ export class CachedRepository {
    * the last snapshot the repository goes.
    *
    * @returns Bytes that the disk has back.
-   * @throws {RemoraError} BAD_FILE while something of it is being downloaded.
+   * @throws {RemoraError} BAD_FILE while something of it is being downloaded, FILE_NOT_FOUND where a snapshot that stays may not be read.
    */
   remove(commits: readonly string[]): number {
     using _ = this.#lockAll();
     const storage = this.#storage;
     const before = this.#blobs();
     const kept = this.commits().filter((commit) => !commits.includes(commit));
+    // What one of these has must be known before anything goes.
+    for (const commit of kept) this.#platform.files.listFiles(this.snapshotFolder(commit));
+    const used = new Set(
+      kept.flatMap((commit) => this.#statuses(`snapshots/${commit}`).map(({ identity }) => identity)),
+    );
     for (const [name, commit] of this.refs()) {
       if (commits.includes(commit)) storage.remove(`${this.folder}/refs/${name}`);
     }
@@ -263,7 +270,6 @@ export class CachedRepository {
       storage.remove(this.snapshotFolder(commit));
       storage.remove(`${this.folder}/trees/${commit}.json`);
     }
-    const used = new Set(kept.flatMap((commit) => this.#statuses(commit).map(({ identity }) => identity)));
     for (const [name, { identity }] of before) {
       if (!used.has(identity)) storage.remove(`${this.folder}/blobs/${name}`);
     }
@@ -303,10 +309,12 @@ export class CachedRepository {
     );
   }
 
-  #statuses(commit: string): { identity: string; bytes: number }[] {
-    return this.fileNames(commit).flatMap((name) => {
-      const status = this.#storage.status(`${this.snapshotFolder(commit)}/${name}`);
-      return status ? [status] : [];
+  /** All files below a folder: other programs' snapshots have folders in folders, which no model is read from. */
+  #statuses(below: string): { identity: string; bytes: number }[] {
+    return this.#storage.list(`${this.folder}/${below}`).flatMap(({ name, isDirectory }) => {
+      if (isDirectory) return this.#statuses(`${below}/${name}`);
+      const status = this.#storage.status(`${this.folder}/${below}/${name}`);
+      return status?.isFile ? [status] : [];
     });
   }
 }

@@ -5,6 +5,7 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import { GGUF_SUFFIX, ggufParts, WEIGHTS_SUFFIX } from "../io/model_files.ts";
+import type { FileSystem } from "../platform/platform.ts";
 import { CachedRepository } from "./cache.ts";
 import { quantizationOf } from "./choose_files.ts";
 import { type HubPlatform, openCache, requireModelId } from "./pull.ts";
@@ -23,7 +24,7 @@ export interface InstalledModel {
   format: string;
   /** Bytes on the disk; of a snapshot with several models those of its own files. */
   bytes: number;
-  /** Whether all its files are there. */
+  /** Whether all its files are there and may be read. */
   isWhole: boolean;
 }
 
@@ -36,7 +37,12 @@ export async function installedModels(platform: Omit<HubPlatform, "mayReach">): 
     for (const commit of repository.commits()) {
       const revisions = refs.filter(([, of]) => of === commit).map(([name]) => name);
       const place = { revisions, commit, folder: repository.snapshotFolder(commit) };
-      const sizes = new Map(opened.files.listFiles(place.folder).map(({ name, size }) => [name, size]));
+      const sizes = sizesIn(opened.files, place.folder);
+      if (sizes === undefined) {
+        const name = nameOf(repository.repository, place), bytes = repository.snapshotBytes(commit);
+        models.push({ name, ...place, format: "other", bytes, isWhole: false });
+        continue;
+      }
       const names = [...sizes.keys()];
       const firsts = [...new Set(names.filter(isGguf).map((name) => ggufParts(name)[0]))];
       if (names.some((name) => name.endsWith(WEIGHTS_SUFFIX)) || firsts.length === 0) {
@@ -59,6 +65,16 @@ export async function installedModels(platform: Omit<HubPlatform, "mayReach">): 
     }
   }
   return models;
+}
+
+/** Files by name; `undefined` where the system does not let it be known: one such snapshot hides no other. */
+function sizesIn(files: Pick<FileSystem, "listFiles">, folder: string): Map<string, number> | undefined {
+  try {
+    return new Map(files.listFiles(folder).map(({ name, size }) => [name, size]));
+  } catch (error) {
+    if (error instanceof RemoraError) return undefined;
+    throw error;
+  }
 }
 
 /** A way to name it that means this snapshot. */

@@ -6,7 +6,7 @@
 
 import { RemoraError } from "../core/errors.ts";
 import type { Platform } from "../platform/platform.ts";
-import { directorySource, fileSource } from "../io/directory.ts";
+import { decodePath, directorySource, fileSource } from "../io/directory.ts";
 import { httpSource, type HttpSourceOptions } from "../io/http.ts";
 import { GGUF_SUFFIX, ggufParts } from "../io/model_files.ts";
 import type { ModelSource } from "../io/source.ts";
@@ -58,7 +58,7 @@ export async function openSource(
 /** One file of a web folder, with the others where it is a part. */
 function httpFileSource(url: URL, options: OpenSourceOptions): ModelSource {
   const base = new URL(".", url);
-  const names = ggufParts(decodeURIComponent(url.pathname.slice(base.pathname.length)));
+  const names = ggufParts(decodePath(url, url.pathname.slice(base.pathname.length)));
   return httpSource(base, { ...options, label: url.origin + url.pathname, names });
 }
 

@@ -71,9 +71,9 @@ export async function pull(
   const repository = new CachedRepository(opened.platform, opened.cache, id.repository);
   if (options.offline || settings.isOffline) return await findOffline(repository, id, name);
   const { endpoint } = settings;
-  const { signal, fetch, firstWait, silenceMax } = options;
+  const { signal, fetch, firstWait, silenceMax, onNotice: onWait } = options;
   const { mayReach } = platform, token = readToken(platform);
-  const client = new HubClient({ endpoint, token, mayReach, signal, fetch, firstWait, silenceMax });
+  const client = new HubClient({ endpoint, token, mayReach, signal, fetch, firstWait, silenceMax, onWait });
   const listing = await fetchListing(client, id);
   return await new Pull(opened, repository, { id, client, listing, options }).run();
 }
@@ -156,6 +156,15 @@ class Pull {
     // Names come when all files are there, those of the weights last: a snapshot that has its weights is whole.
     repository.prepare(commit);
     for (const file of wanted) repository.linkFile(commit, file);
+    const lost = wanted.find((file) => !repository.hasFile(commit, file));
+    if (lost !== undefined) {
+      const found = "none: somebody removed it meanwhile";
+      throw new RemoraError("BAD_FILE", "Cannot keep", {
+        file: lost.path,
+        expected: "what was downloaded",
+        found,
+      });
+    }
     repository.writeRef(id.revision, commit);
     return { folder: repository.snapshotFolder(commit), commit, ...(file !== undefined && { file }) };
   }

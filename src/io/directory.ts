@@ -25,7 +25,25 @@ export function directorySource(files: FileSystem, path: string | URL): ModelSou
 
 /** The local path of a `file:` URL; Windows drives lose the slash before them. */
 function pathOf(url: URL): string {
-  return decodeURIComponent(url.pathname).replace(/^\/(?=[A-Za-z]:)/, "");
+  return decodePath(url, url.pathname).replace(/^\/(?=[A-Za-z]:)/, "");
+}
+
+/**
+ * A part of a URL's path as text.
+ *
+ * @throws {RemoraError} `BAD_ARGUMENT` for percent signs that stand for no text in UTF-8.
+ */
+export function decodePath(url: URL, part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (cause) {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot open", {
+      file: url.origin === "null" ? url.href : url.origin + url.pathname,
+      expected: "percent signs that stand for UTF-8",
+      found: "others",
+      cause,
+    });
+  }
 }
 
 /** What a hub's cache keeps of a model: `blobs`, `refs` and `snapshots`, the model itself in one of the last. */

@@ -46,6 +46,8 @@ class HttpSource implements ModelSource {
   readonly label: string;
   readonly #base: URL;
   readonly #options: HttpSourceOptions;
+  /** The version of each file that was read first, where the server tells. */
+  readonly #versions = new Map<string, string>();
   #files?: Promise<ReadonlyMap<string, number>>;
 
   constructor(base: URL, options: HttpSourceOptions) {
@@ -56,7 +58,10 @@ class HttpSource implements ModelSource {
   }
 
   list(): Promise<ReadonlyMap<string, number>> {
-    return this.#files ??= this.#discover();
+    return this.#files ??= this.#discover().catch((error) => {
+      this.#files = undefined;
+      throw error;
+    });
   }
 
   async read(name: string, begin: number, end: number): Promise<Uint8Array> {
@@ -150,6 +155,12 @@ class HttpSource implements ModelSource {
         found: `HTTP ${answer.status} with ${range ?? "no Content-Range"} from ${placeOf(this.#urlOf(name))}`,
       });
     }
+    try {
+      this.#requireSameVersion(name, answer.headers.get("etag"));
+    } catch (error) {
+      await answer.body?.cancel();
+      throw error;
+    }
     let filled = 0;
     try {
       for await (const chunk of bodyBytes(answer.body)) {
@@ -169,6 +180,19 @@ class HttpSource implements ModelSource {
         found,
       });
     }
+  }
+
+  /** Pieces of two versions of a file make no file (RFC 9110, 8.8.1: only strong tags tell versions apart by their bytes). */
+  #requireSameVersion(name: string, tag: string | null): void {
+    if (!tag?.startsWith('"')) return;
+    const first = this.#versions.get(name) ?? tag;
+    this.#versions.set(name, first);
+    if (tag === first) return;
+    throw new RemoraError("BAD_FILE", "Cannot fetch", {
+      file: name,
+      expected: `the version that was read before, ${first}`,
+      found: `${tag}: the file changed on the server meanwhile`,
+    });
   }
 
   async #fetch(name: string, method: string, range?: string): Promise<Response> {

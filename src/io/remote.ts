@@ -29,7 +29,12 @@ export function remoteModelSource(place: ModelSource): ModelSource {
     await readBytesInto(place, name, begin, target);
   });
   let files: Promise<ReadonlyMap<string, number>> | undefined;
-  const list = () => files ??= Promise.resolve(place.list());
+  // A failure is no answer for later: the place may be there again.
+  const list = () =>
+    files ??= Promise.resolve(place.list()).catch((error) => {
+      files = undefined;
+      throw error;
+    });
   return {
     label: place.label,
     folder: place.folder,

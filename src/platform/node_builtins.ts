@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import {
   closeSync,
   fstatSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -27,7 +28,7 @@ import type { WorkerThread } from "../../kernels/host/worker_pool.ts";
 import { RemoraError } from "../core/errors.ts";
 import type { MemoryReadings } from "./memory_limit.ts";
 import { createNodeHttp } from "./node_http.ts";
-import { storageOfNode } from "./node_storage.ts";
+import { HOLDER_SUFFIX, storageOfNode } from "./node_storage.ts";
 import type {
   DirectoryEntry,
   FileSystem,
@@ -36,6 +37,7 @@ import type {
   WritableDirectory,
   WritableFile,
 } from "./platform.ts";
+import type { Storage } from "./storage.ts";
 
 /** Deno 2.9.6: 95 to 120 MB (docs/performance.md). */
 const RUNTIME_BYTES = 120_000_000;
@@ -70,9 +72,10 @@ export interface Differences {
 
 /** The platform of a runtime that has Node's modules. */
 export function platformOfNode(differences: Differences): Platform {
+  const storage = storageOfNode(differences);
   return {
-    files: fileSystem(differences),
-    storage: storageOfNode(differences),
+    files: fileSystem(differences, storage.tryLock),
+    storage,
     environment: (name) => differences.mayReadVariable(name) ? process.env[name] ?? "" : undefined,
     startWorker,
     widenVectors: differences.widenVectors,
@@ -101,7 +104,7 @@ function startWorker(program: string, data: unknown): WorkerThread {
   };
 }
 
-function fileSystem({ isPermitted, refusal }: Differences): FileSystem {
+function fileSystem({ isPermitted, refusal }: Differences, tryLock: Storage["tryLock"]): FileSystem {
   /** @param allow What `--allow-read` must name. */
   function typed<Result>(path: string, allow: string, run: () => Result): Result {
     try {
@@ -119,9 +122,16 @@ function fileSystem({ isPermitted, refusal }: Differences): FileSystem {
     return entries.map((entry) => ({ name: below + entry.name, isDirectory: entry.isDirectory() }));
   }
 
-  /** Follows links; `undefined` for one that leads nowhere, which is then missing like any other file. */
+  /** Follows links; `undefined` for one that leads nowhere or in circles, which is then missing like any other file. */
   function statusOf(path: string, allow: string): Stats | undefined {
-    return typed(path, allow, () => statSync(path, { throwIfNoEntry: false }));
+    return typed(path, allow, () => {
+      try {
+        return statSync(path, { throwIfNoEntry: false });
+      } catch (cause) {
+        if (isOfSystem(cause) && (cause as Error & { code: string }).code === "ELOOP") return undefined;
+        throw cause;
+      }
+    });
   }
 
   return {
@@ -157,31 +167,48 @@ function fileSystem({ isPermitted, refusal }: Differences): FileSystem {
       return openFile(typed(path, allow, () => openSync(path, "r")));
     },
 
-    async replace(path, write) {
-      const partial = `${path}.partial`;
-      const mayRename = isPermitted("write", partial) && isPermitted("read", partial) &&
-        !(isPermitted("read", path) && isDevice(path));
-      try {
-        await writeFile(mayRename ? partial : path, write);
-        if (mayRename) renameSync(partial, path);
-      } catch (cause) {
-        if (mayRename) quietly(() => rmSync(partial, { force: true }));
-        if (cause instanceof RemoraError || !isOfSystem(cause)) throw cause;
-        throw new RemoraError("BAD_FILE", "Cannot write", { file: path, found: `${cause}`, cause });
-      }
-    },
-
-    create: (path, fill) => createDirectory(path, isPermitted, fill),
+    replace: (path, write) => replaceFile(path, { isPermitted, tryLock }, write),
+    create: (path, fill) => createDirectory(path, { isPermitted, tryLock }, fill),
   };
 }
 
-/** See `FileSystem.create`. */
-async function createDirectory(
+/** See `FileSystem.replace`. */
+async function replaceFile(
   path: string,
-  isPermitted: FileSystem["isPermitted"],
-  fill: (directory: WritableDirectory) => Promise<void>,
+  { isPermitted, tryLock }: Pick<FileSystem, "isPermitted"> & Pick<Storage, "tryLock">,
+  write: (file: WritableFile) => Promise<void>,
 ): Promise<void> {
   const partial = `${path}.partial`;
+  const mayRename = isPermitted("write", partial) && isPermitted("read", partial) &&
+    !(isPermitted("read", path) && isDevice(path));
+  await typedWriting(path, async () => {
+    if (!mayRename) return await writeFile(path, write);
+    using lock = tryLock(partial);
+    if (lock === undefined) throw beingWritten(partial);
+    try {
+      await writeFile(partial, write);
+      renameSync(partial, path);
+    } catch (cause) {
+      quietly(() => rmSync(partial, { force: true }));
+      throw cause;
+    }
+  });
+}
+
+/** Held in a directory that is being made, so that a second process takes it for no leftover; the second is what `tryLock` adds. */
+const DIRECTORY_LOCK = ".lock", LOCK_FILES = [DIRECTORY_LOCK, DIRECTORY_LOCK + HOLDER_SUFFIX];
+
+/** See `FileSystem.create`. */
+async function createDirectory(
+  given: string,
+  { isPermitted, tryLock }: Pick<FileSystem, "isPermitted"> & Pick<Storage, "tryLock">,
+  fill: (directory: WritableDirectory) => Promise<void>,
+): Promise<void> {
+  // A slash at the end would put the other name into the directory.
+  const path = given.replace(/(?<=[^/\\])[/\\]+$/, ""), partial = `${path}.partial`;
+  if (path === "") {
+    throw new RemoraError("BAD_ARGUMENT", "Cannot write", { expected: "a name", found: "none" });
+  }
   for (const each of [path, partial]) {
     if (isPermitted("write", each) && isPermitted("read", each)) continue;
     throw new RemoraError("FILE_NOT_FOUND", "Cannot write", {
@@ -190,23 +217,72 @@ async function createDirectory(
       found: "none",
     });
   }
-  if (quietly(() => statSync(path)) !== undefined) {
+  // A link that leads nowhere is something, too.
+  if (quietly(() => lstatSync(path)) !== undefined) {
     throw new RemoraError("BAD_ARGUMENT", "Cannot write", {
       file: path,
       expected: "a name that is free",
       found: "something of that name",
     });
   }
+  await typedWriting(path, async () => {
+    using lock = takeLeftover(partial, tryLock);
+    try {
+      await fill({ write: (name, fillFile) => writeFile(`${partial}/${name}`, fillFile) });
+      giveName(partial, path, lock);
+    } catch (cause) {
+      quietly(() => rmSync(partial, { recursive: true, force: true }));
+      throw cause;
+    }
+  });
+}
+
+/**
+ * Makes a directory, or takes and empties what an earlier attempt left.
+ *
+ * @returns The lock that keeps others from doing the same.
+ */
+function takeLeftover(partial: string, tryLock: Storage["tryLock"]): Disposable {
+  const found = quietly(() => lstatSync(partial));
+  // A file, or a link to elsewhere.
+  if (found !== undefined && !found.isDirectory()) rmSync(partial);
+  mkdirSync(partial, { recursive: found !== undefined });
+  const lock = tryLock(`${partial}/${DIRECTORY_LOCK}`);
+  if (lock === undefined) throw beingWritten(partial);
+  for (const name of readdirSync(partial)) {
+    if (!LOCK_FILES.includes(name)) rmSync(`${partial}/${name}`, { recursive: true, force: true });
+  }
+  return lock;
+}
+
+/** Renames a directory that is whole. Until then it stays locked: whoever took it for a leftover would empty it under its new name. */
+function giveName(partial: string, path: string, lock: Disposable): void {
   try {
-    rmSync(partial, { recursive: true, force: true });
-    mkdirSync(partial);
-    await fill({ write: (name, fillFile) => writeFile(`${partial}/${name}`, fillFile) });
     renameSync(partial, path);
+  } catch {
+    // Windows moves no directory in which a file is open.
+    lock[Symbol.dispose]();
+    renameSync(partial, path);
+  }
+  for (const name of LOCK_FILES) quietly(() => rmSync(`${path}/${name}`, { force: true }));
+}
+
+/** Runs what writes to `path`; the system's refusals become typed. */
+async function typedWriting(path: string, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
   } catch (cause) {
-    quietly(() => rmSync(partial, { recursive: true, force: true }));
     if (cause instanceof RemoraError || !isOfSystem(cause)) throw cause;
     throw new RemoraError("BAD_FILE", "Cannot write", { file: path, found: `${cause}`, cause });
   }
+}
+
+function beingWritten(partial: string): RemoraError {
+  return new RemoraError("BAD_FILE", "Cannot write", {
+    file: partial,
+    expected: "nobody else who writes it",
+    found: "another process that does",
+  });
 }
 
 function openFile(file: number): ReadableFile {

@@ -30,6 +30,9 @@ import { RemoraError } from "../core/errors.ts";
 import { COPY_WINDOW_BYTES } from "../core/limits.ts";
 import type { GrowingFile, Storage } from "./storage.ts";
 
+/** What {@linkcode tryLockByFile} appends to a lock's name. */
+export const HOLDER_SUFFIX = ".holder";
+
 /** In what runtimes with Node's modules differ. */
 export interface StorageDifferences {
   isPermitted(access: "read" | "write", path: string): boolean;
@@ -177,16 +180,29 @@ class FileOnDisk implements GrowingFile {
  * process has ended counts for nothing.
  */
 function tryLockByFile(path: string): Disposable | undefined {
-  const holder = `${path}.holder`;
+  const holder = path + HOLDER_SUFFIX;
   const owner = quietly(() => Number(readFileSync(holder, "utf8")));
-  if (owner !== undefined && !isRunning(owner)) quietly(() => rmSync(holder, { force: true }));
+  const isLeft = owner === process.pid
+    ? isOlderThanProcess(holder)
+    : owner !== undefined && !isRunning(owner);
+  if (isLeft) quietly(() => rmSync(holder, { force: true }));
   try {
     writeFileSync(holder, `${process.pid}`, { flag: "wx" });
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") return undefined;
     throw error;
   }
-  return { [Symbol.dispose]: () => void quietly(() => rmSync(holder, { force: true })) };
+  return {
+    [Symbol.dispose]() {
+      // Where its folder has got another name meanwhile, the file there may be somebody else's.
+      quietly(() => readFileSync(holder, "utf8") === `${process.pid}` && rmSync(holder, { force: true }));
+    },
+  };
+}
+
+/** In containers a process often has the number of the one that was killed before it. */
+function isOlderThanProcess(path: string): boolean {
+  return quietly(() => statSync(path).mtimeMs < Date.now() - process.uptime() * 1000) ?? false;
 }
 
 function isRunning(processId: number): boolean {

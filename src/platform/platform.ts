@@ -65,7 +65,7 @@ export interface FileSystem {
    * Writes a file so that at any time it is the old one or the new one: it is written as `PATH.partial` and renamed, where that
    * path may be written and read. Elsewhere it is written in place, and its reader must notice one that was not finished.
    *
-   * @throws {RemoraError} BAD_FILE when it cannot be written. What `write` throws itself.
+   * @throws {RemoraError} BAD_FILE when it cannot be written, or somebody else is writing it. What `write` throws itself.
    */
   replace(path: string, write: (file: WritableFile) => Promise<void>): Promise<void>;
   /**
@@ -73,7 +73,7 @@ export interface FileSystem {
    * left under that name is replaced; nothing is left when `fill` fails.
    *
    * @throws {RemoraError} BAD_ARGUMENT when something of that name is there, FILE_NOT_FOUND when either path may not be read and written,
-   * BAD_FILE when it cannot be written. What `fill` throws itself.
+   * BAD_FILE when it cannot be written, or somebody else is writing it. What `fill` throws itself.
    */
   create(path: string, fill: (directory: WritableDirectory) => Promise<void>): Promise<void>;
   /** Whether a path may be read or written without asking for a permission. */
@@ -129,6 +129,8 @@ export interface Platform {
   memory: MemoryReadings;
   /** Requests that may be answered at once, where the host keeps requests apart; default: any number. */
   readonly requestsMax?: number;
+  /** Where requests do not tell when their clients leave: what would make them. Absent where they do. */
+  readonly withoutLeaving?: string;
   /**
    * Resolves when the host has handled events that were pending: a short pause handles those of the event loop, a long one
    * signals and sockets too.

@@ -11,6 +11,9 @@ export { createMetrics } from "./web.ts";
 /** Of an isolate, JavaScript's heap and WebAssembly's memories together (Workers' documentation, "Limits"). */
 const ISOLATE_BYTES = 128 * 2 ** 20;
 
+/** What workerd says of the flags that a Worker has. */
+const { Cloudflare } = globalThis as { Cloudflare?: { compatibilityFlags?: Record<string, boolean> } };
+
 /** workerd's implementation of {@linkcode Platform}. */
 export const platform: Platform = {
   ...web,
@@ -18,6 +21,9 @@ export const platform: Platform = {
   // No request may touch another's timers and signals there ("Cannot perform I/O on behalf of a different request"), as a pass
   // that sequences share would.
   requestsMax: 1,
+  withoutLeaving: Cloudflare?.compatibilityFlags?.enable_request_signal === false
+    ? `the compatibility flag "enable_request_signal" in the Worker's configuration`
+    : undefined,
   memory: { ...web.memory, ofRuntime: { bytes: ISOLATE_BYTES, source: "of an isolate" } },
   // Timers are the only turns of the event loop there; a stream is sent on in them.
   pause: () => new Promise((resolve) => setTimeout(resolve, 0)),

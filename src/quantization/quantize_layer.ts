@@ -56,7 +56,8 @@ export async function quantizeLayer(
       const end = memory.end;
       let seen: { linears: readonly Linear[]; gram: Gram } | undefined;
       await run.run(part, states, (given, input) => {
-        if (!seen && !given.some((linear) => waiting.has(linear))) return false;
+        // What is rounded already is computed for every sequence: it makes the input of what waits.
+        if (!given.some((linear) => waiting.has(linear))) return false;
         seen ??= { linears: given, gram: new Gram(space, input.columns, Math.min(PASS_ROWS, input.rows)) };
         if (seen.linears === given) seen.gram.add(input);
         return true;

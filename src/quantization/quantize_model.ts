@@ -10,6 +10,7 @@ import type { CodedLinear, CodedShape } from "../formats/coded/coded_linear.ts";
 import { gptqV1 } from "../formats/coded/gptq.ts";
 import type { Checkpoint } from "../formats/containers/checkpoint.ts";
 import type { WritableDirectory } from "../platform/platform.ts";
+import { WEIGHTS_SUFFIX } from "../io/model_files.ts";
 import type { ModelSource } from "../io/source.ts";
 import { inspect, type InspectedModel, type Surroundings } from "../loading/inspect.ts";
 import { TextFiles } from "../loading/text_files.ts";
@@ -67,7 +68,7 @@ export async function quantizeInto(
 
 /** The linear layers of all decoder layers, in the order of the model; refuses what cannot be quantised. */
 function modulesOf(
-  { plan, vision, decoder, source }: InspectedModel,
+  { plan, vision, decoder, source, checkpoint }: InspectedModel,
   { bits, group }: ChosenQuantization,
 ): CodedShape[] {
   const file = source.label ?? "the model";
@@ -76,6 +77,15 @@ function modulesOf(
       file,
       expected: "a model of texts",
       found: "one that looks at pictures",
+    });
+  }
+  // What is not quantised is copied as it lies, and a folder has no place for the tokenizer inside another file.
+  const other = [...checkpoint.tensors.values()].find((entry) => !entry.file.endsWith(WEIGHTS_SUFFIX));
+  if (other) {
+    throw new RemoraError("UNSUPPORTED", "Cannot quantise", {
+      file: other.file,
+      expected: "weights in safetensors",
+      found: "another kind of file",
     });
   }
   const parts = new Set(decoder.config.layers.map((_, index) => layerPart(index)));

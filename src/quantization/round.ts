@@ -4,6 +4,7 @@
  * @module
  */
 import { linearBytes } from "../../kernels/host/sizes.ts";
+import { RemoraError } from "../core/errors.ts";
 import { f16Bits } from "../core/half_floats.ts";
 import type { CodedLinear } from "../formats/coded/coded_linear.ts";
 import { embed, TokenIds } from "../ops/embed.ts";
@@ -18,6 +19,8 @@ const BLOCK_INPUTS = 128;
 /** Rows that are widened at a time. */
 const WINDOW_ROWS = 512;
 const PANEL = 8, F32 = 4;
+/** The largest number of f16. */
+const F16_MAX = 65504;
 
 /** How weights are rounded. */
 export interface Rounding {
@@ -106,6 +109,8 @@ export function roundLinear(
   const groupOf = new Int32Array(inputs);
   order.forEach((input, place) => groupOf[input] = stored[Math.floor(place / group)]);
   const floats = (address: number) => memory.floatsAt(address, outputs * groups);
+  const ordered = outOfPanels(floats(scales), new Float32Array(outputs * groups), stored);
+  requireHalves(linear, ordered);
   const result = {
     name: nameInFile(linear),
     outputs,
@@ -116,12 +121,24 @@ export function roundLinear(
       new Uint8Array(outputs * inputs),
       naturalOrder(inputs),
     ),
-    scales: f16Bits(outOfPanels(floats(scales), new Float32Array(outputs * groups), stored)),
+    scales: f16Bits(ordered),
     zeros: outOfPanels(floats(zeros), new Uint8Array(outputs * groups), stored),
     groupOf,
   };
   memory.releaseTo(end);
   return result;
+}
+
+/** @throws {RemoraError} BAD_TENSOR: as 16 bits, larger ones would become numbers like any other. */
+function requireHalves(linear: Linear, scales: Float32Array): void {
+  const found = scales.find((scale) => !(scale <= F16_MAX));
+  if (found === undefined) return;
+  throw new RemoraError("BAD_TENSOR", "Cannot quantise", {
+    file: linear.stored.tensors[0].file,
+    tensor: nameInFile(linear),
+    expected: `weights whose scales f16 can hold, up to ${F16_MAX}`,
+    found: found.toPrecision(3),
+  });
 }
 
 /** What errors within a block add to the inputs after them in the block, [count, count]. */

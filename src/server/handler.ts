@@ -38,7 +38,13 @@ export function createServerHandler(
       found: `${maxBodyBytes}`,
     });
   }
-  const { requestsMax = Infinity } = inside, { maxConcurrent = 1 } = options;
+  const { requestsMax = Infinity, withoutLeaving } = inside, { maxConcurrent = 1 } = options;
+  if (withoutLeaving !== undefined) {
+    throw new RemoraError("UNSUPPORTED", "Cannot serve", {
+      expected: withoutLeaving,
+      found: "none: a request would hold the model for ever when its client leaves",
+    });
+  }
   if (maxConcurrent > requestsMax) {
     throw new RemoraError("BAD_ARGUMENT", "Cannot use maxConcurrent", {
       expected: `at most ${requestsMax}: this host keeps requests apart`,

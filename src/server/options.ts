@@ -67,6 +67,8 @@ export interface ServerInside {
   naming?: "exact" | "own" | "asked";
   /** Requests that the host lets be answered at once; default: any number. */
   requestsMax?: number;
+  /** Where requests do not tell when their clients leave: what would make them. */
+  withoutLeaving?: string;
   /** Measurements that outlive one server. */
   metrics?: ServerMetrics;
 }

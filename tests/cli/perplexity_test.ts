@@ -178,6 +178,7 @@ Deno.test("logits on disk: the same figures as against the model itself; other t
       [["-c", "32", "--stride", "8", "--logits", logits], "stride 8"],
       [["-c", "32", "--tokens", "40", "--logits", logits], "the same tokens"],
       [["--logits", text], "--save-logits"],
+      [["-c", "32", "--logits", logits, "--save-logits", logits], "a name that is free"],
       [["--logits", logits, "--against", GOLDEN], "together"],
       [["--rule", "llama.cpp", "--stride", "8"], "--stride"],
       [["-c", "16", "--stride", "17"], "--stride"],

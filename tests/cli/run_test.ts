@@ -221,7 +221,7 @@ Deno.test({
   name: "a command line that cannot be understood is one line and status 2",
   async fn() {
     await refuses(["pull"], undefined, 2, "MODEL");
-    await refuses(["run"], undefined, 2, "MODEL");
+    await refuses(["show"], undefined, 2, "MODEL");
     await refuses(["run", "x", "--nonsense"], undefined, 2, "--nonsense");
     await refuses(
       ["run", "x", "--max-token", "1"],
@@ -243,6 +243,21 @@ Deno.test({
   name: "without permission to read, the flag that helps is named",
   ignore: !hasPermissions,
   fn: () => refuses(["run", MODEL, "hello"], undefined, 1, `--allow-read=${MODEL}`),
+});
+
+Deno.test("run: a question in the place of MODEL is told what MODEL may be, and where a question goes", async () => {
+  for (const allowRead of [".", MODEL]) {
+    const { code, stderr } = await remora(["run", "What is it?"], { allowRead, stdin: "" });
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^remora: Cannot open "What is it\?": expected a folder, a GGUF file, a URL, or owner\/name/,
+    );
+    assert.match(stderr, /--prompt "…"\), found [^\n]*\n$/);
+  }
+  const other = await remora(["show", "nowhere"], { allowRead: "." });
+  assert.match(other.stderr, /expected a folder, a GGUF file[^\n]*, found no such file or directory\n$/);
+  assert.ok(!other.stderr.includes("--prompt"));
 });
 
 Deno.test({

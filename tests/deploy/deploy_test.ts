@@ -62,3 +62,34 @@ Deno.test("container, unit and KServe give the same permissions, and the contain
   const [, version] = /deno@([\d.]+)/.exec(await read(".ci/run"))!;
   match(await read("deploy/Containerfile"), new RegExp(`deno@${version.replaceAll(".", "\\.")}\\b`));
 });
+
+Deno.test("the command of docs/fallback.md's Compose file answers while its vLLM is not there", async () => {
+  const [, written] = /command: >-\n((?: {6}.*\n)+)/.exec(await read("docs/fallback.md"))!;
+  using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const port = `${free.addr.port}`, model = `${ROOT}models/scenes-mllama-int4`;
+  free.close();
+  const command = written.replaceAll("/model", model).replaceAll("8080", port).replaceAll(
+    "0.0.0.0",
+    "127.0.0.1",
+  );
+  const args = command.replaceAll("vllm:8000", "vllm.invalid:8000").trim().split(/\s+/);
+  const child = new Deno.Command(Deno.execPath(), { args, cwd: ROOT, stderr: "piped", stdout: "null" })
+    .spawn();
+  const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  for (let said = ""; !said.includes("http://127.0.0.1");) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(said);
+    said += value;
+  }
+  const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "any", messages: [{ role: "user", content: "What can you do?" }] }),
+  });
+  deepEqual([response.status, response.headers.get("x-remora-served-by")], [200, "local"]);
+  await response.body?.cancel();
+  equal((await fetch(`http://127.0.0.1:${port}/x-remora/health`)).status, 200);
+  child.kill("SIGTERM");
+  equal((await child.status).code, 0);
+  await reader.cancel();
+});

@@ -138,6 +138,9 @@ Deno.test("openSource() refuses other places", async () => {
   for (const place of ["ftp://models.test/a", "https://", "http:", new URL("data:,x")]) {
     await assertRefused(() => openSource(denoPlatform, place), "BAD_ARGUMENT", "another kind of URL");
   }
+  for (const place of ["https://web.test/%zz.gguf", "file:///%ff/model.gguf", "file:///%"]) {
+    await assertRefused(() => openSource(denoPlatform, place), "BAD_ARGUMENT", "percent signs");
+  }
   for (const place of ["./no/such", "/no/such", "no-such", "a/b/c", "../no/such", ""]) {
     await assertRefused(() => openSource(denoPlatform, place), "FILE_NOT_FOUND", place);
   }

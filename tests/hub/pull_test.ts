@@ -3,7 +3,7 @@ import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { inspect as inspectCause } from "node:util";
 import { findModelOf, pull } from "../../src/hub/pull.ts";
-import { removeInstalled } from "../../src/hub/installed.ts";
+import { installedModels, removeInstalled } from "../../src/hub/installed.ts";
 import { RemoraError } from "../../src/core/errors.ts";
 import { assertRefused } from "../errors.ts";
 import { COMMIT, sceneFiles, scenesRepository, severalRepository, standInFile, UNNEEDED } from "./fixture.ts";
@@ -164,6 +164,68 @@ Deno.test("what is not there is said", () =>
     await assertRefused(() => pullOf(full), "BAD_FILE", "3.7 MB", "1.0 MB");
   }));
 
+Deno.test("removing a revision leaves others what they have, in whatever folder it lies", () =>
+  withHub(SCENES, async ({ pull, platform, home }) => {
+    const folder = await pull("owner/scenes");
+    const root = `${home}/hub/models--owner--scenes`, other = "f".repeat(40);
+    // As Python keeps a whole repository: folders in folders, and names that begin with a dot.
+    for (const [blob, path] of [["1".repeat(40), "onnx/a/b.onnx"], ["2".repeat(40), ".cache/c.bin"]]) {
+      Deno.writeTextFileSync(`${root}/blobs/${blob}`, path);
+      const file = `${root}/snapshots/${other}/${path}`;
+      Deno.mkdirSync(file.slice(0, file.lastIndexOf("/")), { recursive: true });
+      Deno.symlinkSync(`${root}/blobs/${blob}`, file);
+    }
+    // Links in circles, to folders and to nowhere.
+    Deno.symlinkSync("..", `${root}/snapshots/${other}/above`);
+    Deno.symlinkSync("nowhere", `${root}/snapshots/${other}/nowhere`);
+    // A third that another user made, and that only this one may read.
+    Deno.mkdirSync(`${root}/snapshots/${"e".repeat(40)}`);
+    const listFiles = (directory: string) => {
+      if (!directory.endsWith("eeee")) return platform.files.listFiles(directory);
+      throw new RemoraError("FILE_NOT_FOUND", "Cannot open", { file: directory, found: "access denied" });
+    };
+    const barred = { ...platform, files: { ...platform.files, listFiles } };
+    const found = await installedModels(barred);
+    deepStrictEqual(found.map(({ commit, isWhole }) => `${commit[0]} ${isWhole}`).sort(), [
+      "c true",
+      "e false",
+      "f false",
+    ]);
+    // While it is not known what one has, nothing of any goes.
+    await assertRefused(
+      () => Promise.resolve().then(() => removeInstalled(barred, "owner/scenes@main")),
+      "FILE_NOT_FOUND",
+      "access denied",
+    );
+    strictEqual(await findModelOf(platform, "owner/scenes"), folder);
+    deepStrictEqual(removeInstalled(platform, "owner/scenes@main").commits, [COMMIT]);
+    await rejects(Deno.stat(folder), Deno.errors.NotFound);
+    for (const path of ["onnx/a/b.onnx", ".cache/c.bin"]) {
+      strictEqual(Deno.readTextFileSync(`${root}/snapshots/${other}/${path}`), path);
+    }
+    deepStrictEqual([...Deno.readDirSync(`${root}/blobs`)].map(({ name }) => name[0]).sort(), ["1", "2"]);
+  }));
+
+Deno.test("files that somebody removes before they have their names are no success", () =>
+  withHub(SCENES, async ({ pull, platform }) => {
+    const storage = platform.storage!;
+    let isFirst = true;
+    const link = (target: string, path: string) => {
+      // As between the last file and the snapshot's folder.
+      if (isFirst) removeInstalled(platform, "owner/scenes");
+      isFirst = false;
+      storage.makeDirectory(path.slice(0, path.lastIndexOf("/")));
+      storage.link(target, path);
+    };
+    await assertRefused(
+      () => pullOf({ ...platform, storage: { ...storage, link } }),
+      "BAD_FILE",
+      "removed it meanwhile",
+    );
+    strictEqual(await findModelOf(platform, "owner/scenes"), undefined);
+    deepStrictEqual(contents(await pull("owner/scenes")), EXPECTED);
+  }));
+
 async function pullOf(platform: Parameters<typeof pull>[0]): Promise<void> {
   await pull(platform, "owner/scenes", { firstWait: 1 });
 }
@@ -258,6 +320,7 @@ Deno.test("a hostile hub writes nothing, anywhere", async () => {
     [[file("a\u0000.gguf")], "inside the repository"],
     [[file("..\\a.gguf")], "inside the repository"],
     [[file("C:a.gguf")], "inside the repository"],
+    [[file("\ud800.gguf")], "inside the repository"],
     [[file(7)], "inside the repository"],
     [[file("nul.gguf")], "every system"],
     [[file("con/a.gguf")], "every system"],
@@ -345,7 +408,12 @@ Deno.test("an answer that is not what the listing promised is refused", async ()
 
 Deno.test("a server that is silent, or busy for too long, is left", () =>
   withHub({ ...SCENES, faults: { busy: 1 } }, async ({ hub, pull, platform }) => {
-    await assertRefused(() => pull("owner/scenes"), "FILE_NOT_FOUND", "HTTP 503", "7 times");
+    const told: string[] = [];
+    const onNotice = (text: string) => void told.push(text);
+    await assertRefused(() => pull("owner/scenes", { onNotice }), "FILE_NOT_FOUND", "HTTP 503", "7 times");
+    // The first wait, of a second, is no news; whoever waits longer is told why.
+    const waits = told.filter((text) => /: HTTP 503[^\n]*; asked again in \d+ s$/.test(text));
+    ok(waits.length >= 5, told.join("\n"));
     hub.faults = { slow: 10_000 };
     await assertRefused(
       () => pull("owner/scenes", { silenceMax: 20 }),

@@ -68,6 +68,41 @@ Deno.test("httpSource() finds known files and the shards of the index, never out
     ok(paths.every((path) => path.includes(" /m/")), paths.join());
   }));
 
+Deno.test("httpSource() never joins pieces of two versions of a file", async () => {
+  let version = 0, prefix = "";
+  const changing = (request: Request) => {
+    const answer = serveFile(request);
+    answer.headers.set("etag", `${prefix}"${version++}"`);
+    return answer;
+  };
+  await withServer(changing, async (source) => {
+    await source.read("sub/2.safetensors", 0, 5);
+    await assertRefused(
+      () => source.read("sub/2.safetensors", 5, 9),
+      "BAD_FILE",
+      "sub/2.safetensors",
+      "changed",
+    );
+  });
+  // A weak tag says nothing of bytes.
+  prefix = "W/";
+  await withServer(changing, async (source) => {
+    for (const begin of [0, 5]) {
+      deepStrictEqual(await source.read("sub/2.safetensors", begin, 9), SHARD.slice(begin, 9));
+    }
+  });
+});
+
+Deno.test("httpSource() asks again for what it could not list", () => {
+  let isBusy = true;
+  const recovering = (request: Request) => isBusy ? new Response(null, { status: 503 }) : serveFile(request);
+  return withServer(recovering, async (source) => {
+    await assertRefused(async () => void await source.list(), "FILE_NOT_FOUND", "HTTP 503");
+    isBusy = false;
+    strictEqual((await source.list()).get("config.json"), CONFIG.length);
+  });
+});
+
 Deno.test("httpSource() reads exactly the range", () =>
   withServer(serveFile, async (source, _, paths) => {
     deepStrictEqual(await source.read("sub/2.safetensors", 500, 505), SHARD.slice(500, 505));

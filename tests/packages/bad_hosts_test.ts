@@ -94,3 +94,9 @@ async function onPage(casesUrl: string): Promise<Record<string, string>> {
     return { code, message };
   }
 }
+
+hostTest("workerd whose requests do not tell when their clients leave: the flag is named", async () => {
+  await Deno.copyFile(`${ROOT}examples/cloudflare/until_sent.js`, `${PROJECT}/until_sent.js`);
+  const said = await run(`${PROJECT}/node_modules/node24/bin/node`, ["unflagged_workerd.mjs"]);
+  match(JSON.parse(said), /Cannot serve: expected the compatibility flag "enable_request_signal"/);
+});

@@ -12,7 +12,7 @@ const FOLDER = goldenPath("bf16-dense");
 const TEXT = Array.from({ length: 2000 }, (_, i) => String.fromCharCode(97 + (i * i * 7 + i) % 23)).join("");
 
 /** The golden, with a tokenizer of its vocabulary. */
-function dense(): ModelSource {
+function dense(weights = Deno.readFileSync(`${FOLDER}/model.safetensors`)): ModelSource {
   const vocab = Object.fromEntries(Array.from({ length: 26 }, (_, i) => [String.fromCharCode(97 + i), i]));
   const tokenizer = {
     version: "1.0",
@@ -24,7 +24,7 @@ function dense(): ModelSource {
   return memoryModelSource(
     new Map([
       ["config.json", Deno.readFileSync(`${FOLDER}/config.json`)],
-      ["model.safetensors", Deno.readFileSync(`${FOLDER}/model.safetensors`)],
+      ["model.safetensors", weights],
       ["tokenizer.json", new TextEncoder().encode(JSON.stringify(tokenizer))],
       ["LICENSE", new TextEncoder().encode("a licence")],
     ]),
@@ -126,6 +126,30 @@ for (
   );
 }
 
+goldenTest(
+  "bf16-dense",
+  "every sequence counts alike: in another order the codes are nearly the same",
+  () =>
+    inFolder(async (folder) => {
+      const { sequences: count, sequenceLength: length } = SETTINGS;
+      const pieces = Array.from({ length: count }, (_, i) => TEXT.slice(i * length, (i + 1) * length));
+      const weightsOf = async (calibration: string, name: string) => {
+        const out = `${folder}/${name}`;
+        await quantizeModel(dense(), out, { ...SETTINGS, calibration, threads: 2 });
+        return ["self_attn.q_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj"].map((linear) =>
+          readWeights(`${out}/model.safetensors`, `model.layers.0.${linear}`, 4).flat()
+        );
+      };
+      const there = await weightsOf(pieces.join(""), "there");
+      const back = await weightsOf(pieces.toReversed().join(""), "back");
+      there.forEach((weights, i) => {
+        const same = weights.filter((weight, at) => weight === back[i][at]).length / weights.length;
+        // Sums in another order move a value that lies in the middle of two codes, and what comes after it.
+        assert.ok(same > 0.97, `${same} of layer ${i}`);
+      });
+    }),
+);
+
 goldenTest("bf16-dense", "the same bytes for any number of threads", () =>
   inFolder(async (folder) => {
     const files: Uint8Array[] = [];
@@ -166,5 +190,57 @@ goldenTest(
       assert.deepEqual([...Deno.readDirSync(folder)], []);
       Deno.mkdirSync(out);
       await refused({}, "BAD_ARGUMENT", ["out"]);
+    }),
+);
+
+/** The golden's file with one weight of a tensor as these bits, in bf16. */
+function withWeight(name: string, bits: number): Uint8Array<ArrayBuffer> {
+  const bytes = Deno.readFileSync(`${FOLDER}/model.safetensors`), view = new DataView(bytes.buffer);
+  const length = Number(view.getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+  view.setUint16(8 + length + header[name].data_offsets[0] + 2 * 37, bits, true);
+  return bytes;
+}
+
+goldenTest(
+  "bf16-dense",
+  "a weight that no code can mean is refused with the module's name",
+  () =>
+    inFolder(async (folder) => {
+      // The last module that is rounded: no activation after it would tell.
+      for (const [bits, found] of [[0x7fc0, "NaN"], [0xff80, "infinite"], [0x7f00, "scales"]] as const) {
+        for (const method of ["rtn", "gptq"] as const) {
+          await assertRefused(
+            () =>
+              quantizeModel(dense(withWeight(`${LINEAR}.weight`, bits)), `${folder}/out`, {
+                ...SETTINGS,
+                method,
+                threads: 1,
+              }),
+            "BAD_TENSOR",
+            LINEAR,
+            found,
+          );
+        }
+      }
+      assert.deepEqual([...Deno.readDirSync(folder)], []);
+    }),
+);
+
+goldenTest(
+  "gguf-f16",
+  "a model that is not in safetensors is refused, though its weights are floats",
+  () =>
+    inFolder(async (folder) => {
+      for (const method of ["rtn", "gptq"] as const) {
+        const options = { ...SETTINGS, method, threads: 1 };
+        await assertRefused(
+          () => quantizeModel(goldenPath("gguf-f16"), `${folder}/out`, options),
+          "UNSUPPORTED",
+          "model.gguf",
+          "safetensors",
+        );
+      }
+      assert.deepEqual([...Deno.readDirSync(folder)], []);
     }),
 );

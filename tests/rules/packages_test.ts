@@ -22,3 +22,14 @@ Deno.test("every package has its version in its name, and one version everywhere
   deepEqual(bare, []);
   deepEqual([...versions].filter(([, found]) => found.size > 1), []);
 });
+
+Deno.test("the lock file holds what the program imports and nothing else: deno run fetches all of it", () => {
+  const { specifiers } = JSON.parse(Deno.readTextFileSync(new URL("../../deno.lock", import.meta.url)));
+  const imported = new Set(
+    ["src", "kernels/host", "cli"].flatMap(sourcesIn).flatMap(importsOf)
+      .flatMap((name) => /^npm:(?:@[^/]+\/)?[^/]+/.exec(name) ?? []),
+  );
+  // A check of types without --lock=tests/deno.lock writes the benchmarks' browser into the working copy.
+  imported.add("npm:playwright-core@1.65.1");
+  deepEqual(Object.keys(specifiers).filter((name) => !imported.has(name)), []);
+});

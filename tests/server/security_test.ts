@@ -83,6 +83,17 @@ Deno.test("a server with little memory takes shorter bodies, and says how short"
   }
 });
 
+Deno.test("a host whose requests do not tell when their clients leave is refused, with what is missing", async () => {
+  await using model = await loadModel(SCENES, { threads: 1 });
+  throws(
+    () => createServerHandler({ small: model }, {}, { withoutLeaving: "the flag" }),
+    {
+      code: "UNSUPPORTED",
+      message: /^Cannot serve: expected the flag, found none: .* when its client leaves$/,
+    },
+  );
+});
+
 Deno.test("a host that keeps requests apart answers one at a time, and is asked for no more", async () => {
   await using model = await loadModel(SCENES, { threads: 1 });
   throws(
