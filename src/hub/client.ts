@@ -30,6 +30,8 @@ export interface HubClientOptions {
   fetch?: typeof fetch;
   /** Milliseconds before a second attempt. */
   firstWait?: number;
+  /** Told in one line why nothing comes. */
+  onWait?: (text: string) => void;
   /** Milliseconds without a byte after which a connection counts as lost. */
   silenceMax?: number;
 }
@@ -67,7 +69,8 @@ export class HubClient {
 
   /** The attempts at one thing; a signal of its own ends them too. */
   retries(what: string, signal = this.signal): Retries {
-    return new Retries(what, { firstWait: this.#options.firstWait, signal });
+    const { firstWait, onWait } = this.#options;
+    return new Retries(what, { firstWait, signal, onWait });
   }
 
   /**

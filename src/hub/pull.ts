@@ -71,9 +71,9 @@ export async function pull(
   const repository = new CachedRepository(opened.platform, opened.cache, id.repository);
   if (options.offline || settings.isOffline) return await findOffline(repository, id, name);
   const { endpoint } = settings;
-  const { signal, fetch, firstWait, silenceMax } = options;
+  const { signal, fetch, firstWait, silenceMax, onNotice: onWait } = options;
   const { mayReach } = platform, token = readToken(platform);
-  const client = new HubClient({ endpoint, token, mayReach, signal, fetch, firstWait, silenceMax });
+  const client = new HubClient({ endpoint, token, mayReach, signal, fetch, firstWait, silenceMax, onWait });
   const listing = await fetchListing(client, id);
   return await new Pull(opened, repository, { id, client, listing, options }).run();
 }

@@ -3,13 +3,15 @@
  *
  * @module
  */
-import { RemoraError } from "../core/errors.ts";
+import { printable, RemoraError } from "../core/errors.ts";
 
 /** Attempts without a byte of progress; with the waits between them a minute passes. */
 const ATTEMPTS_MAX = 7;
 /** Milliseconds before the second attempt; twice as many before each further one. */
 export const FIRST_WAIT = 1_000;
 const WAIT_MAX = 30_000;
+/** Failures in a row from which a wait is told of: a single one is over in a second. */
+const TOLD_FROM = 2;
 /** Milliseconds that a server may ask for (Retry-After); whoever is told to come back later than that is told so instead. */
 const ASKED_WAIT_MAX = 300_000;
 
@@ -26,16 +28,25 @@ export class Retries {
   readonly #what: string;
   readonly #firstWait: number;
   readonly #signal?: AbortSignal;
+  readonly #onWait?: (text: string) => void;
   #failures = 0;
 
-  /** @param what What is fetched, for messages. */
+  /**
+   * @param what What is fetched, for messages.
+   * @param options.onWait Told in one line why nothing comes.
+   */
   constructor(
     what: string,
-    { firstWait = FIRST_WAIT, signal }: { firstWait?: number; signal?: AbortSignal },
+    { firstWait = FIRST_WAIT, signal, onWait }: {
+      firstWait?: number;
+      signal?: AbortSignal;
+      onWait?: (text: string) => void;
+    },
   ) {
     this.#what = what;
     this.#firstWait = firstWait;
     this.#signal = signal;
+    this.#onWait = onWait;
   }
 
   /** Something came: what failed before does not count. */
@@ -63,7 +74,13 @@ export class Retries {
       );
     }
     const own = Math.min(WAIT_MAX, this.#firstWait * 2 ** (this.#failures - 1));
-    await pause(Math.max(own, failure.wait), this.#signal);
+    const wait = Math.max(own, failure.wait);
+    if (this.#failures >= TOLD_FROM) {
+      this.#onWait?.(
+        printable(`${this.#what}: ${failure.message}; asked again in ${Math.ceil(wait / 1_000)} s`),
+      );
+    }
+    await pause(wait, this.#signal);
   }
 
   #refusal(found: string, cause: unknown): RemoraError {

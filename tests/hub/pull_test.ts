@@ -414,7 +414,12 @@ Deno.test("an answer that is not what the listing promised is refused", async ()
 
 Deno.test("a server that is silent, or busy for too long, is left", () =>
   withHub({ ...SCENES, faults: { busy: 1 } }, async ({ hub, pull, platform }) => {
-    await assertRefused(() => pull("owner/scenes"), "FILE_NOT_FOUND", "HTTP 503", "7 times");
+    const told: string[] = [];
+    const onNotice = (text: string) => void told.push(text);
+    await assertRefused(() => pull("owner/scenes", { onNotice }), "FILE_NOT_FOUND", "HTTP 503", "7 times");
+    // The first wait, of a second, is no news; whoever waits longer is told why.
+    const waits = told.filter((text) => /: HTTP 503[^\n]*; asked again in \d+ s$/.test(text));
+    ok(waits.length >= 5, told.join("\n"));
     hub.faults = { slow: 10_000 };
     await assertRefused(
       () => pull("owner/scenes", { silenceMax: 20 }),
