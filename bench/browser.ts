@@ -5,8 +5,9 @@
  *   deno task bench:browser --model MODEL [--peers DIR [--gguf FILE] [--onnx FOLDER]] [--tokens 32] [--rounds 3] [--json]
  *
  * MODEL is a folder or a GGUF file. DIR holds the peers (`npm install @wllama/wllama @huggingface/transformers`), FILE and FOLDER the model
- * in their forms; FOLDER as transformers.js has it, with `onnx/model_q4.onnx`. All are the npm packages, remora's installed from its
- * tarball, and everything comes from a server on this machine. bench/browser/measure.js says what is timed. Memory is the highest
+ * in their forms; FOLDER as transformers.js has it, with `onnx/model_q4.onnx`, whose cache's head size is a number: a name that
+ * transformers.js does not know is 0 to it. All are the npm packages, remora's installed from its tarball, and everything comes from a
+ * server on this machine. bench/browser/measure.js says what is timed. Memory is the highest
  * resident size of the page's process, less that of an empty page.
  *
  * @module

@@ -203,8 +203,11 @@ export const NORMALIZED_CHARACTERS_MAX = 4_000_000;
  */
 export const DESCRIPTION_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Bytes of one answer of a hub's interface; the listing of a page of 1,000 files has about 500,000. */
-export const HUB_ANSWER_BYTES_MAX = 32 * 1024 * 1024;
+/**
+ * Bytes of one answer of a hub's interface; the listing of a page of 1,000 files has about 500,000. The engine makes up to forty times
+ * as many of them (an array of empty objects).
+ */
+export const HUB_ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Files of a repository, of which a model takes a few; the largest published ones have some thousand. */
 export const HUB_FILES_MAX = 100_000;
