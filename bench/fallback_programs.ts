@@ -76,7 +76,7 @@ export class Program {
     }
   }
 
-  async #collect(stream: ReadableStream<Uint8Array>): Promise<void> {
+  async #collect(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
     for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
       // Enough to find a word in, and to say what was found instead.
       this.#output = (this.#output + piece).slice(-1_000_000);
