@@ -93,6 +93,7 @@ export async function writeJavaScript(
   });
   for (const path of await readdir(out, { recursive: true })) {
     if (path.endsWith(".map")) await keepLines(join(out, path));
+    if (path.endsWith(".js")) await keepAddresses(join(out, path));
   }
   await writeBinaries(join(out, "binaries"), packages);
 }
@@ -103,6 +104,12 @@ async function keepLines(path: string): Promise<void> {
   const lines = decode(map.mappings).map((line) => line.slice(0, 1).map((segment) => segment.slice(0, 4)));
   const mappings = encode(lines as SourceMapMappings);
   await writeFile(path, JSON.stringify({ version: map.version, sources: map.sources, names: [], mappings }));
+}
+
+/** Puts `import.meta.url` into one line, as bundlers look for it; the lines before and after stay where they are. */
+async function keepAddresses(path: string): Promise<void> {
+  const text = await readFile(path, "utf8");
+  await writeFile(path, text.replaceAll(/import\.(\n?)meta\.(\n?)url/g, "$1$2import.meta.url"));
 }
 
 /** The WebAssembly, and the file that imports it as modules. */
