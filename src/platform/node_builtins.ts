@@ -28,7 +28,7 @@ import type { WorkerThread } from "../../kernels/host/worker_pool.ts";
 import { RemoraError } from "../core/errors.ts";
 import type { MemoryReadings } from "./memory_limit.ts";
 import { createNodeHttp } from "./node_http.ts";
-import { HOLDER_SUFFIX, storageOfNode } from "./node_storage.ts";
+import { HOLDER_SUFFIX, storageOfNode, tryLockByFile } from "./node_storage.ts";
 import type {
   DirectoryEntry,
   FileSystem,
@@ -74,7 +74,8 @@ export interface Differences {
 export function platformOfNode(differences: Differences): Platform {
   const storage = storageOfNode(differences);
   return {
-    files: fileSystem(differences, storage.tryLock),
+    // Not the storage's, whose errors name the lock: writing names the file that is asked for.
+    files: fileSystem(differences, differences.tryLock ?? tryLockByFile),
     storage,
     environment: (name) => differences.mayReadVariable(name) ? process.env[name] ?? "" : undefined,
     startWorker,

@@ -179,7 +179,7 @@ class FileOnDisk implements GrowingFile {
  * A lock for runtimes that have none: a file beside the lock's, made by whoever has it, with the number of its process. One whose
  * process has ended counts for nothing.
  */
-function tryLockByFile(path: string): Disposable | undefined {
+export function tryLockByFile(path: string): Disposable | undefined {
   const holder = path + HOLDER_SUFFIX;
   const owner = quietly(() => Number(readFileSync(holder, "utf8")));
   const isLeft = owner === process.pid
