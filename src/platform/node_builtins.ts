@@ -37,6 +37,7 @@ import type {
   WritableDirectory,
   WritableFile,
 } from "./platform.ts";
+import { quietly } from "./quietly.ts";
 import type { Storage } from "./storage.ts";
 
 /** Deno 2.9.6: 95 to 120 MB (docs/performance.md). */
@@ -362,13 +363,4 @@ function memoryReadings(
     heapLimit: () => getHeapStatistics().heap_size_limit,
     runtimeBytes: RUNTIME_BYTES,
   };
-}
-
-/** `undefined` where reading fails: on another system, where a file is missing, or where it may not be read. */
-function quietly<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
 }

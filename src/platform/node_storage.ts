@@ -28,6 +28,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { RemoraError } from "../core/errors.ts";
 import { COPY_WINDOW_BYTES } from "../core/limits.ts";
+import { quietly } from "./quietly.ts";
 import type { GrowingFile, Storage } from "./storage.ts";
 
 /** What {@linkcode tryLockByFile} appends to a lock's name. */
@@ -219,12 +220,4 @@ function reasonOf(cause: unknown): string {
   if (code === "ENOSPC") return "no room left on the disk";
   if (code === "EROFS") return "a file system that is read-only";
   return cause instanceof Error ? cause.message : String(cause);
-}
-
-function quietly<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
 }
