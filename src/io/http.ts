@@ -48,7 +48,7 @@ class HttpSource implements ModelSource {
   readonly #options: HttpSourceOptions;
   /** The version of each file that was read first, where the server tells. */
   readonly #versions = new Map<string, string>();
-  #files?: Promise<ReadonlyMap<string, number>>;
+  #sizes: ReadonlyMap<string, number> = new Map();
 
   constructor(base: URL, options: HttpSourceOptions) {
     this.#base = new URL(base);
@@ -57,11 +57,9 @@ class HttpSource implements ModelSource {
     this.label = options.label ?? base.href;
   }
 
-  list(): Promise<ReadonlyMap<string, number>> {
-    return this.#files ??= this.#discover().catch((error) => {
-      this.#files = undefined;
-      throw error;
-    });
+  /** Asked once, and before anything is read; see `remoteModelSource`. */
+  async list(): Promise<ReadonlyMap<string, number>> {
+    return this.#sizes = await this.#discover();
   }
 
   async read(name: string, begin: number, end: number): Promise<Uint8Array> {
@@ -71,7 +69,7 @@ class HttpSource implements ModelSource {
   }
 
   async readInto(name: string, begin: number, target: Uint8Array): Promise<void> {
-    await this.#readRange(name, begin, target, (await this.list()).get(name)!);
+    await this.#readRange(name, begin, target, this.#sizes.get(name)!);
   }
 
   async #discover(): Promise<ReadonlyMap<string, number>> {
