@@ -11,6 +11,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { PROMPTS } from "./prompts.ts";
 import { findServers, type Front, FRONTS, kill, pause, type Server, tokensOf } from "./replica_fronts.ts";
 
 const { values, positionals, tokens } = parseArgs({
@@ -42,17 +43,6 @@ const settings = {
   restartAfter: Number(values["restart-after"]),
   options: positionals.filter((word) => !isBefore(word)),
 };
-
-const PROMPTS = [
-  "Describe the picture.",
-  "How many objects are there?",
-  "Is there a star?",
-  "What colour is the cross?",
-  "Where is the circle?",
-  "Name the shapes.",
-  "There are two stars.",
-  "What is on the left?",
-];
 
 interface Answer {
   text: string;

@@ -10,6 +10,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { PROMPTS } from "./prompts.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -24,16 +25,6 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const PROMPTS = [
-  "Describe the picture.",
-  "How many objects are there?",
-  "Is there a star?",
-  "What colour is the cross?",
-  "Where is the circle?",
-  "Name the shapes.",
-  "There are two stars.",
-  "What is on the left?",
-];
 const MAX_TOKENS = Number(values["max-tokens"]);
 
 interface Answer {
