@@ -322,18 +322,31 @@ Deno.test("a body beyond the limit passes once, and nobody else is asked", async
   equal(marks(await ask(proxy.url, large)), "503 | upstream | status_503 | 1");
 });
 
-Deno.test("names: those that are given, else the upstreams' models that are no adapters", async () => {
-  const models = JSON.stringify({ data: [{ id: "scenes", parent: null }, { id: "sql", parent: "scenes" }] });
-  await using upstream = scriptedUpstream((exchange) =>
-    respond(exchange, exchange.target === "/v1/models" ? models : "{}")
+/** The model stands in for what an upstream lists at the time. */
+function standingInByList(models: () => string) {
+  const upstream = scriptedUpstream((exchange) =>
+    respond(exchange, exchange.target === "/v1/models" ? models() : "{}")
   );
-  await using proxy = proxying({
+  const proxy = proxying({
     ...LOCAL,
     standsInFor: undefined,
     upstreams: [upstream.url],
     circuitFailures: 1000,
   });
-  const asked = async (model: string) => marks(await ask(proxy.url, chat({ model })));
+  return {
+    upstream,
+    asked: async (model: string) => marks(await ask(proxy.url, chat({ model }))),
+    async [Symbol.asyncDispose]() {
+      await proxy[Symbol.asyncDispose]();
+      await upstream[Symbol.asyncDispose]();
+    },
+  };
+}
+
+Deno.test("names: those that are given, else the upstreams' models that are no adapters", async () => {
+  const models = JSON.stringify({ data: [{ id: "scenes", parent: null }, { id: "sql", parent: "scenes" }] });
+  await using stage = standingInByList(() => models);
+  const { upstream, asked } = stage;
   equal(await asked("scenes"), "200 | upstream | - | 1");
   await pause(50);
   upstream.script = status("500 Oh");
@@ -345,16 +358,8 @@ Deno.test("names: those that are given, else the upstreams' models that are no a
 
 Deno.test("an upstream that lists no models while it starts does not make the model refuse everybody", async () => {
   let models = `{"data": []}`;
-  await using upstream = scriptedUpstream((exchange) =>
-    respond(exchange, exchange.target === "/v1/models" ? models : "{}")
-  );
-  await using proxy = proxying({
-    ...LOCAL,
-    standsInFor: undefined,
-    upstreams: [upstream.url],
-    circuitFailures: 1000,
-  });
-  const asked = async (model: string) => marks(await ask(proxy.url, chat({ model })));
+  await using stage = standingInByList(() => models);
+  const { upstream, asked } = stage;
   equal(await asked("scenes"), "200 | upstream | - | 1");
   await pause(50);
   const well = upstream.script;

@@ -19,7 +19,7 @@ import { goldenPath } from "../../shared.ts";
 import { fileURLToPath } from "node:url";
 import { BOUNDARIES, editBytes, pick } from "../hostile_values.ts";
 import { bytesOf, editJson, type JsonTree, treeOfText } from "../json_tree.ts";
-import type { Files, FuzzTarget } from "../target.ts";
+import type { Files, FuzzTarget, PreparedTarget } from "../target.ts";
 import { watchedSource } from "../watch.ts";
 
 const SCENES = fileURLToPath(new URL("../../../models/scenes-mllama-int4", import.meta.url));
@@ -125,6 +125,46 @@ async function modelsWithSequences(): Promise<{ model: Model; sequence: Sequence
   }
 }
 
+/** One of some files, spoiled. */
+interface Structure {
+  sealed: Sealed;
+  of: number;
+}
+
+/**
+ * A target of sealed files.
+ *
+ * @param name What a file is called; the number of its model follows.
+ * @param kind What they are sealed as.
+ * @param read The snapshot in a file, and what messages call it.
+ */
+function sealedFiles(
+  name: string,
+  bases: readonly Sealed[],
+  models: readonly { model: Model }[],
+  kind: SealedKind,
+  read: (name: string, bytes: Uint8Array) => { snapshot: Uint8Array; path: string },
+): PreparedTarget<Structure> {
+  return {
+    fresh(random) {
+      // The picture's is slower and no richer.
+      const of = random.below(4) === 0 ? 1 : 0;
+      return { sealed: copySealed(bases[of]), of };
+    },
+    edit: ({ sealed }, random) => editSealed(sealed, random),
+    write: ({ sealed, of }) => new Map([[`${name}-${of}`, joinSealed(sealed)]]),
+    async run(files, reached) {
+      const [[name, bytes]] = files;
+      openSealed(bytes, kind, name, platform.createHash);
+      reached();
+      const { snapshot, path } = read(name, bytes);
+      using sequence = models[Number(name.at(-1))].model.createSequence();
+      await sequence.restore(snapshot, path);
+      await goOn(sequence);
+    },
+  };
+}
+
 /** Snapshots say of which model they are; so the one that they are given to is chosen by it. */
 export const snapshotTarget: FuzzTarget = {
   name: "snapshot",
@@ -133,27 +173,7 @@ export const snapshotTarget: FuzzTarget = {
     const bases = await Promise.all(
       models.map(async ({ sequence }) => splitSealed(await sequence.snapshot(), SNAPSHOT)),
     );
-    interface Structure {
-      sealed: Sealed;
-      of: number;
-    }
-    return {
-      fresh(random: Random): Structure {
-        // The picture's is slower and no richer.
-        const of = random.below(4) === 0 ? 1 : 0;
-        return { sealed: copySealed(bases[of]), of };
-      },
-      edit: ({ sealed }: Structure, random: Random) => editSealed(sealed, random),
-      write: ({ sealed, of }: Structure) => new Map([[`snapshot-${of}`, joinSealed(sealed)]]),
-      async run(files: Files, reached: () => void) {
-        const [[name, bytes]] = files;
-        openSealed(bytes, SNAPSHOT, name, platform.createHash);
-        reached();
-        using sequence = models[Number(name.at(-1))].model.createSequence();
-        await sequence.restore(bytes, name);
-        await goOn(sequence);
-      },
-    };
+    return sealedFiles("snapshot", bases, models, SNAPSHOT, (path, snapshot) => ({ snapshot, path }));
   },
 };
 
@@ -193,28 +213,14 @@ export const conversationTarget: FuzzTarget = {
       bases.push(splitSealed(Deno.readFileSync(path), CONVERSATION, SNAPSHOT));
     }
     Deno.removeSync(path);
-    interface Structure {
-      sealed: Sealed;
-      of: number;
-    }
-    return {
-      fresh(random: Random): Structure {
-        const of = random.below(4) === 0 ? 1 : 0;
-        return { sealed: copySealed(bases[of]), of };
-      },
-      edit: ({ sealed }: Structure, random: Random) => editSealed(sealed, random),
-      write: ({ sealed, of }: Structure) => new Map([[`chat.state-${of}`, joinSealed(sealed)]]),
-      async run(files: Files, reached: () => void) {
-        const [[name, bytes]] = files;
-        openSealed(bytes, CONVERSATION, name, platform.createHash);
-        reached();
-        const { createHash } = platform;
-        const { snapshot, path } = readConversation({ files: fileSystemOf(bytes), createHash }, name);
-        using sequence = models[Number(name.at(-1))].model.createSequence();
-        await sequence.restore(snapshot, path);
-        await goOn(sequence);
-      },
-    };
+    const { createHash } = platform;
+    return sealedFiles(
+      "chat.state",
+      bases,
+      models,
+      CONVERSATION,
+      (name, bytes) => readConversation({ files: fileSystemOf(bytes), createHash }, name),
+    );
   },
 };
 
