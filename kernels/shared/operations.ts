@@ -111,7 +111,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "packScales",
     file: "pack/scales",
-    about: "Scales, widened to f32, into panels; non-finite ones are counted.",
+    about: "Scales into panels; those that are not finite there are counted.",
     inputs: { source: "address", sourceType: "elementType" },
     shapes: {
       groupStep: "count",
@@ -119,6 +119,7 @@ export const OPERATIONS: readonly Operation[] = [
       outputs: "count",
       groups: "count",
       split: "count",
+      scaleType: "elementType",
     },
     outputs: { scales: "address" },
   },
@@ -161,6 +162,7 @@ export const OPERATIONS: readonly Operation[] = [
       inputs: "count",
       group: "count",
       panelBegin: "count",
+      scaleType: "elementType",
     },
     outputs: { weights: "address", scales: "address", zeros: "address" },
   },
@@ -194,7 +196,7 @@ export const OPERATIONS: readonly Operation[] = [
     about:
       "Rows of blocks of a GGUF file into panels of codes, scales and offsets; non-finite values are counted.",
     inputs: { source: "address", format: "blockFormat" },
-    shapes: { rowCount: "count", inputs: "count", panelBegin: "count" },
+    shapes: { rowCount: "count", inputs: "count", panelBegin: "count", scaleType: "elementType" },
     outputs: { weights: "address", scales: "address", offsets: "address" },
   },
   {
@@ -230,6 +232,7 @@ export const OPERATIONS: readonly Operation[] = [
       weights: "address",
       weightType: "weightType",
       scales: "address",
+      scaleType: "elementType",
       zeros: "address",
       zero: "real",
       offsets: "address",
@@ -333,7 +336,14 @@ export const OPERATIONS: readonly Operation[] = [
     list: {
       name: "products",
       most: PRODUCTS_MAX,
-      inputs: { weights: "address", scales: "address", zeros: "address", zero: "count", bias: "address" },
+      inputs: {
+        weights: "address",
+        scales: "address",
+        zeros: "address",
+        zero: "count",
+        offsets: "address",
+        bias: "address",
+      },
       shapes: { outputs: "count", accumulate: "flag" },
       outputs: { output: "matrix" },
     },
@@ -515,6 +525,7 @@ export const WIDE_FUNCTIONS: readonly string[] = [
   ...["bytes4", "bytes7", "bytes32", "words"].flatMap((form) =>
     [32, 64, 128].map((group) => `${form}Group${group}`)
   ),
+  ...["bytes4", "bytes32", "words"].map((form) => `${form}Offset32`),
   ...["unpackInt4Bytes", "unpackInt7Bytes", "unpackInt4Words", "unpackInt8Words"],
   ...["Pairs", "Fours", "Words"].flatMap((form) =>
     [...SCORE_COLUMNS.map((columns) => `scores${columns}`), "values"].map((tile) => `${tile}${form}`)

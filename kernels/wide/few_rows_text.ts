@@ -60,10 +60,12 @@ class FewTile {
       places.map((i) => `${name}${i} += ${bytes};`).join(" ");
     return `export function ${fewFunction(this.#form, this.#rows.length)}(
   w0: usize, apart: usize, a0: usize, aStride: usize, f0: usize, fStride: usize, t0: usize, tStride: usize, scale: usize,
-  scaleApart: usize, zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  scaleApart: usize, zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void {
   let base: usize = ${WIDE_PLACEHOLDER};
   const none = i32x4.splat(0), mask = i8x16.splat(<i8>(chunks < 0 ? 0 : 15));
+  const halfBits = i32x4.splat(chunks < 0 ? 0 : 0x8fffe000);
+  const halfFactor = f32x4.splat(chunks < 0 ? 0 : 5192296858534827628530496329220096.0);
   ${
       pointers.slice(1).map((i) =>
         `let a${i} = a${i - 1} + aStride, f${i} = f${i - 1} + fStride, t${i} = t${i - 1} + tStride;`
@@ -88,8 +90,9 @@ ${chunk}
 ${this.#groupEnd()}
     ${this.#isBytes ? "" : next("f", pointers, rowStep)}
     ${next("t", pointers, rowStep)}
-    scale += 32;
+    scale += 16;
     if (zeros) zeros += 16;
+    if (offsets) offsets += 16;
   } while (chunks > 0);
 }
 `;
@@ -277,23 +280,28 @@ ${this.#groupEnd()}
     }
   }
 
-  /** Totals grow by a group's sums; see group.ts. */
+  /** Totals grow by a group's sums, then by its offsets; see group.ts and scales.ts. */
   #groupEnd(): string {
     const text = new TileText();
+    const halves = (from: string, stream: number, half: number) =>
+      `f32x4.mul(v128.and(i32x4.shl(v128.load_ext<i16>(${from} + ${stream} * scaleApart, ${
+        half * 8
+      }), 13), halfBits), halfFactor)`;
+    const at = (name: string, row: number) => this.#isTile ? `${name}0, ${row * 4}` : `${name}${row}`;
+    const ofRow = (factor: string) => this.#isBytes ? factor : `f32x4.mul(${factor}, rowScale)`;
     for (const stream of this.#streams) {
       for (const half of HALVES) {
-        const at = `zeros + ${stream} * (scaleApart >> 1)`;
+        const at = `zeros + ${stream} * scaleApart`;
         text.set(
           `z${stream}${half}`,
           `zeros ? i32x4.extend_low_i16x8_s(v128.load64_zero(${at}, ${half * 8})) : i32x4.splat(zero)`,
         );
-        text.set(`scale${stream}${half}`, `v128.load(scale + ${stream} * scaleApart, ${half * 16})`);
+        text.set(`scale${stream}${half}`, halves("scale", stream, half));
       }
     }
     for (const row of this.#rows) {
-      const at = (name: string) => this.#isTile ? `${name}0, ${row * 4}` : `${name}${row}`;
-      text.set("sum", `v128.load32_splat(${at("t")})`);
-      if (!this.#isBytes) text.set("rowScale", `v128.load32_splat(${at("f")})`);
+      text.set("sum", `v128.load32_splat(${at("t", row)})`);
+      if (!this.#isBytes) text.set("rowScale", `v128.load32_splat(${at("f", row)})`);
       for (const stream of this.#streams) {
         for (const half of HALVES) {
           const place = this.#place(FEW_SUMS, row, stream, half, this.#isBytes ? 16 : 32);
@@ -307,7 +315,7 @@ ${this.#groupEnd()}
                 : "i32x4.add(v128.shuffle<i32>(c, d, 0, 2, 4, 6), v128.shuffle<i32>(c, d, 1, 3, 5, 7))",
             );
           }
-          const own = `scale${stream}${half}`, factor = this.#isBytes ? own : `f32x4.mul(${own}, rowScale)`;
+          const factor = ofRow(`scale${stream}${half}`);
           const total = this.#place(FEW_TOTALS, row, stream, half, 16);
           const value = `f32x4.convert_i32x4_s(i32x4.sub(c, i32x4.mul(z${stream}${half}, sum)))`;
           text.add(
@@ -316,6 +324,22 @@ ${this.#groupEnd()}
         }
       }
     }
+    text.add("if (offsets) {");
+    for (const stream of this.#streams) {
+      for (const half of HALVES) text.add(`scale${stream}${half} = ${halves("offsets", stream, half)};`);
+    }
+    for (const row of this.#rows) {
+      text.add(`sum = f32x4.convert_i32x4_s(v128.load32_splat(${at("t", row)}));`);
+      if (!this.#isBytes) text.add(`rowScale = v128.load32_splat(${at("f", row)});`);
+      for (const stream of this.#streams) {
+        for (const half of HALVES) {
+          const total = this.#place(FEW_TOTALS, row, stream, half, 16);
+          const own = `f32x4.mul(sum, ${ofRow(`scale${stream}${half}`)})`;
+          text.add(`v128.store(base, f32x4.add(${load(total)}, ${own}), ${total});`);
+        }
+      }
+    }
+    text.add("}");
     return `${text}`;
   }
 }
@@ -326,7 +350,7 @@ ${this.#groupEnd()}
  *   a      codes of activations; the next row is `aStride` bytes on, or four rows lie as a tile of rows (rows/quantize.ts)
  *   f      factors of bytes, or scales of words
  *   t      sums
- *   scale  scales of the first panel; the next is `scaleApart` bytes on, zero points half of that
+ *   scale  scales of the first panel; those of the next are `scaleApart` bytes on, zero points and offsets too
  * `chunks` is that of a row, `groupChunks` that of a group. Totals f32 [rows, panels, 8] are left at FEW_TOTALS.
  */
 export function fewRowsText(): string {
