@@ -511,8 +511,12 @@ export const FEW_FORMS = ["bytes4", "bytes32", "ladder", "words"] as const;
 export const ROWS_FEW_MAX = 4;
 export type FewForm = typeof FEW_FORMS[number];
 
-export function fewFunction(form: FewForm, rows: number): string {
-  return `${form}Rows${rows}`;
+/** Forms that have a tile of their own for one row and groups of one chunk. */
+export const FEW_SHORT_FORMS: readonly FewForm[] = ["bytes4", "bytes32"];
+
+/** `isShort`: for groups of one chunk. */
+export function fewFunction(form: FewForm, rows: number, isShort = false): string {
+  return `${form}${isShort ? "Short" : "Rows"}${rows}`;
 }
 
 /** Panels that a tile of few rows passes together: as many as let its sums stay in registers. */
@@ -531,4 +535,5 @@ export const WIDE_FUNCTIONS: readonly string[] = [
     [...SCORE_COLUMNS.map((columns) => `scores${columns}`), "values"].map((tile) => `${tile}${form}`)
   ),
   ...FEW_FORMS.flatMap((form) => [1, 2, 3, 4].map((rows) => fewFunction(form, rows))),
+  ...FEW_SHORT_FORMS.map((form) => fewFunction(form, 1, true)),
 ];

@@ -91,6 +91,17 @@ declare function wordsRows4(
   zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 
+@external("wide", "bytes4Short1")
+declare function bytes4Short1(
+  w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+): void;
+@external("wide", "bytes32Short1")
+declare function bytes32Short1(
+  w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+): void;
+
 /** Whether there are tiles of few rows for this kernel, and for rows of that many inputs. */
 // @ts-ignore: decorator
 @inline
@@ -106,7 +117,10 @@ function addRows<K>(
   scaleApart: usize, zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void {
   const kernel = changetype<K>(0);
-  if (kernel.isDot32) {
+  if (kernel.hasFactors && rows == 1 && groupChunks == 1) {
+    if (kernel.isDot32) bytes32Short1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    else bytes4Short1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+  } else if (kernel.isDot32) {
     if (rows == 1) bytes32Rows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
     else if (rows == 2) bytes32Rows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
     else if (rows == 3) bytes32Rows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
