@@ -1,5 +1,6 @@
 """Writes tests/quantization/gptq_reference.json: codes, scales and zero points of GPTQ as its paper has it (arXiv 2210.17323, algorithm
-1), in numpy's float64: the Cholesky factor of the inverse Hessian, blocks of 128 inputs, errors passed on.
+1), in numpy's float64, with the Cholesky factor of the inverse Hessian. The scale of a group is the one of 20 whose errors are
+worth least; the first holds all of its values, the others cut off up to half of their range.
 
     pip install numpy
     python tools/gptq_reference.py tests/quantization/gptq_reference.json
@@ -10,7 +11,8 @@ import sys
 
 import numpy as np
 
-OUTPUTS, INPUTS, TOKENS, GROUP, DAMP, BLOCK = 16, 192, 320, 32, 0.05, 128
+OUTPUTS, INPUTS, TOKENS, GROUP, DAMP = 16, 192, 320, 32, 0.05
+TRIALS = 20
 CASES = [
     {"bits": 4, "symmetric": True, "order": "natural"},
     {"bits": 4, "symmetric": True, "order": "groups"},
@@ -31,14 +33,30 @@ def order_of(rule, diagonal):
     return np.concatenate(groups)
 
 
-def grid(values, bits, symmetric):
+def grid(values, bits, symmetric, share):
+    """The scale and zero point of values, where this share of their range is kept."""
     most = 2**bits - 1
-    low, high = min(values.min(), 0.0), max(values.max(), 0.0)
+    low, high = min(values.min(), 0.0) * share, max(values.max(), 0.0) * share
     if symmetric:
         high = max(high, -low)
         low = -high
     scale = float(np.float16((high - low) / most))
     return scale, (most + 1) / 2 if symmetric else min(most, max(1.0, np.round(-low / scale)))
+
+
+def nearest(value, scale, zero, bits):
+    return np.clip(np.round(value / scale) + zero, 0, 2**bits - 1)
+
+
+def search(w, factor, bits, symmetric):
+    """The scale and zero point whose errors are worth least, of those that keep all of the range down to half of it."""
+
+    def loss(found):
+        scale, zero = found
+        errors = w - (nearest(w, scale, zero, bits) - zero) * scale
+        return np.sum((errors / np.diag(factor)) ** 2)
+
+    return min((grid(w, bits, symmetric, 1 - t / TRIALS / 2) for t in range(TRIALS)), key=loss)
 
 
 def gptq(weights, hessian, bits, symmetric, rule):
@@ -50,11 +68,11 @@ def gptq(weights, hessian, bits, symmetric, rule):
     codes = np.zeros((OUTPUTS, INPUTS), int)
     scales, zeros = (np.zeros((INPUTS // GROUP, OUTPUTS)) for _ in range(2))
     for k in range(INPUTS):
-        g = k // GROUP
+        g, end = k // GROUP, k + GROUP
         if k % GROUP == 0:
             for n in range(OUTPUTS):
-                scales[g, n], zeros[g, n] = grid(w[n, k : k + GROUP], bits, symmetric)
-        code = np.clip(np.round(w[:, k] / scales[g]) + zeros[g], 0, 2**bits - 1)
+                scales[g, n], zeros[g, n] = search(w[n, k:end], factor[k:end, k:end], bits, symmetric)
+        code = nearest(w[:, k], scales[g], zeros[g], bits)
         codes[:, order[k]] = code
         error = (w[:, k] - (code - zeros[g]) * scales[g]) / factor[k, k]
         w[:, k + 1 :] -= np.outer(error, factor[k, k + 1 :])

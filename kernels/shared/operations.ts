@@ -178,6 +178,7 @@ export const OPERATIONS: readonly Operation[] = [
       group: "count",
       levels: "real",
       isSymmetric: "flag",
+      trials: "count",
     },
     outputs: {
       predictions: "address",

@@ -16,6 +16,8 @@ import type { Factor } from "./factor.ts";
 
 /** Inputs that are rounded before their errors are passed on to all others, or whole groups near as many; as GPTQ. */
 const BLOCK_INPUTS = 128;
+/** Scales that are tried for each group, as many as in AWQ's search. */
+const TRIALS = 20;
 /** Rows that are widened at a time. */
 const WINDOW_ROWS = 512;
 const PANEL = 8, F32 = 4;
@@ -96,6 +98,7 @@ export function roundLinear(
       group,
       levels: 2 ** bits - 1,
       isSymmetric,
+      trials: factor ? TRIALS : 1,
       predictions,
       weights: linear.packed.weights,
       errors,
