@@ -229,6 +229,9 @@ function nextPlace(from: URL, location: string | null, what: string): URL {
   if (next === null || !/^https?:$/.test(next.protocol)) {
     throw refusal(what, "a redirect to an http(s) URL", "another");
   }
+  if (next.username !== "" || next.password !== "") {
+    throw refusal(what, "a redirect without a user's name and password", `one to ${placeOf(next)}`);
+  }
   if (from.protocol === "https:" && next.protocol === "http:") {
     throw refusal(what, "a redirect that stays encrypted", `one to ${placeOf(next)}`);
   }

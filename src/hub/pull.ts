@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RemoraError } from "../core/errors.ts";
+import { printable, RemoraError } from "../core/errors.ts";
 import { describeBytes } from "../core/figures.ts";
 import { parseJson } from "../core/json.ts";
 import { INDEX_BYTES_MAX } from "../core/limits.ts";
@@ -63,8 +63,10 @@ interface OpenCache {
 export async function pull(
   platform: HubPlatform,
   name: string,
-  options: PullOptions & PullInternals = {},
+  given: PullOptions & PullInternals = {},
 ): Promise<FoundModel> {
+  // What is told has names that the hub gave.
+  const options = { ...given, onNotice: (text: string) => given.onNotice?.(printable(text)) };
   const id = requireModelId(name);
   const opened = openCache(platform);
   const { settings } = opened;
