@@ -93,7 +93,8 @@ async function hubSource(
     });
   }
   if (!mayLook && !mayReach(host)) {
-    const expected = `--allow-read=${text} if it is a directory, --allow-net=${host} if a hub id`;
+    const expected =
+      `--allow-read=${text} if it is a directory, --allow-net=${host} if a hub id (or first remora pull ${text})`;
     const neither = `neither, and ${describeAbsence(settings)}`;
     throw new RemoraError("FILE_NOT_FOUND", "Cannot open", { file: text, expected, found: neither });
   }

@@ -50,6 +50,8 @@ export interface StandInSettings {
   faults?: StandInFaults;
   /** Ports of the two origins; 0: any. */
   ports?: [number, number];
+  /** What the first origin calls the second; default: its address. */
+  filesOrigin?: string;
 }
 
 /** What was asked, for tests to look at. */
@@ -83,7 +85,8 @@ const SIGNATURE = "signed";
 const PIECE_BYTES = 64 * 1024;
 
 /** Starts both origins in this process. */
-export function startStandIn({ repositories, faults = {}, ports = [0, 0] }: StandInSettings): StandIn {
+export function startStandIn(settings: StandInSettings): StandIn {
+  const { repositories, faults = {}, ports = [0, 0] } = settings;
   const stored = new Map(repositories.map((repository) => [repository.id, store(repository)]));
   const requests: StandInRequest[] = [];
   const random = randomNumbers(faults.seed ?? 1);
@@ -151,7 +154,9 @@ export function startStandIn({ repositories, faults = {}, ports = [0, 0] }: Stan
       answer.headers.set("x-repo-commit", commit);
       return answer;
     }
-    const location = new URL(`${filesOrigin}/${id}/${encoded}?signature=${SIGNATURE}`);
+    const location = new URL(
+      `${settings.filesOrigin ?? filesOrigin}/${id}/${encoded}?signature=${SIGNATURE}`,
+    );
     return new Response(null, {
       status: 302,
       headers: {

@@ -6,6 +6,7 @@ lets compressed-tensors read what was written, in f32.
 
 import importlib.metadata
 import sys
+import tempfile
 
 import torch
 from datasets import Dataset
@@ -36,11 +37,13 @@ def calibration():
     return Dataset.from_list([{"input_ids": row, "attention_mask": [1] * len(row)} for row in rows])
 
 
-for name in sys.argv[2:] or CASES:
-    folder = f"{sys.argv[1]}/{name}"
-    model = tiny_llama(**SIZES).bfloat16()
-    oneshot(model=model, processor=tiny_tokenizer(), dataset=calibration(), recipe=CASES[name],
-            max_seq_length=48, num_calibration_samples=16)
-    model.save_pretrained(folder, save_compressed=True)
-    write_expected(folder, AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), writer)
-    print("WROTE", name)
+with tempfile.TemporaryDirectory() as plain:
+    tiny_llama(**SIZES).bfloat16().save_pretrained(plain)
+    for name in sys.argv[2:] or CASES:
+        folder = f"{sys.argv[1]}/{name}"
+        model = AutoModelForCausalLM.from_pretrained(plain, dtype=torch.bfloat16)
+        oneshot(model=model, processor=tiny_tokenizer(), dataset=calibration(), recipe=CASES[name], max_seq_length=48,
+                num_calibration_samples=16)
+        model.save_pretrained(folder, save_compressed=True)
+        write_expected(folder, AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), writer)
+        print("WROTE", name)
