@@ -41,9 +41,10 @@ export interface PullOptions {
 }
 
 /** What only tests set. */
-export interface PullInternals extends Pick<HubClientOptions, "fetch" | "firstWait" | "silenceMax"> {
-  partBytes?: DownloadOptions["partBytes"];
-}
+export interface PullInternals
+  extends
+    Pick<HubClientOptions, "fetch" | "firstWait" | "silenceMax">,
+    Pick<DownloadOptions, "partBytes" | "partsAtOnce"> {}
 
 /** What downloading needs of the runtime. */
 export type HubPlatform = Pick<Platform, "environment" | "files" | "storage" | "mayReach">;
@@ -207,9 +208,10 @@ class Pull {
     await repository.whileLocked(file, async () => {
       // Whoever had the lock may have brought it.
       if (repository.hasBlob(file)) return onBytes(file.bytes);
-      const { partBytes } = options;
+      const { partBytes, partsAtOnce } = options;
       const target = repository.blobPath(file), partial = repository.partialPath(file);
-      await downloadFile(target, partial, { client, storage: this.#storage, url, file, onBytes, partBytes });
+      const how = { client, storage: this.#storage, url, file, onBytes, partBytes, partsAtOnce };
+      await downloadFile(target, partial, how);
     }, {
       signal: options.signal,
       onWait: () => options.onNotice?.(`another process downloads ${file.path}; waiting for it`),

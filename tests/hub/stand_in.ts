@@ -248,15 +248,17 @@ function content(
     return problem(416, undefined, { "content-range": `bytes */${bytes.length}` });
   }
   if (range) headers["content-range"] = `bytes ${begin}-${end - 1}/${bytes.length}`;
-  const body = bytes.slice(begin, end);
+  let body = bytes.subarray(begin, end);
   if (drawn(faults.flip) && body.length > 0) {
+    body = body.slice();
     body[Math.floor(random() * body.length)] ^= 1 << Math.floor(random() * 8);
   }
   const isCut = drawn(faults.cut), isTruncated = drawn(faults.truncate);
   const sent = isCut || isTruncated ? Math.floor(random() * body.length) : body.length;
   // A body that is shorter than its length ends with its connection; one that is truncated without a word has no length.
   if (!isTruncated) headers["content-length"] = `${body.length}`;
-  return new Response(inPieces(body.subarray(0, sent), faults), {
+  const isPlain = !isCut && !isTruncated && faults.slow === undefined && faults.pieceBytes === undefined;
+  return new Response(isPlain ? body : inPieces(body.subarray(0, sent), faults), {
     status: range ? 206 : 200,
     headers,
   });
