@@ -98,6 +98,8 @@ Deno.test({
       deepStrictEqual(hub.requests, []);
       await pullBehind(home, { ...env, DENO_CERT: path }, "hub.test,files.test");
       deepStrictEqual([...new Set(proxy.asked)].sort(), ["CONNECT files.test:443", "CONNECT hub.test:443"]);
+      strictEqual(proxy.credentials.length, proxy.asked.length);
+      ok(proxy.credentials.every((line) => line.endsWith(`Basic ${btoa("user:word")}`)));
       ok(!proxy.seen().includes(TOKEN) && !/authorization/i.test(proxy.seen()));
       checkToken(hub);
     }),
