@@ -1,7 +1,7 @@
 /**
  * How fast a large file of a hub on this machine is downloaded, by turns:
  *
- *     deno task bench:hub [--gigabytes 1] [--rounds 5] [--folder /dev/shm] [--connections 1,4,8] [--python PYTHON] [--json]
+ *     deno task hub:speed [--gigabytes 1] [--rounds 5] [--folder /dev/shm] [--connections 1,4,8] [--python PYTHON] [--json]
  *
  * remora with so many parts at once, curl, and where PYTHON has it Python's `huggingface_hub`. Every program is a process of its own that
  * begins with an empty folder; seconds are those of the whole process. remora alone checks the file's SHA-256 and waits until it is on
@@ -11,9 +11,9 @@
  */
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
-import { COMMIT } from "../tests/hub/fixture.ts";
-import { pull } from "../src/hub/pull.ts";
-import { platform } from "../src/platform/deno.ts";
+import { COMMIT } from "./fixture.ts";
+import { pull } from "../../src/hub/pull.ts";
+import { platform } from "../../src/platform/deno.ts";
 
 const { values } = parseArgs({
   options: {
@@ -28,7 +28,7 @@ const { values } = parseArgs({
   },
 });
 const REPOSITORY = "owner/large", FILE = "model-Q4_K_M.gguf";
-const STAND_IN = fileURLToPath(new URL("../tests/hub/stand_in.ts", import.meta.url));
+const STAND_IN = fileURLToPath(new URL("./stand_in.ts", import.meta.url));
 const OWN = fileURLToPath(import.meta.url);
 
 interface Run {
