@@ -11,6 +11,7 @@ import { embed, TokenIds } from "../ops/embed.ts";
 import { Matrix } from "../ops/matrix.ts";
 import type { KernelSpace } from "../ops/space.ts";
 import type { Linear } from "../weights/linear.ts";
+import { denseInputSums } from "./dense_inputs.ts";
 import { nameInFile } from "./names.ts";
 import type { Factor } from "./factor.ts";
 
@@ -61,6 +62,7 @@ export function toFloats(space: KernelSpace, linear: Linear): void {
  * Rounds a layer of f32; what its codes mean takes the place of its weights.
  *
  * @param factor `undefined`: each weight to the nearest code.
+ * @param cross Of {@linkcode CrossGram}; `undefined`: the inputs are those of the unquantised model.
  * @param keepsGroups The order keeps groups of neighbouring inputs together.
  */
 export function roundLinear(
@@ -68,6 +70,7 @@ export function roundLinear(
   linear: Linear,
   rounding: Rounding,
   factor: Factor | undefined,
+  cross: Matrix | undefined,
   keepsGroups: boolean,
 ): CodedLinear {
   const { kernels } = space, { memory } = kernels, { inputs, outputs } = linear;
@@ -83,6 +86,7 @@ export function roundLinear(
   const [scales, zeros] = [0, 0].map(() => space.allocate(outputs * groups * F32));
   const predictions = space.allocate(outputs * group * F32);
   const transposed = space.allocate(inputs * block * F32);
+  if (factor && cross) denseInputSums(cross, factor, linear, sums);
   for (let begin = 0; begin < inputs; begin += block) {
     const count = Math.min(block, inputs - begin);
     if (factor) memory.floatsAt(factors, count * count).set(factorsWithin(factor, begin, count));
