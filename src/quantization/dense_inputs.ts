@@ -17,17 +17,32 @@ import type { Factor } from "./factor.ts";
 /** Outputs of a panel, and bytes of an f32. */
 const PANEL = 8, F32 = 4;
 
-/** Sums up Σ x (x̃ − x)ᵀ over the inputs of linear layers, in f32. */
+/**
+ * Sums up Σ x (x̃ − x)ᵀ over the inputs of linear layers, in f32.
+ *
+ * What it allocates lies behind everything that was allocated before, and all but the products is given back by `finish`: where layers are
+ * wide, the factor of H must have that place.
+ */
 export class CrossGram {
+  readonly #products: ReadonlyMap<string, Matrix>;
+  readonly #begin: number;
   /** f32 [inputs, inputs]: a row for each of x, a column for each of the difference. */
-  readonly matrix: Matrix;
+  readonly #matrix: Matrix;
   readonly #difference: Matrix;
   readonly #transposed: Matrix;
   readonly #panels: number;
 
-  /** @param rowsMax Rows that are added at a time; a multiple of 4. */
-  constructor(space: KernelSpace, inputs: number, rowsMax: number) {
-    this.matrix = Matrix.reserve(space, inputs, inputs);
+  /**
+   * @param linears Those that have these inputs.
+   * @param rowsMax Rows that are added at a time; a multiple of 4.
+   */
+  constructor(space: KernelSpace, linears: readonly Linear[], rowsMax: number) {
+    const [{ inputs }] = linears;
+    this.#products = new Map(
+      linears.map(({ name, outputs }) => [name, Matrix.reserve(space, inputs, outputs)]),
+    );
+    this.#begin = space.kernels.memory.end;
+    this.#matrix = Matrix.reserve(space, inputs, inputs);
     this.#difference = Matrix.reserve(space, rowsMax, inputs);
     this.#transposed = Matrix.reserve(space, inputs, rowsMax);
     this.#panels = space.allocate(inputs * rowsMax * F32);
@@ -42,7 +57,7 @@ export class CrossGram {
 
   /** Adds the products of rows, f32 [a multiple of 4, inputs]. */
   add(input: Matrix): void {
-    const { kernels, space, rows, columns } = input, { matrix: output } = this;
+    const { kernels, space, rows, columns } = input;
     const difference = this.#difference.sliceRows(0, rows), weights = this.#panels;
     const transposed = new Matrix(space, this.#transposed.address, columns, rows, rows * F32);
     addScaled(difference, input, -1);
@@ -50,25 +65,35 @@ export class CrossGram {
     const packing = { sourceType: "f32", rowCount: columns, inputs: rows, panelBegin: 0 } as const;
     kernels.packDense({ ...packing, source: transposed.address, weights });
     kernels.transpose({ input, rows, columns, output: transposed });
-    multiply(transposed, weights, output, true);
+    multiply(transposed, weights, this.#matrix, true);
+  }
+
+  /**
+   * Ends the sums.
+   *
+   * @param linears Those of before, f32.
+   * @returns For each by its name, (W Σ (x̃ − x) xᵀ)ᵀ, f32 [inputs, outputs].
+   */
+  finish(linears: readonly Linear[]): ReadonlyMap<string, Matrix> {
+    for (const { name, packed } of linears) {
+      multiply(this.#matrix, packed.weights, this.#products.get(name)!, false);
+    }
+    this.#matrix.kernels.memory.releaseTo(this.#begin);
+    return this.#products;
   }
 }
 
 /**
- * Y of a layer of f32.
+ * Yᵀ of a layer.
  *
- * @param cross The sums of `CrossGram`.
+ * @param products Of `CrossGram`.
  * @param target f32 [inputs, outputs], its rows in the factor's order.
  */
-export function denseInputSums(cross: Matrix, factor: Factor, linear: Linear, target: Matrix): void {
-  const { matrix, order, inverses } = factor, { space } = target, { outputs, inputs } = linear;
-  const { memory } = space.kernels, end = memory.end;
-  const ordered = Matrix.reserve(space, inputs, inputs);
+export function denseInputSums(products: Matrix, { matrix, order, inverses }: Factor, target: Matrix): void {
+  const { space, columns: outputs } = target, { memory } = space.kernels, end = memory.end;
   order.forEach((input, place) =>
-    ordered.sliceRows(place, place + 1).copyFrom(cross.sliceRows(input, input + 1))
+    target.sliceRows(place, place + 1).copyFrom(products.sliceRows(input, input + 1))
   );
-  multiply(ordered, linear.packed.weights, target, false);
-  memory.releaseTo(end);
   // Y Rᵀ = W Σ: the last inputs first, as each is in the sums of those before it.
   const [{ rows: size }] = inverses, panels = space.allocate(outputs * size * F32);
   for (let block = inverses.length - 1; block >= 0; block--) {

@@ -82,7 +82,7 @@ export async function quantizeLayer(
           signal?.throwIfAborted();
           dense.run.run(dense.run.parts[index], dense.states[at], piece, (given, input) => {
             if (!isWaiting(given)) return false;
-            sums ??= sumsOf(space, given[0], pieces[0].rows);
+            sums ??= sumsOf(space, given, pieces[0].rows);
             if (sums.name === given[0].name) sums.cross.keep(input);
             return true;
           });
@@ -108,8 +108,9 @@ export async function quantizeLayer(
   return coded;
 }
 
-function sumsOf(space: KernelSpace, { name, inputs }: Linear, rows: number): Sums {
-  return { name, gram: new Gram(space, inputs, rows), cross: new CrossGram(space, inputs, rows) };
+function sumsOf(space: KernelSpace, linears: readonly Linear[], rows: number): Sums {
+  const [{ name, inputs }] = linears, gram = new Gram(space, inputs, rows);
+  return { name, gram, cross: new CrossGram(space, linears, rows) };
 }
 
 function roundTogether(
@@ -123,6 +124,7 @@ function roundTogether(
     { length: inputs },
     (_, i) => space.kernels.memory.floatsAt(matrix.address + i * (inputs + 1) * 4, 1)[0],
   );
+  const dense = cross.finish(linears);
   const order = orderOf(rounding.order, diagonal, rounding.group);
   const factor = factorise(space, matrix, order, rounding.damp);
   if (!factor) {
@@ -133,5 +135,7 @@ function roundTogether(
     });
   }
   const keepsGroups = rounding.order === "groups";
-  return linears.map((linear) => roundLinear(space, linear, rounding, factor, cross.matrix, keepsGroups));
+  return linears.map((linear) =>
+    roundLinear(space, linear, rounding, factor, dense.get(linear.name), keepsGroups)
+  );
 }

@@ -62,7 +62,7 @@ export function toFloats(space: KernelSpace, linear: Linear): void {
  * Rounds a layer of f32; what its codes mean takes the place of its weights.
  *
  * @param factor `undefined`: each weight to the nearest code.
- * @param cross Of {@linkcode CrossGram}; `undefined`: the inputs are those of the unquantised model.
+ * @param dense Of `CrossGram`, this layer's; `undefined`: the unquantised model has the same inputs.
  * @param keepsGroups The order keeps groups of neighbouring inputs together.
  */
 export function roundLinear(
@@ -70,7 +70,7 @@ export function roundLinear(
   linear: Linear,
   rounding: Rounding,
   factor: Factor | undefined,
-  cross: Matrix | undefined,
+  dense: Matrix | undefined,
   keepsGroups: boolean,
 ): CodedLinear {
   const { kernels } = space, { memory } = kernels, { inputs, outputs } = linear;
@@ -86,7 +86,7 @@ export function roundLinear(
   const [scales, zeros] = [0, 0].map(() => space.allocate(outputs * groups * F32));
   const predictions = space.allocate(outputs * group * F32);
   const transposed = space.allocate(inputs * block * F32);
-  if (factor && cross) denseInputSums(cross, factor, linear, sums);
+  if (factor && dense) denseInputSums(dense, factor, sums);
   for (let begin = 0; begin < inputs; begin += block) {
     const count = Math.min(block, inputs - begin);
     if (factor) memory.floatsAt(factors, count * count).set(factorsWithin(factor, begin, count));

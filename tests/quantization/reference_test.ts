@@ -54,7 +54,6 @@ async function round({ bits, symmetric, order: rule, dense }: Case, threads: num
   const [kernels] = await startKernels(threads);
   try {
     const space = new KernelSpace(kernels), gram = new Gram(space, inputs, 64);
-    const cross = new CrossGram(space, inputs, 64);
     const form = {
       type: "f32",
       outputs,
@@ -71,6 +70,7 @@ async function round({ bits, symmetric, order: rule, dense }: Case, threads: num
     source.write(Float32Array.from(REFERENCE.weights));
     const packing = { source: source.address, sourceType: "f32", rowCount: outputs, inputs } as const;
     kernels.packDense({ ...packing, panelBegin: 0, weights: linear.packed.weights });
+    const cross = new CrossGram(space, [linear], 64);
     for (let begin = 0; begin < tokens; begin += 64) {
       x.write(DENSE_INPUTS.subarray(begin * inputs, (begin + 64) * inputs));
       cross.keep(x);
@@ -82,6 +82,7 @@ async function round({ bits, symmetric, order: rule, dense }: Case, threads: num
     for (let i = 0; i < inputs; i++) {
       for (let j = 0; j < i; j++) assert.equal(values[i * inputs + j], values[j * inputs + i]);
     }
+    const products = cross.finish([linear]);
     const diagonal = Float32Array.from({ length: inputs }, (_, i) => values[i * (inputs + 1)]);
     const factor = factorise(space, matrix, orderOf(rule, diagonal, group), damp);
     assert.equal(factor?.damp, damp);
@@ -90,7 +91,7 @@ async function round({ bits, symmetric, order: rule, dense }: Case, threads: num
       linear,
       { bits, group, isSymmetric: symmetric },
       factor,
-      dense ? cross.matrix : undefined,
+      dense ? products.get(linear.name) : undefined,
       rule === "groups",
     );
   } finally {
