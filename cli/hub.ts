@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { findModel, pullModel, type PullProgress } from "../mod.ts";
+import { findModel, type ModelSource, pullModel, type PullProgress } from "../mod.ts";
 import { describeBytes } from "./figures.ts";
 import { host } from "./host/current.ts";
 import { isHubName } from "./model_access.ts";
-import { isTerminal, note, ProgressBar } from "./terminal.ts";
+import { isTerminal, note, ProgressBar, untilAborted } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Milliseconds after which a bar's speed is worth believing. */
@@ -57,18 +57,20 @@ function describeSeconds(seconds: number): string {
  * so to a question. Otherwise it is read from the hub as it is needed.
  */
 export async function bringModel(
-  model: string,
+  model: string | ModelSource,
   { isAsked, offline, signal }: { isAsked: boolean; offline: boolean; signal: AbortSignal },
 ): Promise<void> {
-  if (!isHubName(model)) {
-    if (isAsked) throw new UsageError(`Cannot use --pull: expected a name on the hub, found "${model}"`);
+  if (typeof model !== "string" || !isHubName(model)) {
+    const found = typeof model === "string" ? `"${model}"` : "the small model";
+    if (isAsked) throw new UsageError(`Cannot use --pull: expected a name on the hub, found ${found}`);
     return;
   }
   if (await findModel(model) !== undefined) return;
   // Without the cache nothing can be kept, and the name may well be that of a folder that may not be read.
   const hasCache = host.isGranted({ name: "env", variable: "HF_HUB_CACHE" });
   const mayAsk = !offline && hasCache && isTerminal("stdin") && isTerminal("stderr");
-  if (isAsked || (mayAsk && await confirm(`${model} is not on this machine. Download it?`))) {
+  const question = `${model} is not on this machine. Download it?`;
+  if (isAsked || (mayAsk && await untilAborted(confirm(question), signal))) {
     await download(model, { signal, offline });
   }
 }

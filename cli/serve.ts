@@ -5,6 +5,7 @@
  */
 import configuration from "../deno.json" with { type: "json" };
 import { createHandler, createMetrics, loadModel, type Model, TOOL_CALL_FORMATS } from "../mod.ts";
+import { bringModel } from "./hub.ts";
 import { Interruption } from "./interruption.ts";
 import {
   describeError,
@@ -22,6 +23,7 @@ import {
   COMMON_OPTIONS,
   LOAD_OPTIONS,
   MODEL_OPTION,
+  PULL_OPTION,
   readCacheOptions,
   readLoadOptions,
 } from "./load_options.ts";
@@ -53,6 +55,7 @@ export const SERVE_OPTIONS: OptionDefinitions = {
   },
   ...LOAD_OPTIONS,
   ...CACHE_OPTIONS,
+  ...PULL_OPTION,
   verbose: { help: "errors with their stack traces on stderr" },
   ...COMMON_OPTIONS,
 };
@@ -83,7 +86,10 @@ export async function serve(args: string[]): Promise<void> {
   );
   const listening = readListening(options);
   using interruption = new Interruption("SIGINT", "SIGTERM");
-  const loading = loadModel(source, { ...settings, signal: interruption.signal });
+  const { signal } = interruption;
+  const isAsked = options.flag("pull");
+  const loading = bringModel(source, { isAsked, offline: settings.offline, signal })
+    .then(() => loadModel(source, { ...settings, signal }));
   // Whoever asks meanwhile is told; the failure itself is reported below.
   loading.catch(() => {});
   const handler = createHandler({ [name]: loading }, {
@@ -102,7 +108,7 @@ export async function serve(args: string[]): Promise<void> {
   try {
     loaded = await loading;
     note(`remora: serving ${name} at ${urlOf(server)}\n`);
-    await stopped(interruption.signal);
+    await stopped(signal);
   } finally {
     await stop(server, () => loaded?.dispose());
   }

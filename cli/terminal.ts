@@ -31,12 +31,22 @@ export function isTerminal(stream: keyof typeof DESCRIPTORS): boolean {
  *
  * @throws {UsageError} When it is not UTF-8 or longer than any context. The signal's reason when it fires.
  */
-export async function readStdin(signal: AbortSignal): Promise<string> {
+export function readStdin(signal: AbortSignal): Promise<string> {
+  return untilAborted(readPrompt(), signal);
+}
+
+/**
+ * What is being read, unless the signal fires first: a read of stdin cannot be taken back, and ends with the process.
+ *
+ * @throws The signal's reason when it fires.
+ */
+export async function untilAborted<Result>(reading: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
   try {
-    return await Promise.race([readPrompt(), aborted]);
+    return await Promise.race([reading, aborted]);
   } finally {
     signal.removeEventListener("abort", abort);
   }

@@ -72,7 +72,8 @@ export function execute(rank: i32, size: i32): void {
     case 10:
       roundInputs(
         address(1), address(2), address(3), address(4), address(5), count(6), count(7), count(8), count(9), count(10),
-        real(11), count(12), address(13), address(14), address(15), address(16), address(17), address(18), rank, size,
+        real(11), count(12), count(13), address(14), address(15), address(16), address(17), address(18), address(19),
+        rank, size,
       );
       break;
     case 11:

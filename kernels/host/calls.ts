@@ -138,6 +138,7 @@ export interface RoundInputs {
   group: number;
   levels: number;
   isSymmetric: boolean;
+  trials: number;
   predictions: number;
   weights: number;
   errors: number;
@@ -638,12 +639,13 @@ export abstract class KernelCalls {
     i[10] = call.group;
     this.floats[11] = call.levels;
     i[12] = call.isSymmetric ? 1 : 0;
-    i[13] = call.predictions;
-    i[14] = call.weights;
-    i[15] = call.errors;
-    i[16] = call.codes;
-    i[17] = call.scales;
-    i[18] = call.zeros;
+    i[13] = call.trials;
+    i[14] = call.predictions;
+    i[15] = call.weights;
+    i[16] = call.errors;
+    i[17] = call.codes;
+    i[18] = call.scales;
+    i[19] = call.zeros;
     this.run();
   }
 

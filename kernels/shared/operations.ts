@@ -180,6 +180,7 @@ export const OPERATIONS: readonly Operation[] = [
       group: "count",
       levels: "real",
       isSymmetric: "flag",
+      trials: "count",
     },
     outputs: {
       predictions: "address",

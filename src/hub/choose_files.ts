@@ -5,9 +5,11 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
+import { SHARD_COUNT_MAX } from "../core/limits.ts";
 import { isSafeFileName } from "../io/file_name.ts";
 import {
   CONFIG_FILE,
+  firstGgufPart,
   GGUF_SUFFIX,
   ggufParts,
   INDEX_FILE,
@@ -55,42 +57,50 @@ export async function chooseFiles(
   quantization: string | undefined,
   readIndex: (name: string) => Promise<unknown>,
 ): Promise<ChosenFiles> {
-  const weights = quantization === undefined ? await chooseSafetensors(names, readIndex) : [];
-  if (weights.length > 0 && names.includes(CONFIG_FILE)) {
-    requireAll(names, weights);
-    const others = KNOWN_FILES.filter((name) => names.includes(name) && !weights.includes(name));
+  const there = new Set(names);
+  const weights = quantization === undefined ? await chooseSafetensors(there, readIndex) : [];
+  if (weights.length > 0 && there.has(CONFIG_FILE)) {
+    requireAll(there, weights);
+    const others = KNOWN_FILES.filter((name) => there.has(name) && !weights.includes(name));
     return { names: checked(label, [...others.filter((name) => name !== WEIGHTS_FILE), ...weights]) };
   }
   const { parts, notice } = chooseGguf(label, names, quantization);
-  requireAll(names, parts);
+  requireAll(there, parts);
   return { names: checked(label, parts), file: parts[0], notice };
 }
 
 async function chooseSafetensors(
-  names: readonly string[],
+  names: ReadonlySet<string>,
   readIndex: (name: string) => Promise<unknown>,
 ): Promise<string[]> {
-  const indexes = names.filter((name) => name.endsWith(INDEX_SUFFIX) && !name.includes("/"));
+  const indexes = [...names].filter((name) => name.endsWith(INDEX_SUFFIX) && !name.includes("/"));
   const index = indexes.includes(INDEX_FILE) || indexes.length !== 1 ? INDEX_FILE : indexes[0];
-  if (names.includes(index)) {
-    const shards = shardsOf(await readIndex(index));
-    const areThere = shards.every((name) => names.includes(name));
-    if (shards.length > 0 && (areThere || !names.includes(WEIGHTS_FILE))) return [index, ...shards];
+  if (names.has(index)) {
+    const shards = shardsOf(index, await readIndex(index));
+    const areThere = shards.every((name) => names.has(name));
+    if (shards.length > 0 && (areThere || !names.has(WEIGHTS_FILE))) return [index, ...shards];
   }
-  if (names.includes(WEIGHTS_FILE)) return [WEIGHTS_FILE];
-  return names.filter((name) =>
+  if (names.has(WEIGHTS_FILE)) return [WEIGHTS_FILE];
+  return [...names].filter((name) =>
     name.endsWith(WEIGHTS_SUFFIX) && !name.includes("/") && !NO_WEIGHTS.test(name)
   );
 }
 
-function shardsOf(index: unknown): string[] {
+/** @throws {RemoraError} BAD_FILE for more than a model can have. */
+function shardsOf(file: string, index: unknown): string[] {
   const map = isObject(index) && isObject(index.weight_map) ? index.weight_map : {};
-  return [...new Set(Object.values(map))].filter((name) => typeof name === "string").sort();
+  const shards = [...new Set(Object.values(map))].filter((name) => typeof name === "string").sort();
+  if (shards.length <= SHARD_COUNT_MAX) return shards;
+  throw new RemoraError("BAD_FILE", "Cannot use", {
+    file,
+    expected: `at most ${SHARD_COUNT_MAX} files of weights`,
+    found: `${shards.length}`,
+  });
 }
 
 /** @throws {RemoraError} FILE_NOT_FOUND for a part of a model that is not there. */
-function requireAll(names: readonly string[], parts: readonly string[]): void {
-  const missing = parts.find((name) => !names.includes(name));
+function requireAll(names: ReadonlySet<string>, parts: readonly string[]): void {
+  const missing = parts.find((name) => !names.has(name));
   if (missing === undefined) return;
   const details = {
     file: missing,
@@ -106,21 +116,20 @@ function chooseGguf(
   names: readonly string[],
   quantization: string | undefined,
 ): { parts: string[]; notice?: string } {
-  const models = new Map<string, string[]>();
+  const models = new Set<string>();
   for (const name of names) {
-    const parts = ggufParts(name);
     // Some repositories have a folder for each quantisation.
     if (name.split("/").length > FOLDERS_MAX + 1) continue;
-    if (name.toLowerCase().endsWith(GGUF_SUFFIX) && !NO_MODEL.test(name)) models.set(parts[0], parts);
+    if (name.toLowerCase().endsWith(GGUF_SUFFIX) && !NO_MODEL.test(name)) models.add(firstGgufPart(name));
   }
-  const all = [...models.keys()].sort();
+  const all = [...models].sort();
   if (all.length === 0) throw withoutModel(label, names, quantization);
   const named = quantization ?? (all.length > 1 ? QUANTIZATION_DEFAULT : undefined);
   const found = named === undefined ? all : all.filter((name) => isOf(name, named));
   if (found.length !== 1) throw undecided(label, all, found, quantization);
-  const parts = models.get(found[0])!;
+  const parts = ggufParts(found[0]);
   if (named === quantization) return { parts };
-  const others = all.filter((name) => name !== found[0]).map(quantizationOf).join(", ");
+  const others = all.filter((name) => name !== found[0]).slice(0, LISTED_MAX).map(quantizationOf).join(", ");
   return { parts, notice: `${label} has several quantisations: ${named} is taken; others are ${others}` };
 }
 
@@ -162,23 +171,37 @@ function withoutModel(label: string, names: readonly string[], quantization?: st
 }
 
 /** Names that some file system takes for another's, or for a device. */
-const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+const RESERVED = /^(con|prn|aux|nul|(com|lpt)[\d¹²³]|con(in|out)\$)(\.|$)/i;
 const UNPORTABLE = /[<>:"|?*]|[. ]$/;
+/** Bytes of a name between slashes: what most file systems allow. */
+const NAME_BYTES_MAX = 255;
 
 /** @throws {RemoraError} BAD_FILE for names that cannot be files everywhere. */
 function checked(label: string, names: readonly string[]): string[] {
-  const lower = new Map<string, string>();
+  // Some systems tell neither case nor ways to write an accent apart.
+  const folded = new Map(names.map((name) => [fold(name), name]));
   for (const name of names) {
-    const isPortable = isSafeFileName(name) &&
-      name.split("/").every((part) => !RESERVED.test(part) && !UNPORTABLE.test(part));
-    const twin = lower.get(name.toLowerCase());
-    lower.set(name.toLowerCase(), name);
-    if (isPortable && twin === undefined) continue;
-    throw new RemoraError("BAD_FILE", "Cannot keep", {
-      file: name,
-      expected: `a file name that every system can have (in ${label})`,
-      found: twin === undefined ? "another" : `the same as ${twin} but for its case`,
-    });
+    if (!isPortable(name)) throw unkept(label, name, "another");
+    const twin = folded.get(fold(name));
+    if (twin !== name) throw unkept(label, name, `the same as ${twin} but for its case`);
+    const parts = name.split("/");
+    const folder = parts.map((_, i) => parts.slice(0, i).join("/")).find((above) => folded.has(fold(above)));
+    if (folder !== undefined) throw unkept(label, name, `${folder}, a file, as its folder`);
   }
   return [...names];
+}
+
+function isPortable(name: string): boolean {
+  const isPossible = (part: string) =>
+    !RESERVED.test(part) && !UNPORTABLE.test(part) && new TextEncoder().encode(part).length <= NAME_BYTES_MAX;
+  return isSafeFileName(name) && name.split("/").every(isPossible);
+}
+
+function fold(name: string): string {
+  return name.normalize("NFC").toLowerCase();
+}
+
+function unkept(label: string, file: string, found: string): RemoraError {
+  const expected = `a file name that every system can have (in ${label})`;
+  return new RemoraError("BAD_FILE", "Cannot keep", { file, expected, found });
 }

@@ -221,13 +221,20 @@ class Silence {
 function failureOf(cause: unknown, place: URL, signal?: AbortSignal): unknown {
   if (cause instanceof RemoraError || cause instanceof TransientFailure) return cause;
   if (signal?.aborted) return signal.reason;
-  return new TransientFailure(`${reasonOf(cause)} (${placeOf(place)})`);
+  const reason = `${reasonOf(cause)} (${placeOf(place)})`;
+  if (!/certificate/i.test(reason)) return new TransientFailure(reason);
+  const expected =
+    "a certificate of a known authority (DENO_CERT or NODE_EXTRA_CA_CERTS names a file of others)";
+  return refusal(place.host, expected, reason);
 }
 
 function nextPlace(from: URL, location: string | null, what: string): URL {
   const next = location === null ? null : URL.parse(location, from.href);
   if (next === null || !/^https?:$/.test(next.protocol)) {
     throw refusal(what, "a redirect to an http(s) URL", "another");
+  }
+  if (next.username !== "" || next.password !== "") {
+    throw refusal(what, "a redirect without a user's name and password", `one to ${placeOf(next)}`);
   }
   if (from.protocol === "https:" && next.protocol === "http:") {
     throw refusal(what, "a redirect that stays encrypted", `one to ${placeOf(next)}`);

@@ -30,6 +30,8 @@ export interface DownloadOptions {
   onBytes(count: number): void;
   /** Bytes of a part; smaller for tests. */
   partBytes?: number;
+  /** Parts that are fetched at once; others for measurements. */
+  partsAtOnce?: number;
 }
 
 /**
@@ -74,7 +76,7 @@ function startHash(storage: Storage, { hash, bytes }: HubFile): Hash {
 
 /** Fetches what is missing, part by part, and writes the parts in order. */
 async function append(disk: GrowingFile, hash: Hash, options: DownloadOptions): Promise<void> {
-  const { file, client, onBytes, partBytes = PART_BYTES } = options;
+  const { file, client, onBytes, partBytes = PART_BYTES, partsAtOnce = PARTS_AT_ONCE } = options;
   const stop = new AbortController();
   const signal = client.signal ? AbortSignal.any([client.signal, stop.signal]) : stop.signal;
   const source = new FileSource(options, signal);
@@ -82,7 +84,7 @@ async function append(disk: GrowingFile, hash: Hash, options: DownloadOptions): 
   let begun = disk.size;
   try {
     while (disk.size < file.bytes) {
-      while (parts.length < PARTS_AT_ONCE && begun < file.bytes) {
+      while (parts.length < partsAtOnce && begun < file.bytes) {
         const end = Math.min(file.bytes, begun + partBytes);
         parts.push(new Part(source, begun, end, onBytes));
         begun = end;

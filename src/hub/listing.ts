@@ -45,17 +45,20 @@ export async function fetchListing(
   if (typeof commit !== "string" || !isCommit(commit)) {
     throw damaged(repository, "the 40 digits of a commit as sha", describeJson(commit));
   }
+  if (isCommit(revision) && revision !== commit) throw damaged(repository, `commit ${revision}`, commit);
   const files: HubFile[] = [];
+  let entries = 0;
   let next: URL | undefined = new URL(`${base}/tree/${commit}?recursive=true`);
   for (let page = 0; next !== undefined; page++) {
     if (page === HUB_PAGES_MAX) throw damaged(repository, `at most ${HUB_PAGES_MAX} pages`, "another");
     const { value, headers } = await client.json(next, `${repository}, its files`);
     if (!Array.isArray(value)) throw damaged(repository, "an array of files", describeJson(value));
+    entries += value.length;
+    if (entries > HUB_FILES_MAX) throw damaged(repository, `at most ${HUB_FILES_MAX} files`, "more");
     for (const entry of value) {
       const file = readEntry(repository, entry);
       if (file) files.push(file);
     }
-    if (files.length > HUB_FILES_MAX) throw damaged(repository, `at most ${HUB_FILES_MAX} files`, "more");
     next = nextPage(repository, next, headers.get("link"));
   }
   if (new Set(files.map(({ path }) => path)).size < files.length) {

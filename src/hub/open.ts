@@ -83,7 +83,7 @@ async function hubSource(
   if (isOffline || id.quantization !== undefined) {
     const how = mayReach(host) ? "without --offline" : `with --allow-net=${host} and without --offline`;
     const expected = id.quantization === undefined
-      ? `a local directory (download the model first), or a name on the hub ${how}`
+      ? `a local directory, a model that was downloaded (remora pull ${text}), or a name on the hub ${how}`
       : "a model that was downloaded (remora pull)";
     const here = mayLook ? "no such directory" : `no permission to look (run with --allow-read=${text})`;
     throw new RemoraError("FILE_NOT_FOUND", "Cannot open", {
@@ -93,7 +93,8 @@ async function hubSource(
     });
   }
   if (!mayLook && !mayReach(host)) {
-    const expected = `--allow-read=${text} if it is a directory, --allow-net=${host} if a hub id`;
+    const expected =
+      `--allow-read=${text} if it is a directory, --allow-net=${host} if a hub id (or first remora pull ${text})`;
     const neither = `neither, and ${describeAbsence(settings)}`;
     throw new RemoraError("FILE_NOT_FOUND", "Cannot open", { file: text, expected, found: neither });
   }

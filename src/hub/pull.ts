@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RemoraError } from "../core/errors.ts";
+import { printable, RemoraError } from "../core/errors.ts";
 import { describeBytes } from "../core/figures.ts";
 import { parseJson } from "../core/json.ts";
 import { INDEX_BYTES_MAX } from "../core/limits.ts";
@@ -41,9 +41,10 @@ export interface PullOptions {
 }
 
 /** What only tests set. */
-export interface PullInternals extends Pick<HubClientOptions, "fetch" | "firstWait" | "silenceMax"> {
-  partBytes?: DownloadOptions["partBytes"];
-}
+export interface PullInternals
+  extends
+    Pick<HubClientOptions, "fetch" | "firstWait" | "silenceMax">,
+    Pick<DownloadOptions, "partBytes" | "partsAtOnce"> {}
 
 /** What downloading needs of the runtime. */
 export type HubPlatform = Pick<Platform, "environment" | "files" | "storage" | "mayReach">;
@@ -63,8 +64,10 @@ interface OpenCache {
 export async function pull(
   platform: HubPlatform,
   name: string,
-  options: PullOptions & PullInternals = {},
+  given: PullOptions & PullInternals = {},
 ): Promise<FoundModel> {
+  // What is told has names that the hub gave.
+  const options = { ...given, onNotice: (text: string) => given.onNotice?.(printable(text)) };
   const id = requireModelId(name);
   const opened = openCache(platform);
   const { settings } = opened;
@@ -205,9 +208,10 @@ class Pull {
     await repository.whileLocked(file, async () => {
       // Whoever had the lock may have brought it.
       if (repository.hasBlob(file)) return onBytes(file.bytes);
-      const { partBytes } = options;
+      const { partBytes, partsAtOnce } = options;
       const target = repository.blobPath(file), partial = repository.partialPath(file);
-      await downloadFile(target, partial, { client, storage: this.#storage, url, file, onBytes, partBytes });
+      const how = { client, storage: this.#storage, url, file, onBytes, partBytes, partsAtOnce };
+      await downloadFile(target, partial, how);
     }, {
       signal: options.signal,
       onWait: () => options.onNotice?.(`another process downloads ${file.path}; waiting for it`),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { printable, RemoraError } from "../core/errors.ts";
+import { RemoraError } from "../core/errors.ts";
 
 /** Attempts without a byte of progress; with the waits between them a minute passes. */
 const ATTEMPTS_MAX = 7;
@@ -76,9 +76,7 @@ export class Retries {
     const own = Math.min(WAIT_MAX, this.#firstWait * 2 ** (this.#failures - 1));
     const wait = Math.max(own, failure.wait);
     if (this.#failures >= TOLD_FROM) {
-      this.#onWait?.(
-        printable(`${this.#what}: ${failure.message}; asked again in ${Math.ceil(wait / 1_000)} s`),
-      );
+      this.#onWait?.(`${this.#what}: ${failure.message}; asked again in ${Math.ceil(wait / 1_000)} s`);
     }
     await pause(wait, this.#signal);
   }

@@ -29,12 +29,25 @@ const GGUF_PART = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
 
 /** The names of all files of a GGUF model of which one has this name, in order. */
 export function ggufParts(name: string): string[] {
-  const [, base, , count] = GGUF_PART.exec(name) ?? [];
-  if (count === undefined || Number(count) < 1 || Number(count) > SHARD_COUNT_MAX) return [name];
-  return Array.from(
-    { length: Number(count) },
-    (_, i) => `${base}-${String(i + 1).padStart(5, "0")}-of-${count}${GGUF_SUFFIX}`,
-  );
+  const { base, count } = splitGgufName(name);
+  return base === undefined
+    ? [name]
+    : Array.from({ length: Number(count) }, (_, i) => partName(base, i, count));
+}
+
+/** The first of these names, by which a model is told from others. */
+export function firstGgufPart(name: string): string {
+  const { base, count } = splitGgufName(name);
+  return base === undefined ? name : partName(base, 0, count);
+}
+
+function splitGgufName(name: string): { base?: string; count: string } {
+  const [, base, , count = ""] = GGUF_PART.exec(name) ?? [];
+  return Number(count) < 1 || Number(count) > SHARD_COUNT_MAX ? { count } : { base, count };
+}
+
+function partName(base: string, index: number, count: string): string {
+  return `${base}-${String(index + 1).padStart(5, "0")}-of-${count}${GGUF_SUFFIX}`;
 }
 
 export const TOKENIZER_FILE = "tokenizer.json";

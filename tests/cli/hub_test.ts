@@ -7,6 +7,7 @@ import { type StandIn, startStandIn } from "../hub/stand_in.ts";
 import { createHandler, createMetrics, loadModel } from "../../mod.ts";
 import { hasPython, onTerminal, remoraCommand } from "./pseudo_terminal.ts";
 import { hasPermissions, remora, type RunOptions } from "./remora.ts";
+import { serve } from "./serving.ts";
 
 const SCENES = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));
 const ASK = ["--raw", "There is", "-n", "4", "-t", "1"];
@@ -107,6 +108,38 @@ Deno.test("run --pull downloads first", () =>
     assert.match(folderName.stderr, /^remora: Cannot use --pull: expected a name on the hub[^\n]*\n$/);
   }));
 
+Deno.test("serve --pull downloads first, serve finds it without the network, and is told what to do without", () =>
+  withHub(async ({ hub, folder, reading, writing }) => {
+    const absent = await remora(["serve", "owner/scenes", "--port", "0"], {
+      ...reading,
+      allowNet: "127.0.0.1:0",
+    });
+    assert.equal(absent.code, 1);
+    assert.match(
+      absent.stderr,
+      /^remora: Cannot open "owner\/scenes"[^\n]*remora pull owner\/scenes[^\n]*\n$/,
+    );
+    const pulling = await serve(["owner/scenes", "--pull"], writing);
+    const pulled = await pulling.end();
+    assert.deepEqual([pulled.code, pulled.stderr], [0, `remora: serving scenes at ${pulling.url}\n`]);
+    // Whoever asks while it is downloaded is told so.
+    assert.ok(pulling.statuses.has(503), [...pulling.statuses].join());
+    assert.ok(Deno.statSync(`${folder}/model.safetensors`).size > 0);
+    const asked = hub.requests.length;
+    const finding = await serve(["owner/scenes", "--pull"], reading);
+    const { models } = await (await fetch(`${finding.url}/v1/models`)).json()
+      .then(({ data }) => ({ models: data.map(({ id }: { id: string }) => id) }));
+    assert.deepEqual(models, ["scenes"]);
+    await finding.end();
+    assert.equal(hub.requests.length, asked);
+    const other = await remora(["serve", SCENES, "--pull", "--port", "0"], {
+      ...writing,
+      allowRead: SCENES,
+      allowNet: "127.0.0.1:0",
+    });
+    assert.match(other.stderr, /^remora: Cannot use --pull: expected a name on the hub[^\n]*\n$/);
+  }));
+
 Deno.test("a model that is not there is read from the hub, and the token stays with it", () =>
   withHub(async ({ hub, home, reading, env, writing: { allowNet } }) => {
     const options = { ...reading, allowNet, env: { ...env, HF_TOKEN: "hf_secret" } };
@@ -163,6 +196,11 @@ Deno.test({
       const command = (...args: string[]) => remoraCommand(args, permissions);
       const no = await onTerminal(command("rm", "owner/none"), { env });
       assert.match(no.text, /no such model/);
+      const stopped = await onTerminal(command("run", "owner/scenes", ...ASK), {
+        env,
+        steps: [["[y/N]", "\u0003"]],
+      });
+      assert.equal(stopped.code, 130);
       const run = await onTerminal(command("run", "owner/scenes", ...ASK), {
         env,
         steps: [["[y/N]", "y\n"]],

@@ -3,51 +3,13 @@
  */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { hasPermissions, remora, spawnRemora } from "./remora.ts";
+import { hasPermissions, remora } from "./remora.ts";
+import { serve as start } from "./serving.ts";
 
 const SCENES = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));
 
-/** A port that is free now. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
-/** Starts a server and waits for the line that says where it is. */
-async function serve(args: string[], host = "127.0.0.1") {
-  const port = freePort();
-  const begin = performance.now();
-  const child = spawnRemora(["serve", ...args, "--port", `${port}`, "--threads", "1"], {
-    allowRead: SCENES,
-    allowNet: `${host}:${port}`,
-  });
-  const url = `http://127.0.0.1:${port}`;
-  const statuses = new Set<number>();
-  const chunks: string[] = [];
-  const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
-  const reading = (async () => {
-    for (let step = await reader.read(); !step.done; step = await reader.read()) chunks.push(step.value);
-  })();
-  while (!chunks.join("").includes("serving") && performance.now() - begin < 30_000) {
-    await fetch(`${url}/health`).then(async (response) => {
-      statuses.add(response.status);
-      await response.body?.cancel();
-    }).catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  return {
-    url,
-    child,
-    statuses,
-    async end(signal: Deno.Signal = "SIGTERM") {
-      child.kill(signal);
-      const { code } = await child.status;
-      await child.stdout.cancel();
-      await reading;
-      return { code, stderr: chunks.join("") };
-    },
-  };
-}
+/** Serves with leave to read the model and to listen. */
+const serve = (args: string[], host?: string) => start(args, { allowRead: SCENES }, host);
 
 const ask = (url: string, more: Record<string, unknown> = {}) =>
   fetch(`${url}/v1/chat/completions`, {

@@ -50,6 +50,8 @@ export interface StandInSettings {
   faults?: StandInFaults;
   /** Ports of the two origins; 0: any. */
   ports?: [number, number];
+  /** What the first origin calls the second; default: its address. */
+  filesOrigin?: string;
 }
 
 /** What was asked, for tests to look at. */
@@ -83,7 +85,8 @@ const SIGNATURE = "signed";
 const PIECE_BYTES = 64 * 1024;
 
 /** Starts both origins in this process. */
-export function startStandIn({ repositories, faults = {}, ports = [0, 0] }: StandInSettings): StandIn {
+export function startStandIn(settings: StandInSettings): StandIn {
+  const { repositories, faults = {}, ports = [0, 0] } = settings;
   const stored = new Map(repositories.map((repository) => [repository.id, store(repository)]));
   const requests: StandInRequest[] = [];
   const random = randomNumbers(faults.seed ?? 1);
@@ -151,7 +154,9 @@ export function startStandIn({ repositories, faults = {}, ports = [0, 0] }: Stan
       answer.headers.set("x-repo-commit", commit);
       return answer;
     }
-    const location = new URL(`${filesOrigin}/${id}/${encoded}?signature=${SIGNATURE}`);
+    const location = new URL(
+      `${settings.filesOrigin ?? filesOrigin}/${id}/${encoded}?signature=${SIGNATURE}`,
+    );
     return new Response(null, {
       status: 302,
       headers: {
@@ -243,15 +248,17 @@ function content(
     return problem(416, undefined, { "content-range": `bytes */${bytes.length}` });
   }
   if (range) headers["content-range"] = `bytes ${begin}-${end - 1}/${bytes.length}`;
-  const body = bytes.slice(begin, end);
+  let body = bytes.subarray(begin, end);
   if (drawn(faults.flip) && body.length > 0) {
+    body = body.slice();
     body[Math.floor(random() * body.length)] ^= 1 << Math.floor(random() * 8);
   }
   const isCut = drawn(faults.cut), isTruncated = drawn(faults.truncate);
   const sent = isCut || isTruncated ? Math.floor(random() * body.length) : body.length;
   // A body that is shorter than its length ends with its connection; one that is truncated without a word has no length.
   if (!isTruncated) headers["content-length"] = `${body.length}`;
-  return new Response(inPieces(body.subarray(0, sent), faults), {
+  const isPlain = !isCut && !isTruncated && faults.slow === undefined && faults.pieceBytes === undefined;
+  return new Response(isPlain ? body : inPieces(body.subarray(0, sent), faults), {
     status: range ? 206 : 200,
     headers,
   });

@@ -442,7 +442,7 @@ function runRounding(bench: Bench): WholeResults {
       kernels.packDense({ source, sourceType: "f32", rowCount: outputs, inputs, panelBegin: 0, weights });
       collect(`roundInputs() ${title}`, outputs * inputs, (codes) => {
         const places = { order, sums, factors: factorsAt, reciprocals, predictions };
-        const call = { ...shape, ...places, levels: 15, weights, errors, codes, scales, zeros };
+        const call = { ...shape, ...places, levels: 15, trials: 20, weights, errors, codes, scales, zeros };
         kernels.roundInputs({ ...call, begin: 0, count });
         kernels.roundInputs({ ...call, begin: count, count: inputs - count, factors: 0 });
       });

@@ -1,10 +1,16 @@
-"""Checkpoints written by AutoRound: python auto_round_files.py tests/formats/fixtures
+"""Checkpoints written by AutoRound: python auto_round_files.py tests/formats/fixtures [NAME...]
 
-The expected logits are those of the float model with every quantised weight replaced by what AutoRound's own module of the saved
-file makes of a unit matrix, in f32: transformers would run all of it in f16.
+    pip install auto-round transformers torch
+    pip install --no-deps autoawq
+
+The expected logits are those of the float model with every quantised weight replaced, in f32, by what a reader makes of the saved file:
+for GPTQ's packings AutoRound's own module, made here because transformers would choose among those for CUDA alone, for AWQ's the
+`dequantize_gemm` of AutoAWQ.
 """
 
 import importlib.metadata
+import importlib.util
+import json
 import pathlib
 import shutil
 import sys
@@ -12,46 +18,64 @@ import tempfile
 
 import torch
 from auto_round import AutoRound
+from auto_round_extension.torch import qlinear_torch, qlinear_torch_zp
 from safetensors.torch import load_file
-from tokenizers import Tokenizer, models
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from tiny_llama import tiny_llama, write_expected
+from tiny_llama import calibration_rows, tiny_llama, tiny_tokenizer, write_expected
 
 SIZES = dict(hidden_size=128, intermediate_size=192, head_dim=32)
-CASES = {"auto-round-gptq": ("auto_round:auto_gptq", dict(sym=True))}
+GROUP = 32
+CASES = {
+    "auto-round-gptq": ("auto_round:auto_gptq", dict(bits=4, sym=True)),
+    "auto-round-gptq-asym": ("auto_round:auto_gptq", dict(bits=4, sym=False)),
+    "auto-round-awq": ("auto_round", dict(bits=4, sym=False)),
+    "auto-round-autoawq": ("auto_awq", dict(bits=4, sym=False)),
+    "auto-round-plain-8bit": ("auto_round", dict(bits=8, sym=False)),
+}
+MODULES = {"auto_round:auto_gptq": qlinear_torch_zp.QuantLinear, "auto_round": qlinear_torch.QuantLinear}
 writer = f"auto-round {importlib.metadata.version('auto-round')}"
-words = {f"t{i}": i for i in range(96)}
-tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="t0")),
-                                    unk_token="t0", pad_token="t0", bos_token="t1", eos_token="t2")
 
+# AutoAWQ's own __init__ asks for a transformers of long ago.
+awq_root = pathlib.Path(importlib.util.find_spec("awq").submodule_search_locations[0])
+spec = importlib.util.spec_from_file_location("packing_utils", awq_root / "utils/packing_utils.py")
+packing_utils = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(packing_utils)
+
+
+def read_weight(packing, bits, parts, linear):
+    """[outputs, inputs], f32."""
+    if packing not in MODULES:
+        scales = parts["scales"].float()
+        return packing_utils.dequantize_gemm(parts["qweight"], parts["qzeros"], scales, bits, GROUP).T.contiguous()
+    module = MODULES[packing](bits, GROUP, linear.in_features, linear.out_features, False)
+    for name, value in parts.items():
+        setattr(module, name, value.float() if name == "scales" else value)
+    return module(torch.eye(linear.in_features)).T.float().contiguous()
 
 
 def dequantised(folder):
-    read = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, device_map="cpu")
-    modules, stored = dict(read.named_modules()), load_file(f"{folder}/model.safetensors")
+    config = json.loads((folder / "config.json").read_text())["quantization_config"]
+    packing = config.get("packing_format", config["quant_method"])
+    stored = load_file(folder / "model.safetensors")
     model = tiny_llama(**SIZES)
     for name, module in model.named_modules():
         if f"{name}.qweight" in stored:
-            packed = modules[name]
-            packed.scales = stored[f"{name}.scales"].float()
-            with torch.no_grad():
-                module.weight.data = packed(torch.eye(module.in_features)).T.float().contiguous()
+            parts = {part: stored[f"{name}.{part}"] for part in ("qweight", "qzeros", "scales")}
+            module.weight.data = read_weight(packing, config["bits"], parts, module)
         elif getattr(module, "weight", None) is not None:
             module.weight.data = stored[f"{name}.weight"].float()
     return model
 
 
-torch.manual_seed(4)
-data = [torch.randint(3, 96, (1, 48)) for _ in range(8)]
-
 for name in sys.argv[2:] or CASES:
     form, settings = CASES[name]
-    folder = f"{sys.argv[1]}/{name}"
+    folder = pathlib.Path(sys.argv[1]) / name
     shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory() as written:
-        rounding = AutoRound(tiny_llama(**SIZES).half().float(), tokenizer, bits=4, group_size=32, iters=0,
-                             disable_opt_rtn=True, dataset=data, seqlen=48, **settings)
+        rounding = AutoRound(tiny_llama(**SIZES).half().float(), tiny_tokenizer(), group_size=GROUP, iters=0,
+                             disable_opt_rtn=True, dataset=list(calibration_rows(8).split(1)), seqlen=48, **settings)
         rounding.quantize_and_save(written, format=form)
         shutil.copytree(next(pathlib.Path(written).rglob("config.json")).parent, folder)
-    write_expected(folder, dequantised(folder), writer)
+    with torch.no_grad():
+        write_expected(folder, dequantised(folder), writer)
+    print("WROTE", name, json.loads((folder / "config.json").read_text())["quantization_config"])

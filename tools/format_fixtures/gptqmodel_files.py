@@ -16,11 +16,10 @@ os.environ.setdefault("GPTQMODEL_CPU_WORKERS", "2")
 
 import torch
 from gptqmodel import BACKEND, GPTQModel, QuantizeConfig
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM
 from safetensors.torch import load_file
-from tokenizers import Tokenizer, models
 
-from tiny_llama import IDS, tiny_llama, write_expected
+from tiny_llama import tiny_llama, tiny_tokenizer, write_expected
 
 SIZES = dict(hidden_size=128, intermediate_size=192, head_dim=32, num_hidden_layers=2)
 CASES = {
@@ -37,13 +36,6 @@ CASES = {
     "gptqmodel-awq-gemv": dict(bits=4, group_size=32, quant_method="awq", format="gemv", sym=False),
 }
 writer = f"GPTQModel {importlib.metadata.version('gptqmodel')}"
-
-
-def tokenizer():
-    """GPTQModel does not start without one; nothing of it is used."""
-    words = {f"t{i}": i for i in range(96)}
-    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="t0")),
-                                   unk_token="t0", pad_token="t0", bos_token="t1", eos_token="t2")
 
 
 def calibration():
@@ -71,7 +63,7 @@ def dequantised(folder, plain):
 with tempfile.TemporaryDirectory() as temporary:
     plain = f"{temporary}/plain"
     tiny_llama(**SIZES).half().save_pretrained(plain)
-    tokenizer().save_pretrained(plain)
+    tiny_tokenizer().save_pretrained(plain)
     for name in sys.argv[2:] or CASES:
         folder = f"{sys.argv[1]}/{name}"
         model = GPTQModel.load(plain, QuantizeConfig(**CASES[name], device="cpu"))

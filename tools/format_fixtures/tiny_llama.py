@@ -5,7 +5,8 @@ import pathlib
 
 import torch
 from safetensors.torch import save_file
-from transformers import LlamaConfig, LlamaForCausalLM
+from tokenizers import Tokenizer, models
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 SIZES = dict(vocab_size=96, hidden_size=64, intermediate_size=128, num_hidden_layers=1, num_attention_heads=4,
              num_key_value_heads=2, head_dim=16, max_position_embeddings=64, tie_word_embeddings=False)
@@ -20,6 +21,19 @@ def tiny_llama(**sizes):
             if weight.dim() == 2:
                 weight.normal_(0, 1 if "embed" in name else weight.shape[1] ** -0.5)
     return model
+
+
+def tiny_tokenizer():
+    """Tools do not start without one; nothing of it is used."""
+    words = {f"t{i}": i for i in range(96)}
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="t0")),
+                                   unk_token="t0", pad_token="t0", bos_token="t1", eos_token="t2")
+
+
+def calibration_rows(count):
+    """Ids to calibrate with, [count, 48]."""
+    torch.manual_seed(4)
+    return torch.randint(3, 96, (count, 48))
 
 
 def write_expected(folder, model, writer, keep=()):
