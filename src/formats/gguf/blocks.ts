@@ -67,7 +67,17 @@ export function readBlocks(
     windows: { rowBytes: blockBytes(format, inputs), multiple: PANEL_OUTPUTS },
     pack(kernels, { address: source, begin, count: rowCount }, { form: { scaleType }, arrays }) {
       const { weights, scales, offsets } = arrays, panelBegin = begin / PANEL_OUTPUTS;
-      kernels.packBlocks({ source, format, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets });
+      kernels.packBlocks({
+        source,
+        format,
+        rowCount,
+        inputs,
+        panelBegin,
+        scaleType,
+        weights,
+        scales,
+        offsets,
+      });
     },
   };
   return {
