@@ -62,7 +62,7 @@ class FewTile {
   }
 
   toString(): string {
-    const { text } = this, isTile = this.#isTile;
+    const isTile = this.#isTile;
     const rowStep = isTile ? 16 : 4, activationBytes = (this.#isBytes ? 1 : 2) * CHUNK_INPUTS;
     const pointers = isTile ? [0] : this.#rows, totals = this.#totals();
     const next = (name: string, places: number[], bytes: number) =>
