@@ -87,6 +87,46 @@ Deno.test({
   },
 });
 
+/** What the programs themselves say of the same file and text (tools/format_fixtures/perplexities.py). */
+interface Expected {
+  model: string;
+  text: string;
+  perplexities: {
+    writer: string;
+    rule: string;
+    context: number;
+    stride?: number;
+    scored: number;
+    perplexity: number;
+  }[];
+}
+
+const EXPECTED: Expected = JSON.parse(
+  Deno.readTextFileSync(new URL("perplexities.json", import.meta.url)),
+);
+
+for (const { writer, rule, context, stride, scored, perplexity } of EXPECTED.perplexities) {
+  const cut = `windows of ${context}${stride === undefined ? "" : `, ${stride} apart`}`;
+  Deno.test(`--rule ${rule}, ${cut}: the figure is that of ${writer}`, async () => {
+    const directory = Deno.makeTempDirSync();
+    try {
+      const file = `${directory}/text`, model = `${goldenPath(EXPECTED.model)}/model.gguf`;
+      Deno.writeTextFileSync(file, EXPECTED.text);
+      const strides = stride === undefined ? [] : ["--stride", `${stride}`];
+      const options = ["--rule", rule, "-c", `${context}`, ...strides, "--precision", "f32", "--json"];
+      const { stdout, stderr } = await remora(["perplexity", model, file, "-t", "1", ...options], {
+        allowRead: `${goldenPath(EXPECTED.model)},${directory}`,
+      });
+      assert.ok(stdout, stderr);
+      const found = JSON.parse(stdout);
+      assert.equal(found.scored, scored);
+      assert.ok(Math.abs(found.perplexity / perplexity - 1) < 1e-4, `${found.perplexity} ${perplexity}`);
+    } finally {
+      Deno.removeSync(directory, { recursive: true });
+    }
+  });
+}
+
 Deno.test("windows: transformers' sliding ones score each token once, llama.cpp's their second halves", () => {
   const ids = Array.from({ length: 23 }, (_, i) => 100 + i);
   const places = (windows: ReturnType<typeof windowsOf>) =>
