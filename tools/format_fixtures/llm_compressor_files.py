@@ -1,5 +1,7 @@
 """Checkpoints written by llm-compressor: python llm_compressor_files.py tests/formats/fixtures [NAME...]
 
+    pip install llmcompressor
+
 Its `oneshot` quantises the tiny Llama with calibration and the presets that people use. The expected logits come from transformers, which
 lets compressed-tensors read what was written, in f32.
 """
@@ -23,7 +25,6 @@ SIZES = dict(hidden_size=128, intermediate_size=128, head_dim=32)
 WHERE = dict(targets="Linear", ignore=["lm_head"])
 CASES = {
     "llm-compressor-w4a16": [GPTQModifier(scheme="W4A16", **WHERE)],
-    "llm-compressor-w4a16-act-order": [GPTQModifier(scheme="W4A16", actorder="group", **WHERE)],
     "llm-compressor-w4a16-asym": [QuantizationModifier(scheme="W4A16_ASYM", **WHERE)],
     "llm-compressor-awq": [AWQModifier(), QuantizationModifier(scheme="W4A16_ASYM", **WHERE)],
     "llm-compressor-w8a16": [QuantizationModifier(scheme="W8A16", **WHERE)],
