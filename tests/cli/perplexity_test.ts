@@ -1,5 +1,6 @@
 /** `remora perplexity`: the figure by its definition, and refusals in one line. */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { modelReference, score, scoredRows } from "../../cli/scoring.ts";
 import { windowsOf } from "../../cli/text_windows.ts";
 import { loadModel } from "../../mod.ts";
@@ -87,12 +88,14 @@ Deno.test({
   },
 });
 
-/** What the programs themselves say of the same file and text (tools/format_fixtures/perplexities.py). */
+/** What the programs themselves say of the same model and text (tools/format_fixtures/perplexities.py). */
 interface Expected {
-  model: string;
   text: string;
   perplexities: {
     writer: string;
+    /** A golden, and one whose tokenizer's files it is read with. */
+    model: string;
+    tokenizer?: string;
     rule: string;
     context: number;
     stride?: number;
@@ -101,21 +104,27 @@ interface Expected {
   }[];
 }
 
+const FILES = ["config.json", "model.safetensors", "model.gguf", "tokenizer.json", "tokenizer_config.json"];
 const EXPECTED: Expected = JSON.parse(
   Deno.readTextFileSync(new URL("perplexities.json", import.meta.url)),
 );
 
-for (const { writer, rule, context, stride, scored, perplexity } of EXPECTED.perplexities) {
+for (const expected of EXPECTED.perplexities) {
+  const { writer, model, tokenizer = model, rule, context, stride, scored, perplexity } = expected;
   const cut = `windows of ${context}${stride === undefined ? "" : `, ${stride} apart`}`;
   Deno.test(`--rule ${rule}, ${cut}: the figure is that of ${writer}`, async () => {
     const directory = Deno.makeTempDirSync();
     try {
-      const file = `${directory}/text`, model = `${goldenPath(EXPECTED.model)}/model.gguf`;
+      const file = `${directory}/text`;
       Deno.writeTextFileSync(file, EXPECTED.text);
+      for (const name of FILES) {
+        const path = `${goldenPath(name.startsWith("tokenizer") ? tokenizer : model)}/${name}`;
+        if (existsSync(path)) Deno.copyFileSync(path, `${directory}/${name}`);
+      }
       const strides = stride === undefined ? [] : ["--stride", `${stride}`];
       const options = ["--rule", rule, "-c", `${context}`, ...strides, "--precision", "f32", "--json"];
-      const { stdout, stderr } = await remora(["perplexity", model, file, "-t", "1", ...options], {
-        allowRead: `${goldenPath(EXPECTED.model)},${directory}`,
+      const { stdout, stderr } = await remora(["perplexity", directory, file, "-t", "1", ...options], {
+        allowRead: directory,
       });
       assert.ok(stdout, stderr);
       const found = JSON.parse(stdout);
