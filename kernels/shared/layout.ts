@@ -17,7 +17,7 @@ export const FACTOR_MAX = 2047;
  * Version of how weights lie in memory: panels, the order of codes in a block, scales and zero points. Raise it with every
  * change, so that repacked weights on disk (src/weights/repacked_file.ts) are not taken for what they no longer are.
  */
-export const WEIGHT_LAYOUT_VERSION = 1;
+export const WEIGHT_LAYOUT_VERSION = 2;
 /** Tokens in one block of the key/value cache, which the running softmax takes at once. */
 export const KV_BLOCK_TOKENS = 32;
 /** Query rows that one attention tile carries. */

@@ -24,6 +24,8 @@ export interface Factor {
   /** R, f32 [inputs, inputs]; what lies below the diagonal means nothing. */
   readonly matrix: Matrix;
   readonly reciprocals: Float32Array;
+  /** Of the blocks on its diagonal, each with as many rows as the first, or fewer. */
+  readonly inverses: readonly Matrix[];
   /** Added to the diagonal, as a share of its mean. */
   readonly damp: number;
 }
@@ -46,7 +48,7 @@ export function factorise(space: Space, gram: Matrix, order: Uint32Array, damp: 
     if (!factorInPlace(matrix, scratch)) continue;
     const values = matrix.kernels.memory.floatsAt(matrix.address, matrix.rows ** 2);
     const reciprocals = Float32Array.from(order, (_, i) => 1 / values[i * (matrix.rows + 1)]);
-    return { order, matrix, reciprocals, damp: share };
+    return { order, matrix, reciprocals, inverses: scratch.inverses, damp: share };
   }
   return undefined;
 }
@@ -71,15 +73,19 @@ class FactorScratch {
   readonly negative: number;
   /** The same as panels. */
   readonly panels: number;
-  /** The inverse of a block on the diagonal, and as panels. */
-  readonly inverse: number;
+  /** The inverses of the blocks on the diagonal, and one of them as panels. */
+  readonly inverses: readonly Matrix[];
   readonly inversePanels: number;
   /** 0, 1, 2, … */
   readonly places: number;
 
   constructor(space: Space, size: number) {
     [this.columns, this.negative, this.panels] = [0, 0, 0].map(() => space.allocate(size * BLOCK * F32));
-    [this.inverse, this.inversePanels] = [0, 0].map(() => space.allocate(BLOCK * BLOCK * F32));
+    this.inversePanels = space.allocate(BLOCK * BLOCK * F32);
+    this.inverses = Array.from({ length: Math.ceil(size / BLOCK) }, (_, i) => {
+      const count = Math.min(BLOCK, size - i * BLOCK);
+      return Matrix.reserve(space, count, count);
+    });
     this.places = space.allocate(BLOCK * F32);
     space.kernels.memory.wordsAt(this.places, BLOCK).set(Uint32Array.from({ length: BLOCK }, (_, i) => i));
   }
@@ -90,15 +96,15 @@ function factorInPlace(matrix: Matrix, scratch: FactorScratch): boolean {
   const { kernels, space, rows: size } = matrix;
   for (let begin = Math.floor((size - 1) / BLOCK) * BLOCK; begin >= 0; begin -= BLOCK) {
     const end = Math.min(begin + BLOCK, size), count = end - begin;
-    const inverse = factorBlock(matrix, begin, count);
-    if (!inverse) return false;
+    const values = factorBlock(matrix, begin, count), inverse = scratch.inverses[begin / BLOCK];
+    if (!values) return false;
+    inverse.write(values);
     if (begin === 0) break;
     const above = matrix.sliceRows(0, begin).sliceColumns(begin, end);
     const shape = { rows: begin, outputs: count, inputs: count };
     const columns = new Matrix(space, scratch.columns, begin, count, count * F32);
     kernels.gatherColumns({ input: above, order: scratch.places, rows: begin, count, output: columns });
-    kernels.memory.floatsAt(scratch.inverse, count * count).set(inverse);
-    packRows(matrix, scratch.inverse, count, count, scratch.inversePanels);
+    packRows(matrix, inverse.address, count, count, scratch.inversePanels);
     const product = { weightType: "f32", bias: 0, accumulate: false } as const;
     kernels.matmulDense({
       ...product,
@@ -132,7 +138,7 @@ function packRows(
  *
  * @returns Its inverse, [count, count]; `undefined` when it is not positive definite.
  */
-function factorBlock(matrix: Matrix, begin: number, count: number): Float64Array | undefined {
+function factorBlock(matrix: Matrix, begin: number, count: number): Float32Array | undefined {
   const { rows: size, kernels } = matrix;
   const values = kernels.memory.floatsAt(matrix.address, size * size);
   const at = (i: number, j: number) => (begin + i) * size + begin + j;
@@ -154,5 +160,5 @@ function factorBlock(matrix: Matrix, begin: number, count: number): Float64Array
     }
   }
   for (let i = 0; i < count; i++) for (let j = i; j < count; j++) values[at(i, j)] = r[i * count + j];
-  return inverse;
+  return Float32Array.from(inverse);
 }

@@ -1,5 +1,5 @@
 /**
- * One decoder layer, run over the states of many sequences: what its linear layers are given, and what comes out of it.
+ * One decoder layer, run over the states of sequences: what its linear layers are given, and what comes out of it.
  *
  * @module
  */
@@ -17,6 +17,19 @@ import type { HostEvents } from "../platform/events.ts";
 /** Rows that are computed at a time. */
 export const PASS_ROWS = 512;
 
+/** Rows of a sequence. */
+export interface PieceRows {
+  readonly start: number;
+  readonly rows: number;
+}
+
+/** The rows of a sequence of `length` tokens that are computed at a time. */
+export function piecesOf(length: number): PieceRows[] {
+  return Array.from({ length: Math.ceil(length / PASS_ROWS) }, (_, i) => {
+    return { start: i * PASS_ROWS, rows: Math.min(PASS_ROWS, length - i * PASS_ROWS) };
+  });
+}
+
 /** Lets the host in, and stops where somebody asked for it. */
 export interface Pauses {
   readonly events: HostEvents;
@@ -31,9 +44,7 @@ export class LayerRun {
   readonly #hidden: Matrix;
   readonly #rotary: RotaryTables;
   readonly #keyValues?: KeyValueBlocks;
-  readonly #rows: number;
   readonly #length: number;
-  readonly #pauses: Pauses;
 
   /** @param length Tokens of each sequence. */
   constructor(
@@ -42,14 +53,11 @@ export class LayerRun {
     number: number,
     { hiddenSize, rotaries }: DecoderConfig,
     length: number,
-    pauses: Pauses,
   ) {
     const rows = Math.min(PASS_ROWS, length);
     this.parts = layer;
     this.#number = number;
-    this.#rows = rows;
     this.#length = length;
-    this.#pauses = pauses;
     this.#hidden = Matrix.reserve(space, rows, hiddenSize);
     this.#rotary = new RotaryTables(space, rotaries, rows);
     this.#workspace = Workspace.reserve(space, "f32", (workspace) => {
@@ -60,18 +68,12 @@ export class LayerRun {
   }
 
   /**
-   * Runs a part of the layer over all sequences.
+   * Runs a part of the layer over rows of a sequence, all before them being done.
    *
-   * @param states f32 [length, hiddenSize] each; replaced by what comes out unless a product was left out.
+   * @param state f32 [length, hiddenSize]; its rows are replaced by what comes out unless a product was left out.
    * @param watch Told the input of every product; see {@linkcode ProjectionWatch}.
-   * @param onSequence Told how many are done.
    */
-  async run(
-    part: Residual,
-    states: readonly Float32Array[],
-    watch: ProjectionWatch,
-    onSequence: (done: number) => void,
-  ): Promise<void> {
+  run(part: Residual, state: Float32Array, { start, rows }: PieceRows, watch: ProjectionWatch): void {
     const columns = this.#hidden.columns;
     let isWhole = true;
     this.#workspace.watch = (linears, input) => {
@@ -79,19 +81,11 @@ export class LayerRun {
       if (isLeftOut) isWhole = false;
       return isLeftOut;
     };
-    for (const [index, state] of states.entries()) {
-      for (let start = 0; start < this.#length; start += this.#rows) {
-        await this.#pauses.events.pauseWhenDue();
-        this.#pauses.signal?.throwIfAborted();
-        const rows = Math.min(this.#rows, this.#length - start);
-        const x = this.#hidden.sliceRows(0, rows);
-        const piece = state.subarray(start * columns, (start + rows) * columns);
-        x.write(piece);
-        part.forward(x, 0, this.#passOf(start, rows));
-        if (isWhole) x.readInto(piece);
-      }
-      onSequence(index + 1);
-    }
+    const x = this.#hidden.sliceRows(0, rows);
+    const piece = state.subarray(start * columns, (start + rows) * columns);
+    x.write(piece);
+    part.forward(x, 0, this.#passOf(start, rows));
+    if (isWhole) x.readInto(piece);
   }
 
   #passOf(start: number, rows: number): LayerPass {

@@ -36,7 +36,7 @@ export function modelCard(label: string | undefined, settings: CardSettings): st
   const name = printable(label ?? "a model");
   const how = method === "rtn"
     ? "each weight rounded to the nearest code"
-    : `GPTQ (arXiv 2210.17323), layer by layer on the outputs of the layers before, damping ${damp}, ` +
+    : `GPTQ (arXiv 2210.17323) towards the products of the unquantised model (arXiv 2504.02692), damping ${damp}, ` +
       (actOrder ? "act-order" : "groups by activation (arXiv 2505.14638)");
   const by = tokens === 0
     ? "none"

@@ -60,7 +60,6 @@ export interface ChosenQuantization extends LayerRounding {
   readonly method: "gptq" | "rtn";
   readonly actOrder: boolean;
   readonly sequences: number;
-  readonly sequenceLength: number;
 }
 
 const GROUP_DEFAULT = 128, DAMP_DEFAULT = 0.05, SEQUENCES_DEFAULT = 128, LENGTH_DEFAULT = 512;

@@ -14,6 +14,7 @@ import { WEIGHTS_SUFFIX } from "../io/model_files.ts";
 import type { ModelSource } from "../io/source.ts";
 import { inspect, type InspectedModel, type Surroundings } from "../loading/inspect.ts";
 import { TextFiles } from "../loading/text_files.ts";
+import type { Layer } from "../layers/layer.ts";
 import { layerPart } from "../models/decoder.ts";
 import { KernelSpace } from "../ops/space.ts";
 import type { Linear } from "../weights/linear.ts";
@@ -84,8 +85,9 @@ function modulesOf(
   if (other) {
     throw new RemoraError("UNSUPPORTED", "Cannot quantise", {
       file: other.file,
-      expected: "weights in safetensors",
-      found: "another kind of file",
+      expected:
+        "weights in safetensors with a config.json, as the files have it from which this one was made",
+      found: "a GGUF file",
     });
   }
   const parts = new Set(decoder.config.layers.map((_, index) => layerPart(index)));
@@ -107,6 +109,12 @@ function modulesOf(
     }
     return { name: nameInFile(linear), outputs, inputs, groups: inputs / group };
   });
+}
+
+/** f32 [tokens, hiddenSize] of each sequence, as the rounded layers make them and as the unquantised ones do. */
+interface States {
+  readonly rounded: readonly Float32Array[];
+  readonly dense: readonly Float32Array[];
 }
 
 /** One run. */
@@ -189,7 +197,8 @@ class Quantization {
   ): Promise<void> {
     const { decoder: { config } } = this.#inspected;
     const { memory } = space.kernels, end = memory.end;
-    const states = sequences.length > 0 ? await this.#embed(space, sequences) : [];
+    const rounded = sequences.length > 0 ? await this.#embed(space, sequences) : [];
+    const states = { rounded, dense: rounded.map((state) => state.slice()) };
     memory.releaseTo(end);
     const begin = performance.now(), layerCount = config.layers.length;
     const tell = (layers: number, inLayer: number) => {
@@ -217,20 +226,34 @@ class Quantization {
   async #quantizeLayer(
     space: KernelSpace,
     index: number,
-    states: readonly Float32Array[],
+    states: States,
     onShare: (share: number) => void,
   ): Promise<CodedLinear[]> {
+    const { decoder: { config } } = this.#inspected, { sequenceLength } = this.#chosen;
+    const { layer, linears } = await this.#loadLayer(space, index);
+    for (const linear of linears) toFloats(space, linear);
+    await this.#pauses.events.pause();
+    this.#pauses.signal?.throwIfAborted();
+    if (states.rounded.length === 0) return roundToNearest(space, linears, this.#chosen);
+    const dense = await this.#loadLayer(space, index);
+    const runOf = (layer: Layer) => new LayerRun(space, layer, index, config, sequenceLength);
+    return await quantizeLayer(
+      space,
+      linears,
+      { run: runOf(layer), states: states.rounded },
+      { run: runOf(dense.layer), states: states.dense },
+      this.#chosen,
+      this.#pauses,
+      onShare,
+    );
+  }
+
+  async #loadLayer(space: KernelSpace, index: number): Promise<{ layer: Layer; linears: Linear[] }> {
     const { decoder: { config }, checkpoint } = this.#inspected;
     const plan = new WeightPlan(checkpoint, undefined, EXACT);
     const layer = config.layers[index](plan, `model.${layerPart(index)}`);
     await this.#load(space, plan, checkpoint);
-    const linears: Linear[] = [...plan.linears.values()];
-    for (const linear of linears) toFloats(space, linear);
-    await this.#pauses.events.pause();
-    this.#pauses.signal?.throwIfAborted();
-    if (states.length === 0) return roundToNearest(space, linears, this.#chosen);
-    const run = new LayerRun(space, layer, index, config, this.#chosen.sequenceLength, this.#pauses);
-    return await quantizeLayer(space, run, new Set(linears), states, this.#chosen, onShare);
+    return { layer, linears: [...plan.linears.values()] };
   }
 
   get #pauses(): Pauses {

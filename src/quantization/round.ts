@@ -11,11 +11,14 @@ import { embed, TokenIds } from "../ops/embed.ts";
 import { Matrix } from "../ops/matrix.ts";
 import type { KernelSpace } from "../ops/space.ts";
 import type { Linear } from "../weights/linear.ts";
+import { denseInputSums } from "./dense_inputs.ts";
 import { nameInFile } from "./names.ts";
 import type { Factor } from "./factor.ts";
 
 /** Inputs that are rounded before their errors are passed on to all others, or whole groups near as many; as GPTQ. */
 const BLOCK_INPUTS = 128;
+/** Scales that are tried for each group, as many as in AWQ's search. */
+const TRIALS = 20;
 /** Rows that are widened at a time. */
 const WINDOW_ROWS = 512;
 const PANEL = 8, F32 = 4;
@@ -59,6 +62,7 @@ export function toFloats(space: KernelSpace, linear: Linear): void {
  * Rounds a layer of f32; what its codes mean takes the place of its weights.
  *
  * @param factor `undefined`: each weight to the nearest code.
+ * @param dense Of `CrossGram`, this layer's; `undefined`: the unquantised model has the same inputs.
  * @param keepsGroups The order keeps groups of neighbouring inputs together.
  */
 export function roundLinear(
@@ -66,6 +70,7 @@ export function roundLinear(
   linear: Linear,
   rounding: Rounding,
   factor: Factor | undefined,
+  dense: Matrix | undefined,
   keepsGroups: boolean,
 ): CodedLinear {
   const { kernels } = space, { memory } = kernels, { inputs, outputs } = linear;
@@ -81,6 +86,7 @@ export function roundLinear(
   const [scales, zeros] = [0, 0].map(() => space.allocate(outputs * groups * F32));
   const predictions = space.allocate(outputs * group * F32);
   const transposed = space.allocate(inputs * block * F32);
+  if (factor && dense) denseInputSums(dense, factor, sums);
   for (let begin = 0; begin < inputs; begin += block) {
     const count = Math.min(block, inputs - begin);
     if (factor) memory.floatsAt(factors, count * count).set(factorsWithin(factor, begin, count));
@@ -96,6 +102,7 @@ export function roundLinear(
       group,
       levels: 2 ** bits - 1,
       isSymmetric,
+      trials: factor ? TRIALS : 1,
       predictions,
       weights: linear.packed.weights,
       errors,

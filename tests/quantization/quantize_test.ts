@@ -6,29 +6,14 @@ import { writeSafetensors } from "../formats/safetensors_writer.ts";
 import { deviation, largestDifference, readGolden } from "../goldens.ts";
 import { decodeBf16 } from "../reference/half_floats.ts";
 import { goldenPath, goldenTest } from "../shared.ts";
+import { DENSE_FOLDER, denseFiles, denseText } from "./dense_golden.ts";
 
-const FOLDER = goldenPath("bf16-dense");
-/** 272 tokens, each a character. */
-const TEXT = Array.from({ length: 2000 }, (_, i) => String.fromCharCode(97 + (i * i * 7 + i) % 23)).join("");
+const FOLDER = DENSE_FOLDER;
+const TEXT = denseText(2000);
 
 /** The golden, with a tokenizer of its vocabulary. */
-function dense(weights = Deno.readFileSync(`${FOLDER}/model.safetensors`)): ModelSource {
-  const vocab = Object.fromEntries(Array.from({ length: 26 }, (_, i) => [String.fromCharCode(97 + i), i]));
-  const tokenizer = {
-    version: "1.0",
-    added_tokens: [],
-    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true, trim_offsets: true },
-    decoder: { type: "ByteLevel" },
-    model: { type: "BPE", vocab, merges: [] },
-  };
-  return memoryModelSource(
-    new Map([
-      ["config.json", Deno.readFileSync(`${FOLDER}/config.json`)],
-      ["model.safetensors", weights],
-      ["tokenizer.json", new TextEncoder().encode(JSON.stringify(tokenizer))],
-      ["LICENSE", new TextEncoder().encode("a licence")],
-    ]),
-  );
+function dense(weights?: Uint8Array<ArrayBuffer>): ModelSource {
+  return memoryModelSource(denseFiles(weights));
 }
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {

@@ -7,6 +7,8 @@ import { shareBegin } from "../share";
 /** The smallest scale that f16 has, and from where on it has all its digits. */
 const SMALLEST: f32 = 5.9604644775390625e-8;
 const NORMAL: f32 = 6.103515625e-5;
+/** The share of its range that the last scale to be tried nearly leaves out, as in AWQ's search (Lin et al. 2023, arXiv 2306.00978). */
+const NARROWEST: f32 = 0.5;
 
 /**
  * Rounds inputs `begin` … `begin` + `count` − 1 in the order of `order`, whole groups; groups of `group` inputs in that order share a scale, which f16
@@ -23,11 +25,13 @@ const NORMAL: f32 = 6.103515625e-5;
  *   scales       f32 [N/8, G, 8]       of groups that begin in this block
  *   zeros        f32 [N/8, G, 8]       (levels + 1) / 2 with `isSymmetric`
  *
+ * A group's scale is the one of `trials` that is worth least in errors: the first holds all values, the others cut off more and more.
+ *
  * Each output is computed by itself in one order, so the bits depend on no thread.
  */
 export function roundInputs(
   order: usize, sums: usize, sumsStride: usize, factors: usize, reciprocals: usize, outputs: i32, inputs: i32, begin: i32, count: i32,
-  group: i32, levels: f32, isSymmetric: i32, predictions: usize, weights: usize, errors: usize, codes: usize, scales: usize,
+  group: i32, levels: f32, isSymmetric: i32, trials: i32, predictions: usize, weights: usize, errors: usize, codes: usize, scales: usize,
   zeros: usize, rank: i32, size: i32,
 ): void {
   const panels = outputs >> 3, groups = inputs / group, end = shareBegin(panels, rank + 1, size);
@@ -45,21 +49,12 @@ export function roundInputs(
         if (place % group == 0) {
           const p = predictions + <usize>panel * <usize>group * 32 + half;
           predict(order, w + half, e + <usize>i * 32 + half, factors, p, place, i, count, group);
-          let least = f32x4.splat(0), most = f32x4.splat(0);
-          for (let k = 0; k < group; k++) {
-            const value = v128.load(p + <usize>k * 32);
-            least = f32x4.min(least, value);
-            most = f32x4.max(most, value);
-          }
-          storeGroup(least, most, levels, isSymmetric, scales + groupAt, zeros + groupAt);
+          chooseScale(p, reciprocals + <usize>place * 4, group, levels, isSymmetric, trials, scales + groupAt, zeros + groupAt);
         }
         const scale = v128.load(scales + groupAt), zero = v128.load(zeros + groupAt);
         const input = load<u32>(order + <usize>place * 4);
         const at = w + <usize>input * 32 + half, wanted = v128.load(e + <usize>i * 32 + half);
-        const code = f32x4.max(
-          f32x4.splat(0),
-          f32x4.min(f32x4.splat(levels), f32x4.add(f32x4.nearest(f32x4.div(wanted, scale)), zero)),
-        );
+        const code = nearestCode(wanted, scale, zero, levels);
         const meant = f32x4.mul(f32x4.sub(code, zero), scale), error = f32x4.sub(v128.load(at), meant);
         v128.store(at, meant);
         v128.store(e + <usize>i * 32 + half, error);
@@ -97,6 +92,66 @@ function predict(
   }
 }
 
+/**
+ * Scale and zero point of a group for four outputs: of those that are tried the one with the least sum of squares of errors, each times its
+ * pivot. That is the loss of the layer as far as nothing makes up for it.
+ *
+ * @param reciprocals Of the group's pivots.
+ */
+// @ts-ignore: decorator
+@inline
+function chooseScale(
+  predictions: usize, reciprocals: usize, group: i32, levels: f32, isSymmetric: i32, trials: i32, scaleAt: usize, zeroAt: usize,
+): void {
+  let least = f32x4.splat(0), most = f32x4.splat(0);
+  for (let k = 0; k < group; k++) {
+    const value = v128.load(predictions + <usize>k * 32);
+    least = f32x4.min(least, value);
+    most = f32x4.max(most, value);
+  }
+  if (isSymmetric) {
+    most = f32x4.max(most, f32x4.neg(least));
+    least = f32x4.neg(most);
+  }
+  // A group of zeros alone counts as ±1.
+  const nothing = f32x4.eq(least, most);
+  most = v128.bitselect(f32x4.splat(1), most, nothing);
+  least = v128.bitselect(f32x4.splat(-1), least, nothing);
+  let bestScale = scaleOf(least, most, levels, isSymmetric), bestZero = zeroOf(least, bestScale, levels, isSymmetric);
+  let lowest = f32x4.splat(Infinity);
+  for (let trial = 0; trial < trials && trials > 1; trial++) {
+    const share = f32x4.splat(1 - NARROWEST * <f32>trial / <f32>trials), low = f32x4.mul(least, share);
+    const scale = scaleOf(low, f32x4.mul(most, share), levels, isSymmetric), zero = zeroOf(low, scale, levels, isSymmetric);
+    const loss = lossOf(predictions, reciprocals, group, levels, scale, zero);
+    const isBetter = f32x4.lt(loss, lowest);
+    lowest = v128.bitselect(loss, lowest, isBetter);
+    bestScale = v128.bitselect(scale, bestScale, isBetter);
+    bestZero = v128.bitselect(zero, bestZero, isBetter);
+  }
+  v128.store(scaleAt, bestScale);
+  v128.store(zeroAt, bestZero);
+}
+
+// @ts-ignore: decorator
+@inline
+function lossOf(predictions: usize, reciprocals: usize, group: i32, levels: f32, scale: v128, zero: v128): v128 {
+  let loss = f32x4.splat(0);
+  for (let k = 0; k < group; k++) {
+    const value = v128.load(predictions + <usize>k * 32);
+    const meant = f32x4.mul(f32x4.sub(nearestCode(value, scale, zero, levels), zero), scale);
+    const error = f32x4.div(f32x4.sub(value, meant), v128.load32_splat(reciprocals + <usize>k * 4));
+    loss = f32x4.add(loss, f32x4.mul(error, error));
+  }
+  return loss;
+}
+
+// @ts-ignore: decorator
+@inline
+function nearestCode(value: v128, scale: v128, zero: v128, levels: f32): v128 {
+  const code = f32x4.add(f32x4.nearest(f32x4.div(value, scale)), zero);
+  return f32x4.max(f32x4.splat(0), f32x4.min(f32x4.splat(levels), code));
+}
+
 /** The weights at a place of four outputs, with the errors of the blocks before. */
 // @ts-ignore: decorator
 @inline
@@ -108,29 +163,23 @@ function target(
   return f32x4.add(weight, f32x4.mul(sum, v128.load32_splat(reciprocals + <usize>place * 4)));
 }
 
-/** Scale and zero point of a group whose values lie between `least` ≤ 0 and `most` ≥ 0; one of zeros alone counts as ±1. */
+/** The scale of a group whose values lie between `least` < `most`. */
 // @ts-ignore: decorator
 @inline
-function storeGroup(least: v128, most: v128, levels: f32, isSymmetric: i32, scaleAt: usize, zeroAt: usize): void {
-  if (isSymmetric) {
-    most = f32x4.max(most, f32x4.neg(least));
-    least = f32x4.neg(most);
-  }
-  const nothing = f32x4.eq(least, most);
-  most = v128.bitselect(f32x4.splat(1), most, nothing);
-  least = v128.bitselect(f32x4.splat(-1), least, nothing);
-  let range = f32x4.div(f32x4.sub(most, least), f32x4.splat(levels));
-  if (isSymmetric) {
-    v128.store(scaleAt, halfOf(range));
-    v128.store(zeroAt, f32x4.splat((levels + 1) / 2));
-    return;
-  }
+function scaleOf(least: v128, most: v128, levels: f32, isSymmetric: i32): v128 {
+  const range = f32x4.div(f32x4.sub(most, least), f32x4.splat(levels));
+  if (isSymmetric) return halfOf(range);
   // Files store zero points less one, and some readers borrow from the neighbour where that is negative: so none is 0.
   const isLow = f32x4.lt(f32x4.nearest(f32x4.div(f32x4.neg(least), range)), f32x4.splat(1));
-  range = v128.bitselect(f32x4.div(most, f32x4.splat(levels - 1)), range, isLow);
-  const scale = halfOf(range), zero = f32x4.nearest(f32x4.div(f32x4.neg(least), scale));
-  v128.store(scaleAt, scale);
-  v128.store(zeroAt, f32x4.max(f32x4.splat(1), f32x4.min(f32x4.splat(levels), zero)));
+  return halfOf(v128.bitselect(f32x4.div(most, f32x4.splat(levels - 1)), range, isLow));
+}
+
+// @ts-ignore: decorator
+@inline
+function zeroOf(least: v128, scale: v128, levels: f32, isSymmetric: i32): v128 {
+  if (isSymmetric) return f32x4.splat((levels + 1) / 2);
+  const zero = f32x4.nearest(f32x4.div(f32x4.neg(least), scale));
+  return f32x4.max(f32x4.splat(1), f32x4.min(f32x4.splat(levels), zero));
 }
 
 /** Positive numbers near those given, that f16 holds exactly: 11 digits, fewer where f16 has fewer. */
