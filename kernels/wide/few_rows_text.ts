@@ -74,8 +74,8 @@ class FewTile {
     ].join("\n");
     this.#addChunk();
     return `export function ${fewFunction(this.#form, this.#rows.length, this.#isShort)}(
-  w0: usize, apart: usize, a0: usize, aStride: usize, f0: usize, fStride: usize, t0: usize, tStride: usize, scale: usize,
-  scaleApart: usize, zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  w0: usize, apart: usize, a0: usize, aStride: usize, f0: usize, fStride: usize, t0: usize, tStride: usize, scale0: usize,
+  scaleApart: usize, zeros0: usize, zero: i32, offsets0: usize, chunks: i32, groupChunks: i32,
 ): void {
   let base: usize = ${WIDE_PLACEHOLDER};
   const none = i32x4.splat(0), mask = i8x16.splat(<i8>(chunks < 0 ? 0 : 15));
@@ -86,7 +86,12 @@ class FewTile {
         `let a${i} = a${i - 1} + aStride, f${i} = f${i - 1} + fStride, t${i} = t${i - 1} + tStride;`
       ).join(" ")
     }
-  ${this.#streams.slice(1).map((i) => `let w${i} = w${i - 1} + apart;`).join(" ")}
+  ${
+      this.#streams.slice(1).map((i) =>
+        `let w${i} = w${i - 1} + apart, scale${i} = scale${i - 1} + scaleApart;
+  let zeros${i} = zeros${i - 1} + scaleApart, offsets${i} = offsets${i - 1} + scaleApart;`
+      ).join(" ")
+    }
   ${
       totals.map(({ name, place }) =>
         this.#isShort ? `let ${name} = none;` : `v128.store(base, none, ${place});`
@@ -96,9 +101,9 @@ class FewTile {
     ${this.#isShort ? this.#shortGroup(nextChunk) : this.#longGroup(nextChunk)}
     ${this.#isBytes ? "" : next("f", pointers, rowStep)}
     ${next("t", pointers, rowStep)}
-    scale += 16;
-    if (zeros) zeros += 16;
-    if (offsets) offsets += 16;
+    ${next("scale", this.#streams, 16)}
+    if (zeros0) { ${next("zeros", this.#streams, 16)} }
+    if (offsets0) { ${next("offsets", this.#streams, 16)} }
   } while (chunks > 0);
   ${this.#isShort ? totals.map(({ name, place }) => `v128.store(base, ${name}, ${place});`).join(" ") : ""}
 }
@@ -323,7 +328,7 @@ ${end}`;
     const tiles = this.#streams.flatMap((stream) => HALVES.map((half) => ({ stream, half })));
     const at = (name: string, row: number) => this.#isTile ? `${name}0, ${row * 4}` : `${name}${row}`;
     const halves = (from: string, stream: number, half: number) =>
-      `f32x4.mul(v128.and(i32x4.shl(v128.load_ext<i16>(${from} + ${stream} * scaleApart, ${
+      `f32x4.mul(v128.and(i32x4.shl(v128.load_ext<i16>(${from}${stream}, ${
         half * 8
       }), 13), halfBits), halfFactor)`;
     const addTo = (row: number, { stream, half }: typeof tiles[number], value: string, factor: string) => {
@@ -335,33 +340,31 @@ ${end}`;
     const setRow = (row: number) => {
       if (!this.#isBytes) text.set("rowScale", `v128.load32_splat(${at("f", row)})`);
     };
-    for (const { stream, half } of tiles) {
-      text.set(`z${stream}${half}`, "none");
-      text.set(`scale${stream}${half}`, halves("scale", stream, half));
-    }
-    text.add("if (zeros) {");
-    for (const { stream, half } of tiles) {
-      const own = `v128.load64_zero(zeros + ${stream} * scaleApart, ${half * 8})`;
-      text.set(`z${stream}${half}`, `i32x4.extend_low_i16x8_s(${own})`);
-    }
-    text.add("}");
+    const sums = tiles.map(({ stream, half }) => `c${stream}_${half}`);
     for (const row of this.#rows) {
-      text.set("sum", `v128.load32_splat(${at("t", row)})`);
-      text.set("ofZero", `i32x4.splat(zero * load<i32>(${at("t", row)}))`);
+      tiles.forEach(({ stream, half }, i) => text.set(sums[i], this.#sumOf(row, stream, half)));
+      text.add("if (zeros0) {");
+      text.add(`const sum = v128.load32_splat(${at("t", row)});`);
+      tiles.forEach(({ stream, half }, i) => {
+        const zeros = `i32x4.extend_low_i16x8_s(v128.load64_zero(zeros${stream}, ${half * 8}))`;
+        text.add(`${sums[i]} = i32x4.sub(${sums[i]}, i32x4.mul(${zeros}, sum));`);
+      });
+      text.add("} else {");
+      text.add(`const ofZero = i32x4.splat(zero * load<i32>(${at("t", row)}));`);
+      for (const sum of sums) text.add(`${sum} = i32x4.sub(${sum}, ofZero);`);
+      text.add("}");
       setRow(row);
-      for (const tile of tiles) {
-        text.set("c", this.#sumOf(row, tile.stream, tile.half));
-        const own = `i32x4.mul(z${tile.stream}${tile.half}, sum)`;
-        text.set("c", `i32x4.sub(c, zeros ? ${own} : ofZero)`);
-        addTo(row, tile, "f32x4.convert_i32x4_s(c)", `scale${tile.stream}${tile.half}`);
-      }
+      tiles.forEach((tile, i) => {
+        if (row === 0) text.set(`scale${tile.stream}_${tile.half}`, halves("scale", tile.stream, tile.half));
+        addTo(row, tile, `f32x4.convert_i32x4_s(${sums[i]})`, `scale${tile.stream}_${tile.half}`);
+      });
     }
-    text.add("if (offsets) {");
-    for (const { stream, half } of tiles) text.set(`scale${stream}${half}`, halves("offsets", stream, half));
+    text.add("if (offsets0) {");
+    for (const { stream, half } of tiles) text.set(`scale${stream}_${half}`, halves("offsets", stream, half));
     for (const row of this.#rows) {
-      text.set("sum", `f32x4.convert_i32x4_s(v128.load32_splat(${at("t", row)}))`);
+      text.add(`const sum${row} = f32x4.convert_i32x4_s(v128.load32_splat(${at("t", row)}));`);
       setRow(row);
-      for (const tile of tiles) addTo(row, tile, "sum", `scale${tile.stream}${tile.half}`);
+      for (const tile of tiles) addTo(row, tile, `sum${row}`, `scale${tile.stream}_${tile.half}`);
     }
     text.add("}");
   }
@@ -385,7 +388,7 @@ ${end}`;
  *   a      codes of activations; the next row is `aStride` bytes on, or four rows lie as a tile of rows (rows/quantize.ts)
  *   f      factors of bytes, or scales of words
  *   t      sums
- *   scale  scales of the first panel; those of the next are `scaleApart` bytes on, zero points and offsets too
+ *   scale0 scales of the first panel; those of the next are `scaleApart` bytes on, zero points and offsets too
  * `chunks` is that of a row, `groupChunks` that of a group. Totals f32 [rows, panels, 8] are left at FEW_TOTALS.
  */
 export function fewRowsText(): string {

@@ -14,6 +14,8 @@ import { lookUpContinuation, MATCH_MAX } from "./prompt_lookup.ts";
  * a step of one row costs (docs/performance.md).
  */
 const CHANCE_MIN = 0.65;
+/** The estimate before there were guesses: two that would have been right come first, so text that does not repeat loses nothing. */
+const CHANCE_FIRST = 0.55;
 /** Weight of the latest guess in the estimate of how often guesses are right. */
 const CHANCE_WEIGHT = 1 / 8;
 
@@ -57,7 +59,7 @@ export class TokenFeed implements Disposable {
   /** The next guess, where it was not computed. */
   #guess?: number;
   /** How often guesses are right, by the length of the match that the latest one came from. */
-  readonly #chances = new Array<number>(MATCH_MAX + 1).fill(CHANCE_MIN);
+  readonly #chances = new Array<number>(MATCH_MAX + 1).fill(CHANCE_FIRST);
   #matched = 0;
 
   /** @throws {RemoraError} BAD_ARGUMENT for a `promptLookup` out of range. */

@@ -129,8 +129,8 @@ Deno.test({
   async fn() {
     const flags = ["run", MODEL, "hello hello hello", "-n", "24", "--seed", "3", "--json"];
     const [plain, guessed] = [
+      await remora([...flags, "--prompt-lookup", "0"], { allowRead: MODEL }),
       await remora(flags, { allowRead: MODEL }),
-      await remora([...flags, "--prompt-lookup", "10"], { allowRead: MODEL }),
     ].map(({ stdout }) => JSON.parse(stdout));
     assert.deepEqual(guessed.tokenIds, plain.tokenIds);
     await refuses([...flags, "--prompt-lookup", "65"], MODEL, 2, "promptLookup", "from 0 to 64");
