@@ -50,7 +50,9 @@ export function execute(rank: i32, size: i32): void {
       );
       break;
     case 6:
-      packScales(address(1), count(2), count(3), count(4), count(5), count(6), count(7), address(8), rank, size);
+      packScales(
+        address(1), count(2), count(3), count(4), count(5), count(6), count(7), count(8), address(9), rank, size,
+      );
       break;
     case 7:
       packZeros(
@@ -63,8 +65,8 @@ export function execute(rank: i32, size: i32): void {
       break;
     case 9:
       packDenseCodes(
-        address(1), count(2), count(3), count(4), count(5), count(6), count(7), address(8), address(9), address(10),
-        rank, size,
+        address(1), count(2), count(3), count(4), count(5), count(6), count(7), count(8), address(9), address(10),
+        address(11), rank, size,
       );
       break;
     case 10:
@@ -76,7 +78,7 @@ export function execute(rank: i32, size: i32): void {
       break;
     case 11:
       packBlocks(
-        address(1), count(2), count(3), count(4), count(5), address(6), address(7), address(8), rank, size,
+        address(1), count(2), count(3), count(4), count(5), count(6), address(7), address(8), address(9), rank, size,
       );
       break;
     case 12:
@@ -90,8 +92,8 @@ export function execute(rank: i32, size: i32): void {
       break;
     case 15:
       embed(
-        address(1), address(2), count(3), address(4), address(5), real(6), address(7), count(8), count(9), count(10),
-        real(11), address(12), address(13), rank, size,
+        address(1), address(2), count(3), address(4), count(5), address(6), real(7), address(8), count(9), count(10),
+        count(11), real(12), address(13), address(14), rank, size,
       );
       break;
     case 16:
@@ -139,10 +141,10 @@ export function execute(rank: i32, size: i32): void {
       for (let item = 0, at: usize = 13; item < count(12); item++) {
         matmulCodes(
           count(1), address(2), address(3), address(4), address(5), count(6), count(7), count(8), count(9), count(10),
-          address(11), address(at), address(at + 1), address(at + 2), count(at + 3), address(at + 4), count(at + 5),
-          count(at + 6), address(at + 7), address(at + 8), rank, size,
+          address(11), address(at), address(at + 1), address(at + 2), count(at + 3), address(at + 4), address(at + 5),
+          count(at + 6), count(at + 7), address(at + 8), address(at + 9), rank, size,
         );
-        at += 9;
+        at += 10;
       }
       break;
     case 27:

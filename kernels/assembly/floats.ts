@@ -5,6 +5,8 @@ import { KIND_BF16, KIND_F16, KIND_F32 } from "../shared/layout";
 
 /** 2^112: what the bits of an f16, shifted to where f32 has its exponent, lack. */
 const F16_FACTOR: u32 = 0x77800000;
+/** The least f16 that has all its digits, 2^-14. */
+const HALF_NORMAL: f32 = 6.103515625e-5;
 
 // @ts-ignore: decorator
 @inline
@@ -43,6 +45,35 @@ export function load1(pointer: usize, type: i32): f32 {
   if (type == KIND_BF16) return reinterpret<f32>(raw << 16);
   const magnitude = reinterpret<f32>((raw & 0x7fff) << 13) * reinterpret<f32>(F16_FACTOR);
   return reinterpret<f32>(reinterpret<u32>(magnitude) | ((raw & 0x8000) << 16));
+}
+
+/**
+ * The f16 nearest to a value, ties to even; beyond f16's largest number infinity. Below its normal range, a half is added, whose last
+ * digit counts as much as that of an f16 there; elsewhere the digits that f16 has not are rounded off.
+ */
+export function toHalf(value: f32): u16 {
+  const bits = reinterpret<u32>(value), sign = <u16>(bits >> 16 & 0x8000);
+  const magnitude = reinterpret<f32>(bits & 0x7fffffff);
+  if (!(magnitude < 65520)) return sign | <u16>(isNaN(magnitude) ? 0x7e00 : 0x7c00);
+  if (magnitude < HALF_NORMAL) return sign | <u16>(reinterpret<u32>(magnitude + 0.5) - 0x3f000000);
+  // The exponent loses what f32's bias is more than f16's.
+  const rounded = reinterpret<u32>(magnitude) + 0xfff + (reinterpret<u32>(magnitude) >> 13 & 1);
+  return sign | <u16>((rounded >> 13) - (112 << 10));
+}
+
+/** The least f16 that is not below a value that is not negative. */
+export function toHalfUp(value: f32): u16 {
+  const half = toHalf(value);
+  return reinterpret<f32>(<u32>half << 13) * reinterpret<f32>(F16_FACTOR) < value ? half + 1 : half;
+}
+
+/** Stores a float as `type`, f16 or f32; whether it is finite there. */
+// @ts-ignore: decorator
+@inline
+export function storeRounded(at: usize, index: usize, value: f32, type: i32): bool {
+  if (type == KIND_F32) store<f32>(at + index * 4, value);
+  else store<u16>(at + index * 2, toHalf(value));
+  return type == KIND_F32 ? isFinite(value) : !isNonFinite(at + index * 2, KIND_F16);
 }
 
 /** Whether the stored bit pattern is an infinity or NaN. */

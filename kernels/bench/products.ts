@@ -17,6 +17,8 @@ export interface Product {
   outputs: number;
 }
 
+/** The bits of the f16 nearest to a hundredth. */
+const HUNDREDTH = 0x211f;
 /** Inputs that share a scale. */
 const GROUP = 128;
 const WEIGHT_TYPES = { 4: "int4", 7: "int7", 8: "int8" } as const satisfies Record<number, WeightType>;
@@ -24,7 +26,7 @@ const WEIGHT_TYPES = { 4: "int4", 7: "int7", 8: "int8" } as const satisfies Reco
 function bytesOf({ bits, inputs, outputs }: Product): { weights: number; scales: number } {
   const type = WEIGHT_TYPES[bits];
   const form = { type, outputs, packedInputs: inputs, group: GROUP };
-  return linearBytes({ ...form, hasZeros: false, hasBias: false, hasOrder: false });
+  return linearBytes({ ...form, hasZeros: false, hasBias: false, hasOrder: false, scaleType: "f16" });
 }
 
 /** Bytes of weights and scales that one product reads. */
@@ -124,6 +126,7 @@ export class ProductBench implements AsyncDisposable {
         scales,
         zeros: 0,
         zero: 2 ** (bits - 1),
+        offsets: 0,
         bias: 0,
         outputs,
         accumulate: false,
@@ -142,6 +145,6 @@ function makeMatrix({ memory }: Kernels, product: Product): Matrix {
     word = Math.imul(word, 1_664_525) + 1_013_904_223;
     words[i] = word & mask;
   }
-  memory.floatsAt(scales, bytes.scales / 4).fill(0.01);
+  memory.halvesAt(scales, bytes.scales / 2).fill(HUNDREDTH);
   return { weights, scales };
 }

@@ -80,6 +80,7 @@ export interface PackScales {
   outputs: number;
   groups: number;
   split: number;
+  scaleType: ElementType;
   scales: number;
 }
 
@@ -118,6 +119,7 @@ export interface PackDenseCodes {
   inputs: number;
   group: number;
   panelBegin: number;
+  scaleType: ElementType;
   weights: number;
   scales: number;
   zeros: number;
@@ -152,6 +154,7 @@ export interface PackBlocks {
   rowCount: number;
   inputs: number;
   panelBegin: number;
+  scaleType: ElementType;
   weights: number;
   scales: number;
   offsets: number;
@@ -185,6 +188,7 @@ export interface Embed {
   weights: number;
   weightType: WeightType;
   scales: number;
+  scaleType: ElementType;
   zeros: number;
   zero: number;
   offsets: number;
@@ -299,6 +303,7 @@ export interface MatmulCodesItem {
   scales: number;
   zeros: number;
   zero: number;
+  offsets: number;
   bias: number;
   outputs: number;
   accumulate: boolean;
@@ -557,7 +562,7 @@ export abstract class KernelCalls {
     this.run();
   }
 
-  /** Scales, widened to f32, into panels; non-finite ones are counted. */
+  /** Scales into panels; those that are not finite there are counted. */
   packScales(call: PackScales): void {
     const i = this.command(6);
     i[1] = call.source;
@@ -567,7 +572,8 @@ export abstract class KernelCalls {
     i[5] = call.outputs;
     i[6] = call.groups;
     i[7] = call.split;
-    i[8] = call.scales;
+    i[8] = ELEMENT_TYPES[call.scaleType];
+    i[9] = call.scales;
     this.run();
   }
 
@@ -611,9 +617,10 @@ export abstract class KernelCalls {
     i[5] = call.inputs;
     i[6] = call.group;
     i[7] = call.panelBegin;
-    i[8] = call.weights;
-    i[9] = call.scales;
-    i[10] = call.zeros;
+    i[8] = ELEMENT_TYPES[call.scaleType];
+    i[9] = call.weights;
+    i[10] = call.scales;
+    i[11] = call.zeros;
     this.run();
   }
 
@@ -650,9 +657,10 @@ export abstract class KernelCalls {
     i[3] = call.rowCount;
     i[4] = call.inputs;
     i[5] = call.panelBegin;
-    i[6] = call.weights;
-    i[7] = call.scales;
-    i[8] = call.offsets;
+    i[6] = ELEMENT_TYPES[call.scaleType];
+    i[7] = call.weights;
+    i[8] = call.scales;
+    i[9] = call.offsets;
     this.run();
   }
 
@@ -691,15 +699,16 @@ export abstract class KernelCalls {
     i[2] = call.weights;
     i[3] = WEIGHT_TYPES[call.weightType];
     i[4] = call.scales;
-    i[5] = call.zeros;
-    this.floats[6] = call.zero;
-    i[7] = call.offsets;
-    i[8] = call.group;
-    i[9] = call.rows;
-    i[10] = call.inputs;
-    this.floats[11] = call.factor;
-    i[12] = call.output.address;
-    i[13] = call.output.stride;
+    i[5] = ELEMENT_TYPES[call.scaleType];
+    i[6] = call.zeros;
+    this.floats[7] = call.zero;
+    i[8] = call.offsets;
+    i[9] = call.group;
+    i[10] = call.rows;
+    i[11] = call.inputs;
+    this.floats[12] = call.factor;
+    i[13] = call.output.address;
+    i[14] = call.output.stride;
     this.run();
   }
 
@@ -861,12 +870,13 @@ export abstract class KernelCalls {
       i[at + 1] = item.scales;
       i[at + 2] = item.zeros;
       i[at + 3] = item.zero;
-      i[at + 4] = item.bias;
-      i[at + 5] = item.outputs;
-      i[at + 6] = item.accumulate ? 1 : 0;
-      i[at + 7] = item.output.address;
-      i[at + 8] = item.output.stride;
-      at += 9;
+      i[at + 4] = item.offsets;
+      i[at + 5] = item.bias;
+      i[at + 6] = item.outputs;
+      i[at + 7] = item.accumulate ? 1 : 0;
+      i[at + 8] = item.output.address;
+      i[at + 9] = item.output.stride;
+      at += 10;
     }
     this.run();
   }

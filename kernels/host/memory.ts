@@ -112,6 +112,11 @@ export class KernelMemory {
     return new Float32Array(this.wasm.buffer as ArrayBuffer, address, length);
   }
 
+  /** The bits of the f16 at an address; as `bytesAt`. */
+  halvesAt(address: number, length: number): Uint16Array<ArrayBuffer> {
+    return new Uint16Array(this.wasm.buffer as ArrayBuffer, address, length);
+  }
+
   #growTo(end: number): void {
     const missing = end - this.wasm.buffer.byteLength;
     if (missing <= 0) return;

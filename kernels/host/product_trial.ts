@@ -4,6 +4,7 @@
  * @module
  */
 import { RemoraError } from "../../src/core/errors.ts";
+import { f16Bits } from "../../src/core/half_floats.ts";
 import type { KernelCalls } from "./calls.ts";
 import type { KernelMemory } from "./memory.ts";
 import type { KernelVariant } from "./modules.ts";
@@ -177,7 +178,8 @@ export class ProductTrial implements Disposable {
       hasZeros: false,
       hasBias: false,
       hasOrder: false,
-    };
+      scaleType: "f16",
+    } as const;
     const bytes = linearBytes(form),
       own = activationBytes(activationForm(type, bytesOfOne), rows, inputs, group);
     const operands: Operands = {
@@ -195,7 +197,8 @@ export class ProductTrial implements Disposable {
     };
     memory.floatsAt(operands.input, rows * inputs).forEach((_, i, all) => all[i] = inputAt(i));
     memory.bytesAt(operands.weights, bytes.weights).forEach((_, i, all) => all[i] = weightByteAt(i, type));
-    memory.floatsAt(operands.scales, bytes.scales / 4).forEach((_, i, all) => all[i] = scaleAt(i));
+    const scales = Float32Array.from({ length: bytes.scales / 2 }, (_, i) => scaleAt(i));
+    memory.halvesAt(operands.scales, scales.length).set(f16Bits(scales));
     return operands;
   }
 
@@ -224,6 +227,7 @@ export class ProductTrial implements Disposable {
         scales,
         zeros: 0,
         zero: zeroOf(weightType),
+        offsets: 0,
         bias: 0,
         outputs,
         accumulate: false,

@@ -34,8 +34,10 @@ export interface LinearForm {
   /** Inputs that share one scale. */
   readonly group: number;
   readonly hasZeros: boolean;
-  /** Whether groups have offsets: a weight is scale · (code − zero point) + offset. */
+  /** Whether groups have offsets: a weight is scale · code + offset. */
   readonly hasOffsets?: boolean;
+  /** Of scales and offsets: products in integers take f16, those in floats f32. */
+  readonly scaleType: "f16" | "f32";
   readonly hasBias: boolean;
   /** Whether the inputs lie in an order of their own. */
   readonly hasOrder: boolean;
@@ -53,7 +55,7 @@ export interface LinearBytes {
 
 /** See kernels/assembly/matmul for the layouts. */
 export function linearBytes(form: LinearForm): LinearBytes {
-  const { type, outputs, packedInputs, group } = form;
+  const { type, outputs, packedInputs, group, scaleType } = form;
   const rows = Math.ceil(outputs / PANEL_OUTPUTS) * PANEL_OUTPUTS;
   const groups = Math.ceil(packedInputs / group);
   const rowBytes = isCoded(type)
@@ -63,9 +65,9 @@ export function linearBytes(form: LinearForm): LinearBytes {
     bias: form.hasBias ? outputs * 4 : 0,
     order: form.hasOrder ? packedInputs * 4 : 0,
     weights: rows * rowBytes,
-    scales: isCoded(type) ? rows * groups * 4 : 0,
+    scales: isCoded(type) ? rows * groups * elementBytes(scaleType) : 0,
     zeros: form.hasZeros ? rows * groups * 2 : 0,
-    offsets: form.hasOffsets ? rows * groups * 4 : 0,
+    offsets: form.hasOffsets ? rows * groups * elementBytes(scaleType) : 0,
   };
 }
 

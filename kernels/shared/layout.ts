@@ -17,7 +17,7 @@ export const FACTOR_MAX = 2047;
  * Version of how weights lie in memory: panels, the order of codes in a block, scales and zero points. Raise it with every
  * change, so that repacked weights on disk (src/weights/repacked_file.ts) are not taken for what they no longer are.
  */
-export const WEIGHT_LAYOUT_VERSION = 1;
+export const WEIGHT_LAYOUT_VERSION = 2;
 /** Tokens in one block of the key/value cache, which the running softmax takes at once. */
 export const KV_BLOCK_TOKENS = 32;
 /** Query rows that one attention tile carries. */
@@ -92,8 +92,9 @@ export const ACTIVATION_GELU = 2;
 export const WIDE_ROWS = 4;
 export const WIDE_VECTORS = 4;
 export const WIDE_INPUTS = 128;
-/** Rows from which on unpacking the weights first pays; fewer are products of few rows. */
-export const ROWS_FEW_END = 12;
+/** Rows from which on unpacking the weights first pays, of bytes and of words; fewer are products of few rows. */
+export const ROWS_FEW_END_BYTES = 8;
+export const ROWS_FEW_END_WORDS = 20;
 /** What stands for the address of a thread's area in the module; five bytes, which are replaced. */
 export const WIDE_PLACEHOLDER = 0x7badc0de;
 /** Where a thread's area has what: weights of words take twice what bytes take, four turns of sums, five of totals. */

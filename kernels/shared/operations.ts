@@ -111,7 +111,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "packScales",
     file: "pack/scales",
-    about: "Scales, widened to f32, into panels; non-finite ones are counted.",
+    about: "Scales into panels; those that are not finite there are counted.",
     inputs: { source: "address", sourceType: "elementType" },
     shapes: {
       groupStep: "count",
@@ -119,6 +119,7 @@ export const OPERATIONS: readonly Operation[] = [
       outputs: "count",
       groups: "count",
       split: "count",
+      scaleType: "elementType",
     },
     outputs: { scales: "address" },
   },
@@ -161,6 +162,7 @@ export const OPERATIONS: readonly Operation[] = [
       inputs: "count",
       group: "count",
       panelBegin: "count",
+      scaleType: "elementType",
     },
     outputs: { weights: "address", scales: "address", zeros: "address" },
   },
@@ -195,7 +197,7 @@ export const OPERATIONS: readonly Operation[] = [
     about:
       "Rows of blocks of a GGUF file into panels of codes, scales and offsets; non-finite values are counted.",
     inputs: { source: "address", format: "blockFormat" },
-    shapes: { rowCount: "count", inputs: "count", panelBegin: "count" },
+    shapes: { rowCount: "count", inputs: "count", panelBegin: "count", scaleType: "elementType" },
     outputs: { weights: "address", scales: "address", offsets: "address" },
   },
   {
@@ -231,6 +233,7 @@ export const OPERATIONS: readonly Operation[] = [
       weights: "address",
       weightType: "weightType",
       scales: "address",
+      scaleType: "elementType",
       zeros: "address",
       zero: "real",
       offsets: "address",
@@ -334,7 +337,14 @@ export const OPERATIONS: readonly Operation[] = [
     list: {
       name: "products",
       most: PRODUCTS_MAX,
-      inputs: { weights: "address", scales: "address", zeros: "address", zero: "count", bias: "address" },
+      inputs: {
+        weights: "address",
+        scales: "address",
+        zeros: "address",
+        zero: "count",
+        offsets: "address",
+        bias: "address",
+      },
       shapes: { outputs: "count", accumulate: "flag" },
       outputs: { output: "matrix" },
     },
@@ -502,8 +512,12 @@ export const FEW_FORMS = ["bytes4", "bytes32", "ladder", "words"] as const;
 export const ROWS_FEW_MAX = 4;
 export type FewForm = typeof FEW_FORMS[number];
 
-export function fewFunction(form: FewForm, rows: number): string {
-  return `${form}Rows${rows}`;
+/** Forms that have a tile of their own for one row and groups of one chunk. */
+export const FEW_SHORT_FORMS: readonly FewForm[] = ["bytes4", "bytes32"];
+
+/** `isShort`: for groups of one chunk. */
+export function fewFunction(form: FewForm, rows: number, isShort = false): string {
+  return `${form}${isShort ? "Short" : "Rows"}${rows}`;
 }
 
 /** Panels that a tile of few rows passes together: as many as let its sums stay in registers. */
@@ -516,9 +530,11 @@ export const WIDE_FUNCTIONS: readonly string[] = [
   ...["bytes4", "bytes7", "bytes32", "words"].flatMap((form) =>
     [32, 64, 128].map((group) => `${form}Group${group}`)
   ),
+  ...["bytes4", "bytes32", "words"].map((form) => `${form}Offset32`),
   ...["unpackInt4Bytes", "unpackInt7Bytes", "unpackInt4Words", "unpackInt8Words"],
   ...["Pairs", "Fours", "Words"].flatMap((form) =>
     [...SCORE_COLUMNS.map((columns) => `scores${columns}`), "values"].map((tile) => `${tile}${form}`)
   ),
   ...FEW_FORMS.flatMap((form) => [1, 2, 3, 4].map((rows) => fewFunction(form, rows))),
+  ...FEW_SHORT_FORMS.map((form) => fewFunction(form, 1, true)),
 ];

@@ -17,7 +17,14 @@ import {
   FEW_TOTALS,
   WIDE_PLACEHOLDER,
 } from "../shared/layout.ts";
-import { FEW_FORMS, type FewForm, fewFunction, fewStreams, ROWS_FEW_MAX } from "../shared/operations.ts";
+import {
+  FEW_FORMS,
+  FEW_SHORT_FORMS,
+  type FewForm,
+  fewFunction,
+  fewStreams,
+  ROWS_FEW_MAX,
+} from "../shared/operations.ts";
 import { load, TileText } from "./text.ts";
 
 const BLOCKS = CHUNK_INPUTS / 8, HALVES = [0, 1] as const;
@@ -42,8 +49,12 @@ class FewTile {
   readonly #isTile: boolean;
   readonly #isBytes: boolean;
 
-  constructor(form: FewForm, rows: number) {
+  /** Whether a group is one chunk: its sums stay in registers, and so do the totals. */
+  readonly #isShort: boolean;
+
+  constructor(form: FewForm, rows: number, isShort = false) {
     this.#form = form;
+    this.#isShort = isShort;
     this.#rows = range(rows);
     this.#streams = range(fewStreams(rows));
     this.#isTile = rows === ROWS_FEW_MAX;
@@ -51,19 +62,25 @@ class FewTile {
   }
 
   toString(): string {
-    const { text } = this, isTile = this.#isTile;
+    const isTile = this.#isTile;
     const rowStep = isTile ? 16 : 4, activationBytes = (this.#isBytes ? 1 : 2) * CHUNK_INPUTS;
-    const pointers = isTile ? [0] : this.#rows;
-    this.#addChunk();
-    const chunk = `${text}`;
+    const pointers = isTile ? [0] : this.#rows, totals = this.#totals();
     const next = (name: string, places: number[], bytes: number) =>
       places.map((i) => `${name}${i} += ${bytes};`).join(" ");
-    return `export function ${fewFunction(this.#form, this.#rows.length)}(
+    const nextChunk = [
+      next("w", this.#streams, this.#form === "words" ? CHUNK_INPUTS * 8 : CHUNK_INPUTS * 4),
+      next("a", pointers, activationBytes * (isTile ? ROWS_FEW_MAX : 1)),
+      this.#isBytes ? next("f", pointers, rowStep) : "",
+    ].join("\n");
+    this.#addChunk();
+    return `export function ${fewFunction(this.#form, this.#rows.length, this.#isShort)}(
   w0: usize, apart: usize, a0: usize, aStride: usize, f0: usize, fStride: usize, t0: usize, tStride: usize, scale: usize,
-  scaleApart: usize, zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  scaleApart: usize, zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void {
   let base: usize = ${WIDE_PLACEHOLDER};
   const none = i32x4.splat(0), mask = i8x16.splat(<i8>(chunks < 0 ? 0 : 15));
+  const halfBits = i32x4.splat(chunks < 0 ? 0 : 0x8fffe000);
+  const halfFactor = f32x4.splat(chunks < 0 ? 0 : 5192296858534827628530496329220096.0);
   ${
       pointers.slice(1).map((i) =>
         `let a${i} = a${i - 1} + aStride, f${i} = f${i - 1} + fStride, t${i} = t${i - 1} + tStride;`
@@ -71,28 +88,51 @@ class FewTile {
     }
   ${this.#streams.slice(1).map((i) => `let w${i} = w${i - 1} + apart;`).join(" ")}
   ${
-      range(this.#rows.length * this.#streams.length * 2).map((i) =>
-        `v128.store(base, none, ${FEW_TOTALS + i * 16});`
+      totals.map(({ name, place }) =>
+        this.#isShort ? `let ${name} = none;` : `v128.store(base, none, ${place});`
       ).join(" ")
     }
   do {
-    let left = min(chunks, groupChunks);
+    ${this.#isShort ? this.#shortGroup(nextChunk) : this.#longGroup(nextChunk)}
+    ${this.#isBytes ? "" : next("f", pointers, rowStep)}
+    ${next("t", pointers, rowStep)}
+    scale += 16;
+    if (zeros) zeros += 16;
+    if (offsets) offsets += 16;
+  } while (chunks > 0);
+  ${this.#isShort ? totals.map(({ name, place }) => `v128.store(base, ${name}, ${place});`).join(" ") : ""}
+}
+`;
+  }
+
+  #shortGroup(nextChunk: string): string {
+    this.#endGroup(this.text);
+    return `${this.text}\n${nextChunk}\nchunks--;`;
+  }
+
+  #longGroup(nextChunk: string): string {
+    const end = new TileText();
+    this.#endGroup(end);
+    return `let left = min(chunks, groupChunks);
     chunks -= left;
     ${range(this.#sums() / 16).map((i) => `v128.store(base, none, ${FEW_SUMS + i * 16});`).join(" ")}
     do {
-${chunk}
-      ${next("w", this.#streams, this.#form === "words" ? CHUNK_INPUTS * 8 : CHUNK_INPUTS * 4)}
-      ${next("a", pointers, activationBytes * (isTile ? ROWS_FEW_MAX : 1))}
-      ${this.#isBytes ? next("f", pointers, rowStep) : ""}
+${this.text}
+      ${nextChunk}
     } while (--left);
-${this.#groupEnd()}
-    ${this.#isBytes ? "" : next("f", pointers, rowStep)}
-    ${next("t", pointers, rowStep)}
-    scale += 32;
-    if (zeros) zeros += 16;
-  } while (chunks > 0);
-}
-`;
+${end}`;
+  }
+
+  /** The totals of four outputs: in registers, or at constant addresses. */
+  #totals(): { name: string; place: number }[] {
+    return this.#rows.flatMap((row) =>
+      this.#streams.flatMap((stream) =>
+        HALVES.map((half) => ({
+          name: `total${row}${stream}${half}`,
+          place: this.#place(FEW_TOTALS, row, stream, half, 16),
+        }))
+      )
+    );
   }
 
   /** Bytes of all sums. Of widened codes each sum is a pair. */
@@ -161,7 +201,8 @@ ${this.#groupEnd()}
         for (const half of HALVES) {
           const place = this.#place(FEW_SUMS, row, stream, half, 16), sum = sumName(row, stream, half);
           const widened = is32 ? `i32x4.mul(${sum}, factor)` : `i32x4.dot_i16x8_s(${sum}, factor)`;
-          text.add(`v128.store(base, i32x4.add(${widened}, ${load(place)}), ${place});`);
+          if (this.#isShort) text.set(sum, widened);
+          else text.add(`v128.store(base, i32x4.add(${widened}, ${load(place)}), ${place});`);
         }
       }
     }
@@ -277,46 +318,64 @@ ${this.#groupEnd()}
     }
   }
 
-  /** Totals grow by a group's sums; see group.ts. */
-  #groupEnd(): string {
-    const text = new TileText();
-    for (const stream of this.#streams) {
-      for (const half of HALVES) {
-        const at = `zeros + ${stream} * (scaleApart >> 1)`;
-        text.set(
-          `z${stream}${half}`,
-          `zeros ? i32x4.extend_low_i16x8_s(v128.load64_zero(${at}, ${half * 8})) : i32x4.splat(zero)`,
-        );
-        text.set(`scale${stream}${half}`, `v128.load(scale + ${stream} * scaleApart, ${half * 16})`);
-      }
+  /** Totals grow by a group's sums, then by its offsets; see group.ts and scales.ts. */
+  #endGroup(text: TileText): void {
+    const tiles = this.#streams.flatMap((stream) => HALVES.map((half) => ({ stream, half })));
+    const at = (name: string, row: number) => this.#isTile ? `${name}0, ${row * 4}` : `${name}${row}`;
+    const halves = (from: string, stream: number, half: number) =>
+      `f32x4.mul(v128.and(i32x4.shl(v128.load_ext<i16>(${from} + ${stream} * scaleApart, ${
+        half * 8
+      }), 13), halfBits), halfFactor)`;
+    const addTo = (row: number, { stream, half }: typeof tiles[number], value: string, factor: string) => {
+      const place = this.#place(FEW_TOTALS, row, stream, half, 16), name = `total${row}${stream}${half}`;
+      const own = `f32x4.mul(${value}, ${this.#isBytes ? factor : `f32x4.mul(${factor}, rowScale)`})`;
+      if (this.#isShort) text.add(`${name} = f32x4.add(${name}, ${own});`);
+      else text.add(`v128.store(base, f32x4.add(${load(place)}, ${own}), ${place});`);
+    };
+    const setRow = (row: number) => {
+      if (!this.#isBytes) text.set("rowScale", `v128.load32_splat(${at("f", row)})`);
+    };
+    for (const { stream, half } of tiles) {
+      text.set(`z${stream}${half}`, "none");
+      text.set(`scale${stream}${half}`, halves("scale", stream, half));
     }
+    text.add("if (zeros) {");
+    for (const { stream, half } of tiles) {
+      const own = `v128.load64_zero(zeros + ${stream} * scaleApart, ${half * 8})`;
+      text.set(`z${stream}${half}`, `i32x4.extend_low_i16x8_s(${own})`);
+    }
+    text.add("}");
     for (const row of this.#rows) {
-      const at = (name: string) => this.#isTile ? `${name}0, ${row * 4}` : `${name}${row}`;
-      text.set("sum", `v128.load32_splat(${at("t")})`);
-      if (!this.#isBytes) text.set("rowScale", `v128.load32_splat(${at("f")})`);
-      for (const stream of this.#streams) {
-        for (const half of HALVES) {
-          const place = this.#place(FEW_SUMS, row, stream, half, this.#isBytes ? 16 : 32);
-          text.set("c", load(place));
-          if (!this.#isBytes) {
-            text.set("d", load(place + 16));
-            text.set(
-              "c",
-              this.#form === "words"
-                ? "i32x4.add(c, d)"
-                : "i32x4.add(v128.shuffle<i32>(c, d, 0, 2, 4, 6), v128.shuffle<i32>(c, d, 1, 3, 5, 7))",
-            );
-          }
-          const own = `scale${stream}${half}`, factor = this.#isBytes ? own : `f32x4.mul(${own}, rowScale)`;
-          const total = this.#place(FEW_TOTALS, row, stream, half, 16);
-          const value = `f32x4.convert_i32x4_s(i32x4.sub(c, i32x4.mul(z${stream}${half}, sum)))`;
-          text.add(
-            `v128.store(base, f32x4.add(${load(total)}, f32x4.mul(${value}, ${factor})), ${total});`,
-          );
-        }
+      text.set("sum", `v128.load32_splat(${at("t", row)})`);
+      text.set("ofZero", `i32x4.splat(zero * load<i32>(${at("t", row)}))`);
+      setRow(row);
+      for (const tile of tiles) {
+        text.set("c", this.#sumOf(row, tile.stream, tile.half));
+        const own = `i32x4.mul(z${tile.stream}${tile.half}, sum)`;
+        text.set("c", `i32x4.sub(c, zeros ? ${own} : ofZero)`);
+        addTo(row, tile, "f32x4.convert_i32x4_s(c)", `scale${tile.stream}${tile.half}`);
       }
     }
-    return `${text}`;
+    text.add("if (offsets) {");
+    for (const { stream, half } of tiles) text.set(`scale${stream}${half}`, halves("offsets", stream, half));
+    for (const row of this.#rows) {
+      text.set("sum", `f32x4.convert_i32x4_s(v128.load32_splat(${at("t", row)}))`);
+      setRow(row);
+      for (const tile of tiles) addTo(row, tile, "sum", `scale${tile.stream}${tile.half}`);
+    }
+    text.add("}");
+  }
+
+  /** The sum of a group, of widened codes of its two parts. */
+  #sumOf(row: number, stream: number, half: number): string {
+    const place = this.#place(FEW_SUMS, row, stream, half, this.#isBytes ? 16 : 32);
+    if (this.#isBytes) return this.#isShort ? sumName(row, stream, half) : load(place);
+    const [c, d] = HALVES.map((part) =>
+      this.#isShort ? sumName(row, stream, half, part) : load(place + part * 16)
+    );
+    return this.#form === "words"
+      ? `i32x4.add(${c}, ${d})`
+      : `i32x4.add(v128.shuffle<i32>(${c}, ${d}, 0, 2, 4, 6), v128.shuffle<i32>(${c}, ${d}, 1, 3, 5, 7))`;
   }
 }
 
@@ -326,10 +385,10 @@ ${this.#groupEnd()}
  *   a      codes of activations; the next row is `aStride` bytes on, or four rows lie as a tile of rows (rows/quantize.ts)
  *   f      factors of bytes, or scales of words
  *   t      sums
- *   scale  scales of the first panel; the next is `scaleApart` bytes on, zero points half of that
+ *   scale  scales of the first panel; those of the next are `scaleApart` bytes on, zero points and offsets too
  * `chunks` is that of a row, `groupChunks` that of a group. Totals f32 [rows, panels, 8] are left at FEW_TOTALS.
  */
 export function fewRowsText(): string {
-  return FEW_FORMS.flatMap((form) => range(ROWS_FEW_MAX).map((rows) => `${new FewTile(form, rows + 1)}`))
-    .join("\n");
+  const tiles = FEW_FORMS.flatMap((form) => range(ROWS_FEW_MAX).map((rows) => new FewTile(form, rows + 1)));
+  return [...tiles, ...FEW_SHORT_FORMS.map((form) => new FewTile(form, 1, true))].join("\n");
 }

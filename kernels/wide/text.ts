@@ -65,8 +65,12 @@ export class TileText {
 
 export const load = (place: number) => `v128.load(base, ${place})`;
 
-/** The text of the tile of one form and one length of groups. */
-function tileText(form: Form, group: number): string {
+/** Forms and lengths of groups that have offsets in place of zero points: blocks of GGUF files. */
+const OFFSET_FORMS: readonly Form[] = ["bytes4", "bytes32", "words"];
+const OFFSET_GROUP = 32;
+
+/** The text of the tile of one form and one length of groups, whose weights have zero points or offsets. */
+function tileText(form: Form, group: number, hasOffsets = false): string {
   const text = new TileText(), isBytes = form !== "words";
   const stepInputs = isBytes ? 4 : 2;
   // Inputs between two ends of sums that are kept: of bytes a chunk, of words a group.
@@ -135,7 +139,7 @@ function tileText(form: Form, group: number): string {
     for (const row of rows) {
       if (form === "bytes4") text.set("x", lane("y", row));
       if (form === "bytes32") text.set("x", `i32x4.shr_u(${lane("y", row)}, 16)`);
-      if (isLast) text.set("sum", lane("u", row));
+      if (isLast) text.set("sum", hasOffsets ? `f32x4.convert_i32x4_s(${lane("u", row)})` : lane("u", row));
       if (isLast && !isBytes) text.set("scale", lane("v", row));
       for (const vector of vectors.filter((v) => v % 2 === 0)) {
         if (!isLast) {
@@ -144,16 +148,14 @@ function tileText(form: Form, group: number): string {
         }
         const place = (area: number, half: number) => area + (index * WIDE_VECTORS + vector + half) * 16;
         const value = (half: number) => {
-          const corrected = `i32x4.sub(${widened(row, vector + half)}, i32x4.mul(${
-            load(place(WIDE_ZEROS, half))
-          }, sum))`;
-          const factor = isBytes
-            ? load(place(WIDE_SCALES, half))
-            : `f32x4.mul(${load(place(WIDE_SCALES, half))}, scale)`;
+          const own = widened(row, vector + half), zeros = load(place(WIDE_ZEROS, half));
+          const corrected = hasOffsets ? own : `i32x4.sub(${own}, i32x4.mul(${zeros}, sum))`;
+          const ofRow = (factor: string) => isBytes ? factor : `f32x4.mul(${factor}, scale)`;
+          const factor = ofRow(load(place(WIDE_SCALES, half)));
           const product = `f32x4.mul(f32x4.convert_i32x4_s(${corrected}), ${factor})`;
-          return groups === 1
-            ? product
-            : `f32x4.add(${load(cell(WIDE_TOTALS, index, row, vector + half))}, ${product})`;
+          if (groups === 1) return product;
+          const total = `f32x4.add(${load(cell(WIDE_TOTALS, index, row, vector + half))}, ${product})`;
+          return hasOffsets ? `f32x4.add(${total}, f32x4.mul(sum, ${ofRow(zeros)}))` : total;
         };
         text.storePair(cell(WIDE_TOTALS, groups === 1 ? 0 : index + 1, row, vector), value);
       }
@@ -165,7 +167,7 @@ function tileText(form: Form, group: number): string {
       `v128.store(p, ${groups === 1 ? `f32x4.add(v128.load(p, ${i * 16}), ${own})` : own}, ${i * 16});`,
     );
   }
-  return `export function ${form}Group${group}(
+  return `export function ${form}${hasOffsets ? "Offset" : "Group"}${group}(
   a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32,
 ): void {
   let base: usize = ${WIDE_PLACEHOLDER};
@@ -242,5 +244,6 @@ ${text}
  */
 export function wideText(): string {
   const tiles = FORMS.flatMap((form) => GROUPS.map((group) => tileText(form, group)));
-  return [...tiles, ...Object.keys(UNPACKINGS).map(unpackText)].join("\n");
+  const withOffsets = OFFSET_FORMS.map((form) => tileText(form, OFFSET_GROUP, true));
+  return [...tiles, ...withOffsets, ...Object.keys(UNPACKINGS).map(unpackText)].join("\n");
 }

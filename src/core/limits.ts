@@ -212,6 +212,9 @@ export const HUB_ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 /** Files of a repository, of which a model takes a few; the largest published ones have some thousand. */
 export const HUB_FILES_MAX = 100_000;
 
+/** Bytes of a name between slashes in a repository: what most file systems allow. */
+export const HUB_NAME_BYTES_MAX = 255;
+
 /** Pages of a listing: as many as these files fill, and a bound on a server that always has another. */
 export const HUB_PAGES_MAX = 1_000;
 

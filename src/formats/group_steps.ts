@@ -52,10 +52,10 @@ export function scalesStep(tensor: TensorEntry, split: number, steps?: GroupStep
   return {
     tensor,
     pack(kernels, { address: source }, { form, arrays: { scales } }) {
-      const { outputs } = form, groups = groupsInMemory(form);
+      const { outputs, scaleType } = form, groups = groupsInMemory(form);
       const { groupStep, outputStep } = steps ?? { groupStep: outputs, outputStep: 1 };
-      const sourceType = elementTypeOf(tensor);
-      kernels.packScales({ source, sourceType, groupStep, outputStep, outputs, groups, split, scales });
+      const from = { source, sourceType: elementTypeOf(tensor), groupStep, outputStep };
+      kernels.packScales({ ...from, outputs, groups, split, scaleType, scales });
     },
   };
 }

@@ -45,6 +45,9 @@ export interface LinearArrays {
   readonly offsets: number;
 }
 
+/** The form of a layer before it is known how its products are computed, which decides what its scales are. */
+export type StoredForm = Omit<LinearForm, "scaleType">;
+
 /** A layer that is being packed. */
 export interface LinearInPacking {
   readonly form: LinearForm;
@@ -88,7 +91,7 @@ export interface StoredLinear {
   /** Whatever else decides how the tensors are understood; repacked weights are known by it. */
   readonly settings: Readonly<Record<string, string | number | boolean>>;
   /** Its form in memory, where the inputs lie in their own order. */
-  readonly form: LinearForm;
+  readonly form: StoredForm;
   /** The zero point of all codes where the form has none of its own. */
   readonly zeroPoint: number;
   /** All that loading reads. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import { SHARD_COUNT_MAX } from "../core/limits.ts";
+import { HUB_NAME_BYTES_MAX, SHARD_COUNT_MAX } from "../core/limits.ts";
 import { isSafeFileName } from "../io/file_name.ts";
 import {
   CONFIG_FILE,
@@ -173,8 +173,6 @@ function withoutModel(label: string, names: readonly string[], quantization?: st
 /** Names that some file system takes for another's, or for a device. */
 const RESERVED = /^(con|prn|aux|nul|(com|lpt)[\d¹²³]|con(in|out)\$)(\.|$)/i;
 const UNPORTABLE = /[<>:"|?*]|[. ]$/;
-/** Bytes of a name between slashes: what most file systems allow. */
-const NAME_BYTES_MAX = 255;
 
 /** @throws {RemoraError} BAD_FILE for names that cannot be files everywhere. */
 function checked(label: string, names: readonly string[]): string[] {
@@ -193,7 +191,8 @@ function checked(label: string, names: readonly string[]): string[] {
 
 function isPortable(name: string): boolean {
   const isPossible = (part: string) =>
-    !RESERVED.test(part) && !UNPORTABLE.test(part) && new TextEncoder().encode(part).length <= NAME_BYTES_MAX;
+    !RESERVED.test(part) && !UNPORTABLE.test(part) &&
+    new TextEncoder().encode(part).length <= HUB_NAME_BYTES_MAX;
   return isSafeFileName(name) && name.split("/").every(isPossible);
 }
 

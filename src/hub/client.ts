@@ -13,6 +13,8 @@ import { readRetryAfter, Retries, TransientFailure } from "./retries.ts";
 
 /** Milliseconds without a byte after which a connection counts as lost. */
 const SILENCE_MAX = 30_000;
+/** Milliseconds for one answer of the interface, which has some hundred kilobytes: a server may send a byte now and then for ever. */
+const ANSWER_TIME_MAX = 300_000;
 
 /** Servers that are busy, or whose own servers are. */
 const BUSY = [408, 425, 429, 500, 502, 503, 504];
@@ -34,6 +36,8 @@ export interface HubClientOptions {
   onWait?: (text: string) => void;
   /** Milliseconds without a byte after which a connection counts as lost. */
   silenceMax?: number;
+  /** Milliseconds for one answer of the interface. */
+  answerTimeMax?: number;
 }
 
 /** What one request may have of its own. */
@@ -85,7 +89,10 @@ export class HubClient {
       try {
         const answer = await this.get(url, what);
         const { headers } = answer.response;
-        return { value: parseJson(await wholeBody(answer, what), what), headers };
+        return {
+          value: parseJson(await wholeBody(answer, what, this.#options.answerTimeMax), what),
+          headers,
+        };
       } catch (failure) {
         await retries.afterFailure(failure);
       }
@@ -242,11 +249,15 @@ function nextPlace(from: URL, location: string | null, what: string): URL {
   return next;
 }
 
-async function wholeBody(answer: HubAnswer, what: string): Promise<Uint8Array> {
+async function wholeBody(answer: HubAnswer, what: string, timeMax = ANSWER_TIME_MAX): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
+  const begin = performance.now();
   let size = 0;
   for await (const piece of answer.body()) {
     size += piece.byteLength;
+    if (performance.now() - begin > timeMax) {
+      throw refusal(what, `an answer within ${timeMax / 1_000} s`, `${size} bytes of one`);
+    }
     if (size > HUB_ANSWER_BYTES_MAX) {
       throw new RemoraError("BAD_FILE", "Cannot fetch", {
         file: what,

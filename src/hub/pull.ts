@@ -43,7 +43,7 @@ export interface PullOptions {
 /** What only tests set. */
 export interface PullInternals
   extends
-    Pick<HubClientOptions, "fetch" | "firstWait" | "silenceMax">,
+    Pick<HubClientOptions, "fetch" | "firstWait" | "silenceMax" | "answerTimeMax">,
     Pick<DownloadOptions, "partBytes" | "partsAtOnce"> {}
 
 /** What downloading needs of the runtime. */
@@ -74,9 +74,10 @@ export async function pull(
   const repository = new CachedRepository(opened.platform, opened.cache, id.repository);
   if (options.offline || settings.isOffline) return await findOffline(repository, id, name);
   const { endpoint } = settings;
-  const { signal, fetch, firstWait, silenceMax, onNotice: onWait } = options;
+  const { signal, fetch, firstWait, silenceMax, answerTimeMax, onNotice: onWait } = options;
   const { mayReach } = platform, token = readToken(platform);
-  const client = new HubClient({ endpoint, token, mayReach, signal, fetch, firstWait, silenceMax, onWait });
+  const asking = { signal, fetch, firstWait, silenceMax, answerTimeMax, onWait };
+  const client = new HubClient({ endpoint, token, mayReach, ...asking });
   const listing = await fetchListing(client, id);
   return await new Pull(opened, repository, { id, client, listing, options }).run();
 }

@@ -34,13 +34,14 @@ export class TokenIds {
 
 /** output = factor · table[ids]. */
 export function embed(table: Linear, ids: TokenIds, factor: number, output: Matrix): void {
-  const { form: { type: weightType, group, packedInputs: inputs }, packed, stored } = table;
+  const { form: { type: weightType, group, scaleType, packedInputs: inputs }, packed, stored } = table;
   const { weights, scales, zeros, offsets } = packed;
   output.kernels.embed({
     ids: ids.address,
     weights,
     weightType,
     scales,
+    scaleType,
     zeros,
     zero: stored.zeroPoint,
     offsets,

@@ -66,8 +66,8 @@ export class Projection {
     for (const { linears } of passesOf(this.linears)) {
       const { top } = scratch, [first] = linears;
       if (first.stored.order) scratch.matrix(rows, first.form.packedInputs);
-      if (hasOffsets(linears)) groupSums(scratch, first.form, rows);
       if (usesIntegers(first, precision)) takeIntegers(scratch, this.#formOf(first), first.form, rows);
+      else if (hasOffsets(linears)) groupSums(scratch, first.form, rows);
       scratch.top = top;
     }
   }
@@ -121,8 +121,8 @@ export class Projection {
         kernels.matmulCodes(multiply);
       } else {
         pass.linears.forEach((linear, i) => multiplyExactly(linear, source, output, columns[i], accumulate));
+        if (hasOffsets(pass.linears)) addOffsets(pass, scratch, source, output);
       }
-      if (hasOffsets(pass.linears)) addOffsets(pass, scratch, source, output);
       scratch.top = top;
     }
   }
@@ -146,8 +146,8 @@ function groupSums(scratch: Scratch, { packedInputs, group }: LinearForm, rows: 
 }
 
 /**
- * Adds what the offsets of weight groups contribute: they are a matrix of their own, [outputs, groups], against the sums of the
- * activations, which are those of the floats themselves in either precision.
+ * Adds to a product in floats what the offsets of weight groups contribute: they are a matrix of their own, [outputs, groups], against
+ * the sums of the activations.
  */
 function addOffsets({ linears, columns }: Pass, scratch: Scratch, input: Matrix, output: Matrix): void {
   const { kernels, rows } = output, { form } = linears[0];
@@ -182,12 +182,13 @@ function callOf({ linears }: Pass, form: ActivationForm): PassCall {
   const { type: weightType, packedInputs: inputs, group } = first.form;
   const outputs = linears.map(() => ({ address: 0, stride: 0 }));
   const items = linears.map(({ packed, stored, outputs: count }, i): MatmulCodesItem => {
-    const { weights, scales, zeros, bias } = packed;
+    const { weights, scales, zeros, offsets, bias } = packed;
     return {
       weights,
       scales,
       zeros,
       zero: stored.zeroPoint,
+      offsets,
       bias,
       outputs: count,
       accumulate: false,

@@ -29,22 +29,31 @@ export class Linear {
   readonly part: string;
   readonly inputs: number;
   readonly stored: StoredLinear;
+  /** As it will lie in memory if its inputs keep their order. */
+  readonly planned: LinearForm;
   #packed?: PackedLinear;
 
-  constructor(name: string, part: string, inputs: number, stored: StoredLinear) {
+  constructor(
+    name: string,
+    part: string,
+    inputs: number,
+    stored: StoredLinear,
+    scaleType: LinearForm["scaleType"],
+  ) {
     this.name = name;
     this.part = part;
     this.inputs = inputs;
     this.stored = stored;
+    this.planned = { ...stored.form, scaleType };
   }
 
   get outputs(): number {
     return this.stored.form.outputs;
   }
 
-  /** As it lies in memory; before it is loaded, as it will lie there if its inputs keep their order. */
+  /** As it lies in memory; before it is loaded, as planned. */
   get form(): LinearForm {
-    return this.#packed?.form ?? this.stored.form;
+    return this.#packed?.form ?? this.planned;
   }
 
   /** Bytes in kernel memory. */

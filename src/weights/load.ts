@@ -144,11 +144,11 @@ class Loader {
   }
 
   async linear(linear: Linear): Promise<void> {
-    const { stored, outputs } = linear;
+    const { stored, planned, outputs } = linear;
     const order = await this.#readOrder(stored);
     const form = order
-      ? { ...stored.form, group: order.group, packedInputs: order.indices.length, hasOrder: true }
-      : stored.form;
+      ? { ...planned, group: order.group, packedInputs: order.indices.length, hasOrder: true }
+      : planned;
     const { memory } = this.#kernels;
     const packed = linear.place(this.#kernels, form, (bytes) => memory.allocate(bytes));
     if (order) memory.wordsAt(packed.order, order.indices.length).set(order.indices);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { LinearForm } from "../../kernels/host/sizes.ts";
 import { RemoraError } from "../core/errors.ts";
 import type { Checkpoint } from "../formats/containers/checkpoint.ts";
 import type { TensorEntry } from "../formats/containers/safetensors.ts";
@@ -63,6 +64,7 @@ export class WeightPlan {
   readonly arrays: Map<string, StoredArray> = new Map();
   readonly #checkpoint: Checkpoint;
   readonly #quantization: QuantizationConfig | undefined;
+  readonly #scaleType: LinearForm["scaleType"];
   readonly #codesDense: boolean;
   readonly #embeddings: EmbeddingStorage;
   readonly #quantize: DenseRounding | undefined;
@@ -78,6 +80,7 @@ export class WeightPlan {
   ) {
     this.#checkpoint = checkpoint;
     this.#quantization = quantization;
+    this.#scaleType = precision === "int8" ? "f16" : "f32";
     this.#codesDense = precision === "int8" && dense === "int8";
     this.#embeddings = embeddings;
     this.#quantize = quantize;
@@ -207,7 +210,7 @@ export class WeightPlan {
 
   #take(name: string, shape: LinearShape, dense: DenseForm): Linear {
     const stored = requireLinear(this.#checkpoint, name, shape, this.#quantization, dense);
-    return new Linear(name, this.#part, shape.inputs, stored);
+    return new Linear(name, this.#part, shape.inputs, stored, this.#scaleType);
   }
 
   #floats(name: string, shape: readonly number[]): TensorEntry {

@@ -84,8 +84,8 @@ export async function repackInto(path: string, load: CachedLoad): Promise<number
 /** To be called when the digest has seen all tensors. */
 function fileAt(path: string, { platform, digest, config, plan, kernelsOf }: CachedLoad): RepackedFile {
   const planned = [
-    [...plan.linearLayers()].map(({ name, part, stored }) => {
-      const { format, bits, groupSize, settings, form, zeroPoint, tensors } = stored;
+    [...plan.linearLayers()].map(({ name, part, stored, planned: form }) => {
+      const { format, bits, groupSize, settings, zeroPoint, tensors } = stored;
       return { name, part, format, bits, groupSize, settings, form, zeroPoint, tensors };
     }),
     [...plan.vectors.values()].map(({ name, part, stored, length, offset }) => ({

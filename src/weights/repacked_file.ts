@@ -160,7 +160,7 @@ function readHead(
   const description = parseJson(head.subarray(HEAD_BYTES, HEAD_BYTES + descriptionBytes), path);
   const forms = formsFrom(description, plan);
   if (!forms) throw refuse("a description that fits the model", "another");
-  return { head, formOf: ({ name, stored }) => forms.get(name) ?? stored.form };
+  return { head, formOf: ({ name, planned }) => forms.get(name) ?? planned };
 }
 
 function readWhole(file: ReadableFile, position: number, target: Uint8Array, refuse: Refuse): void {
@@ -261,7 +261,7 @@ function formsFrom(description: unknown, plan: WeightPlan): Map<string, LinearFo
     const linear = plan.tables.get(name) ?? plan.linears.get(name);
     if (!linear || !isReordered(found, linear)) return undefined;
     const { packedInputs, group } = found;
-    forms.set(name, { ...linear.stored.form, packedInputs, group, hasOrder: true });
+    forms.set(name, { ...linear.planned, packedInputs, group, hasOrder: true });
   }
   return forms;
 }

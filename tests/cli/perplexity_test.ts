@@ -1,5 +1,6 @@
 /** `remora perplexity`: the figure by its definition, and refusals in one line. */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { modelReference, score, scoredRows } from "../../cli/scoring.ts";
 import { windowsOf } from "../../cli/text_windows.ts";
 import { loadModel } from "../../mod.ts";
@@ -86,6 +87,54 @@ Deno.test({
     }
   },
 });
+
+/** What the programs themselves say of the same model and text (tools/format_fixtures/perplexities.py). */
+interface Expected {
+  text: string;
+  perplexities: {
+    writer: string;
+    /** A golden, and one whose tokenizer's files it is read with. */
+    model: string;
+    tokenizer?: string;
+    rule: string;
+    context: number;
+    stride?: number;
+    scored: number;
+    perplexity: number;
+  }[];
+}
+
+const FILES = ["config.json", "model.safetensors", "model.gguf", "tokenizer.json", "tokenizer_config.json"];
+const EXPECTED: Expected = JSON.parse(
+  Deno.readTextFileSync(new URL("perplexities.json", import.meta.url)),
+);
+
+for (const expected of EXPECTED.perplexities) {
+  const { writer, model, tokenizer = model, rule, context, stride, scored, perplexity } = expected;
+  const cut = `windows of ${context}${stride === undefined ? "" : `, ${stride} apart`}`;
+  Deno.test(`--rule ${rule}, ${cut}: the figure is that of ${writer}`, async () => {
+    const directory = Deno.makeTempDirSync();
+    try {
+      const file = `${directory}/text`;
+      Deno.writeTextFileSync(file, EXPECTED.text);
+      for (const name of FILES) {
+        const path = `${goldenPath(name.startsWith("tokenizer") ? tokenizer : model)}/${name}`;
+        if (existsSync(path)) Deno.copyFileSync(path, `${directory}/${name}`);
+      }
+      const strides = stride === undefined ? [] : ["--stride", `${stride}`];
+      const options = ["--rule", rule, "-c", `${context}`, ...strides, "--precision", "f32", "--json"];
+      const { stdout, stderr } = await remora(["perplexity", directory, file, "-t", "1", ...options], {
+        allowRead: directory,
+      });
+      assert.ok(stdout, stderr);
+      const found = JSON.parse(stdout);
+      assert.equal(found.scored, scored);
+      assert.ok(Math.abs(found.perplexity / perplexity - 1) < 1e-4, `${found.perplexity} ${perplexity}`);
+    } finally {
+      Deno.removeSync(directory, { recursive: true });
+    }
+  });
+}
 
 Deno.test("windows: transformers' sliding ones score each token once, llama.cpp's their second halves", () => {
   const ids = Array.from({ length: 23 }, (_, i) => 100 + i);

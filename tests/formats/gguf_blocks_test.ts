@@ -30,16 +30,31 @@ function readFixture(): Map<string, Uint8Array> {
 
 const ARRAYS = readFixture();
 
+const FORMATS = (Object.keys(BLOCK_FORMATS) as BlockFormat[]).flatMap((format) =>
+  (["f32", "f16"] as const).map((type) => [format, type] as const)
+);
+
 function moduleOf(format: BlockFormat, shape: number[]) {
   const weight = { name: "w", dtype: format, shape, file: "f", begin: 0, end: 0 };
   return { weight, module: { name: "m", find: (part: string) => part === "weight" ? weight : undefined } };
 }
 
-for (const format of Object.keys(BLOCK_FORMATS) as BlockFormat[]) {
-  Deno.test(`blocks of ${format} are worth what gguf-py reads from them`, async () => {
+/** How far a weight may be from gguf-py's, as a part of the row's largest. */
+const BOUNDS = {
+  // A few roundings of the largest part: the scale, its product with a code, the minimum.
+  f32: 2 ** -21,
+  // Of scale and minimum, half of f16's last digit each, where the file has more: of weights up to twice the largest, as minimums have
+  // the other sign.
+  f16: 3 * 2 ** -11,
+};
+
+for (const [format, scaleType] of FORMATS) {
+  Deno.test(`blocks of ${format}, scales of ${scaleType}, are worth what gguf-py reads from them`, async () => {
     const expected = rowsOf(new Float32Array(ARRAYS.get(`${format}.weights`)!.buffer), WEIGHTS);
     const { weight, module } = moduleOf(format, [ROWS, WEIGHTS]);
-    const { form, zeroPoint, steps } = readBlocks(module, weight, { outputs: ROWS, inputs: WEIGHTS });
+    const { form: stored, zeroPoint, steps } = readBlocks(module, weight, { outputs: ROWS, inputs: WEIGHTS });
+    const form = { ...stored, scaleType },
+      isExact = scaleType === "f32" || !format.endsWith("_K") && format !== "IQ4_XS";
     await withBench(({ kernels, arena }) => {
       const bytes = linearBytes(form);
       const arrays = {
@@ -58,6 +73,7 @@ for (const format of Object.keys(BLOCK_FORMATS) as BlockFormat[]) {
         ...arrays,
         ids: arena.place(Uint32Array.of(0, 1, 2)),
         weightType: form.type,
+        scaleType,
         zero: zeroPoint,
         group: form.group,
         rows: ROWS,
@@ -66,11 +82,10 @@ for (const format of Object.keys(BLOCK_FORMATS) as BlockFormat[]) {
         output: strided(output.address, WEIGHTS),
       });
       rowsOf(output.read(), WEIGHTS).forEach((row, n) => {
-        // A few roundings of the largest part: the scale, its product with a code, the minimum.
         const largest = Math.max(...expected[n].map(Math.abs));
         row.forEach((value, k) => {
           ok(
-            Math.abs(value - expected[n][k]) <= 2 ** -21 * largest,
+            Math.abs(value - expected[n][k]) <= BOUNDS[isExact ? "f32" : "f16"] * largest,
             `${n}, ${k}: ${value}, ${expected[n][k]}`,
           );
         });

@@ -241,7 +241,15 @@ Deno.test("bodies that are compressed, or without an end, end at what may be rea
   const weights = { ...config, path: "model.safetensors" };
   const api = (url: URL) =>
     Response.json(url.pathname.includes("/tree/") ? [config, weights] : { sha: COMMIT });
+  const drops = () => {
+    const drip = async (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      controller.enqueue(zeros.subarray(0, 1));
+    };
+    return new Response(new ReadableStream({ pull: drip }));
+  };
   const cases: [(url: URL) => Response, string][] = [
+    [drops, "an answer within 0.2 s"],
     // Nobody asked for it, so it is not even unpacked; a client that does (Node's) counts what comes out.
     [zipped, "not UTF-8"],
     [() => new Response(endless(Infinity)), "at most 8388608 bytes"],
@@ -256,8 +264,9 @@ Deno.test("bodies that are compressed, or without an end, end at what may be rea
       (request) => answer(new URL(request.url)),
     );
     try {
+      const answerTimeMax = answer === drops ? 200 : undefined;
       const platform = platformWith({ HF_HOME: home, HF_ENDPOINT: `http://127.0.0.1:${server.addr.port}` });
-      const error = await refusalOf(() => pull(platform, "owner/name", { firstWait: 1 }));
+      const error = await refusalOf(() => pull(platform, "owner/name", { firstWait: 1, answerTimeMax }));
       ok(error.message.includes(expected), error.message);
     } finally {
       await server.shutdown();

@@ -16,6 +16,7 @@ import {
   strided,
 } from "./harness.ts";
 import {
+  type CodeMatrix,
   consecutiveRuns,
   drawWeights,
   type MatrixShape,
@@ -67,6 +68,22 @@ const ODD_CASES: Case[] = [
   { rows: 4, inputs: 131, outputs: 8, group: 64, zeros: "beyond", accumulate: true },
 ];
 
+/** With offsets: every number of rows, and groups that have no wide tile, or none of few rows. */
+const OFFSET_CASES: Case[] = [
+  ...Array.from({ length: 17 }, (_, i): Case => ({
+    rows: i + 1,
+    inputs: 96,
+    outputs: 41,
+    group: 32,
+    zeros: "offsets",
+    bias: i % 2 === 0,
+    accumulate: i % 3 === 0,
+  })),
+  { rows: 1, inputs: 88, outputs: 40, group: 32, zeros: "offsets" },
+  { rows: 5, inputs: 256, outputs: 24, group: 64, zeros: "offsets", bias: true },
+  { rows: 7, inputs: 64, outputs: 35, group: 16, zeros: "offsets", accumulate: true },
+];
+
 const SETUPS: KernelSetup[] = [
   { variant: "strict" },
   { variant: "relaxed" },
@@ -94,26 +111,31 @@ function drawAddends({ random }: Bench, { rows, outputs, bias, accumulate }: Cas
   };
 }
 
+function formOf({ bits, scaleType }: Product): Pick<MatrixShape, "bits" | "scaleType"> {
+  return { bits, scaleType };
+}
+
+function testCase(product: Product, shape: Case, setup?: KernelSetup): void {
+  const { rows: count, inputs, outputs, group, zeros, bias, accumulate } = shape;
+  const title = `M = ${count}, K = ${inputs}, N = ${outputs}, group ${group}, zero points ${zeros}` +
+    `${bias ? ", bias" : ""}${accumulate ? ", accumulate" : ""}${setup ? `, ${describeSetup(setup)}` : ""}`;
+  kernelTest(`${product.name} is within its bound: ${title}`, (bench) => {
+    const matrixShape = { ...shape, ...formOf(product) };
+    const weights = drawWeights(bench.random, matrixShape);
+    const rows = rowsOf(bench.random.activations(count * inputs), inputs);
+    const addends = drawAddends(bench, shape);
+    const matrix = packWeights(bench, weights, matrixShape);
+    const actual = runProduct(bench, product, rows, matrix, outputs, addends);
+    assertWithin(actual, product.reference(rows, weights, consecutiveRuns(inputs, group), addends), title);
+  }, setup);
+}
+
 for (const product of PRODUCTS) {
   for (const shape of product.bits === 8 ? [...CASES, ...ODD_CASES] : CASES) {
-    const { rows: count, inputs, outputs, group, zeros, bias, accumulate } = shape;
-    const title = `M = ${count}, K = ${inputs}, N = ${outputs}, group ${group}, zero points ${zeros}` +
-      `${bias ? ", bias" : ""}${accumulate ? ", accumulate" : ""}`;
-    kernelTest(`${product.name} is within its bound: ${title}`, (bench) => {
-      const matrixShape = { ...shape, bits: product.bits };
-      const weights = drawWeights(bench.random, matrixShape);
-      const rows = rowsOf(bench.random.activations(count * inputs), inputs);
-      const addends = drawAddends(bench, shape);
-      const actual = runProduct(
-        bench,
-        product,
-        rows,
-        packWeights(bench, weights, matrixShape),
-        outputs,
-        addends,
-      );
-      assertWithin(actual, product.reference(rows, weights, consecutiveRuns(inputs, group), addends), title);
-    });
+    testCase(product, shape);
+  }
+  for (const shape of product.scaleType === "f16" ? OFFSET_CASES : []) {
+    for (const setup of SETUPS) testCase(product, shape, setup);
   }
 
   for (const [storedGroup, inputs] of [[256, 576], [384, 512], [1000, 640]]) {
@@ -122,7 +144,7 @@ for (const product of PRODUCTS) {
         inputs,
         outputs: 8,
         group: storedGroup,
-        bits: product.bits,
+        ...formOf(product),
         zeros: "own",
       };
       const weights = drawWeights(bench.random, stored);
@@ -136,7 +158,7 @@ for (const product of PRODUCTS) {
   kernelTest(`${product.name}: inputs in act-order, groups of unequal length`, (bench) => {
     const { arena, kernels, random } = bench;
     const inputs = 56, outputs = 8, groupCount = 4;
-    const drawn = drawWeights(random, { inputs, outputs, group: 16, bits: product.bits });
+    const drawn = drawWeights(random, { inputs, outputs, group: 16, ...formOf(product) });
     const groups = Array.from({ length: inputs }, () => random.below(groupCount));
     const weights: CodedWeights = { ...drawn, groups };
     // Group by group, each padded with −1 to the length of the longest.
@@ -164,6 +186,7 @@ for (const product of PRODUCTS) {
       outputs,
       groups: groupCount,
       split: 1,
+      scaleType: product.scaleType,
       scales,
     });
 
@@ -176,13 +199,14 @@ for (const product of PRODUCTS) {
       count: packed,
       output: strided(gathered.address, packed),
     });
-    const matrix = { weights: codes, scales, zeros: 0, zero: 2 ** (product.bits - 1), group };
+    const { scaleType } = product, zero = 2 ** (product.bits - 1);
+    const matrix = { weights: codes, scales, scaleType, zeros: 0, zero, offsets: 0, group };
     const actual = runProduct(bench, product, rowsOf(gathered.read(), packed), matrix, outputs);
     assertWithin(actual, product.reference(rows, weights, groups), "act-order");
   });
 
   kernelTest(`${product.name}: a row with NaN gives NaN, the others stay finite`, (bench) => {
-    const shape: MatrixShape = { inputs: 72, outputs: 9, group: 32, bits: product.bits, zeros: "own" };
+    const shape: MatrixShape = { inputs: 72, outputs: 9, group: 32, ...formOf(product), zeros: "own" };
     const weights = drawWeights(bench.random, shape);
     const rows = rowsOf(bench.random.activations(6 * shape.inputs), shape.inputs);
     rows[1][40] = NaN;
@@ -194,7 +218,7 @@ for (const product of PRODUCTS) {
   });
 
   kernelTest(`${product.name}: huge and tiny activations are within the bound`, (bench) => {
-    const shape: MatrixShape = { inputs: 72, outputs: 9, group: 32, bits: product.bits, zeros: "own" };
+    const shape: MatrixShape = { inputs: 72, outputs: 9, group: 32, ...formOf(product), zeros: "own" };
     const weights = drawWeights(bench.random, shape);
     const rows = rowsOf(bench.random.activations(4 * shape.inputs), shape.inputs);
     const factors = [1e30, 1e-20, 0, 1];
@@ -210,7 +234,7 @@ for (const product of PRODUCTS) {
         inputs: 256,
         outputs: 16,
         group: 128,
-        bits: product.bits,
+        ...formOf(product),
         zeros: "beyond",
       };
       const weights = extremeWeights(drawWeights(bench.random, shape), 2 ** product.bits);
@@ -291,7 +315,7 @@ function denseProduct(
   const inputs = dense[0].length, outputs = dense.length;
   const groups = Math.ceil(inputs / group), panels = Math.ceil(outputs / 8);
   const weights = arena.reserve(panels * Math.ceil(inputs / 8) * 64);
-  const scales = arena.reserve(panels * groups * 32);
+  const scales = arena.reserve(panels * groups * 16);
   const stored = arena.floats(dense.flatMap((row) => [...row]));
   kernels.packDenseCodes({
     source: stored,
@@ -301,6 +325,7 @@ function denseProduct(
     inputs,
     group,
     panelBegin: 0,
+    scaleType: "f16",
     weights,
     scales,
     zeros: 0,
@@ -308,7 +333,8 @@ function denseProduct(
   const form = activationForm(weightType, 1);
   const input = arena.floats(rows.flatMap((row) => [...row]));
   const coded = quantiseRows(bench, input, rows.length, inputs, group, form);
-  const matrix = { weights, scales, zeros: 0, zero: weightType === "int8" ? 128 : 64, group };
+  const zero = weightType === "int8" ? 128 : 64;
+  const matrix: CodeMatrix = { weights, scales, scaleType: "f16", zeros: 0, zero, offsets: 0, group };
   return intoGaps(bench, outputs, rows.length, { bias }, (target) => {
     multiplyCodes(bench, coded, weightType, { rows: rows.length, inputs, outputs }, matrix, target);
   });
@@ -319,7 +345,7 @@ function codesOf(dense: Float32Array[], group: number, bits: 7 | 8): CodedWeight
   const inputs = dense[0].length, runs = consecutiveRuns(inputs, group);
   const groups = Array.from(
     { length: runs[inputs - 1] + 1 },
-    (_, g) => dense.map((row) => quantiseWeights(row.filter((_, k) => runs[k] === g), bits)),
+    (_, g) => dense.map((row) => quantiseWeights(row.filter((_, k) => runs[k] === g), bits, "f16")),
   );
   return {
     inputs,
@@ -339,7 +365,7 @@ function extremeWeights(weights: CodedWeights, levels: number): CodedWeights {
 
 /** A wrong matrix must be refused where the right one passes. */
 function teethOf(product: Product): void {
-  const shape: MatrixShape = { inputs: 328, outputs: 16, group: 32, bits: product.bits, zeros: "own" };
+  const shape: MatrixShape = { inputs: 328, outputs: 16, group: 32, ...formOf(product), zeros: "own" };
   const runs = consecutiveRuns(shape.inputs, shape.group);
   const spoilings: { name: string; spoil: (weights: CodedWeights, row: Float32Array) => CodedWeights }[] = [
     { name: "one code is off by one", spoil: flipMedianCode },

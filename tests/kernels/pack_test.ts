@@ -352,7 +352,7 @@ kernelTest("packScales() reads the groups of an output side by side, and one sca
   const values = Float32Array.from({ length: outputs * groups }, () => random.between(-1, 1));
   const scales = arena.reserve(2 * groups * 32), source = arena.place(values);
   const panels = () => kernels.memory.floatsAt(scales, 2 * groups * 8);
-  const call = { source, sourceType: "f32", outputs, groups, split: 1, scales } as const;
+  const call = { source, sourceType: "f32", outputs, groups, split: 1, scaleType: "f32", scales } as const;
   kernels.packScales({ ...call, groupStep: 1, outputStep: groups });
   for (let g = 0; g < groups; g++) {
     for (let n = 0; n < outputs; n++) equal(panels()[panelPlace(groups, g, n)], values[n * groups + g]);
@@ -374,28 +374,52 @@ function valuesOf(stored: Float32Array | Uint16Array, type: ElementType): number
   return Array.from(stored, type === "f16" ? decodeF16 : decodeBf16);
 }
 
-for (const { type, store } of FLOATS) {
-  kernelTest(`packScales() widens ${type}, cuts groups and counts what is not finite`, (bench) => {
-    const { arena, kernels, random } = bench;
-    const outputs = 11, storedGroups = 3, groups = 5;
-    const stored = store(Array.from({ length: storedGroups * outputs }, () => random.between(-0.1, 0.1)));
-    const scales = arena.reserve(2 * groups * 32);
-    const rows = { sourceType: type, groupStep: outputs, outputStep: 1, outputs };
-    kernels.packScales({ source: arena.place(stored), ...rows, groups, split: 2, scales });
-    const values = valuesOf(stored, type), panels = kernels.memory.floatsAt(scales, 2 * groups * 8);
-    for (let g = 0; g < groups; g++) {
-      for (let n = 0; n < outputs; n++) {
-        equal(panels[panelPlace(groups, g, n)], values[Math.floor(g / 2) * outputs + n]);
-      }
-    }
-    equal(kernels.takeNonFiniteCount(), 0);
+/** Scales in panels. */
+function readScales({ kernels }: Bench, address: number, count: number, type: "f16" | "f32"): number[] {
+  const bits = type === "f16"
+    ? kernels.memory.halvesAt(address, count)
+    : kernels.memory.floatsAt(address, count);
+  return type === "f16" ? Array.from(bits, decodeF16) : [...bits];
+}
 
-    const spoilt = store([...values.slice(0, -3), NaN, Infinity, -Infinity]);
-    const source = arena.place(spoilt);
-    kernels.packScales({ source, ...rows, groups: storedGroups, split: 1, scales });
-    equal(kernels.takeNonFiniteCount(), 3);
-    equal(kernels.takeNonFiniteCount(), 0, "the count was taken");
-  });
+/** How far the nearest f16 may be: half of its last digit. */
+function halfStep(value: number): number {
+  return 2 ** (Math.max(-14, Math.floor(Math.log2(Math.abs(value)))) - 11);
+}
+
+for (const { type, store } of FLOATS) {
+  for (const scaleType of ["f16", "f32"] as const) {
+    kernelTest(
+      `packScales() takes ${type} as ${scaleType}, cuts groups and counts what is not finite`,
+      (bench) => {
+        const { arena, kernels, random } = bench;
+        const outputs = 11, storedGroups = 3, groups = 5;
+        // Numbers of all sizes, down to those of which f16 has few digits or none.
+        const stored = store(
+          Array.from({ length: storedGroups * outputs }, (_, i) => random.between(-0.1, 0.1) * 2 ** (-i)),
+        );
+        const scales = arena.reserve(2 * groups * 32);
+        const rows = { sourceType: type, groupStep: outputs, outputStep: 1, outputs, scaleType };
+        kernels.packScales({ source: arena.place(stored), ...rows, groups, split: 2, scales });
+        const values = valuesOf(stored, type), panels = readScales(bench, scales, 2 * groups * 8, scaleType);
+        for (let g = 0; g < groups; g++) {
+          for (let n = 0; n < outputs; n++) {
+            const found = panels[panelPlace(groups, g, n)],
+              expected = values[Math.floor(g / 2) * outputs + n];
+            if (scaleType === "f32") equal(found, expected);
+            else ok(Math.abs(found - expected) <= halfStep(expected), `${found} for ${expected}`);
+          }
+        }
+        equal(kernels.takeNonFiniteCount(), 0);
+
+        const spoilt = store([...values.slice(0, -3), NaN, Infinity, -Infinity]);
+        const source = arena.place(spoilt);
+        kernels.packScales({ source, ...rows, groups: storedGroups, split: 1, scales });
+        equal(kernels.takeNonFiniteCount(), 3);
+        equal(kernels.takeNonFiniteCount(), 0, "the count was taken");
+      },
+    );
+  }
 
   kernelTest(`packDense() lays ${type} rows in panels from any panel on`, (bench) => {
     const { arena, kernels, random } = bench;
@@ -426,17 +450,18 @@ for (const { type, store } of FLOATS) {
   });
 
   for (
-    const { inputs, group, bits } of [
-      { inputs: 64, group: 32, bits: 8 },
-      { inputs: 45, group: 16, bits: 8 },
-      { inputs: 64, group: 32, bits: 7 },
-      { inputs: 45, group: 16, bits: 7 },
-      { inputs: 72, group: 32, bits: 4 },
+    const { inputs, group, bits, scaleType } of [
+      { inputs: 64, group: 32, bits: 8, scaleType: "f16" },
+      { inputs: 45, group: 16, bits: 8, scaleType: "f32" },
+      { inputs: 64, group: 32, bits: 7, scaleType: "f32" },
+      { inputs: 45, group: 16, bits: 7, scaleType: "f16" },
+      { inputs: 72, group: 32, bits: 4, scaleType: "f16" },
+      { inputs: 72, group: 32, bits: 4, scaleType: "f32" },
     ] as const
   ) {
     const codeType = bits === 8 ? "int8" : bits === 7 ? "int7" : "int4";
     kernelTest(
-      `packDenseCodes() of ${type} to ${bits} bits, K = ${inputs}, group ${group}, is the documented rounding`,
+      `packDenseCodes() of ${type} to ${bits} bits with scales of ${scaleType}, K = ${inputs}, group ${group}, is the documented rounding`,
       (bench) => {
         const { arena, kernels, random } = bench;
         const outputs = 11, groups = Math.ceil(inputs / group), blocks = Math.ceil(inputs / 8);
@@ -446,7 +471,16 @@ for (const { type, store } of FLOATS) {
         ));
         const weights = arena.reserve(3 * blocks * 64), scales = arena.reserve(3 * groups * 32);
         const zeros = bits === 4 ? arena.reserve(2 * groups * 16) : 0;
-        const call = { sourceType: type, codeType, inputs, group, weights, scales, zeros } as const;
+        const call = {
+          sourceType: type,
+          codeType,
+          inputs,
+          group,
+          scaleType,
+          weights,
+          scales,
+          zeros,
+        } as const;
         const source = arena.place(stored.slice(0, 8 * inputs)), rest = arena.place(stored.slice(8 * inputs));
         kernels.packDenseCodes({ ...call, source, rowCount: 8, panelBegin: 0 });
         kernels.packDenseCodes({ ...call, source: rest, rowCount: outputs - 8, panelBegin: 1 });
@@ -454,12 +488,14 @@ for (const { type, store } of FLOATS) {
         const codes = bits === 4
           ? readPanels4(bench, weights, inputs, 16)
           : readPanels8(bench, weights, inputs, 16, bits);
-        const panelScales = kernels.memory.floatsAt(scales, 16 * groups);
+        const panelScales = readScales(bench, scales, 16 * groups, scaleType);
         const zeroPoints = () => new Int16Array(kernels.memory.wasm.buffer, zeros, 16 * groups);
         rowsOf(Float32Array.from(valuesOf(stored, type)), inputs).forEach((row, n) => {
           for (let g = 0; g < groups; g++) {
             const run = row.slice(g * group, (g + 1) * group);
-            const expected = bits === 4 ? quantiseBetween(run) : quantiseWeights(run, bits);
+            const expected = bits === 4
+              ? quantiseBetween(run, scaleType)
+              : quantiseWeights(run, bits, scaleType);
             const found = Array.from(run, (_, i) => codes[g * group + i][n]);
             deepEqual(found, expected.codes, `row ${n}, group ${g}`);
             equal(panelScales[panelPlace(groups, g, n)], expected.scale);

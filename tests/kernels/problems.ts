@@ -3,21 +3,27 @@
  *
  * @module
  */
-import { activationBytes } from "../../kernels/host/sizes.ts";
+import { activationBytes, type LinearForm } from "../../kernels/host/sizes.ts";
 import type { ActivationForm } from "../../kernels/host/types.ts";
 import type { CodedWeights } from "../reference/matrix_product.ts";
 import { type Bench, strided } from "./harness.ts";
 import type { Random } from "./random.ts";
-import { panelPlace, storeCodes, storeZeros } from "./stored_formats.ts";
+import { f16Bits, panelPlace, storeCodes, storeZeros } from "./stored_formats.ts";
 
 /** Codes with their scales, as the products take them. `zeros` 0: every zero point is `zero`. */
 export interface CodeMatrix {
   weights: number;
   scales: number;
+  scaleType: ScaleType;
   zeros: number;
   zero: number;
+  /** 0: there are none. */
+  offsets: number;
   group: number;
 }
+
+/** Products of integers take scales of f16, those of floats of f32. */
+export type ScaleType = LinearForm["scaleType"];
 
 /** Activations as integers, as the products take them. */
 export interface CodeActivations {
@@ -28,8 +34,11 @@ export interface CodeActivations {
   factors: number;
 }
 
-/** Zero points: one for all, each its own 0 … 15 (0 … 255), or each its own up to one more than a code can be. */
-export type ZeroPoints = "uniform" | "own" | "beyond";
+/**
+ * Zero points: one for all, each its own 0 … 15 (0 … 255), or each its own up to one more than a code can be; or none, and an offset for
+ * each group.
+ */
+export type ZeroPoints = "uniform" | "own" | "beyond" | "offsets";
 
 /** What to draw. */
 export interface MatrixShape {
@@ -39,9 +48,11 @@ export interface MatrixShape {
   group: number;
   bits?: 4 | 8;
   zeros?: ZeroPoints;
+  /** Default: f16. */
+  scaleType?: ScaleType;
 }
 
-/** Draws codes, scales and zero points. The first two zero points are the extremes. */
+/** Draws codes, scales of both signs and offsets, which f16 holds exactly, and zero points. The first two zero points are the extremes. */
 export function drawWeights(random: Random, shape: MatrixShape): CodedWeights {
   const { inputs, outputs, group, bits = 4, zeros = "uniform" } = shape;
   const levels = 2 ** bits;
@@ -53,8 +64,12 @@ export function drawWeights(random: Random, shape: MatrixShape): CodedWeights {
     inputs,
     outputs,
     codes: table(inputs, () => random.below(levels)),
-    scales: table(groupCount, () => random.between(0.001, 0.02)),
+    scales: table(groupCount, () => Math.ceil(random.between(-0.005, 0.02) * 2 ** 16) / 2 ** 16),
+    ...(zeros === "offsets" && {
+      offsets: table(groupCount, () => Math.round(random.between(-0.1, 0.1) * 2 ** 14) / 2 ** 14),
+    }),
     zeros: table(groupCount, (g, n) => {
+      if (zeros === "offsets") return 0;
       if (zeros === "uniform") return levels / 2;
       return (g + n) === 0 ? 0 : (g + n) === 1 ? most : random.below(most + 1);
     }),
@@ -71,7 +86,7 @@ export function consecutiveRuns(inputs: number, group: number): number[] {
 export function packWeights(
   { kernels, arena }: Bench,
   weights: CodedWeights,
-  { group, bits = 4, zeros = "uniform" }: MatrixShape,
+  { group, bits = 4, zeros = "uniform", scaleType = "f16" }: MatrixShape,
 ): CodeMatrix {
   const { inputs, outputs } = weights;
   const blocks = Math.ceil(inputs / 8), groups = Math.ceil(inputs / group), panels = Math.ceil(outputs / 8);
@@ -108,10 +123,22 @@ export function packWeights(
     outputs,
     groups,
     split,
+    scaleType,
     scales,
   });
-  const matrix = { weights: packed, scales, zeros: 0, zero: 2 ** (bits - 1), group };
+  const matrix = { weights: packed, scales, scaleType, zeros: 0, zero: 2 ** (bits - 1), offsets: 0, group };
   if (zeros === "uniform") return matrix;
+  if (zeros === "offsets") {
+    const panelOffsets = new Float32Array(panels * groups * 8);
+    weights.offsets!.forEach((own, g) =>
+      own.forEach((offset, n) => panelOffsets[panelPlace(groups, g, n)] = offset)
+    );
+    return {
+      ...matrix,
+      zero: 0,
+      offsets: arena.place(scaleType === "f16" ? f16Bits(panelOffsets) : panelOffsets),
+    };
+  }
   // A word of zeros holds 8 (4) outputs, so other widths and a zero point of 16 exist in our layout only.
   if (zeros === "beyond" || outputs * bits % 32 !== 0) {
     const panelZeros = new Int16Array(panels * groups * 8);

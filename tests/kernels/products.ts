@@ -14,7 +14,7 @@ import type { Bounded } from "../reference/rounding.ts";
 import type { Strided } from "../../kernels/host/calls.ts";
 import { activationForm, type WeightType } from "../../kernels/host/types.ts";
 import { type Bench, rowsOf, strided } from "./harness.ts";
-import { type CodeActivations, type CodeMatrix, quantiseRows } from "./problems.ts";
+import { type CodeActivations, type CodeMatrix, quantiseRows, type ScaleType } from "./problems.ts";
 
 /** The result of a product: f32 [rows, outputs], added to what is there when `accumulate`. */
 export interface ProductTarget {
@@ -48,6 +48,7 @@ export function multiplyCodes(
 export interface Product {
   name: string;
   bits: 4 | 8;
+  scaleType: ScaleType;
   /** Whether activations become integers: then a run of inputs ends with a group. */
   run(bench: Bench, input: number, matrix: CodeMatrix, shape: ProductShape, target: ProductTarget): void;
   reference(rows: Float32Array[], weights: CodedWeights, runs: number[], addends?: Addends): Bounded;
@@ -57,6 +58,7 @@ function integerProduct(bits: 4 | 8, bytes: 1 | 2): Product {
   return {
     name: `matmulCodes() of ${bits} bits with activations of ${bytes} bytes`,
     bits,
+    scaleType: "f16",
     run(bench, input, matrix, shape, target) {
       const weightType = bits === 4 ? "int4" : "int8";
       const form = activationForm(weightType, bytes);
@@ -72,6 +74,7 @@ function exactProduct(bits: 4 | 8): Product {
   return {
     name: `matmulCodesF32() of ${bits} bits`,
     bits,
+    scaleType: "f32",
     run({ kernels }, input, matrix, shape, target) {
       const weightType = bits === 4 ? "int4" : "int8";
       kernels.matmulCodesF32({

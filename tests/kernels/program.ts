@@ -18,7 +18,7 @@ import type { Addends } from "../reference/matrix_product.ts";
 import { type Bench, rowsOf, strided } from "./harness.ts";
 import { ByteBlocks } from "./byte_blocks.ts";
 import { Cache, drawSequence } from "./key_value_cache.ts";
-import { drawWeights, packWeights, quantiseRows, rowsOfTiles } from "./problems.ts";
+import { drawWeights, type MatrixShape, packWeights, quantiseRows, rowsOfTiles } from "./problems.ts";
 import { intoGaps, multiplyCodes, type Product, PRODUCTS, runProduct } from "./products.ts";
 import { Random } from "./random.ts";
 import { bf16Bits, f16Bits } from "./stored_formats.ts";
@@ -68,9 +68,10 @@ function runCoded(
   product: Product,
   rows: Float32Array[],
   addends: Addends,
+  groups: Pick<MatrixShape, "group" | "zeros"> = { group: GROUP, zeros: "own" },
 ): Float32Array[] {
-  const inputs = rows[0].length;
-  const shape = { inputs, outputs: OUTPUTS, group: GROUP, bits: product.bits, zeros: "own" as const };
+  const inputs = rows[0].length, { bits, scaleType } = product;
+  const shape = { inputs, outputs: OUTPUTS, bits, scaleType, ...groups };
   const matrix = packWeights(bench, drawWeights(random, shape), shape);
   return rowsOf(runProduct(bench, product, rows, matrix, OUTPUTS, addends), OUTPUTS);
 }
@@ -91,6 +92,14 @@ function runProducts(bench: Bench, begin: number, end: number): RowResults {
       `${product.name}, whole chunks`,
       runCoded(bench, random, product, wholeRows, { bias, before }),
     );
+  }
+  for (const product of PRODUCTS.filter(({ scaleType }) => scaleType === "f16")) {
+    for (const zeros of ["own", "offsets"] as const) {
+      results.set(
+        `${product.name}, groups of 32, ${zeros}`,
+        runCoded(bench, random, product, wholeRows, { bias, before }, { group: 32, zeros }),
+      );
+    }
   }
   const dense = random.activations(OUTPUTS * INPUTS);
   const input = arena.floats(rows.flatMap((row) => [...row]));
@@ -122,13 +131,23 @@ function runProducts(bench: Bench, begin: number, end: number): RowResults {
     inputs: INPUTS,
     group: GROUP,
     panelBegin: 0,
+    scaleType: "f16",
     weights,
     scales,
     zeros: 0,
   });
   const coded = quantiseRows(bench, input, rows.length, INPUTS, GROUP, "byte");
   const values = intoGaps(bench, OUTPUTS, rows.length, { bias, before }, (target) => {
-    multiplyCodes(bench, coded, "int7", shape, { weights, scales, zeros: 0, zero: 64, group: GROUP }, target);
+    const matrix = {
+      weights,
+      scales,
+      scaleType: "f16",
+      zeros: 0,
+      zero: 64,
+      offsets: 0,
+      group: GROUP,
+    } as const;
+    multiplyCodes(bench, coded, "int7", shape, matrix, target);
   });
   results.set("matmulCodes() of 7 bits", rowsOf(values, OUTPUTS));
   for (const form of FORMS) {
@@ -172,7 +191,7 @@ function runRowOperations(bench: Bench, begin: number, end: number): RowResults 
     const table = packWeights(bench, drawWeights(random, shape), shape);
     const weightType = bits === 4 ? "int4" : "int8";
     collect(`embed() of ${bits} bits`, INPUTS, (output) => {
-      kernels.embed({ ids, weightType, ...table, offsets: 0, rows, inputs: INPUTS, factor: 1.5, output });
+      kernels.embed({ ids, weightType, ...table, rows, inputs: INPUTS, factor: 1.5, output });
     });
     collect(`embed() of ${bits} bits with offsets`, INPUTS, (output) => {
       const { scales: offsets } = table;
@@ -321,8 +340,9 @@ function runPacking(bench: Bench): WholeResults {
     const bytes = Uint8Array.from({ length: 19 * 512 * 2 }, () => random.below(256) & 0x7b);
     const rows = { source: arena.place(bytes), format, rowCount: 19, inputs: 512, panelBegin: 0 };
     const [scales, offsets] = [0, 0].map(() => arena.reserve(3 * 32 * 32));
+    const scaleType = format.includes("_K") ? "f16" : "f32";
     collect(`packBlocks() of ${format}`, 3 * 64 * 64, (weights) => {
-      kernels.packBlocks({ ...rows, weights, scales, offsets });
+      kernels.packBlocks({ ...rows, scaleType, weights, scales, offsets });
     });
     for (const [what, address] of Object.entries({ scales, offsets })) {
       results.set(`packBlocks() ${what} of ${format}`, arena.bytes(address, 3 * 32 * 32).slice());
@@ -348,9 +368,28 @@ function runPacking(bench: Bench): WholeResults {
   }
   for (const sourceType of ELEMENTS) {
     const floats = arena.place(stored(values, sourceType)), elementBytes = sourceType === "f32" ? 4 : 2;
-    collect(`packScales() of ${sourceType}`, panels * 6 * 32, (scales) => {
+    collect(`packScales() of ${sourceType}`, panels * 6 * 48, (scales) => {
       const steps = { groupStep: outputs, outputStep: 1 };
-      kernels.packScales({ source: floats, sourceType, ...steps, outputs, groups: 6, split: 2, scales });
+      kernels.packScales({
+        source: floats,
+        sourceType,
+        ...steps,
+        outputs,
+        groups: 6,
+        split: 2,
+        scaleType: "f32",
+        scales,
+      });
+      kernels.packScales({
+        source: floats,
+        sourceType,
+        ...steps,
+        outputs,
+        groups: 6,
+        split: 2,
+        scaleType: "f16",
+        scales: scales + panels * 6 * 32,
+      });
     });
     const rows = { source: floats, sourceType, rowCount: outputs, inputs: 45, panelBegin: 0 };
     collect(`packDense() of ${sourceType}`, panels * 45 * 8 * elementBytes, (weights) => {
@@ -362,10 +401,19 @@ function runPacking(bench: Bench): WholeResults {
       const scales = arena.reserve(panels * 3 * 32), title = `of ${sourceType} to ${codeType}`;
       const zeros = codeType === "int4" ? arena.reserve(panels * 3 * 16) : 0;
       collect(`packDenseCodes() ${title}`, panels * 6 * 64, (weights) => {
-        kernels.packDenseCodes({ ...rows, codeType, inputs, group: 16, weights, scales, zeros });
+        kernels.packDenseCodes({
+          ...rows,
+          codeType,
+          inputs,
+          group: 16,
+          scaleType: "f16",
+          weights,
+          scales,
+          zeros,
+        });
       });
       if (zeros) results.set(`packDenseCodes() zeros ${title}`, arena.bytes(zeros, panels * 3 * 16).slice());
-      results.set(`packDenseCodes() scales ${title}`, arena.bytes(scales, panels * 3 * 32).slice());
+      results.set(`packDenseCodes() scales ${title}`, arena.bytes(scales, panels * 3 * 16).slice());
     }
     collect(`widen() of ${sourceType}`, 77 * 4, (target) => {
       kernels.widen({ source: floats, sourceType, count: 77, offset: 1, target });

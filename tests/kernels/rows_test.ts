@@ -12,13 +12,13 @@ import { assertSameBits, assertWithin, joined, kernelTest, rowsOf, strided } fro
 import { drawWeights, packWeights } from "./problems.ts";
 import { bf16Bits, f16Bits } from "./stored_formats.ts";
 
-const NO_CODES = { scales: 0, zeros: 0, zero: 0, offsets: 0, group: 8 };
+const NO_CODES = { scales: 0, scaleType: "f32", zeros: 0, zero: 0, offsets: 0, group: 8 } as const;
 /** Floats between two rows of a result. */
 const GAP = 2;
 const IDS = [0, 16, 7, 8, 16, 3];
 
 for (const bits of [4, 8] as const) {
-  for (const zeros of ["uniform", "own", "beyond"] as const) {
+  for (const zeros of ["uniform", "own", "beyond", "offsets"] as const) {
     kernelTest(`embed() takes rows of ${bits}-bit codes, zero points ${zeros}`, (bench) => {
       const { arena, kernels, random } = bench;
       const shape = { inputs: bits === 4 ? 72 : 75, outputs: 17, group: 32, bits, zeros };
@@ -29,7 +29,6 @@ for (const bits of [4, 8] as const) {
         ids: arena.place(Uint32Array.from(IDS)),
         weightType: bits === 4 ? "int4" : "int8",
         ...packWeights(bench, table, shape),
-        offsets: 0,
         rows: IDS.length,
         inputs: shape.inputs,
         factor: 1.25,
@@ -38,8 +37,10 @@ for (const bits of [4, 8] as const) {
       const values = Float64Array.from(
         IDS.flatMap((id) => Array.from({ length: shape.inputs }, (_, k) => 1.25 * weightOf(table, k, id))),
       );
-      // Code · scale and the factor: two roundings.
-      const bounds = values.map((x) => gamma(2) * Math.abs(x));
+      // Code · scale, the factor, and the offset, next to which the weight may be small: at most 0.1 + 0.02 · 255 of each.
+      const bounds = values.map((x) =>
+        zeros === "offsets" ? gamma(3) * 1.25 * (0.1 + 0.02 * 2 ** bits) : gamma(2) * Math.abs(x)
+      );
       assertWithin(withoutGaps(output.read(), shape.inputs), { values, bounds }, "embedding");
     });
   }

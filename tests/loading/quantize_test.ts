@@ -23,8 +23,8 @@ function rounded(bits: 4 | 8, group: number, which: RegExp) {
       const end = Math.min(begin + group, (Math.floor(begin / shape[1]) + 1) * shape[1]);
       const run = values.slice(begin, end);
       const { codes, scale, zero } = bits === 4
-        ? quantiseBetween(run)
-        : { ...quantiseWeights(run), zero: 128 };
+        ? quantiseBetween(run, "f32")
+        : { ...quantiseWeights(run, 8, "f32"), zero: 128 };
       codes.forEach((code, i) => values[begin + i] = (code - zero) * scale);
       begin = end;
     }

@@ -62,9 +62,10 @@ async function round({ bits, symmetric, order: rule, dense }: Case, threads: num
       hasZeros: false,
       hasBias: false,
       hasOrder: false,
+      scaleType: "f32",
     } as const;
     const stored = { form, tensors: [{ name: "w.weight" }] } as unknown as Linear["stored"];
-    const linear = new Linear("w", "", inputs, stored);
+    const linear = new Linear("w", "", inputs, stored, "f32");
     linear.place(kernels, form, (bytes) => space.allocate(bytes));
     const source = Matrix.reserve(space, outputs, inputs), x = Matrix.reserve(space, 64, inputs);
     source.write(Float32Array.from(REFERENCE.weights));

@@ -6,13 +6,14 @@
 import { quantiseBytes, quantiseRow } from "./quantise.ts";
 import { type Bounded, bounded, gamma } from "./rounding.ts";
 
-/** W[k, n] = scales[g][n] · (codes[k][n] − zeros[g][n]) with g = groups[k]. */
+/** W[k, n] = scales[g][n] · (codes[k][n] − zeros[g][n]) + offsets[g][n] with g = groups[k]; without `offsets` they are 0. */
 export interface CodedWeights {
   inputs: number;
   outputs: number;
   codes: number[][];
   scales: number[][];
   zeros: number[][];
+  offsets?: number[][];
   groups: number[];
 }
 
@@ -29,7 +30,7 @@ const ADDENDS = 2;
 /** The weight that codes stand for. */
 export function weightOf(weights: CodedWeights, k: number, n: number): number {
   const g = weights.groups[k];
-  return weights.scales[g][n] * (weights.codes[k][n] - weights.zeros[g][n]);
+  return weights.scales[g][n] * (weights.codes[k][n] - weights.zeros[g][n]) + (weights.offsets?.[g][n] ?? 0);
 }
 
 /**
@@ -37,7 +38,8 @@ export function weightOf(weights: CodedWeights, k: number, n: number): number {
  *
  * Bound. The dot of a run is an exact integer. Each run's term then suffers 3 roundings (integer to f32, the product of
  * the scales, their product) and at most R additions, R the number of runs; then the addends. So
- * γ(3 + R + 2) · (Σ_runs |term| + |bias| + |before|).
+ * γ(3 + R + 2) · (Σ_runs |term| + |bias| + |before|). With offsets each run has a second such term, its offset times the sum of its
+ * integers.
  *
  * @param runs The run of each input; a run lies within one group.
  * @param most The largest integer of an activation.
@@ -58,16 +60,23 @@ export function productOfIntegers(
     const { integers, factors, scale } = quantiseBytes(row, runs);
     return { integers: integers.map((x, k) => x * factors[k]), scaleOf: () => scale };
   });
-  return product(rows.length, weights.outputs, gamma(3 + runCount + ADDENDS), addends, (m, n) => {
+  const terms = weights.offsets ? 2 * runCount : runCount;
+  return product(rows.length, weights.outputs, gamma(3 + terms + ADDENDS), addends, (m, n) => {
     const { integers, scaleOf } = quantised[m];
     const dots = new Float64Array(runCount);
-    const scales = new Float64Array(runCount);
+    const scales = new Float64Array(runCount),
+      sums = new Float64Array(runCount),
+      offsets = new Float64Array(runCount);
     for (let k = 0; k < weights.inputs; k++) {
       const g = weights.groups[k];
       dots[runs[k]] += integers[k] * (weights.codes[k][n] - weights.zeros[g][n]);
       scales[runs[k]] = weights.scales[g][n];
+      sums[runs[k]] += integers[k];
+      offsets[runs[k]] = weights.offsets?.[g][n] ?? 0;
     }
-    return dots.map((dot, run) => dot * scales[run] * scaleOf(run));
+    const ofCodes = dots.map((dot, run) => dot * scales[run] * scaleOf(run));
+    const ofOffsets = sums.map((sum, run) => sum * offsets[run] * scaleOf(run));
+    return Float64Array.of(...ofCodes, ...ofOffsets);
   });
 }
 

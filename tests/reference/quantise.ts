@@ -93,26 +93,42 @@ export function quantiseBytes(row: ArrayLike<number>, runs: ArrayLike<number>): 
   return { integers, factors, scale };
 }
 
-/** One run of dense weights as codes 1…255 around 128: scale = max |w| / 127, code = 128 + nearest(w · (127 / max |w|)). */
+/** The least binary16 that is not below a number that is not negative. */
+function halfAbove(value: number): number {
+  const exponent = Math.max(-14, Math.floor(Math.log2(value))), step = 2 ** (exponent - 10);
+  return value === 0 ? 0 : Math.ceil(value / step) * step;
+}
+
+/** As scales are kept, and what weights are multiplied by to find their codes. */
+function scaleAndInverse(scale: number, type: "f16" | "f32"): { scale: number; inverse: number } {
+  const kept = type === "f16" ? halfAbove(scale) : scale;
+  return { scale: kept, inverse: kept > 0 ? Math.fround(1 / kept) : 0 };
+}
+
+/** One run of dense weights as codes 1…255 around 128: scale = max |w| / 127, code = 128 + nearest(w · (1 / scale)). */
 export function quantiseWeights(
   run: ArrayLike<number>,
-  bits: 7 | 8 = 8,
+  bits: 7 | 8,
+  type: "f16" | "f32",
 ): { codes: number[]; scale: number } {
   const most = 2 ** (bits - 1) - 1;
   const largest = Array.from(run).reduce((most, w) => Math.max(most, Math.abs(w)), 0);
-  const inverse = largest > 0 ? Math.fround(most / largest) : 0;
+  const { scale, inverse } = scaleAndInverse(Math.fround(largest / most), type);
   const codes = Array.from(run, (w) => most + 1 + roundToEven(Math.fround(w * inverse)));
-  return { codes, scale: Math.fround(largest / most) };
+  return { codes, scale };
 }
 
 /** 4-bit codes with a zero point, from the least weight (or 0) to the most; see packDenseCodes(). */
-export function quantiseBetween(run: ArrayLike<number>): { codes: number[]; scale: number; zero: number } {
+export function quantiseBetween(
+  run: ArrayLike<number>,
+  type: "f16" | "f32",
+): { codes: number[]; scale: number; zero: number } {
   const least = Math.min(0, ...Array.from(run)), most = Math.max(0, ...Array.from(run));
-  const range = Math.fround(most - least), factor = range > 0 ? Math.fround(15 / range) : 0;
+  const { scale, inverse: factor } = scaleAndInverse(Math.fround(Math.fround(most - least) / 15), type);
   const zero = roundToEven(Math.fround(-least * factor));
   const codes = Array.from(
     run,
     (w) => Math.min(15, Math.max(0, roundToEven(Math.fround(w * factor)) + zero)),
   );
-  return { codes, scale: Math.fround(range / 15), zero };
+  return { codes, scale, zero };
 }

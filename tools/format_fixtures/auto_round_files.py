@@ -18,7 +18,7 @@ import tempfile
 
 import torch
 from auto_round import AutoRound
-from auto_round_extension.torch import qlinear_torch, qlinear_torch_zp
+from auto_round_extension.torch.qlinear_torch_zp import QuantLinear
 from safetensors.torch import load_file
 
 from tiny_llama import calibration_rows, tiny_llama, tiny_tokenizer, write_expected
@@ -30,9 +30,7 @@ CASES = {
     "auto-round-gptq-asym": ("auto_round:auto_gptq", dict(bits=4, sym=False)),
     "auto-round-awq": ("auto_round", dict(bits=4, sym=False)),
     "auto-round-autoawq": ("auto_awq", dict(bits=4, sym=False)),
-    "auto-round-plain-8bit": ("auto_round", dict(bits=8, sym=False)),
 }
-MODULES = {"auto_round:auto_gptq": qlinear_torch_zp.QuantLinear, "auto_round": qlinear_torch.QuantLinear}
 writer = f"auto-round {importlib.metadata.version('auto-round')}"
 
 # AutoAWQ's own __init__ asks for a transformers of long ago.
@@ -44,10 +42,10 @@ spec.loader.exec_module(packing_utils)
 
 def read_weight(packing, bits, parts, linear):
     """[outputs, inputs], f32."""
-    if packing not in MODULES:
+    if packing != "auto_round:auto_gptq":
         scales = parts["scales"].float()
         return packing_utils.dequantize_gemm(parts["qweight"], parts["qzeros"], scales, bits, GROUP).T.contiguous()
-    module = MODULES[packing](bits, GROUP, linear.in_features, linear.out_features, False)
+    module = QuantLinear(bits, GROUP, linear.in_features, linear.out_features, False)
     for name, value in parts.items():
         setattr(module, name, value.float() if name == "scales" else value)
     return module(torch.eye(linear.in_features)).T.float().contiguous()

@@ -17,9 +17,11 @@ import torch
 
 from tiny_llama import tiny_llama, write_expected
 
-# Rows of 256 weights, which K-quants need, and as few of them as possible.
+# Rows of 256 weights, which K-quants need, and as few of them as possible; others have blocks of 32.
 SIZES = dict(vocab_size=64, hidden_size=256, intermediate_size=256, head_dim=64, num_attention_heads=4, num_key_value_heads=1)
-CASES = ["Q4_0", "Q4_K_M", "Q5_K_M", "Q3_K_M", "IQ4_NL"]
+SMALL = dict(vocab_size=64, hidden_size=64, intermediate_size=128, head_dim=16, num_attention_heads=4, num_key_value_heads=2)
+CASES = {**dict.fromkeys(["Q4_0", "Q4_K_M", "Q5_K_M", "Q3_K_M", "IQ4_NL", "Q2_K", "Q6_K", "IQ4_XS"], SIZES),
+         **dict.fromkeys(["Q4_1", "Q5_1"], SMALL)}
 NAMES = {
     "model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output", "input_layernorm": "attn_norm",
     "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
@@ -28,10 +30,10 @@ NAMES = {
 writer = f"llama-cpp-python {importlib.metadata.version('llama-cpp-python')}"
 
 
-def stored_name(name):
+def stored_name(name, config):
     """What a weight is called in the file, and into how many heads its rows are divided."""
     module = name.removesuffix(".weight")
-    heads = {"q_proj": SIZES["num_attention_heads"], "k_proj": SIZES["num_key_value_heads"]}.get(module.split(".")[-1])
+    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}.get(module.split(".")[-1])
     if module.startswith("model.layers."):
         layer, rest = module.removeprefix("model.layers.").split(".", 1)
         return f"blk.{layer}.{NAMES[rest]}.weight", heads
@@ -56,15 +58,15 @@ def write_plain(model, path):
     file.add_feed_forward_length(config.intermediate_size)
     file.add_head_count(config.num_attention_heads)
     file.add_head_count_kv(config.num_key_value_heads)
-    file.add_key_length(SIZES["head_dim"])
-    file.add_value_length(SIZES["head_dim"])
-    file.add_rope_dimension_count(SIZES["head_dim"])
+    file.add_key_length(config.head_dim)
+    file.add_value_length(config.head_dim)
+    file.add_rope_dimension_count(config.head_dim)
     file.add_rope_freq_base(10000.0)
     file.add_layer_norm_rms_eps(config.rms_norm_eps)
     file.add_vocab_size(config.vocab_size)
     file.add_tokenizer_model("no_vocab")
     for name, weight in model.named_parameters():
-        own, heads = stored_name(name)
+        own, heads = stored_name(name, model.config)
         values = weight.detach().numpy()
         if heads:
             values = interleaved(values, heads)
@@ -78,7 +80,7 @@ def write_plain(model, path):
 def decoded(model, path):
     tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors}
     for name, weight in model.named_parameters():
-        own, heads = stored_name(name)
+        own, heads = stored_name(name, model.config)
         tensor = tensors[own]
         values = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32).reshape(weight.shape)
         if heads:
@@ -92,11 +94,11 @@ for case in sys.argv[2:] or CASES:
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         plain = f"{temporary}/plain.gguf"
-        write_plain(tiny_llama(**SIZES), plain)
+        write_plain(tiny_llama(**CASES[case]), plain)
         settings = llama_cpp.llama_model_quantize_default_params()
         settings.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{case}")
         settings.nthread = 1
         target = folder / "model.gguf"
         assert llama_cpp.llama_model_quantize(plain.encode(), str(target).encode(), ctypes.byref(settings)) == 0
-    write_expected(folder, decoded(tiny_llama(**SIZES), target), writer, keep=["model.gguf"])
+    write_expected(folder, decoded(tiny_llama(**CASES[case]), target), writer, keep=["model.gguf"])
     print("WROTE", case, target.stat().st_size, sorted({t.tensor_type.name for t in gguf.GGUFReader(target).tensors}))

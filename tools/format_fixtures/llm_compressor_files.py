@@ -1,5 +1,7 @@
 """Checkpoints written by llm-compressor: python llm_compressor_files.py tests/formats/fixtures [NAME...]
 
+    pip install llmcompressor
+
 Its `oneshot` quantises the tiny Llama with calibration and the presets that people use. The expected logits come from transformers, which
 lets compressed-tensors read what was written, in f32.
 """
@@ -11,9 +13,9 @@ import tempfile
 import torch
 from datasets import Dataset
 from llmcompressor import oneshot
-from llmcompressor.modifiers.awq import AWQModifier
 from llmcompressor.modifiers.gptq import GPTQModifier
 from llmcompressor.modifiers.quantization import QuantizationModifier
+from llmcompressor.modifiers.transform.awq import AWQModifier
 from transformers import AutoModelForCausalLM
 
 from tiny_llama import calibration_rows, tiny_llama, tiny_tokenizer, write_expected
@@ -23,7 +25,6 @@ SIZES = dict(hidden_size=128, intermediate_size=128, head_dim=32)
 WHERE = dict(targets="Linear", ignore=["lm_head"])
 CASES = {
     "llm-compressor-w4a16": [GPTQModifier(scheme="W4A16", **WHERE)],
-    "llm-compressor-w4a16-act-order": [GPTQModifier(scheme="W4A16", actorder="group", **WHERE)],
     "llm-compressor-w4a16-asym": [QuantizationModifier(scheme="W4A16_ASYM", **WHERE)],
     "llm-compressor-awq": [AWQModifier(), QuantizationModifier(scheme="W4A16_ASYM", **WHERE)],
     "llm-compressor-w8a16": [QuantizationModifier(scheme="W8A16", **WHERE)],

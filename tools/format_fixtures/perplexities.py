@@ -1,10 +1,11 @@
-"""Perplexities of a GGUF file by the programs whose rules `remora perplexity` follows:
+"""Perplexities by the programs whose rules `remora perplexity` follows:
 
-    pip install llama-cpp-python transformers gguf torch
-    python perplexities.py tests/goldens/gguf-q4_k_m/model.gguf LICENSE tests/cli/perplexities.json
+    pip install llama-cpp-python transformers torch
+    python perplexities.py tests/goldens LICENSE tests/cli/perplexities.json
 
-llama.cpp makes f32 of the file itself, as it would round activations otherwise; its tokenizer and its logits, windows as its
-tools/perplexity/perplexity.cpp has them. transformers reads the file with gguf-py; windows as its guide has them, each loss counted once.
+llama.cpp makes f32 of its file itself, as it would round activations otherwise; its tokenizer and its logits, windows as its
+tools/perplexity/perplexity.cpp has them. transformers' tokenizer and logits of a folder, windows as its guide has them, each loss counted
+once.
 """
 
 import ctypes
@@ -23,7 +24,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 CHARACTERS = 1200
 CONTEXT = 64
 STRIDES = (64, 24)
-file, text_file, out = map(pathlib.Path, sys.argv[1:])
+# The second has no tokenizer; that of the third has as many tokens.
+GGUF, DENSE, TOKENIZER = "gguf-q4_k_m", "bf16-dense", "gptq-v1-sym-g32"
+goldens, text_file, out = map(pathlib.Path, sys.argv[1:])
 text = text_file.read_text()[:CHARACTERS]
 
 
@@ -37,7 +40,7 @@ def by_llama_cpp():
         plain = f"{folder}/f32.gguf"
         settings = llama_cpp.llama_model_quantize_default_params()
         settings.ftype, settings.allow_requantize, settings.nthread = llama_cpp.LLAMA_FTYPE_ALL_F32, True, 1
-        assert llama_cpp.llama_model_quantize(str(file).encode(), plain.encode(), ctypes.byref(settings)) == 0
+        assert llama_cpp.llama_model_quantize(str(goldens / GGUF / "model.gguf").encode(), plain.encode(), ctypes.byref(settings)) == 0
         model = llama_cpp.Llama(plain, n_ctx=CONTEXT, n_batch=CONTEXT, n_threads=1, logits_all=True, verbose=False,
                                 type_k=llama_cpp.GGML_TYPE_F32, type_v=llama_cpp.GGML_TYPE_F32)
         ids = model.tokenize(text.encode(), add_bos=True, special=False)
@@ -52,12 +55,13 @@ def by_llama_cpp():
                 top = rows[row].max()
                 losses.append(top + math.log(np.exp(rows[row] - top).sum()) - rows[row][window[row + 1]])
         version = importlib.metadata.version("llama-cpp-python")
-        return ids, result(losses, writer=f"llama-cpp-python {version}", rule="llama.cpp")
+        return result(losses, writer=f"llama-cpp-python {version}", model=GGUF, rule="llama.cpp")
 
 
 @torch.no_grad()
-def by_transformers(ids, stride):
-    model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32).eval()
+def by_transformers(stride):
+    model = AutoModelForCausalLM.from_pretrained(goldens / DENSE, dtype=torch.float32, attn_implementation="eager").eval()
+    ids = AutoTokenizer.from_pretrained(goldens / TOKENIZER)(text)["input_ids"]
     losses, previous = [], 0
     for begin in range(0, len(ids), stride):
         end = min(begin + CONTEXT, len(ids))
@@ -71,13 +75,9 @@ def by_transformers(ids, stride):
         if end == len(ids):
             break
     version = importlib.metadata.version("transformers")
-    return result(losses, writer=f"transformers {version}", rule="transformers", stride=stride)
+    return result(losses, writer=f"transformers {version}", model=DENSE, tokenizer=TOKENIZER, rule="transformers", stride=stride)
 
 
-ids, first = by_llama_cpp()
-read = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)(text)["input_ids"]
-print("the same tokens:", read == ids, len(ids), ids[:4], read[:4])
-found = [first] + [by_transformers(ids, stride) for stride in STRIDES]
-model = file.parent.name
-out.write_text(json.dumps({"model": model, "text": text, "perplexities": found}, indent=2) + "\n")
+found = [by_llama_cpp()] + [by_transformers(stride) for stride in STRIDES]
+out.write_text(json.dumps({"text": text, "perplexities": found}, indent=2) + "\n")
 print(found)

@@ -5,14 +5,17 @@
  * Operands. Groups of `group` inputs (a multiple of 8, at most 128), the last one may be shorter; G = ceil(K / group).
  *   codes, sums, activationScales, factors   the activations; see rows/quantize.ts
  *   weights   the codes, in panels of eight outputs; w4a8.ts, w4a12.ts, w7a8.ts and w8a16.ts have their layout
- *   scales    f32 [N/8, G, 8]
+ *   scales    f16 [N/8, G, 8]
  *   zeros     i16 [N/8, G, 8]  or 0: every zero point is `zero`
+ *   offsets   f16 [N/8, G, 8]  or 0: what a weight is more than scale · (code − zero); then `zero` is 0 and there are no zeros
  *   bias      f32 [N]          or 0
  *   output    f32 [M, N]       added to when `accumulate`
  *
  * The integer sums are exact, so the only roundings are, in the order of the groups, those of
  *   total += f32(Σ a · (code − zero)) · (scale · activationScale)     for 12 bits and words
  *   total += f32(Σ factor · a · (code − zero)) · scale, and total · activationScale at the end     for bytes
+ * and after each of them, where there are offsets,
+ *   total += f32(sum) · (offset · activationScale), of bytes total += f32(sum) · offset
  * The result does not depend on the tile, the thread or the form of the dot.
  */
 import { FORM_LADDER, KIND_INT7, KIND_INT8 } from "../../shared/layout";
@@ -29,38 +32,38 @@ import { W8A16 } from "./w8a16";
  */
 export function matmulCodes(
   form: i32, codes: usize, sums: usize, activationScales: usize, factors: usize, weightType: i32, rows: i32, inputs: i32,
-  group: i32, dot32: i32, wideScratch: usize, weights: usize, scales: usize, zeros: usize, zero: i32, bias: usize, outputs: i32, accumulate: i32,
+  group: i32, dot32: i32, wideScratch: usize, weights: usize, scales: usize, zeros: usize, zero: i32, offsets: usize, bias: usize, outputs: i32, accumulate: i32,
   output: usize, outputStride: usize, rank: i32, size: i32,
 ): void {
   const is32 = ASC_FEATURE_RELAXED_SIMD && dot32;
   if (weightType == KIND_INT8) {
     multiply<W8A16>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, bias, outputs, accumulate,
+      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else if (form == FORM_LADDER) {
     multiply<W4A12>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, bias, outputs, accumulate,
+      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else if (is32 && weightType == KIND_INT7) {
     multiply<W7A8<i32>>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, bias, outputs, accumulate,
+      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else if (weightType == KIND_INT7) {
     multiply<W7A8<i16>>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, bias, outputs, accumulate,
+      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else if (is32) {
     multiply<W4A8<i32>>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, bias, outputs, accumulate,
+      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else {
     multiply<W4A8<i16>>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, bias, outputs, accumulate,
+      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   }

@@ -17,7 +17,7 @@ import { KIND_BF16, KIND_F16, KIND_F32, KIND_INT4, KIND_INT8 } from "../../share
 import { load4 } from "../floats";
 import { int8Place } from "../places";
 import { shareBegin } from "../share";
-import { zerosOf } from "./group";
+import { ofPanel } from "./group";
 import { biasOf, storeRows } from "./panels";
 
 /** The product with coded weights. */
@@ -213,11 +213,11 @@ function multiply<W>(
 ): void {
   const panels = (outputs + 7) >> 3, tiledRows = rows & ~3;
   const panelBytes = stepBytes<W>() * <usize>(isCoded<W>() ? (inputs + 7) >> 3 : inputs);
-  const scaleBytes = <usize>((inputs + group - 1) / group) * 32;
+  const groups = (inputs + group - 1) / group, scaleBytes = <usize>groups * 32;
   const end = shareBegin(panels, rank + 1, size);
   for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
     const w = weights + <usize>panel * panelBytes, scale = scales + <usize>panel * scaleBytes;
-    const zeroRow = zerosOf(zeros, panel, scaleBytes), biasRow = biasOf(bias, panel), count = outputs - panel * 8;
+    const zeroRow = ofPanel(zeros, panel, groups), biasRow = biasOf(bias, panel), count = outputs - panel * 8;
     for (let row = 0; row < rows; row += row < tiledRows ? 4 : 1) {
       const x = input + <usize>row * inputStride, to = output + <usize>row * outputStride + <usize>panel * 32;
       if (row < tiledRows) {

@@ -1,94 +1,105 @@
 /**
- * Products of few rows (kernels/wide/few_rows_text.ts): fewer than ROWS_FEW_END rows pass each panel of weights
- * while it lies in the first cache.
+ * Products of few rows (kernels/wide/few_rows_text.ts): few rows, or those that fill no wide tile, pass each panel of
+ * weights while it lies in the first cache.
  * The same integers and the same order of roundings as in tiles.ts, so the same bits.
  */
 import { CHUNK_INPUTS, FEW_LADDER, FEW_TOTALS, WIDE_ROWS } from "../../shared/layout";
 import { shareBegin } from "../share";
 import { areaOf } from "../wide_area";
-import { endRow, zerosOf } from "./group";
+import { endRow, ofPanel } from "./group";
 import { biasOf, storePanel } from "./panels";
 
 // The functions of the module with this thread's area.
 @external("wide", "bytes4Rows1")
 declare function bytes4Rows1(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes4Rows2")
 declare function bytes4Rows2(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes4Rows3")
 declare function bytes4Rows3(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes4Rows4")
 declare function bytes4Rows4(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes32Rows1")
 declare function bytes32Rows1(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes32Rows2")
 declare function bytes32Rows2(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes32Rows3")
 declare function bytes32Rows3(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes32Rows4")
 declare function bytes32Rows4(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "ladderRows1")
 declare function ladderRows1(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "ladderRows2")
 declare function ladderRows2(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "ladderRows3")
 declare function ladderRows3(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "ladderRows4")
 declare function ladderRows4(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "wordsRows1")
 declare function wordsRows1(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "wordsRows2")
 declare function wordsRows2(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "wordsRows3")
 declare function wordsRows3(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "wordsRows4")
 declare function wordsRows4(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+): void;
+
+@external("wide", "bytes4Short1")
+declare function bytes4Short1(
+  w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+): void;
+@external("wide", "bytes32Short1")
+declare function bytes32Short1(
+  w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
+  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void;
 
 /** Whether there are tiles of few rows for this kernel, and for rows of that many inputs. */
@@ -103,29 +114,32 @@ export function hasFewRows<K>(inputs: i32): bool {
 @inline
 function addRows<K>(
   rows: i32, w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize,
-  scaleApart: usize, zeros: usize, zero: i32, chunks: i32, groupChunks: i32,
+  scaleApart: usize, zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
 ): void {
   const kernel = changetype<K>(0);
-  if (kernel.isDot32) {
-    if (rows == 1) bytes32Rows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
-    else if (rows == 2) bytes32Rows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
-    else if (rows == 3) bytes32Rows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
-    else bytes32Rows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
+  if (kernel.hasFactors && rows == 1 && groupChunks == 1) {
+    if (kernel.isDot32) bytes32Short1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    else bytes4Short1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+  } else if (kernel.isDot32) {
+    if (rows == 1) bytes32Rows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    else if (rows == 2) bytes32Rows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    else if (rows == 3) bytes32Rows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    else bytes32Rows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
   } else if (kernel.hasFactors) {
-    if (rows == 1) bytes4Rows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
-    else if (rows == 2) bytes4Rows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
-    else if (rows == 3) bytes4Rows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
-    else bytes4Rows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
+    if (rows == 1) bytes4Rows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    else if (rows == 2) bytes4Rows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    else if (rows == 3) bytes4Rows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    else bytes4Rows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
   } else if (kernel.vectors == 1) {
-    if (rows == 1) ladderRows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
-    else if (rows == 2) ladderRows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
-    else if (rows == 3) ladderRows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
-    else ladderRows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
+    if (rows == 1) ladderRows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    else if (rows == 2) ladderRows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    else if (rows == 3) ladderRows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    else ladderRows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
   } else {
-    if (rows == 1) wordsRows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
-    else if (rows == 2) wordsRows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
-    else if (rows == 3) wordsRows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
-    else wordsRows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, chunks, groupChunks);
+    if (rows == 1) wordsRows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    else if (rows == 2) wordsRows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    else if (rows == 3) wordsRows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    else wordsRows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
   }
 }
 
@@ -136,16 +150,16 @@ function streamsOf(rows: i32): i32 {
   return rows <= 2 ? 2 : 1;
 }
 
-/** The product of rows `first` to `rows`, fewer than ROWS_FEW_END, `first` a multiple of four; operands as in codes.ts. */
+/** The product of rows `first` to `rows`, `first` a multiple of four; operands as in codes.ts. */
 export function multiplyFew<K>(
   first: i32, codes: usize, sums: usize, activationScales: usize, factors: usize, rows: i32, inputs: i32, group: i32, weights: usize,
-  scales: usize, zeros: usize, zero: i32, bias: usize, outputs: i32, accumulate: i32, output: usize, outputStride: usize,
+  scales: usize, zeros: usize, zero: i32, offsets: usize, bias: usize, outputs: i32, accumulate: i32, output: usize, outputStride: usize,
   rank: i32, size: i32,
 ): void {
   const kernel = changetype<K>(0);
   const panels = (outputs + 7) >> 3, groups = (inputs + group - 1) / group;
   const chunks = inputs / CHUNK_INPUTS, groupChunks = group / CHUNK_INPUTS;
-  const panelBytes = <usize>(inputs >> 3) * kernel.vectors * 32, scaleBytes = <usize>groups * 32;
+  const panelBytes = <usize>(inputs >> 3) * kernel.vectors * 32, scaleBytes = <usize>groups * 16;
   const rowBytes = <usize>(inputs >> 3) * kernel.activationBytes, groupBytes = <usize>groups * 4;
   const f = kernel.hasFactors ? factors : activationScales, fStride = kernel.hasFactors ? groupBytes * groupChunks : groupBytes;
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size), area = areaOf(rank);
@@ -163,7 +177,8 @@ export function multiplyFew<K>(
         addRows<K>(
           count, weights + <usize>own * panelBytes, apart * panelBytes, codes + <usize>row * rowBytes, rowBytes,
           f + <usize>row * fStride, fStride, sums + <usize>row * groupBytes, groupBytes, scales + <usize>own * scaleBytes,
-          apart * scaleBytes, zerosOf(zeros, own, scaleBytes), zero, chunks, groupChunks,
+          apart * scaleBytes, ofPanel(zeros, own, groups), zero,
+          ofPanel(offsets, own, groups), chunks, groupChunks,
         );
         let totals = area + FEW_TOTALS;
         for (let i = row; i < row + count; i++) {

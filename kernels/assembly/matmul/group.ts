@@ -32,9 +32,19 @@ export function endRow<K>(total: v128, activationScale: v128): v128 {
   return changetype<K>(0).hasFactors ? f32x4.mul(total, activationScale) : total;
 }
 
-/** Zero points of a panel, which take half the bytes of its scales; 0 where there are none. */
+/**
+ * total + f32(sum of the activations' integers) · (offset · activationScale); of bytes total + f32(sum) · offset.
+ */
 // @ts-ignore: decorator
 @inline
-export function zerosOf(zeros: usize, panel: i32, scaleBytes: usize): usize {
-  return zeros ? zeros + <usize>panel * (scaleBytes >> 1) : 0;
+export function addOffsets<K>(total: v128, sum: v128, offset: v128, activationScale: v128): v128 {
+  const factor = changetype<K>(0).hasFactors ? offset : f32x4.mul(offset, activationScale);
+  return f32x4.add(total, f32x4.mul(sum, factor));
+}
+
+/** Zero points, or offsets, of a panel: 16 bytes for each group; 0 where there are none. */
+// @ts-ignore: decorator
+@inline
+export function ofPanel(values: usize, panel: i32, groups: i32): usize {
+  return values ? values + <usize>panel * <usize>groups * 16 : 0;
 }

@@ -6,7 +6,9 @@
  */
 import { lane0, lane1, lane2, lane3 } from "../vector";
 import { BLOCK_INPUTS, CHUNK_INPUTS } from "../../shared/layout";
-import { endGroup, endRow, startGroup } from "./group";
+import { addOffsets, endGroup, endRow, startGroup } from "./group";
+import { halfBits, halfFactor } from "./masks";
+import { leftScales, rightScales } from "./scales";
 import { storePanels, storeRows } from "./panels";
 
 const CHUNK_BLOCKS: i32 = CHUNK_INPUTS / BLOCK_INPUTS;
@@ -70,14 +72,14 @@ function addBlock<K>(
  */
 export function rowTile<K, N>(
   a: usize, sums: usize, activationScales: usize, factors: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize,
-  zeros: usize, zero: i32, blocks: i32, groupBlocks: i32, apart: i32, output: usize, bias: usize, accumulate: i32, count: i32,
+  zeros: usize, zero: i32, offsets: usize, blocks: i32, groupBlocks: i32, apart: i32, output: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
   const kernel = changetype<K>(0);
   const isSingle = sizeof<N>() == 1;
-  const mask = kernel.mask(blocks);
+  const mask = kernel.mask(blocks), bits = halfBits(blocks), factorOfHalf = halfFactor(blocks);
   panelBytes *= apart;
   scaleBytes *= apart;
-  const zeroBytes: usize = zeros ? scaleBytes >> 1 : 0;
+  const zeroBytes: usize = zeros ? scaleBytes : 0, offsetBytes: usize = offsets ? scaleBytes : 0;
   let activationScale = v128.load32_splat(activationScales);
   let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
   let t4 = f32x4.splat(0), t5 = f32x4.splat(0), t6 = f32x4.splat(0), t7 = f32x4.splat(0);
@@ -145,21 +147,38 @@ export function rowTile<K, N>(
       activationScale = v128.load32_splat(activationScales);
       activationScales += 4;
     }
-    t0 = endGroup<K>(t0, c0, v128.load(scale), activationScale);
-    t1 = endGroup<K>(t1, c1, v128.load(scale, 16), activationScale);
+    t0 = endGroup<K>(t0, c0, leftScales(scale, bits, factorOfHalf), activationScale);
+    t1 = endGroup<K>(t1, c1, rightScales(scale, bits, factorOfHalf), activationScale);
     if (!isSingle) {
       let other = scale + scaleBytes;
-      t2 = endGroup<K>(t2, c2, v128.load(other), activationScale);
-      t3 = endGroup<K>(t3, c3, v128.load(other, 16), activationScale);
+      t2 = endGroup<K>(t2, c2, leftScales(other, bits, factorOfHalf), activationScale);
+      t3 = endGroup<K>(t3, c3, rightScales(other, bits, factorOfHalf), activationScale);
       other += scaleBytes;
-      t4 = endGroup<K>(t4, c4, v128.load(other), activationScale);
-      t5 = endGroup<K>(t5, c5, v128.load(other, 16), activationScale);
+      t4 = endGroup<K>(t4, c4, leftScales(other, bits, factorOfHalf), activationScale);
+      t5 = endGroup<K>(t5, c5, rightScales(other, bits, factorOfHalf), activationScale);
       other += scaleBytes;
-      t6 = endGroup<K>(t6, c6, v128.load(other), activationScale);
-      t7 = endGroup<K>(t7, c7, v128.load(other, 16), activationScale);
+      t6 = endGroup<K>(t6, c6, leftScales(other, bits, factorOfHalf), activationScale);
+      t7 = endGroup<K>(t7, c7, rightScales(other, bits, factorOfHalf), activationScale);
+    }
+    if (offsets) {
+      const groupSum = f32x4.convert_i32x4_s(i32x4.splat(sum));
+      t0 = addOffsets<K>(t0, groupSum, leftScales(offsets, bits, factorOfHalf), activationScale);
+      t1 = addOffsets<K>(t1, groupSum, rightScales(offsets, bits, factorOfHalf), activationScale);
+      if (!isSingle) {
+        let other = offsets + offsetBytes;
+        t2 = addOffsets<K>(t2, groupSum, leftScales(other, bits, factorOfHalf), activationScale);
+        t3 = addOffsets<K>(t3, groupSum, rightScales(other, bits, factorOfHalf), activationScale);
+        other += offsetBytes;
+        t4 = addOffsets<K>(t4, groupSum, leftScales(other, bits, factorOfHalf), activationScale);
+        t5 = addOffsets<K>(t5, groupSum, rightScales(other, bits, factorOfHalf), activationScale);
+        other += offsetBytes;
+        t6 = addOffsets<K>(t6, groupSum, leftScales(other, bits, factorOfHalf), activationScale);
+        t7 = addOffsets<K>(t7, groupSum, rightScales(other, bits, factorOfHalf), activationScale);
+      }
+      offsets += 16;
     }
     sums += 4;
-    scale += 32;
+    scale += 16;
     if (zeros) zeros += 16;
   }
   storePanels(
@@ -171,11 +190,11 @@ export function rowTile<K, N>(
 
 /** Four rows × one panel: eight integer sums stay in registers, each unpacked vector of codes serves all rows. */
 export function rowsTile<K>(
-  a: usize, sums: usize, activationScales: usize, factors: usize, w: usize, scale: usize, zeros: usize, zero: i32, blocks: i32,
+  a: usize, sums: usize, activationScales: usize, factors: usize, w: usize, scale: usize, zeros: usize, zero: i32, offsets: usize, blocks: i32,
   groupBlocks: i32, output: usize, outputStride: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
   const kernel = changetype<K>(0);
-  const mask = kernel.mask(blocks);
+  const mask = kernel.mask(blocks), bits = halfBits(blocks), factorOfHalf = halfFactor(blocks);
   let activationScale = v128.load(activationScales);
   let t00 = f32x4.splat(0), t01 = f32x4.splat(0), t10 = f32x4.splat(0), t11 = f32x4.splat(0);
   let t20 = f32x4.splat(0), t21 = f32x4.splat(0), t30 = f32x4.splat(0), t31 = f32x4.splat(0);
@@ -283,7 +302,7 @@ export function rowsTile<K>(
       activationScale = v128.load(activationScales);
       activationScales += 16;
     }
-    const scale0 = v128.load(scale), scale1 = v128.load(scale, 16);
+    const scale0 = leftScales(scale, bits, factorOfHalf), scale1 = rightScales(scale, bits, factorOfHalf);
     let rowScale = lane0(activationScale);
     t00 = endGroup<K>(t00, c00, scale0, rowScale);
     t01 = endGroup<K>(t01, c01, scale1, rowScale);
@@ -296,8 +315,25 @@ export function rowsTile<K>(
     rowScale = lane3(activationScale);
     t30 = endGroup<K>(t30, c30, scale0, rowScale);
     t31 = endGroup<K>(t31, c31, scale1, rowScale);
+    if (offsets) {
+      const offset0 = leftScales(offsets, bits, factorOfHalf), offset1 = rightScales(offsets, bits, factorOfHalf);
+      const groupSums = f32x4.convert_i32x4_s(v128.load(sums));
+      rowScale = lane0(activationScale);
+      t00 = addOffsets<K>(t00, lane0(groupSums), offset0, rowScale);
+      t01 = addOffsets<K>(t01, lane0(groupSums), offset1, rowScale);
+      rowScale = lane1(activationScale);
+      t10 = addOffsets<K>(t10, lane1(groupSums), offset0, rowScale);
+      t11 = addOffsets<K>(t11, lane1(groupSums), offset1, rowScale);
+      rowScale = lane2(activationScale);
+      t20 = addOffsets<K>(t20, lane2(groupSums), offset0, rowScale);
+      t21 = addOffsets<K>(t21, lane2(groupSums), offset1, rowScale);
+      rowScale = lane3(activationScale);
+      t30 = addOffsets<K>(t30, lane3(groupSums), offset0, rowScale);
+      t31 = addOffsets<K>(t31, lane3(groupSums), offset1, rowScale);
+      offsets += 16;
+    }
     sums += 16;
-    scale += 32;
+    scale += 16;
     if (zeros) zeros += 16;
   }
   const r0 = lane0(activationScale), r1 = lane1(activationScale), r2 = lane2(activationScale), r3 = lane3(activationScale);

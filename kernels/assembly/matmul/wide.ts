@@ -9,8 +9,10 @@ import {
 import { shareBegin } from "../share";
 import { lane0, lane1, lane2, lane3 } from "../vector";
 import { areaOf } from "../wide_area";
-import { endRow, zerosOf } from "./group";
+import { endRow, ofPanel } from "./group";
+import { halfBits, halfFactor } from "./masks";
 import { biasOf, storePanel } from "./panels";
+import { leftScales, rightScales } from "./scales";
 
 // The functions of the module with this thread's area.
 @external("wide", "bytes4Group32")
@@ -37,6 +39,12 @@ declare function wordsGroup32(a: usize, aStride: usize, f: usize, fStride: usize
 declare function wordsGroup64(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
 @external("wide", "wordsGroup128")
 declare function wordsGroup128(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "bytes4Offset32")
+declare function bytes4Offset32(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "bytes32Offset32")
+declare function bytes32Offset32(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "wordsOffset32")
+declare function wordsOffset32(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
 @external("wide", "unpackInt4Bytes")
 declare function unpackInt4Bytes(w0: usize, w1: usize): void;
 @external("wide", "unpackInt7Bytes")
@@ -54,20 +62,24 @@ const MANY_TILES: i32 = 8;
 /** Groups and chunks of a row that a tile passes at most. */
 const GROUPS_MAX: i32 = WIDE_INPUTS / 32;
 
-/** Whether there is a tile for groups of that length. */
+/** Whether there is a tile for groups of that length; those with offsets are of 32. */
 // @ts-ignore: decorator
 @inline
-export function hasWideTile(group: i32): bool {
-  return group == 32 || group == 64 || group == 128;
+export function hasWideTile(group: i32, hasOffsets: bool): bool {
+  return group == 32 || (group == 64 || group == 128) && !hasOffsets;
 }
 
 // @ts-ignore: decorator
 @inline
 function addTiles<K>(
-  group: i32, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32,
+  group: i32, hasOffsets: bool, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32,
 ): void {
   const kernel = changetype<K>(0);
-  if (!kernel.hasFactors) {
+  if (hasOffsets) {
+    if (!kernel.hasFactors) wordsOffset32(a, aStride, f, fStride, t, tStride, p, n);
+    else if (kernel.isDot32) bytes32Offset32(a, aStride, f, fStride, t, tStride, p, n);
+    else bytes4Offset32(a, aStride, f, fStride, t, tStride, p, n);
+  } else if (!kernel.hasFactors) {
     if (group == 32) wordsGroup32(a, aStride, f, fStride, t, tStride, p, n);
     else if (group == 64) wordsGroup64(a, aStride, f, fStride, t, tStride, p, n);
     else wordsGroup128(a, aStride, f, fStride, t, tStride, p, n);
@@ -132,22 +144,26 @@ function unpackSome<K>(to: usize, w: usize, panelBytes: usize, blocks: i32): voi
   memory.fill(to, 0, <usize>(BLOCKS - blocks) * unpackedBytes);
 }
 
-/** Weights, scales and zero points of two panels and up to BLOCKS blocks into the thread's area. */
+/** Weights, scales and zero points (or in their place offsets) of two panels and up to BLOCKS blocks into the thread's area. */
 // @ts-ignore: decorator
 @inline
 function unpackPanels<K>(
-  area: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32, blocks: i32, groups: i32,
+  area: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32, offsets: usize, blocks: i32, groups: i32,
 ): void {
+  const bits = halfBits(blocks), factor = halfFactor(blocks);
   if (blocks == BLOCKS) unpackWhole<K>(w, w + panelBytes);
   else unpackSome<K>(area + WIDE_WEIGHTS, w, panelBytes, blocks);
   for (let g = 0; g < groups; g++) {
     for (let panel: usize = 0; panel < 2; panel++) {
-      const to = area + <usize>g * 64 + panel * 32, from = scale + panel * scaleBytes + <usize>g * 32;
-      v128.store(to, v128.load(from), WIDE_SCALES);
-      v128.store(to, v128.load(from, 16), WIDE_SCALES + 16);
+      const to = area + <usize>g * 64 + panel * 32, place = panel * scaleBytes + <usize>g * 16;
+      v128.store(to, leftScales(scale + place, bits, factor), WIDE_SCALES);
+      v128.store(to, rightScales(scale + place, bits, factor), WIDE_SCALES + 16);
       let low = i32x4.splat(zero), high = low;
-      if (zeros) {
-        const own = v128.load(zeros + panel * (scaleBytes >> 1) + <usize>g * 16);
+      if (offsets) {
+        low = leftScales(offsets + place, bits, factor);
+        high = rightScales(offsets + place, bits, factor);
+      } else if (zeros) {
+        const own = v128.load(zeros + place);
         low = i32x4.extend_low_i16x8_s(own);
         high = i32x4.extend_high_i16x8_s(own);
       }
@@ -174,13 +190,13 @@ function copyRecords(to: usize, from: usize, stride: usize, bytes: usize, length
 /** The product of the first `rows` rows, a multiple of four; operands as in codes.ts. `scratch` is that of all threads. */
 export function multiplyWide<K>(
   scratch: usize, codes: usize, sums: usize, activationScales: usize, factors: usize, rows: i32, inputs: i32, group: i32,
-  weights: usize, scales: usize, zeros: usize, zero: i32, bias: usize, outputs: i32, accumulate: i32, output: usize,
+  weights: usize, scales: usize, zeros: usize, zero: i32, offsets: usize, bias: usize, outputs: i32, accumulate: i32, output: usize,
   outputStride: usize, rank: i32, size: i32,
 ): void {
   const kernel = changetype<K>(0);
   const panels = (outputs + 7) >> 3, blocks = (inputs + 7) >> 3, groups = (inputs + group - 1) / group;
   const chunks = groups * ((group + CHUNK_INPUTS - 1) / CHUNK_INPUTS);
-  const blockGroups = WIDE_INPUTS / group, panelBytes = <usize>blocks * kernel.vectors * 32, scaleBytes = <usize>groups * 32;
+  const blockGroups = WIDE_INPUTS / group, panelBytes = <usize>blocks * kernel.vectors * 32, scaleBytes = <usize>groups * 16;
   // Of a tile: its records, and what the inputs of one pass take of them.
   const codeStride = <usize>blocks * kernel.activationBytes * 4, sumStride = <usize>groups * 16;
   const factorStride = kernel.hasFactors ? <usize>chunks * 16 : sumStride;
@@ -219,18 +235,19 @@ export function multiplyWide<K>(
         for (let pair = first; pair < pairs; pair = nextPair(pair, last, runs, isFew)) {
           const panel = begin + pair * step;
           // A last panel without a partner stands for both; the second is not written.
-          const partner = <usize>(panel + apart < end ? apart : 0), scale = scales + <usize>panel * scaleBytes + <usize>g * 32;
-          const zeroRow = zerosOf(zeros, panel, scaleBytes);
+          const partner = <usize>(panel + apart < end ? apart : 0), scale = scales + <usize>panel * scaleBytes + <usize>g * 16;
+          const zeroRow = ofPanel(zeros, panel, groups), offsetRow = ofPanel(offsets, panel, groups);
           unpackPanels<K>(
             area, weights + <usize>panel * panelBytes + <usize>block * kernel.vectors * 32, partner * panelBytes, scale,
-            partner * scaleBytes, zeroRow ? zeroRow + <usize>g * 16 : 0, zero, left, min(blockGroups, groups - g),
+            partner * scaleBytes, zeroRow ? zeroRow + <usize>g * 16 : 0, zero,
+            offsetRow ? offsetRow + <usize>g * 16 : 0, left, min(blockGroups, groups - g),
           );
           if (left == BLOCKS) {
             addTiles<K>(
-              group, a + pass * codeBytes, codeStride, f + pass * factorBytes, factorStride, t + pass * sumBytes, sumStride, totals,
+              group, offsets != 0, a + pass * codeBytes, codeStride, f + pass * factorBytes, factorStride, t + pass * sumBytes, sumStride, totals,
               tiles,
             );
-          } else addTiles<K>(group, tailCodes, codeBytes, tailFactors, factorBytes, tailSums, sumBytes, totals, tiles);
+          } else addTiles<K>(group, offsets != 0, tailCodes, codeBytes, tailFactors, factorBytes, tailSums, sumBytes, totals, tiles);
           totals += TILE_BYTES * tiles;
         }
       }

@@ -166,18 +166,6 @@ export function bitsOf<F>(): i32 {
   return kind == BLOCKS_Q4_0 || kind == BLOCKS_Q4_1 || kind == BLOCKS_Q4_K || kind == BLOCKS_Q2_K || kind == BLOCKS_Q3_K ? 4 : 8;
 }
 
-/** The code that counts as 0: of signed codes, what is added to them; where there are minimums, one in the middle. */
-// @ts-ignore: decorator
-@inline
-export function centreOf<F>(): i32 {
-  const kind = changetype<F>(0).kind;
-  if (kind == BLOCKS_Q2_K) return 2;
-  if (kind == BLOCKS_Q3_K) return 4;
-  if (bitsOf<F>() == 4) return 8;
-  if (kind == BLOCKS_Q6_K) return 32;
-  return kind == BLOCKS_Q5_0 || kind == BLOCKS_Q5_1 || kind == BLOCKS_Q5_K ? 16 : 128;
-}
-
 // @ts-ignore: decorator
 @inline
 export function hasMinimums<F>(): bool {

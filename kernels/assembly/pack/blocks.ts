@@ -5,43 +5,44 @@ import {
   BLOCKS_IQ4_NL, BLOCKS_IQ4_XS, BLOCKS_Q2_K, BLOCKS_Q3_K, BLOCKS_Q4_0, BLOCKS_Q4_1, BLOCKS_Q4_K, BLOCKS_Q5_0, BLOCKS_Q5_1,
   BLOCKS_Q5_K, BLOCKS_Q6_K, BLOCKS_Q8_0,
 } from "../../shared/layout";
+import { storeRounded } from "../floats";
 import { int8Place, joinNibbles } from "../places";
 import { shareBegin } from "../share";
 import {
-  bitsOf, bytesIn, centreOf, codesOf, groupOf, hasMinimums, IQ4_NL, IQ4_XS, minimumOf, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1,
+  bitsOf, bytesIn, codesOf, groupOf, hasMinimums, IQ4_NL, IQ4_XS, minimumOf, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1,
   Q5_K, Q6_K, Q8_0, scaleOf, weightsOf,
 } from "./block_formats";
 import { reportNonFinite } from "./non_finite";
 
 /**
- * Rows of blocks. Codes stay as they are; a weight is scale · (code − centre) + offset, where the offset is minimum + scale · centre,
- * rounded once: around the centre, errors of activations count least.
+ * Rows of blocks. Codes stay as they are; a weight is scale · (code − centre), or scale · code + offset in formats with minimums.
  *   source   blocks [rowCount, K / weights of a block]: rows `panelBegin` · 8 … of [N, K]
  *   weights  codes of 4 bits u32 [N/8, K/8, 8], or of 8 bits u8 [N/8, K/8, 64], 0 beyond the last row
- *   scales   f32 [N/8, groups, 8], 0 beyond the last row; non-finite ones are counted at RESULT_ADDRESS, offsets too
+ *   scales   f32 or f16 [N/8, groups, 8], rounded to the nearest, 0 beyond the last row; non-finite ones are counted at
+ *            RESULT_ADDRESS, offsets too
  *   offsets  the same, of formats with minimums
  */
 export function packBlocks(
-  source: usize, format: i32, rowCount: i32, inputs: i32, panelBegin: i32, weights: usize, scales: usize, offsets: usize,
+  source: usize, format: i32, rowCount: i32, inputs: i32, panelBegin: i32, scaleType: i32, weights: usize, scales: usize, offsets: usize,
   rank: i32, size: i32,
 ): void {
-  if (format == BLOCKS_Q4_0) pack<Q4_0>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q4_1) pack<Q4_1>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q5_0) pack<Q5_0>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q5_1) pack<Q5_1>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q8_0) pack<Q8_0>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q2_K) pack<Q2_K>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q3_K) pack<Q3_K>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q4_K) pack<Q4_K>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q5_K) pack<Q5_K>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q6_K) pack<Q6_K>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_IQ4_NL) pack<IQ4_NL>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_IQ4_XS) pack<IQ4_XS>(source, rowCount, inputs, panelBegin, weights, scales, offsets, rank, size);
+  if (format == BLOCKS_Q4_0) pack<Q4_0>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q4_1) pack<Q4_1>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q5_0) pack<Q5_0>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q5_1) pack<Q5_1>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q8_0) pack<Q8_0>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q2_K) pack<Q2_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q3_K) pack<Q3_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q4_K) pack<Q4_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q5_K) pack<Q5_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_Q6_K) pack<Q6_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_IQ4_NL) pack<IQ4_NL>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
+  else if (format == BLOCKS_IQ4_XS) pack<IQ4_XS>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
 }
 
 /** `F` is the format; see block_formats.ts. */
 function pack<F>(
-  source: usize, rowCount: i32, inputs: i32, panelBegin: i32, weights: usize, scales: usize, offsets: usize, rank: i32, size: i32,
+  source: usize, rowCount: i32, inputs: i32, panelBegin: i32, scaleType: i32, weights: usize, scales: usize, offsets: usize, rank: i32, size: i32,
 ): void {
   const blocks = inputs / weightsOf<F>(), inBlock = weightsOf<F>() >> 3;
   const groups = inputs / groupOf<F>(), groupsInBlock = weightsOf<F>() / groupOf<F>();
@@ -50,7 +51,7 @@ function pack<F>(
   let nonFinite = 0;
   for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
     const to = weights + <usize>(panelBegin + panel) * panelBytes;
-    const groupsTo = <usize>(panelBegin + panel) * <usize>groups * 32;
+    const groupsTo = <usize>(panelBegin + panel) * <usize>groups * 8;
     for (let n = 0; n < 8; n++) {
       const row = panel * 8 + n, isThere = row < rowCount;
       let block = source + <usize>row * <usize>blocks * bytesIn<F>();
@@ -62,15 +63,10 @@ function pack<F>(
           else storeBytes(place, n, codes);
         }
         for (let g = 0; g < groupsInBlock; g++) {
-          const place = groupsTo + <usize>((b * groupsInBlock + g) * 8 + n) * 4;
-          const scale: f32 = isThere ? scaleOf<F>(block, g) : 0;
-          store<f32>(scales + place, scale);
-          let offset: f32 = 0;
-          if (hasMinimums<F>()) {
-            if (isThere) offset = minimumOf<F>(block, g) + scale * <f32>centreOf<F>();
-            store<f32>(offsets + place, offset);
-          }
-          if (!isFinite(scale) || !isFinite(offset)) nonFinite++;
+          const place = groupsTo + <usize>((b * groupsInBlock + g) * 8 + n);
+          if (!storeRounded(scales, place, isThere ? scaleOf<F>(block, g) : 0, scaleType)) nonFinite++;
+          if (!hasMinimums<F>()) continue;
+          if (!storeRounded(offsets, place, isThere ? minimumOf<F>(block, g) : 0, scaleType)) nonFinite++;
         }
         block += bytesIn<F>();
       }

@@ -4,7 +4,7 @@
  */
 import { KIND_F32, KIND_INT4, KIND_INT7, KIND_INT8 } from "../../shared/layout";
 import {
-  bytesOf, infinityPattern, isNonFinite, largestPattern, load1, load4, magnitudeOf,
+  bytesOf, infinityPattern, isNonFinite, largestPattern, load1, load4, magnitudeOf, storeRounded, toHalfUp,
 } from "../floats";
 import { int7Place, int8Place, joinNibbles } from "../places";
 import { shareBegin } from "../share";
@@ -103,17 +103,17 @@ function high16(a: v128, b: v128): v128 {
 /**
  * Rows of a matrix → panels of codes with one scale for each row and group. `codeType` KIND_INT8: max |w| / L, codes 1 … 255 around 128,
  * L = 127, in the order of matmul/w8a16; KIND_INT7: 1 … 127 around 64, L = 63, in that of matmul/w7a8. A code is
- * nearest(w · (L / max |w|)), ties to even. KIND_INT4: whole blocks of inputs in the order of matmul/w4a8, codes from the least weight (or 0)
- * to the most: scale (most − least) / 15, zero point nearest(−least · (15 / (most − least))), code nearest(w · the same) + zero point, within
- * 0 … 15.
+ * nearest(w · (1 / scale)), ties to even. KIND_INT4: whole blocks of inputs in the order of matmul/w4a8, codes from the least weight (or 0)
+ * to the most: scale (most − least) / 15, zero point nearest(−least · (1 / scale)), code nearest(w · the same) + zero point, within
+ * 0 … 15. Scales of f16 are rounded up.
  *   source   f32, f16 or bf16 [rowCount, K]: rows `panelBegin` · 8 … of [N, K]
  *   weights  u8 [N/8, ceil(K/8), 64], of 4 bits u32 [N/8, K/8, 8]; the code of 0 beyond the last row and input
- *   scales   f32 [N/8, groups, 8], 0 beyond the last row
+ *   scales   f32 or f16 [N/8, groups, 8], 0 beyond the last row
  *   zeros    of 4 bits i16 [N/8, groups, 8], 8 beyond the last row
  */
 export function packDenseCodes(
-  source: usize, sourceType: i32, codeType: i32, rowCount: i32, inputs: i32, group: i32, panelBegin: i32, weights: usize,
-  scales: usize, zeroPoints: usize, rank: i32, size: i32,
+  source: usize, sourceType: i32, codeType: i32, rowCount: i32, inputs: i32, group: i32, panelBegin: i32,
+  scaleType: i32, weights: usize, scales: usize, zeroPoints: usize, rank: i32, size: i32,
 ): void {
   const panels = (rowCount + 7) >> 3, bytes = bytesOf(sourceType);
   const groups = (inputs + group - 1) / group, blocks = (inputs + 7) >> 3;
@@ -123,7 +123,7 @@ export function packDenseCodes(
   const end = shareBegin(panels, rank + 1, size);
   for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
     const to = weights + <usize>(panelBegin + panel) * <usize>blocks * blockBytes;
-    const scaleTo = scales + <usize>(panelBegin + panel) * <usize>groups * 32;
+    const scaleTo = <usize>(panelBegin + panel) * <usize>groups * 8;
     const zeroTo = zeroPoints + <usize>(panelBegin + panel) * <usize>groups * 16;
     for (let n = 0; n < 8; n++) {
       const row = panel * 8 + n;
@@ -131,7 +131,7 @@ export function packDenseCodes(
       for (let g = 0; g < groups; g++) {
         const begin = g * group, stop = min(begin + group, inputs);
         if (row >= rowCount) {
-          store<f32>(scaleTo + <usize>(g * 8 + n) * 4, 0);
+          storeRounded(scales, scaleTo + <usize>(g * 8 + n), 0, scaleType);
           if (codeType == KIND_INT4) store<i16>(zeroTo + <usize>(g * 8 + n) * 2, 8);
           for (let k = begin; k < stop; k += 8) storeCodes(codeType, to + <usize>(k >> 3) * blockBytes, n, zeros, zeros);
           continue;
@@ -143,11 +143,12 @@ export function packDenseCodes(
         }
         if (codeType == KIND_INT4) {
           const block = to + <usize>(begin >> 3) * blockBytes, place = <usize>(g * 8 + n);
-          packBetween(from + <usize>begin * bytes, sourceType, stop - begin, block, n, scaleTo + place * 4, zeroTo + place * 2);
+          packBetween(
+            from + <usize>begin * bytes, sourceType, stop - begin, block, n, scales, scaleTo + place, scaleType, zeroTo + place * 2,
+          );
           continue;
         }
-        const factor = f32x4.splat(largest > 0 ? limit / largest : 0);
-        store<f32>(scaleTo + <usize>(g * 8 + n) * 4, largest / limit);
+        const factor = f32x4.splat(storeScale(scales, scaleTo + <usize>(g * 8 + n), largest / limit, scaleType));
         let k = begin;
         for (; k + 8 <= stop; k += 8) {
           const at = from + <usize>k * bytes;
@@ -169,9 +170,23 @@ export function packDenseCodes(
   reportNonFinite(nonFinite);
 }
 
+/**
+ * Stores a scale, or the least f16 that is not below it, so that no code is beyond the last; what one is divided by to find codes, or 0 for
+ * a scale of 0.
+ */
+// @ts-ignore: decorator
+@inline
+function storeScale(scales: usize, index: usize, scale: f32, type: i32): f32 {
+  if (type == KIND_F32) store<f32>(scales + index * 4, scale);
+  else store<u16>(scales + index * 2, toHalfUp(scale));
+  const stored = load1(scales + index * bytesOf(type), type);
+  return stored > 0 ? 1 / stored : 0;
+}
+
 /** A group of 4-bit codes with a zero point; whole blocks of eight weights. */
 function packBetween(
-  from: usize, type: i32, count: i32, block: usize, n: i32, scaleAt: usize, zeroAt: usize,
+  from: usize, type: i32, count: i32, block: usize, n: i32, scales: usize, scaleIndex: usize, scaleType: i32,
+  zeroAt: usize,
 ): void {
   const bytes = bytesOf(type);
   let low = f32x4.splat(0), high = f32x4.splat(0);
@@ -186,9 +201,8 @@ function packBetween(
   const most = max(
     max(f32x4.extract_lane(high, 0), f32x4.extract_lane(high, 1)), max(f32x4.extract_lane(high, 2), f32x4.extract_lane(high, 3)),
   );
-  const range = most - least, factor: f32 = range > 0 ? 15 / range : 0;
+  const factor = storeScale(scales, scaleIndex, (most - least) / 15, scaleType);
   const zero = i32x4.extract_lane(roundScaled(f32x4.splat(-least), f32x4.splat(factor)), 0), zeros = i32x4.splat(zero);
-  store<f32>(scaleAt, range / 15);
   store<i16>(zeroAt, <i16>zero);
   const none = i32x4.splat(0), last = i32x4.splat(15), factors = f32x4.splat(factor);
   for (let k = 0; k < count; k += 8) {

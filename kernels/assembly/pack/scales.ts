@@ -2,7 +2,8 @@
  * Scales and zero points of coded weights, stored as rows of all outputs or of all groups → panels of eight outputs. A stored group
  * longer than GROUP_INPUTS_MAX is cut: our group g takes what belongs to stored group g / split.
  */
-import { bytesOf, isNonFinite, load1, load4, nonFinite4 } from "../floats";
+import { KIND_F16, KIND_F32 } from "../../shared/layout";
+import { bytesOf, isNonFinite, load1, load4, nonFinite4, storeRounded } from "../floats";
 import { shareBegin } from "../share";
 import { reportNonFinite } from "./non_finite";
 
@@ -10,32 +11,39 @@ import { reportNonFinite } from "./non_finite";
  * Scales.
  *   source  f32, f16 or bf16: that of stored group g and output n is the (g · groupStep + n · outputStep)th. Non-finite ones are
  *           counted at RESULT_ADDRESS
- *   scales  f32 [N/8, groups, 8], 0 beyond the last output
+ *   scales  f32 or f16 [N/8, groups, 8], rounded to the nearest, 0 beyond the last output
  */
 export function packScales(
-  source: usize, sourceType: i32, groupStep: i32, outputStep: i32, outputs: i32, groups: i32, split: i32, scales: usize,
-  rank: i32, size: i32,
+  source: usize, sourceType: i32, groupStep: i32, outputStep: i32, outputs: i32, groups: i32, split: i32,
+  scaleType: i32, scales: usize, rank: i32, size: i32,
 ): void {
-  const panels = (outputs + 7) >> 3, bytes = bytesOf(sourceType), step = <usize>outputStep * bytes;
+  const panels = (outputs + 7) >> 3, bytes = bytesOf(sourceType), step = <usize>outputStep * bytes, scaleBytes = bytesOf(scaleType);
   let nonFinite = 0;
   const end = shareBegin(panels, rank + 1, size);
   for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
     for (let g = 0; g < groups; g++) {
-      const to = scales + (<usize>panel * <usize>groups + <usize>g) * 32;
+      const to = scales + (<usize>panel * <usize>groups + <usize>g) * 8 * scaleBytes;
       const from = source + <usize>(g / split) * <usize>groupStep * bytes + <usize>panel * 8 * step;
       if (panel * 8 + 8 <= outputs && outputStep == 1) {
-        v128.store(to, load4(from, sourceType));
-        v128.store(to, load4(from + 4 * bytes, sourceType), 16);
         const patterns = v128.or(nonFinite4(from, sourceType), nonFinite4(from + 4 * bytes, sourceType));
-        if (!v128.any_true(patterns)) continue;
+        if (!v128.any_true(patterns)) {
+          if (scaleType == KIND_F32) {
+            v128.store(to, load4(from, sourceType));
+            v128.store(to, load4(from + 4 * bytes, sourceType), 16);
+            continue;
+          }
+          if (sourceType == KIND_F16) {
+            v128.store(to, v128.load(from));
+            continue;
+          }
+        }
       }
       for (let n = 0; n < 8; n++) {
         let value: f32 = 0;
         if (panel * 8 + n < outputs) {
-          value = load1(from + <usize>n * step, sourceType);
-          if (isNonFinite(from + <usize>n * step, sourceType)) nonFinite++;
+          value = isNonFinite(from + <usize>n * step, sourceType) ? NaN : load1(from + <usize>n * step, sourceType);
         }
-        store<f32>(to + <usize>n * 4, value);
+        if (!storeRounded(to, <usize>n, value, scaleType)) nonFinite++;
       }
     }
   }

@@ -11,12 +11,13 @@ import { shareBegin } from "../share";
  *   ids      u32 [M]
  *   weights  4-bit or 8-bit codes with scales and zero points as matmul/w4a8 and matmul/w8a16 read them, or floats as
  *            matmul/f32 does; `zeros` 0: every zero point is `zero`
- *   offsets  f32 as scales, added to the weights of their groups, or 0
+ *   scales   f32 or f16, as `scaleType` says
+ *   offsets  as scales, added to the weights of their groups, or 0
  *   output   f32 [M, K]
  * Code · scale and the factor are rounded once each; floats by the factor alone.
  */
 export function embed(
-  ids: usize, weights: usize, weightType: i32, scales: usize, zeros: usize, zero: f32, offsets: usize, group: i32, rows: i32, inputs: i32,
+  ids: usize, weights: usize, weightType: i32, scales: usize, scaleType: i32, zeros: usize, zero: f32, offsets: usize, group: i32, rows: i32, inputs: i32,
   factor: f32, output: usize, outputStride: usize, rank: i32, size: i32,
 ): void {
   const blocks = (inputs + 7) >> 3, groups = (inputs + group - 1) / group;
@@ -34,8 +35,8 @@ export function embed(
           ? <u32>load<u8>(weights + block * 64 + int8Place(j, <i32>n))
           : (load<u32>(weights + block * 32 + n * 4) >> <u32>(j * 4)) & 15;
         const centre = zeros ? <f32>load<i16>(zeros + place * 2) : zero;
-        value = (<f32>code - centre) * load<f32>(scales + place * 4);
-        if (offsets) value += load<f32>(offsets + place * 4);
+        value = (<f32>code - centre) * load1(scales + place * bytesOf(scaleType), scaleType);
+        if (offsets) value += load1(offsets + place * bytesOf(scaleType), scaleType);
       } else {
         value = load1(weights + ((panel * <usize>inputs + <usize>k) * 8 + n) * bytesOf(weightType), weightType);
       }

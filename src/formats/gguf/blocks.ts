@@ -1,7 +1,7 @@
 /**
  * Linear modules that a GGUF file keeps as blocks: `weight` [outputs, inputs], each row's weights in blocks of 32 or 256 with their
  * scales. Every format becomes codes of 4 or 8 bits with a scale, and where it has minimums an offset, for each group of 32 or 16
- * weights: exactly what the file says.
+ * weights: exactly what the file says, but that f16 scales of formats of 256 weights, which are products of two numbers, are rounded.
  *
  * @module
  */
@@ -12,7 +12,9 @@ import type { TensorEntry } from "../containers/safetensors.ts";
 import type { LinearShape, PackingStep, StoredLinear, StoredModule } from "../stored_linear.ts";
 import { badTensor, checkTensor, takeBias } from "../tensor_checks.ts";
 
-/** A format in memory: the type of its codes, the code that counts as 0, and weights that share a scale. */
+/**
+ * A format in memory: the type of its codes, the code that counts as 0 (with offsets it is the code 0), and weights that share a scale.
+ */
 interface BlockForm {
   readonly type: "int4" | "int8";
   /** Of a stored weight, scales included. */
@@ -34,14 +36,14 @@ function form(
 /** As kernels/assembly/pack/block_formats.ts has them. */
 const FORMS: Readonly<Record<BlockFormat, BlockForm>> = {
   Q4_0: form("int4", 4.5, 8),
-  Q4_1: form("int4", 5, 8, { hasOffsets: true }),
+  Q4_1: form("int4", 5, 0, { hasOffsets: true }),
   Q5_0: form("int8", 5.5, 16),
-  Q5_1: form("int8", 6, 16, { hasOffsets: true }),
+  Q5_1: form("int8", 6, 0, { hasOffsets: true }),
   Q8_0: form("int8", 8.5, 128),
-  Q2_K: form("int4", 2.625, 2, { group: 16, hasOffsets: true }),
+  Q2_K: form("int4", 2.625, 0, { group: 16, hasOffsets: true }),
   Q3_K: form("int4", 3.4375, 4, { group: 16 }),
-  Q4_K: form("int4", 4.5, 8, { hasOffsets: true }),
-  Q5_K: form("int8", 5.5, 16, { hasOffsets: true }),
+  Q4_K: form("int4", 4.5, 0, { hasOffsets: true }),
+  Q5_K: form("int8", 5.5, 0, { hasOffsets: true }),
   Q6_K: form("int8", 6.5625, 32, { group: 16 }),
   IQ4_NL: form("int8", 4.5, 128),
   IQ4_XS: form("int8", 4.25, 128),
@@ -63,9 +65,19 @@ export function readBlocks(
   const step: PackingStep = {
     tensor: weight,
     windows: { rowBytes: blockBytes(format, inputs), multiple: PANEL_OUTPUTS },
-    pack(kernels, { address: source, begin, count: rowCount }, { arrays: { weights, scales, offsets } }) {
-      const rows = { source, format, rowCount, inputs, panelBegin: begin / PANEL_OUTPUTS };
-      kernels.packBlocks({ ...rows, weights, scales, offsets });
+    pack(kernels, { address: source, begin, count: rowCount }, { form: { scaleType }, arrays }) {
+      const { weights, scales, offsets } = arrays, panelBegin = begin / PANEL_OUTPUTS;
+      kernels.packBlocks({
+        source,
+        format,
+        rowCount,
+        inputs,
+        panelBegin,
+        scaleType,
+        weights,
+        scales,
+        offsets,
+      });
     },
   };
   return {
