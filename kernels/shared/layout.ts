@@ -92,8 +92,9 @@ export const ACTIVATION_GELU = 2;
 export const WIDE_ROWS = 4;
 export const WIDE_VECTORS = 4;
 export const WIDE_INPUTS = 128;
-/** Rows from which on unpacking the weights first pays; fewer are products of few rows. */
-export const ROWS_FEW_END = 12;
+/** Rows from which on unpacking the weights first pays, of bytes and of words; fewer are products of few rows. */
+export const ROWS_FEW_END_BYTES = 8;
+export const ROWS_FEW_END_WORDS = 20;
 /** What stands for the address of a thread's area in the module; five bytes, which are replaced. */
 export const WIDE_PLACEHOLDER = 0x7badc0de;
 /** Where a thread's area has what: weights of words take twice what bytes take, four turns of sums, five of totals. */

@@ -59,7 +59,9 @@ export class Scheduler {
   /** Steps of one row. */
   #waiting: Waiting[] = [];
   #isCalled = false;
-  /** Steps of the last shared pass: as many may come again. */
+  /** Sequences of the last shared pass. */
+  #members: readonly Step["cache"][] = [];
+  /** Steps that are worth waiting for a turn of the host's events. */
   #expected = 1;
   #lastStep = -Infinity;
   /** Whether a step of one row came since the last pass of a prompt began. */
@@ -137,7 +139,6 @@ export class Scheduler {
     if (this.#waiting.length < this.#expected) await this.#events.pause();
     this.#isCalled = false;
     const batch = this.#waiting.splice(0, Math.min(BATCH_MAX, this.#decoder.rows));
-    this.#expected = Math.max(1, batch.length);
     if (this.#waiting.length > 0) this.#callForPass();
     try {
       if (batch.length > 0) await this.#pass(batch);
@@ -145,6 +146,18 @@ export class Scheduler {
     } catch (error) {
       for (const { failed } of batch) failed(error);
     }
+    this.#expect(batch);
+  }
+
+  /**
+   * Who was in one of the last two passes, or came meanwhile, is expected in the next. With the last pass alone two sequences would take
+   * turns for ever: one comes back while the other's pass runs.
+   */
+  #expect(batch: readonly Waiting[]): void {
+    const members = batch.map(({ step }) => step.cache);
+    this.#expected =
+      new Set([...this.#members, ...members, ...this.#waiting.map(({ step }) => step.cache)]).size;
+    this.#members = members;
   }
 
   /** The one loop through the decoder's layers. Decoding token by token makes no promise here. */

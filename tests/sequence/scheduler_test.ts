@@ -88,32 +88,33 @@ Deno.test("a sequence that is stopped while others advance stops alone", async (
   assert.deepEqual(await going, expected);
 });
 
-Deno.test("sequences that keep coming share every pass", async () => {
+/** A decoder that only counts the steps of its passes, and sequences that advance as the token loop does. */
+function countedPasses(onPass: () => void = () => {}) {
   const sizes: number[] = [];
   const decoder = {
     rows: 8,
     config: { vocabularySize: 1 },
     *forward(steps: readonly Step[]) {
       sizes.push(steps.length);
+      onPass();
       yield 1;
     },
     logits() {},
   } as unknown as Decoder;
   const scheduler = new Scheduler(decoder, new HostEvents(denoPlatform));
   const run = async (tokens: number) => {
-    // As the token loop does between two tokens.
+    const cache = {} as Step["cache"];
     for (let i = 0; i < tokens; i++) {
-      await scheduler.run({
-        segments: [{ ids: [1] }],
-        rows: 1,
-        start: i,
-        length: i + 1,
-        cache: undefined!,
-        results: 0,
-      });
-      await new Promise((resolve) => setTimeout(resolve));
+      const place = { start: i, length: i + 1, cache };
+      await scheduler.run({ segments: [{ ids: [1] }], rows: 1, ...place, results: 0 });
+      await denoPlatform.pause("short");
     }
   };
+  return { sizes, run };
+}
+
+Deno.test("sequences that keep coming share every pass", async () => {
+  const { sizes, run } = countedPasses();
   await run(3);
   assert.deepEqual(sizes.splice(0), [1, 1, 1]);
   await Promise.all(Array.from({ length: 11 }, () => run(5)));
@@ -121,6 +122,19 @@ Deno.test("sequences that keep coming share every pass", async () => {
   assert.equal(Math.max(...sizes), 8, "no more than a pass holds");
   assert.ok(sizes.length <= 20, `${sizes}`);
 });
+
+for (const count of [2, 3, 4]) {
+  Deno.test(`${count} sequences of which each begins while another's pass runs soon share every pass`, async () => {
+    const others: Promise<void>[] = [];
+    const { sizes, run } = countedPasses(() => {
+      if (others.length < count - 1) others.push(run(20));
+    });
+    await run(20);
+    await Promise.all(others);
+    // The first passes gather them, the last ones have those that began later.
+    assert.deepEqual(sizes.slice(count, 15), Array(15 - count).fill(count), `${sizes}`);
+  });
+}
 
 Deno.test("a step that waits for others hears its signal at once, and they go on", async () => {
   const passes: number[] = [];

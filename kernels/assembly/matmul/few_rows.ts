@@ -1,6 +1,6 @@
 /**
- * Products of few rows (kernels/wide/few_rows_text.ts): fewer than ROWS_FEW_END rows pass each panel of weights
- * while it lies in the first cache.
+ * Products of few rows (kernels/wide/few_rows_text.ts): few rows, or those that fill no wide tile, pass each panel of
+ * weights while it lies in the first cache.
  * The same integers and the same order of roundings as in tiles.ts, so the same bits.
  */
 import { CHUNK_INPUTS, FEW_LADDER, FEW_TOTALS, WIDE_ROWS } from "../../shared/layout";
@@ -150,7 +150,7 @@ function streamsOf(rows: i32): i32 {
   return rows <= 2 ? 2 : 1;
 }
 
-/** The product of rows `first` to `rows`, fewer than ROWS_FEW_END, `first` a multiple of four; operands as in codes.ts. */
+/** The product of rows `first` to `rows`, `first` a multiple of four; operands as in codes.ts. */
 export function multiplyFew<K>(
   first: i32, codes: usize, sums: usize, activationScales: usize, factors: usize, rows: i32, inputs: i32, group: i32, weights: usize,
   scales: usize, zeros: usize, zero: i32, offsets: usize, bias: usize, outputs: i32, accumulate: i32, output: usize, outputStride: usize,

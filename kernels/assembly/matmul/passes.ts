@@ -1,7 +1,7 @@
 /**
  * The passes of a product of coded weights over its rows and panels: a template, as those of tiles.ts.
  */
-import { CHUNK_INPUTS, ROWS_FEW_END } from "../../shared/layout";
+import { CHUNK_INPUTS, ROWS_FEW_END_BYTES, ROWS_FEW_END_WORDS } from "../../shared/layout";
 import { shareBegin } from "../share";
 import { hasFewRows, multiplyFew } from "./few_rows";
 import { ofPanel } from "./group";
@@ -25,7 +25,8 @@ export function multiply<K>(
   const together = panelsTogether(panelBytes), tiledRows = rows & ~3;
   let narrowRows = tiledRows;
   if (ASC_FEATURE_RELAXED_SIMD && wideScratch && hasWideTile(group, offsets != 0)) {
-    const isFew = hasFewRows<K>(inputs), wideRows = isFew && rows < ROWS_FEW_END ? 0 : tiledRows;
+    const isFew = hasFewRows<K>(inputs), fewEnd = kernel.hasFactors ? ROWS_FEW_END_BYTES : ROWS_FEW_END_WORDS;
+    const wideRows = isFew && rows < fewEnd ? 0 : tiledRows;
     if (wideRows > 0) {
       multiplyWide<K>(
         wideScratch, codes, sums, activationScales, factors, wideRows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs,
