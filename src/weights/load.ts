@@ -236,7 +236,7 @@ class Loader {
       file: tensor.file,
       tensor: tensor.name,
       expected: "finite values",
-      found: `${count} that are NaN or infinite`,
+      found: `${count} that are NaN or infinite, or scales beyond the largest f16`,
     });
   }
 }

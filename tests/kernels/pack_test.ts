@@ -417,6 +417,13 @@ for (const { type, store } of FLOATS) {
         kernels.packScales({ source, ...rows, groups: storedGroups, split: 1, scales });
         equal(kernels.takeNonFiniteCount(), 3);
         equal(kernels.takeNonFiniteCount(), 0, "the count was taken");
+
+        // 65,519 is nearer to f16's largest number than to what would come next; both signs.
+        if (type !== "f32") return;
+        const large = arena.floats([65504, -65519, 65520, -70000, 1, 1, 1, 1, 1, 1, 1]);
+        kernels.packScales({ source: large, ...rows, groups: 1, split: 1, scales });
+        equal(kernels.takeNonFiniteCount(), scaleType === "f16" ? 2 : 0);
+        deepEqual(readScales(bench, scales, 2, scaleType), [65504, scaleType === "f16" ? -65504 : -65519]);
       },
     );
   }
