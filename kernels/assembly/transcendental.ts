@@ -2,11 +2,11 @@
  * exp, sine and cosine of our own: the host's differ between engines in the last bit, ours is IEEE additions and
  * multiplications only.
  */
-import { CONSTANTS_ADDRESS } from "../shared/layout";
+import { CONSTANTS_ADDRESS, HALF_BITS_ADDRESS, HALF_FACTOR_ADDRESS } from "../shared/layout";
 import { ROUND_MAGIC } from "./vector";
 
 /**
- * Constants of exp4 and powerOfTwo4, from memory: V8 puts a vector constant into a register anew at every use, three
+ * Constants of exp4 and powerOfTwo4 (and of the scales of products), from memory: V8 puts a vector constant into a register anew at every use, three
  * instructions each, but loads from an address that it knows in one.
  */
 // @ts-ignore: decorator
@@ -40,6 +40,8 @@ export function prepare(): void {
   store<f32>(CONSTANTS_ADDRESS, 5.550733581185341e-2, 68);
   store<f32>(CONSTANTS_ADDRESS, 2.4022242426872253e-1, 72);
   store<f32>(CONSTANTS_ADDRESS, 6.931470036506653e-1, 76);
+  store<u32>(HALF_BITS_ADDRESS, 0x8fffe000);
+  store<f32>(HALF_FACTOR_ADDRESS, 5192296858534827628530496329220096.0);
 }
 
 /**

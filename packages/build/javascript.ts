@@ -85,7 +85,7 @@ export async function writeJavaScript(
     // Names stay, and lines are short: stack traces read well, and maps need no more than a place for each line.
     minifySyntax: true,
     minifyWhitespace: true,
-    lineLimit: 80,
+    lineLimit: 120,
     sourcemap: "linked",
     sourcesContent: false,
     legalComments: "none",

@@ -132,6 +132,8 @@ import { source } from "@remora/scenes-mllama-int4";
 export default { fetch: async (request) => await createHandler(await loadModel(source))(request) };
 `,
   );
+  // What an earlier bundle left has other names, and would be counted.
+  await Deno.remove(`${PROJECT}/out-bundle`, { recursive: true }).catch(() => {});
   const loaders = ["--loader:.wasm=copy", "--loader:.bin=copy", "--external:node:*"];
   await run(bin("esbuild"), [
     "bundled.js",

@@ -42,6 +42,13 @@ export class CodedKernel<V, S, A> {
     return sizeof<A>() == 1;
   }
 
+  /** Whether weights may have offsets: codes of 7 bits, which are made at loading, have none. */
+  // @ts-ignore: decorator
+  @inline
+  get mayHaveOffsets(): bool {
+    return sizeof<A>() == 2 || sizeof<V>() == 1;
+  }
+
   /** Whether a block has four steps; else it has two. */
   // @ts-ignore: decorator
   @inline

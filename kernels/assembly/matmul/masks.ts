@@ -18,20 +18,6 @@ export function nibbleMask8(count: i32): v128 {
   return i8x16.splat(<i8>(count < 0 ? 0 : 15));
 }
 
-/** Where f32 has what an f16 has, in every 32-bit lane; see scales.ts. */
-// @ts-ignore: decorator
-@inline
-export function halfBits(count: i32): v128 {
-  return i32x4.splat(count < 0 ? 0 : 0x8fffe000);
-}
-
-/** 2^112 in every 32-bit lane. */
-// @ts-ignore: decorator
-@inline
-export function halfFactor(count: i32): v128 {
-  return f32x4.splat(count < 0 ? 0 : 5192296858534827628530496329220096.0);
-}
-
 /** 1 in every 16-bit lane. */
 // @ts-ignore: decorator
 @inline

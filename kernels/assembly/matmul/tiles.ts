@@ -7,7 +7,6 @@
 import { lane0, lane1, lane2, lane3 } from "../vector";
 import { BLOCK_INPUTS, CHUNK_INPUTS } from "../../shared/layout";
 import { addOffsets, endGroup, endRow, startGroup } from "./group";
-import { halfBits, halfFactor } from "./masks";
 import { leftScales, rightScales } from "./scales";
 import { storePanels, storeRows } from "./panels";
 
@@ -76,7 +75,7 @@ export function rowTile<K, N>(
 ): void {
   const kernel = changetype<K>(0);
   const isSingle = sizeof<N>() == 1;
-  const mask = kernel.mask(blocks), bits = halfBits(blocks), factorOfHalf = halfFactor(blocks);
+  const mask = kernel.mask(blocks);
   panelBytes *= apart;
   scaleBytes *= apart;
   const zeroBytes: usize = zeros ? scaleBytes : 0, offsetBytes: usize = offsets ? scaleBytes : 0;
@@ -147,33 +146,33 @@ export function rowTile<K, N>(
       activationScale = v128.load32_splat(activationScales);
       activationScales += 4;
     }
-    t0 = endGroup<K>(t0, c0, leftScales(scale, bits, factorOfHalf), activationScale);
-    t1 = endGroup<K>(t1, c1, rightScales(scale, bits, factorOfHalf), activationScale);
+    t0 = endGroup<K>(t0, c0, leftScales(scale), activationScale);
+    t1 = endGroup<K>(t1, c1, rightScales(scale), activationScale);
     if (!isSingle) {
       let other = scale + scaleBytes;
-      t2 = endGroup<K>(t2, c2, leftScales(other, bits, factorOfHalf), activationScale);
-      t3 = endGroup<K>(t3, c3, rightScales(other, bits, factorOfHalf), activationScale);
+      t2 = endGroup<K>(t2, c2, leftScales(other), activationScale);
+      t3 = endGroup<K>(t3, c3, rightScales(other), activationScale);
       other += scaleBytes;
-      t4 = endGroup<K>(t4, c4, leftScales(other, bits, factorOfHalf), activationScale);
-      t5 = endGroup<K>(t5, c5, rightScales(other, bits, factorOfHalf), activationScale);
+      t4 = endGroup<K>(t4, c4, leftScales(other), activationScale);
+      t5 = endGroup<K>(t5, c5, rightScales(other), activationScale);
       other += scaleBytes;
-      t6 = endGroup<K>(t6, c6, leftScales(other, bits, factorOfHalf), activationScale);
-      t7 = endGroup<K>(t7, c7, rightScales(other, bits, factorOfHalf), activationScale);
+      t6 = endGroup<K>(t6, c6, leftScales(other), activationScale);
+      t7 = endGroup<K>(t7, c7, rightScales(other), activationScale);
     }
-    if (offsets) {
+    if (kernel.mayHaveOffsets && offsets) {
       const groupSum = f32x4.convert_i32x4_s(i32x4.splat(sum));
-      t0 = addOffsets<K>(t0, groupSum, leftScales(offsets, bits, factorOfHalf), activationScale);
-      t1 = addOffsets<K>(t1, groupSum, rightScales(offsets, bits, factorOfHalf), activationScale);
+      t0 = addOffsets<K>(t0, groupSum, leftScales(offsets), activationScale);
+      t1 = addOffsets<K>(t1, groupSum, rightScales(offsets), activationScale);
       if (!isSingle) {
         let other = offsets + offsetBytes;
-        t2 = addOffsets<K>(t2, groupSum, leftScales(other, bits, factorOfHalf), activationScale);
-        t3 = addOffsets<K>(t3, groupSum, rightScales(other, bits, factorOfHalf), activationScale);
+        t2 = addOffsets<K>(t2, groupSum, leftScales(other), activationScale);
+        t3 = addOffsets<K>(t3, groupSum, rightScales(other), activationScale);
         other += offsetBytes;
-        t4 = addOffsets<K>(t4, groupSum, leftScales(other, bits, factorOfHalf), activationScale);
-        t5 = addOffsets<K>(t5, groupSum, rightScales(other, bits, factorOfHalf), activationScale);
+        t4 = addOffsets<K>(t4, groupSum, leftScales(other), activationScale);
+        t5 = addOffsets<K>(t5, groupSum, rightScales(other), activationScale);
         other += offsetBytes;
-        t6 = addOffsets<K>(t6, groupSum, leftScales(other, bits, factorOfHalf), activationScale);
-        t7 = addOffsets<K>(t7, groupSum, rightScales(other, bits, factorOfHalf), activationScale);
+        t6 = addOffsets<K>(t6, groupSum, leftScales(other), activationScale);
+        t7 = addOffsets<K>(t7, groupSum, rightScales(other), activationScale);
       }
       offsets += 16;
     }
@@ -194,7 +193,7 @@ export function rowsTile<K>(
   groupBlocks: i32, output: usize, outputStride: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
   const kernel = changetype<K>(0);
-  const mask = kernel.mask(blocks), bits = halfBits(blocks), factorOfHalf = halfFactor(blocks);
+  const mask = kernel.mask(blocks);
   let activationScale = v128.load(activationScales);
   let t00 = f32x4.splat(0), t01 = f32x4.splat(0), t10 = f32x4.splat(0), t11 = f32x4.splat(0);
   let t20 = f32x4.splat(0), t21 = f32x4.splat(0), t30 = f32x4.splat(0), t31 = f32x4.splat(0);
@@ -302,7 +301,7 @@ export function rowsTile<K>(
       activationScale = v128.load(activationScales);
       activationScales += 16;
     }
-    const scale0 = leftScales(scale, bits, factorOfHalf), scale1 = rightScales(scale, bits, factorOfHalf);
+    const scale0 = leftScales(scale), scale1 = rightScales(scale);
     let rowScale = lane0(activationScale);
     t00 = endGroup<K>(t00, c00, scale0, rowScale);
     t01 = endGroup<K>(t01, c01, scale1, rowScale);
@@ -315,8 +314,8 @@ export function rowsTile<K>(
     rowScale = lane3(activationScale);
     t30 = endGroup<K>(t30, c30, scale0, rowScale);
     t31 = endGroup<K>(t31, c31, scale1, rowScale);
-    if (offsets) {
-      const offset0 = leftScales(offsets, bits, factorOfHalf), offset1 = rightScales(offsets, bits, factorOfHalf);
+    if (kernel.mayHaveOffsets && offsets) {
+      const offset0 = leftScales(offsets), offset1 = rightScales(offsets);
       const groupSums = f32x4.convert_i32x4_s(v128.load(sums));
       rowScale = lane0(activationScale);
       t00 = addOffsets<K>(t00, lane0(groupSums), offset0, rowScale);

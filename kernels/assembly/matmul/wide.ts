@@ -10,7 +10,6 @@ import { shareBegin } from "../share";
 import { lane0, lane1, lane2, lane3 } from "../vector";
 import { areaOf } from "../wide_area";
 import { endRow, ofPanel } from "./group";
-import { halfBits, halfFactor } from "./masks";
 import { biasOf, storePanel } from "./panels";
 import { leftScales, rightScales } from "./scales";
 
@@ -150,18 +149,17 @@ function unpackSome<K>(to: usize, w: usize, panelBytes: usize, blocks: i32): voi
 function unpackPanels<K>(
   area: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32, offsets: usize, blocks: i32, groups: i32,
 ): void {
-  const bits = halfBits(blocks), factor = halfFactor(blocks);
   if (blocks == BLOCKS) unpackWhole<K>(w, w + panelBytes);
   else unpackSome<K>(area + WIDE_WEIGHTS, w, panelBytes, blocks);
   for (let g = 0; g < groups; g++) {
     for (let panel: usize = 0; panel < 2; panel++) {
       const to = area + <usize>g * 64 + panel * 32, place = panel * scaleBytes + <usize>g * 16;
-      v128.store(to, leftScales(scale + place, bits, factor), WIDE_SCALES);
-      v128.store(to, rightScales(scale + place, bits, factor), WIDE_SCALES + 16);
+      v128.store(to, leftScales(scale + place), WIDE_SCALES);
+      v128.store(to, rightScales(scale + place), WIDE_SCALES + 16);
       let low = i32x4.splat(zero), high = low;
       if (offsets) {
-        low = leftScales(offsets + place, bits, factor);
-        high = rightScales(offsets + place, bits, factor);
+        low = leftScales(offsets + place);
+        high = rightScales(offsets + place);
       } else if (zeros) {
         const own = v128.load(zeros + place);
         low = i32x4.extend_low_i16x8_s(own);
