@@ -10,13 +10,18 @@ const LOOK_INTERVAL_MILLISECONDS = 100;
 
 /** Remembers when the host last had the chance to handle events. */
 export class HostEvents {
-  readonly #platform: Pick<Platform, "pause">;
+  readonly #platform: Pick<Platform, "pause" | "requestsMax">;
   /** Milliseconds between two looks at signals and sockets. */
   interval = LOOK_INTERVAL_MILLISECONDS;
   #lastLook = performance.now();
 
-  constructor(platform: Pick<Platform, "pause">) {
+  constructor(platform: Pick<Platform, "pause" | "requestsMax">) {
     this.#platform = platform;
+  }
+
+  /** Whether callers may wait for each other: where a request's timers end with it, whoever waits for them waits for ever. */
+  get areShared(): boolean {
+    return this.#platform.requestsMax !== 1;
   }
 
   /** `pause` when the last long pause is `interval` ago; else `undefined`, and there is no promise to wait for. */

@@ -136,7 +136,7 @@ export class Scheduler {
 
   async #sharedPass(): Promise<void> {
     // After a pass each sequence samples, and comes back within a turn of the host's events.
-    if (this.#waiting.length < this.#expected) await this.#events.pause();
+    if (this.#waiting.length < this.#expected && this.#events.areShared) await this.#events.pause();
     this.#isCalled = false;
     const batch = this.#waiting.splice(0, Math.min(BATCH_MAX, this.#decoder.rows));
     if (this.#waiting.length > 0) this.#callForPass();

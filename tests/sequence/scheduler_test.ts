@@ -136,6 +136,25 @@ for (const count of [2, 3, 4]) {
   });
 }
 
+Deno.test("where requests are answered one at a time, a step waits for nobody: a request's timers end with it", async () => {
+  const decoder = {
+    rows: 8,
+    config: { vocabularySize: 1 },
+    *forward() {
+      yield 1;
+    },
+    logits() {},
+  } as unknown as Decoder;
+  const never = { pause: () => new Promise<void>(() => {}), requestsMax: 1 };
+  const scheduler = new Scheduler(decoder, new HostEvents(never));
+  for (const cache of [{}, {}, {}]) {
+    for (let i = 0; i < 3; i++) {
+      const place = { start: i, length: i + 1, cache: cache as Step["cache"] };
+      await scheduler.run({ segments: [{ ids: [1] }], rows: 1, ...place, results: 0 });
+    }
+  }
+});
+
 Deno.test("a step that waits for others hears its signal at once, and they go on", async () => {
   const passes: number[] = [];
   const decoder = {
