@@ -6,7 +6,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { installPackages, PROJECT, run } from "../../packages/build/installed.ts";
 
-const isWanted = Deno.env.has("PACKAGE_HOSTS");
+const isWanted = Deno.env.has("WORKERD_ATTACK");
 const UNTIL_SENT = fileURLToPath(new URL("../../examples/cloudflare/until_sent.js", import.meta.url));
 /** Milliseconds of processor that an idle workerd may take in a second. */
 const IDLE_MAX = 50;
@@ -18,7 +18,7 @@ interface Answer {
 }
 
 Deno.test({
-  name: `workerd, attacked within its budget${isWanted ? "" : " (needs PACKAGE_HOSTS)"}`,
+  name: `workerd, attacked within its budget${isWanted ? "" : " (needs WORKERD_ATTACK)"}`,
   ignore: !isWanted,
   fn: async () => {
     await installPackages();
