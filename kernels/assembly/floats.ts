@@ -1,12 +1,11 @@
 /**
  * Floats as files store them, in 16 or 32 bits. `type` is KIND_F32, KIND_F16 or KIND_BF16.
  */
-import { KIND_BF16, KIND_F16, KIND_F32 } from "../shared/layout";
+import { HALF_FACTOR, KIND_BF16, KIND_F16, KIND_F32 } from "../shared/layout";
 
-/** 2^112: what the bits of an f16, shifted to where f32 has its exponent, lack. */
-const F16_FACTOR: u32 = 0x77800000;
 /** The least f16 that has all its digits, 2^-14. */
 const HALF_NORMAL: f32 = 6.103515625e-5;
+const HALF_INFINITY: u16 = 0x7c00;
 
 // @ts-ignore: decorator
 @inline
@@ -23,7 +22,7 @@ export function bytesOf(type: i32): usize {
 function widenF16(h: v128): v128 {
   const magnitude = i32x4.shl(v128.and(h, i32x4.splat(0x7fff)), 13);
   const sign = i32x4.shl(v128.and(h, i32x4.splat(0x8000)), 16);
-  return v128.or(f32x4.mul(magnitude, f32x4.splat(reinterpret<f32>(F16_FACTOR))), sign);
+  return v128.or(f32x4.mul(magnitude, f32x4.splat(reinterpret<f32>(<u32>HALF_FACTOR))), sign);
 }
 
 /** Four neighbouring floats → f32. */
@@ -36,6 +35,13 @@ export function load4(pointer: usize, type: i32): v128 {
   return widenF16(i32x4.extend_low_i16x8_u(raw));
 }
 
+/** What the bits of an f16 are worth that stand where f32 has its own; see `widenF16`. */
+// @ts-ignore: decorator
+@inline
+function shiftedHalf(bits: u32): f32 {
+  return reinterpret<f32>(bits) * reinterpret<f32>(<u32>HALF_FACTOR);
+}
+
 /** One float → f32, by the same arithmetic as `load4`. */
 // @ts-ignore: decorator
 @inline
@@ -43,7 +49,7 @@ export function load1(pointer: usize, type: i32): f32 {
   if (type == KIND_F32) return load<f32>(pointer);
   const raw = <u32>load<u16>(pointer);
   if (type == KIND_BF16) return reinterpret<f32>(raw << 16);
-  const magnitude = reinterpret<f32>((raw & 0x7fff) << 13) * reinterpret<f32>(F16_FACTOR);
+  const magnitude = shiftedHalf((raw & 0x7fff) << 13);
   return reinterpret<f32>(reinterpret<u32>(magnitude) | ((raw & 0x8000) << 16));
 }
 
@@ -54,7 +60,7 @@ export function load1(pointer: usize, type: i32): f32 {
 export function toHalf(value: f32): u16 {
   const bits = reinterpret<u32>(value), sign = <u16>(bits >> 16 & 0x8000);
   const magnitude = reinterpret<f32>(bits & 0x7fffffff);
-  if (!(magnitude < 65520)) return sign | <u16>(isNaN(magnitude) ? 0x7e00 : 0x7c00);
+  if (!(magnitude < 65520)) return sign | (isNaN(magnitude) ? <u16>0x7e00 : HALF_INFINITY);
   if (magnitude < HALF_NORMAL) return sign | <u16>(reinterpret<u32>(magnitude + 0.5) - 0x3f000000);
   // The exponent loses what f32's bias is more than f16's.
   const rounded = reinterpret<u32>(magnitude) + 0xfff + (reinterpret<u32>(magnitude) >> 13 & 1);
@@ -64,7 +70,7 @@ export function toHalf(value: f32): u16 {
 /** The least f16 that is not below a value that is not negative. */
 export function toHalfUp(value: f32): u16 {
   const half = toHalf(value);
-  return reinterpret<f32>(<u32>half << 13) * reinterpret<f32>(F16_FACTOR) < value ? half + 1 : half;
+  return half < HALF_INFINITY && shiftedHalf(<u32>half << 13) < value ? half + 1 : half;
 }
 
 /** Stores a float as `type`, f16 or f32; whether it is finite there. */
@@ -124,7 +130,7 @@ export function largestPattern<T>(vector: usize, begin: i32, end: i32): i32 {
 @inline
 export function magnitudeOf(pattern: i32, type: i32): f32 {
   if (type != KIND_F16) return reinterpret<f32>(pattern);
-  return reinterpret<f32>(pattern >> 3) * reinterpret<f32>(F16_FACTOR);
+  return shiftedHalf(<u32>pattern >> 3);
 }
 
 /** The pattern of infinity. */

@@ -2,7 +2,7 @@
  * exp, sine and cosine of our own: the host's differ between engines in the last bit, ours is IEEE additions and
  * multiplications only.
  */
-import { CONSTANTS_ADDRESS, HALF_BITS_ADDRESS, HALF_FACTOR_ADDRESS } from "../shared/layout";
+import { CONSTANTS_ADDRESS, HALF_BITS, HALF_BITS_ADDRESS, HALF_FACTOR, HALF_FACTOR_ADDRESS } from "../shared/layout";
 import { ROUND_MAGIC } from "./vector";
 
 /**
@@ -40,8 +40,8 @@ export function prepare(): void {
   store<f32>(CONSTANTS_ADDRESS, 5.550733581185341e-2, 68);
   store<f32>(CONSTANTS_ADDRESS, 2.4022242426872253e-1, 72);
   store<f32>(CONSTANTS_ADDRESS, 6.931470036506653e-1, 76);
-  store<u32>(HALF_BITS_ADDRESS, 0x8fffe000);
-  store<f32>(HALF_FACTOR_ADDRESS, 5192296858534827628530496329220096.0);
+  store<u32>(HALF_BITS_ADDRESS, HALF_BITS);
+  store<u32>(HALF_FACTOR_ADDRESS, HALF_FACTOR);
 }
 
 /**

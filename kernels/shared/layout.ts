@@ -45,7 +45,13 @@ export const COMMAND_WORDS = 64;
 export const PRODUCTS_MAX = 3;
 /** Constants that kernels load instead of making them; see kernels/assembly/transcendental.ts. */
 export const CONSTANTS_ADDRESS = 1024;
-/** Among them, where f32 has what an f16 has, and 2^112; see kernels/assembly/matmul/scales.ts. */
+/**
+ * Where f32 has sign, exponent and mantissa of an f16 that was shifted, and the pattern of 2^112: what the value lacks then, as its exponent
+ * has f16's bias.
+ */
+export const HALF_BITS = 0x8fffe000;
+export const HALF_FACTOR = 0x77800000;
+/** Both are among the constants; see kernels/assembly/matmul/scales.ts. */
 export const HALF_BITS_ADDRESS = CONSTANTS_ADDRESS + 80;
 export const HALF_FACTOR_ADDRESS = CONSTANTS_ADDRESS + 84;
 /** First byte that the host may allocate; what is below belongs to the kernels. */

@@ -15,6 +15,8 @@ import {
   FEW_LADDER,
   FEW_SUMS,
   FEW_TOTALS,
+  HALF_BITS,
+  HALF_FACTOR,
   WIDE_PLACEHOLDER,
 } from "../shared/layout.ts";
 import {
@@ -79,8 +81,8 @@ class FewTile {
 ): void {
   let base: usize = ${WIDE_PLACEHOLDER};
   const none = i32x4.splat(0), mask = i8x16.splat(<i8>(chunks < 0 ? 0 : 15));
-  const halfBits = i32x4.splat(chunks < 0 ? 0 : 0x8fffe000);
-  const halfFactor = f32x4.splat(chunks < 0 ? 0 : 5192296858534827628530496329220096.0);
+  const halfBits = i32x4.splat(chunks < 0 ? 0 : ${HALF_BITS});
+  const halfFactor = i32x4.splat(chunks < 0 ? 0 : ${HALF_FACTOR});
   ${
       pointers.slice(1).map((i) =>
         `let a${i} = a${i - 1} + aStride, f${i} = f${i - 1} + fStride, t${i} = t${i - 1} + tStride;`

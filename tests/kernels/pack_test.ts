@@ -514,12 +514,16 @@ for (const { type, store } of FLOATS) {
             equal(panelScales[panelPlace(groups, g, n)], 0, "beyond the last row");
           }
         }
-        const spoilt = arena.place(store([1, NaN, 2, Infinity, 3, 4, 5, 6, 7, 8]));
+        // Of 4 bits, whole blocks.
+        const spoiltInputs = bits === 4 ? 16 : 10;
+        const spoilt = arena.place(
+          store([1, NaN, 2, Infinity, ...Array.from({ length: spoiltInputs - 4 }, (_, k) => 3 + k)]),
+        );
         kernels.packDenseCodes({
           ...call,
           source: spoilt,
           rowCount: 1,
-          inputs: 10,
+          inputs: spoiltInputs,
           group: 8,
           panelBegin: 0,
           weights: arena.reserve(128),
@@ -527,6 +531,11 @@ for (const { type, store } of FLOATS) {
           zeros: bits === 4 ? arena.reserve(32) : 0,
         });
         equal(kernels.takeNonFiniteCount(), 2);
+        if (type === "f16") return;
+        // Weights so large that f16 has no scale for them.
+        const large = arena.place(store(Array.from({ length: inputs }, (_, k) => k === 1 ? 1e9 : 1)));
+        kernels.packDenseCodes({ ...call, source: large, rowCount: 1, panelBegin: 0 });
+        equal(kernels.takeNonFiniteCount(), scaleType === "f16" ? 1 : 0);
       },
     );
   }

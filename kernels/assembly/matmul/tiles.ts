@@ -78,7 +78,6 @@ export function rowTile<K, N>(
   const mask = kernel.mask(blocks);
   panelBytes *= apart;
   scaleBytes *= apart;
-  const zeroBytes: usize = zeros ? scaleBytes : 0, offsetBytes: usize = offsets ? scaleBytes : 0;
   let activationScale = v128.load32_splat(activationScales);
   let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
   let t4 = f32x4.splat(0), t5 = f32x4.splat(0), t6 = f32x4.splat(0), t7 = f32x4.splat(0);
@@ -89,13 +88,13 @@ export function rowTile<K, N>(
     let c0 = startGroup(zeros, 0, zero, sum), c1 = startGroup(zeros, 8, zero, sum);
     let c2 = c0, c3 = c1, c4 = c0, c5 = c1, c6 = c0, c7 = c1;
     if (!isSingle && zeros) {
-      let other = zeros + zeroBytes;
+      let other = zeros + scaleBytes;
       c2 = startGroup(other, 0, zero, sum);
       c3 = startGroup(other, 8, zero, sum);
-      other += zeroBytes;
+      other += scaleBytes;
       c4 = startGroup(other, 0, zero, sum);
       c5 = startGroup(other, 8, zero, sum);
-      other += zeroBytes;
+      other += scaleBytes;
       c6 = startGroup(other, 0, zero, sum);
       c7 = startGroup(other, 8, zero, sum);
     }
@@ -164,13 +163,13 @@ export function rowTile<K, N>(
       t0 = addOffsets<K>(t0, groupSum, leftScales(offsets), activationScale);
       t1 = addOffsets<K>(t1, groupSum, rightScales(offsets), activationScale);
       if (!isSingle) {
-        let other = offsets + offsetBytes;
+        let other = offsets + scaleBytes;
         t2 = addOffsets<K>(t2, groupSum, leftScales(other), activationScale);
         t3 = addOffsets<K>(t3, groupSum, rightScales(other), activationScale);
-        other += offsetBytes;
+        other += scaleBytes;
         t4 = addOffsets<K>(t4, groupSum, leftScales(other), activationScale);
         t5 = addOffsets<K>(t5, groupSum, rightScales(other), activationScale);
-        other += offsetBytes;
+        other += scaleBytes;
         t6 = addOffsets<K>(t6, groupSum, leftScales(other), activationScale);
         t7 = addOffsets<K>(t7, groupSum, rightScales(other), activationScale);
       }

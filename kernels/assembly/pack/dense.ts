@@ -129,10 +129,10 @@ export function packDenseCodes(
       const row = panel * 8 + n;
       const from = source + <usize>row * <usize>inputs * bytes;
       for (let g = 0; g < groups; g++) {
-        const begin = g * group, stop = min(begin + group, inputs);
+        const begin = g * group, stop = min(begin + group, inputs), place = <usize>(g * 8 + n);
         if (row >= rowCount) {
-          storeRounded(scales, scaleTo + <usize>(g * 8 + n), 0, scaleType);
-          if (codeType == KIND_INT4) store<i16>(zeroTo + <usize>(g * 8 + n) * 2, 8);
+          storeRounded(scales, scaleTo + place, 0, scaleType);
+          if (codeType == KIND_INT4) store<i16>(zeroTo + place * 2, 8);
           for (let k = begin; k < stop; k += 8) storeCodes(codeType, to + <usize>(k >> 3) * blockBytes, n, zeros, zeros);
           continue;
         }
@@ -142,13 +142,15 @@ export function packDenseCodes(
           for (let k = begin; k < stop; k++) if (isNonFinite(from + <usize>k * bytes, sourceType)) nonFinite++;
         }
         if (codeType == KIND_INT4) {
-          const block = to + <usize>(begin >> 3) * blockBytes, place = <usize>(g * 8 + n);
+          const block = to + <usize>(begin >> 3) * blockBytes;
           packBetween(
             from + <usize>begin * bytes, sourceType, stop - begin, block, n, scales, scaleTo + place, scaleType, zeroTo + place * 2,
           );
+          if (isBeyond(scales, scaleTo + place, scaleType, pattern, sourceType)) nonFinite++;
           continue;
         }
-        const factor = f32x4.splat(storeScale(scales, scaleTo + <usize>(g * 8 + n), largest / limit, scaleType));
+        const factor = f32x4.splat(storeScale(scales, scaleTo + place, largest / limit, scaleType));
+        if (isBeyond(scales, scaleTo + place, scaleType, pattern, sourceType)) nonFinite++;
         let k = begin;
         for (; k + 8 <= stop; k += 8) {
           const at = from + <usize>k * bytes;
@@ -181,6 +183,13 @@ function storeScale(scales: usize, index: usize, scale: f32, type: i32): f32 {
   else store<u16>(scales + index * 2, toHalfUp(scale));
   const stored = load1(scales + index * bytesOf(type), type);
   return stored > 0 ? 1 / stored : 0;
+}
+
+/** Whether a scale of finite weights, whose largest has `pattern`, is none of its type. */
+// @ts-ignore: decorator
+@inline
+function isBeyond(scales: usize, index: usize, type: i32, pattern: i32, sourceType: i32): bool {
+  return pattern < infinityPattern(sourceType) && isNonFinite(scales + index * bytesOf(type), type);
 }
 
 /** A group of 4-bit codes with a zero point; whole blocks of eight weights. */
