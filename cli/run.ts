@@ -50,7 +50,7 @@ import { UsageError } from "./usage_error.ts";
 /** Small models that choose the likeliest token may repeat themselves for ever; longer answers are asked for by name. */
 const MAX_TOKENS_DEFAULT = 4096;
 
-/** Guesses of a step: a code edit is 1.4 times as fast with them, nothing slower (docs/performance.md). */
+/** Guesses of a step: a code edit is 1.5 times as fast with them, nothing slower (docs/performance.md). */
 const PROMPT_LOOKUP = 10;
 
 /** Where defaults of sampling come from. */

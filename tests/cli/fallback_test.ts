@@ -3,17 +3,13 @@
  */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../free_port.ts";
 import { hasPermissions, remora, spawnRemora } from "./remora.ts";
+import { follow } from "./serving.ts";
 
 const folder = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const SCENES = folder("models/scenes-mllama-int4");
 const UPSTREAM = folder("tests/goldens/arch-llama");
-
-/** A port that is free now. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 /** Starts a command that listens, and waits for a line of its. */
 async function start(
@@ -26,27 +22,9 @@ async function start(
     allowRead: read,
     allowNet: [`127.0.0.1:${port}`, ...net].join(","),
   });
-  let stderr = "";
-  const seen = Promise.withResolvers<void>();
-  const reading = (async () => {
-    for await (const piece of child.stderr.pipeThrough(new TextDecoderStream())) {
-      stderr += piece;
-      if (stderr.includes(line)) seen.resolve();
-    }
-    seen.resolve();
-  })();
-  await seen.promise;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    child,
-    async end(signal: Deno.Signal = "SIGTERM") {
-      child.kill(signal);
-      const { code } = await child.status;
-      await child.stdout.cancel();
-      await reading;
-      return { code, stderr };
-    },
-  };
+  const { seen, end } = follow(child, line);
+  await seen;
+  return { url: `http://127.0.0.1:${port}`, child, end };
 }
 
 const ask = (url: string, model = "upstream") =>

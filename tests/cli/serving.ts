@@ -3,22 +3,45 @@
  *
  * @module
  */
+import { freePort } from "../free_port.ts";
 import { type RunOptions, spawnRemora } from "./remora.ts";
 
-/** A port that is free now. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+/** A command that runs. */
+export interface Running {
+  child: Deno.ChildProcess;
+  /** Ends it, and tells what it wrote to stderr. */
+  end(signal?: Deno.Signal): Promise<{ code: number; stderr: string }>;
 }
 
 /** A server that runs. */
-export interface Serving {
+export interface Serving extends Running {
   url: string;
-  child: Deno.ChildProcess;
   /** What `/health` answered before it was ready. */
   statuses: ReadonlySet<number>;
-  /** Ends it, and tells what it wrote to stderr. */
-  end(signal?: Deno.Signal): Promise<{ code: number; stderr: string }>;
+}
+
+/** Reads what a command writes to stderr; `seen` resolves when `text` is in it, or when it ends. */
+export function follow(child: Deno.ChildProcess, text: string): Running & { seen: Promise<void> } {
+  let stderr = "";
+  const { promise: seen, resolve } = Promise.withResolvers<void>();
+  const reading = (async () => {
+    for await (const piece of child.stderr.pipeThrough(new TextDecoderStream())) {
+      stderr += piece;
+      if (stderr.includes(text)) resolve();
+    }
+    resolve();
+  })();
+  return {
+    child,
+    seen,
+    async end(signal = "SIGTERM") {
+      child.kill(signal);
+      const { code } = await child.status;
+      await child.stdout.cancel();
+      await reading;
+      return { code, stderr };
+    },
+  };
 }
 
 /**
@@ -39,28 +62,15 @@ export async function serve(
   });
   const url = `http://127.0.0.1:${port}`;
   const statuses = new Set<number>();
-  const chunks: string[] = [];
-  const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
-  const reading = (async () => {
-    for (let step = await reader.read(); !step.done; step = await reader.read()) chunks.push(step.value);
-  })();
-  while (!chunks.join("").includes("serving") && performance.now() - begin < 30_000) {
+  const { seen, end } = follow(child, "serving");
+  let isServing = false;
+  void seen.then(() => isServing = true);
+  while (!isServing && performance.now() - begin < 30_000) {
     await fetch(`${url}/health`).then(async (response) => {
       statuses.add(response.status);
       await response.body?.cancel();
     }).catch(() => {});
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  return {
-    url,
-    child,
-    statuses,
-    async end(signal: Deno.Signal = "SIGTERM") {
-      child.kill(signal);
-      const { code } = await child.status;
-      await child.stdout.cancel();
-      await reading;
-      return { code, stderr: chunks.join("") };
-    },
-  };
+  return { url, child, statuses, end };
 }

@@ -6,6 +6,7 @@ import { equal, match } from "node:assert/strict";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadModel } from "../../mod.ts";
+import { freePort } from "../free_port.ts";
 import { NAME, SCENES, serving } from "../server/serving.ts";
 import { CHAT, chat, deadUrl, JSON_FIELDS, proxying } from "./proxying.ts";
 import { rawExchange, type RawResponse } from "./raw_client.ts";
@@ -102,9 +103,4 @@ async function answers(url: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   throw new Error(`${url}: expected an answer, found none`);
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

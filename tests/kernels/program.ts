@@ -369,27 +369,17 @@ function runPacking(bench: Bench): WholeResults {
   for (const sourceType of ELEMENTS) {
     const floats = arena.place(stored(values, sourceType)), elementBytes = sourceType === "f32" ? 4 : 2;
     collect(`packScales() of ${sourceType}`, panels * 6 * 48, (scales) => {
-      const steps = { groupStep: outputs, outputStep: 1 };
-      kernels.packScales({
+      const call = {
         source: floats,
         sourceType,
-        ...steps,
+        groupStep: outputs,
+        outputStep: 1,
         outputs,
         groups: 6,
         split: 2,
-        scaleType: "f32",
-        scales,
-      });
-      kernels.packScales({
-        source: floats,
-        sourceType,
-        ...steps,
-        outputs,
-        groups: 6,
-        split: 2,
-        scaleType: "f16",
-        scales: scales + panels * 6 * 32,
-      });
+      };
+      kernels.packScales({ ...call, scaleType: "f32", scales });
+      kernels.packScales({ ...call, scaleType: "f16", scales: scales + panels * 6 * 32 });
     });
     const rows = { source: floats, sourceType, rowCount: outputs, inputs: 45, panelBegin: 0 };
     collect(`packDense() of ${sourceType}`, panels * 45 * 8 * elementBytes, (weights) => {
