@@ -273,17 +273,18 @@ export function multiplyWide<K>(
           totals += TILE_BYTES * tiles;
         }
       }
-      let totals = scratch;
-      for (let pair = first; pair < pairs; pair = nextPair(pair, last, runs, isFew)) {
-        const panel = begin + pair * step;
-        for (let tile = 0; tile < tiles; tile++) {
-          const rowScales = v128.load(activationScales + <usize>(row + tile * 4) * 4);
-          const to = output + <usize>(row + tile * 4) * outputStride;
+      // Row by row: neighbouring panels fill neighbouring cache lines.
+      for (let tile = 0; tile < tiles; tile++) {
+        const rowScales = v128.load(activationScales + <usize>(row + tile * 4) * 4);
+        const to = output + <usize>(row + tile * 4) * outputStride;
+        let totals = scratch + <usize>tile * TILE_BYTES;
+        for (let pair = first; pair < pairs; pair = nextPair(pair, last, runs, isFew)) {
+          const panel = begin + pair * step;
           storeTile<K>(to, outputStride, panel, bias, accumulate, outputs, totals, rowScales);
           if (panel + apart < end) {
             storeTile<K>(to, outputStride, panel + apart, bias, accumulate, outputs, totals + 32, rowScales);
           }
-          totals += TILE_BYTES;
+          totals += TILE_BYTES * tiles;
         }
       }
     }
