@@ -259,7 +259,6 @@ class Quantization {
     const runOf = (layer: Layer) => new LayerRun(space, layer, index, config, sequenceLength);
     return await quantizeLayer(
       space,
-      linears,
       { run: runOf(layer), states: states.rounded },
       { run: runOf(dense.layer), states: states.dense },
       this.#chosen,
