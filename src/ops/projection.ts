@@ -81,7 +81,8 @@ export class Projection {
    */
   forward(workspace: Workspace, input: Matrix, output: Matrix, { accumulate = false } = {}): void {
     const { rows } = output;
-    if (rows === 0 || workspace.watch?.(this.linears, input)) return;
+    if (rows === 0) return;
+    workspace.watch?.(this.linears, input);
     const { kernels } = output;
     const { scratch, precision } = workspace;
     for (const pass of this.#passes ??= passesOf(this.linears)) {
