@@ -175,7 +175,7 @@ export async function convertModel(
 /**
  * Writes a model in codes of 4 or 8 bits, as a GPTQ checkpoint that this library, transformers, GPTQModel and vLLM read. One layer at a
  * time lies in memory, as it was and as it is rounded, and the states that both make of the calibration: twice sequences × their length ×
- * hidden size × 4 bytes.
+ * hidden size × 4 bytes. Of a model that looks at pictures, the layers that do and the vision tower stay as they are.
  *
  * @param source A model with unquantised weights: a directory, a URL, a hub id or a `ModelSource`.
  * @param folder A folder that is made; it is there only when it is whole. `FOLDER.partial` is used meanwhile.

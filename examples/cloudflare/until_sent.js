@@ -7,6 +7,20 @@ export async function untilSent(answering, context) {
   const response = await answering;
   if (!response.body) return response;
   const { readable, writable } = new TransformStream();
-  context.waitUntil(response.body.pipeTo(writable).catch(() => {}));
+  context.waitUntil(send(response.body.getReader(), writable.getWriter()));
   return new Response(readable, response);
+}
+
+/** Not `pipeTo`: workerd's may be done before the body's `cancel` is, and with it the request that `cancel` belongs to. */
+async function send(reader, writer) {
+  try {
+    for (
+      let piece = await reader.read();
+      !piece.done;
+      piece = await reader.read()
+    ) await writer.write(piece.value);
+    await writer.close();
+  } catch {
+    await reader.cancel().catch(() => {});
+  }
 }

@@ -94,6 +94,7 @@ interface PassBuffers {
 /** Takes its weights when it is made, and its buffers when it is placed. */
 export class Decoder {
   readonly config: DecoderConfig;
+  readonly #prefix: string;
   readonly #embedding: Linear;
   readonly #layers: readonly Layer[];
   /** The part that the last norm and the head lie in. */
@@ -112,17 +113,16 @@ export class Decoder {
    * @throws {RemoraError} Whatever the plan throws for a module that is missing or wrong.
    */
   constructor(config: DecoderConfig, weights: WeightPlan, prefix = "") {
-    const { hiddenSize, vocabularySize, embeddingRows, normOffset } = config;
+    const { hiddenSize, vocabularySize, normOffset } = config;
     this.config = config;
+    this.#prefix = prefix;
     weights.part(EMBEDDING_PART);
-    const head = `${prefix}lm_head`, embedding = `${prefix}model.embed_tokens`;
-    // Tools write the matrix of a tied model under either name, or both.
-    const table = config.tied && !weights.has(embedding) && weights.has(head) ? head : embedding;
-    this.#embedding = weights.table(table, embeddingRows, hiddenSize);
-    this.#layers = config.layers.map((take, index) => {
+    this.#embedding = this.embeddingIn(weights);
+    this.#layers = config.layers.map((_, index) => {
       weights.part(layerPart(index));
-      return take(weights, `${prefix}model.layers.${index}`);
+      return this.layerIn(weights, index);
     });
+    const head = `${prefix}lm_head`, table = this.#embedding.name;
     // A head of its own wins over tying: some tools untie without saying so.
     const isTied = config.tied && (table === head || !weights.has(head));
     // A tied head is the table where both have the same form, so it lies where the table lies.
@@ -133,6 +133,20 @@ export class Decoder {
       [weights.linear(isTied ? table : head, vocabularySize, hiddenSize, { isHead: true })],
       HEAD_BYTES,
     );
+  }
+
+  /** The embedding alone, taken from a plan. */
+  embeddingIn(weights: WeightPlan): Linear {
+    const { tied, embeddingRows, hiddenSize } = this.config;
+    const head = `${this.#prefix}lm_head`, embedding = `${this.#prefix}model.embed_tokens`;
+    // Tools write the matrix of a tied model under either name, or both.
+    const table = tied && !weights.has(embedding) && weights.has(head) ? head : embedding;
+    return weights.table(table, embeddingRows, hiddenSize);
+  }
+
+  /** One layer alone, taken from a plan. */
+  layerIn(weights: WeightPlan, index: number): Layer {
+    return this.config.layers[index](weights, `${this.#prefix}model.layers.${index}`);
   }
 
   /** What each layer keeps: of the tokens of a sequence, of pictures, or nothing. */

@@ -81,7 +81,8 @@ export class Projection {
    */
   forward(workspace: Workspace, input: Matrix, output: Matrix, { accumulate = false } = {}): void {
     const { rows } = output;
-    if (rows === 0 || workspace.watch?.(this.linears, input)) return;
+    if (rows === 0) return;
+    workspace.watch?.(this.linears, input);
     const { kernels } = output;
     const { scratch, precision } = workspace;
     for (const pass of this.#passes ??= passesOf(this.linears)) {
@@ -182,13 +183,14 @@ function callOf({ linears }: Pass, form: ActivationForm): PassCall {
   const { type: weightType, packedInputs: inputs, group } = first.form;
   const outputs = linears.map(() => ({ address: 0, stride: 0 }));
   const items = linears.map(({ packed, stored, outputs: count }, i): MatmulCodesItem => {
-    const { weights, scales, zeros, offsets, bias } = packed;
+    const { weights, scales, zeros, offsets, units, bias } = packed;
     return {
       weights,
       scales,
       zeros,
       zero: stored.zeroPoint,
       offsets,
+      units,
       bias,
       outputs: count,
       accumulate: false,

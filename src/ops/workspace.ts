@@ -95,12 +95,8 @@ export class Frame<T> {
   }
 }
 
-/**
- * Told the input of linear layers, f32 [rows, inputs], before their products.
- *
- * @returns Whether the products are left out: what comes after computes with whatever lies in their place.
- */
-export type ProjectionWatch = (linears: readonly Linear[], input: Matrix) => boolean;
+/** Told the input of linear layers, f32 [rows, inputs], before their products. What it throws ends the pass. */
+export type ProjectionWatch = (linears: readonly Linear[], input: Matrix) => void;
 
 /** Scratch in one memory, and the arithmetic of matrix products. */
 export class Workspace {

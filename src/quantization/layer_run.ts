@@ -13,6 +13,7 @@ import { Matrix } from "../ops/matrix.ts";
 import type { KernelSpace } from "../ops/space.ts";
 import { type ProjectionWatch, Workspace } from "../ops/workspace.ts";
 import type { HostEvents } from "../platform/events.ts";
+import type { Linear } from "../weights/linear.ts";
 
 /** Rows that are computed at a time. */
 export const PASS_ROWS = 512;
@@ -29,6 +30,13 @@ export function piecesOf(length: number): PieceRows[] {
     return { start: i * PASS_ROWS, rows: Math.min(PASS_ROWS, length - i * PASS_ROWS) };
   });
 }
+
+/** Linear layers by their names; the first stands for all. */
+type NamedSet = readonly Pick<Linear, "name">[];
+type OnInput = (input: Matrix) => void;
+
+/** A pass has come as far as somebody wanted. */
+class ReachedError extends Error {}
 
 /** Lets the host in, and stops where somebody asked for it. */
 export interface Pauses {
@@ -67,25 +75,54 @@ export class LayerRun {
     this.#keyValues = kept && new KeyValueBlocks(space, { ...kept, keyValueType: "f32" }, length, 0);
   }
 
+  /** Linear layers of a part that have their input in common, in the order in which they are computed. */
+  setsOf(part: Residual, state: Float32Array, piece: PieceRows): (readonly Linear[])[] {
+    const sets: (readonly Linear[])[] = [];
+    this.#run(part, this.#rowsOf(state, piece), piece, (linears) => sets.push(linears));
+    return sets;
+  }
+
   /**
-   * Runs a part of the layer over rows of a sequence, all before them being done.
+   * Runs a part of the layer over rows of a sequence up to some of its linear layers, all rows before them being done.
    *
-   * @param state f32 [length, hiddenSize]; its rows are replaced by what comes out unless a product was left out.
-   * @param watch Told the input of every product; see {@linkcode ProjectionWatch}.
+   * @param state f32 [length, hiddenSize].
+   * @param set Their names.
+   * @param onInput Told their input.
    */
-  run(part: Residual, state: Float32Array, { start, rows }: PieceRows, watch: ProjectionWatch): void {
-    const columns = this.#hidden.columns;
-    let isWhole = true;
-    this.#workspace.watch = (linears, input) => {
-      const isLeftOut = watch(linears, input);
-      if (isLeftOut) isWhole = false;
-      return isLeftOut;
-    };
+  runTo(part: Residual, state: Float32Array, piece: PieceRows, set: NamedSet, onInput: OnInput): void {
+    this.#run(part, this.#rowsOf(state, piece), piece, (linears, input) => {
+      if (linears[0].name !== set[0].name) return;
+      onInput(input);
+      throw new ReachedError();
+    });
+  }
+
+  /** As `runTo`, to the part's end: what comes out replaces the rows of `state`. */
+  runThrough(part: Residual, state: Float32Array, piece: PieceRows, set?: NamedSet, onInput?: OnInput): void {
+    const rows = this.#rowsOf(state, piece);
+    const x = this.#run(part, rows, piece, (linears, input) => {
+      if (linears[0].name === set?.[0].name) onInput?.(input);
+    });
+    x.readInto(rows);
+  }
+
+  #rowsOf(state: Float32Array, { start, rows }: PieceRows): Float32Array {
+    const { columns } = this.#hidden;
+    return state.subarray(start * columns, (start + rows) * columns);
+  }
+
+  #run(part: Residual, state: Float32Array, { start, rows }: PieceRows, watch: ProjectionWatch): Matrix {
+    const { scratch } = this.#workspace, { top } = scratch;
+    this.#workspace.watch = watch;
     const x = this.#hidden.sliceRows(0, rows);
-    const piece = state.subarray(start * columns, (start + rows) * columns);
-    x.write(piece);
-    part.forward(x, 0, this.#passOf(start, rows));
-    if (isWhole) x.readInto(piece);
+    x.write(state);
+    try {
+      part.forward(x, 0, this.#passOf(start, rows));
+    } catch (error) {
+      if (!(error instanceof ReachedError)) throw error;
+      scratch.top = top;
+    }
+    return x;
   }
 
   #passOf(start: number, rows: number): LayerPass {

@@ -13,6 +13,7 @@ export interface CardSettings extends ChosenQuantization {
   readonly tokens: number;
   /** What it is called. */
   readonly calibration?: string;
+  readonly looksAtPictures: boolean;
 }
 
 /** The card of a model that was converted. */
@@ -33,6 +34,9 @@ The licence is that of the model it is made of.
 /** @param label What the dense model is called. */
 export function modelCard(label: string | undefined, settings: CardSettings): string {
   const { bits, group, isSymmetric, actOrder, method, damp, sequenceLength, tokens, calibration } = settings;
+  const quantised = settings.looksAtPictures
+    ? "linear layers of the decoder that see text alone; those that look at pictures, the vision tower, embedding, norms and head are as they were"
+    : "all linear layers of the decoder; embedding, norms and head are as they were";
   const name = printable(label ?? "a model");
   const how = method === "rtn"
     ? "each weight rounded to the nearest code"
@@ -61,7 +65,7 @@ tags:
 | zero points | ${isSymmetric ? "the middle code" : "of each group"} |
 | rounding    | ${how} |
 | calibration | ${by} |
-| quantised   | all linear layers of the decoder; embedding, norms and head are as they were |
+| quantised   | ${quantised} |
 
 Made with remora. The licence is that of the model it is made of.
 `;

@@ -6,12 +6,13 @@
  */
 import { RemoraError } from "../core/errors.ts";
 import type { CodedLinear } from "../formats/coded/coded_linear.ts";
+import type { Matrix } from "../ops/matrix.ts";
 import type { KernelSpace } from "../ops/space.ts";
 import type { Linear } from "../weights/linear.ts";
 import { CrossGram } from "./dense_inputs.ts";
 import { factorise } from "./factor.ts";
 import { Gram } from "./gram.ts";
-import { type LayerRun, type Pauses, piecesOf } from "./layer_run.ts";
+import { type LayerRun, type Pauses, type PieceRows, piecesOf } from "./layer_run.ts";
 import { orderOf, type OrderRule } from "./order.ts";
 import { type Rounding, roundLinear } from "./round.ts";
 
@@ -32,14 +33,6 @@ export interface Course {
   readonly states: readonly Float32Array[];
 }
 
-/** Sums over the inputs of linear layers that are rounded together. */
-interface Sums {
-  /** Of the first of them. */
-  readonly name: string;
-  readonly gram: Gram;
-  readonly cross: CrossGram;
-}
-
 /** Rounds each weight to the nearest code. */
 export function roundToNearest(
   space: KernelSpace,
@@ -52,71 +45,62 @@ export function roundToNearest(
 /**
  * Rounds a layer by what its inputs are, and replaces the states by what the rounded layer makes of them, and the unquantised one of its own.
  *
- * @param linears Those of `rounded`, f32.
  * @param dense The same layer as it was.
  * @param onShare Told the share of the layer that is done.
  */
 export async function quantizeLayer(
   space: KernelSpace,
-  linears: readonly Linear[],
   rounded: Course,
   dense: Course,
   rounding: LayerRounding,
   { events, signal }: Pauses,
   onShare: (share: number) => void,
 ): Promise<CodedLinear[]> {
-  const waiting = new Map(linears.map((linear) => [linear.name, linear])), coded: CodedLinear[] = [];
-  const { memory } = space.kernels, { parts } = rounded.run, pieces = piecesOf(rounding.sequenceLength);
-  // Runs that a layer takes: one for each set of linear layers, and one to go on with. Two sets a part are the rule.
+  const { memory } = space.kernels, pieces = piecesOf(rounding.sequenceLength), coded: CodedLinear[] = [];
+  const parts = rounded.run.parts.map((part, index) => ({ part, densePart: dense.run.parts[index] }));
+  // Two sets of linear layers a part are the rule, and a run to go on with.
   const runs = parts.length * 3;
   let runsDone = 0;
-  for (const [index, part] of parts.entries()) {
-    for (let isDone = false; !isDone; runsDone++) {
-      const end = memory.end, together = new Set<string>();
-      let sums: Sums | undefined;
-      // What is rounded already is computed for every sequence: it makes the input of what waits.
-      const isWaiting = (given: readonly Linear[]) => given.some(({ name }) => waiting.has(name));
-      for (const [at, state] of rounded.states.entries()) {
-        for (const piece of pieces) {
-          await events.pauseWhenDue();
-          signal?.throwIfAborted();
-          dense.run.run(dense.run.parts[index], dense.states[at], piece, (given, input) => {
-            if (!isWaiting(given)) return false;
-            sums ??= sumsOf(space, given, pieces[0].rows);
-            if (sums.name === given[0].name) sums.cross.keep(input);
-            return true;
-          });
-          rounded.run.run(part, state, piece, (given, input) => {
-            if (!isWaiting(given)) return false;
-            if (sums!.name !== given[0].name) return true;
-            sums!.gram.add(input);
-            sums!.cross.add(input);
-            for (const { name } of given) together.add(name);
-            return true;
-          });
-        }
-        onShare((runsDone + (at + 1) / rounded.states.length) / runs);
+  const forAllPieces = async (work: (sequence: number, piece: PieceRows) => void) => {
+    for (const sequence of rounded.states.keys()) {
+      for (const piece of pieces) {
+        await events.pauseWhenDue();
+        signal?.throwIfAborted();
+        work(sequence, piece);
       }
-      isDone = sums === undefined;
-      if (!sums) continue;
-      const chosen = [...together].flatMap((name) => waiting.get(name) ?? []);
-      for (const { name } of chosen) waiting.delete(name);
-      coded.push(...roundTogether(space, chosen, sums, rounding));
+      onShare((runsDone + (sequence + 1) / rounded.states.length) / runs);
+    }
+    runsDone++;
+  };
+  for (const { part, densePart } of parts) {
+    const sets = rounded.run.setsOf(part, rounded.states[0], pieces[0]);
+    for (const set of sets) {
+      const end = memory.end, [{ inputs }] = set;
+      const gram = new Gram(space, inputs, pieces[0].rows), cross = new CrossGram(space, set, pieces[0].rows);
+      // Nothing of the unquantised model waits to be rounded: with its last inputs it goes on.
+      const isLast = set === sets.at(-1);
+      await forAllPieces((sequence, piece) => {
+        const state = dense.states[sequence], keep = (input: Matrix) => cross.keep(input);
+        if (isLast) dense.run.runThrough(densePart, state, piece, set, keep);
+        else dense.run.runTo(densePart, state, piece, set, keep);
+        rounded.run.runTo(part, rounded.states[sequence], piece, set, (input) => {
+          gram.add(input);
+          cross.add(input);
+        });
+      });
+      coded.push(...roundTogether(space, set, gram, cross, rounding));
       memory.releaseTo(end);
     }
+    await forAllPieces((sequence, piece) => rounded.run.runThrough(part, rounded.states[sequence], piece));
   }
   return coded;
-}
-
-function sumsOf(space: KernelSpace, linears: readonly Linear[], rows: number): Sums {
-  const [{ name, inputs }] = linears, gram = new Gram(space, inputs, rows);
-  return { name, gram, cross: new CrossGram(space, linears, rows) };
 }
 
 function roundTogether(
   space: KernelSpace,
   linears: readonly Linear[],
-  { gram, cross }: Sums,
+  gram: Gram,
+  cross: CrossGram,
   rounding: LayerRounding,
 ): CodedLinear[] {
   const matrix = gram.finish(), { inputs, name } = linears[0];

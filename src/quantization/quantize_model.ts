@@ -15,7 +15,7 @@ import type { ModelSource } from "../io/source.ts";
 import { inspect, type InspectedModel, type Surroundings } from "../loading/inspect.ts";
 import { TextFiles } from "../loading/text_files.ts";
 import type { Layer } from "../layers/layer.ts";
-import { layerPart } from "../models/decoder.ts";
+import { type Decoder, layerPart } from "../models/decoder.ts";
 import { KernelSpace } from "../ops/space.ts";
 import type { Linear } from "../weights/linear.ts";
 import { loadWeights } from "../weights/load.ts";
@@ -31,7 +31,6 @@ import { toFloats } from "./round.ts";
 
 /** Every weight counts as the file has it. */
 const EXACT = { precision: "f32", dense: "f16", embeddings: "f16" } as const;
-const EMBEDDING = "model.embed_tokens";
 
 /**
  * Writes a quantised model into a new folder.
@@ -67,19 +66,27 @@ export async function quantizeInto(
   }
 }
 
-/** The linear layers of all decoder layers, in the order of the model; refuses what cannot be quantised. */
+/** What becomes of a model's linear layers. */
+interface Modules {
+  /** Those that are quantised, in the order of the model. */
+  readonly coded: readonly CodedShape[];
+  /** The names of all others. */
+  readonly dense: readonly string[];
+}
+
+/**
+ * Numbers of the layers that are quantised. Those that look at pictures stay as they are, as in published files: a text does not reach
+ * them.
+ */
+function quantizedLayers({ keyValues }: Decoder): number[] {
+  return [...keyValues.keys()].filter((index) => keyValues[index]?.of !== "picture");
+}
+
+/** Refuses what cannot be quantised. */
 function modulesOf(
-  { plan, vision, decoder, source, checkpoint }: InspectedModel,
+  { plan, decoder, checkpoint }: InspectedModel,
   { bits, group }: ChosenQuantization,
-): CodedShape[] {
-  const file = source.label ?? "the model";
-  if (vision) {
-    throw new RemoraError("UNSUPPORTED", "Cannot quantise", {
-      file,
-      expected: "a model of texts",
-      found: "one that looks at pictures",
-    });
-  }
+): Modules {
   // What is not quantised is copied as it lies, and a folder has no place for the tokenizer inside another file.
   const other = [...checkpoint.tensors.values()].find((entry) => !entry.file.endsWith(WEIGHTS_SUFFIX));
   if (other) {
@@ -90,8 +97,8 @@ function modulesOf(
       found: "a GGUF file",
     });
   }
-  const parts = new Set(decoder.config.layers.map((_, index) => layerPart(index)));
-  return [...plan.linears.values()].filter(({ part }) => parts.has(part)).map((linear) => {
+  const parts = new Set(quantizedLayers(decoder).map(layerPart)), linears = [...plan.linears.values()];
+  const coded = linears.filter(({ part }) => parts.has(part)).map((linear) => {
     const { name, outputs, inputs, stored } = linear;
     const refuse = (expected: string, found: string) =>
       new RemoraError("UNSUPPORTED", "Cannot quantise", {
@@ -109,6 +116,7 @@ function modulesOf(
     }
     return { name: nameInFile(linear), outputs, inputs, groups: inputs / group };
   });
+  return { coded, dense: linears.filter(({ part }) => !parts.has(part)).map(nameInFile) };
 }
 
 /** f32 [tokens, hiddenSize] of each sequence, as the rounded layers make them and as the unquantised ones do. */
@@ -120,14 +128,14 @@ interface States {
 /** One run. */
 class Quantization {
   readonly #inspected: InspectedModel;
-  readonly #modules: readonly CodedShape[];
+  readonly #modules: Modules;
   readonly #chosen: ChosenQuantization;
   readonly #options: QuantizeOptions;
   readonly #surroundings: Surroundings;
 
   constructor(
     inspected: InspectedModel,
-    modules: readonly CodedShape[],
+    modules: Modules,
     chosen: ChosenQuantization,
     options: QuantizeOptions,
     surroundings: Surroundings,
@@ -149,7 +157,7 @@ class Quantization {
       await writeModelFolder(directory, this.#contents(sequences.flat().length), async (write) => {
         await this.#quantizeLayers(new KernelSpace(kernels), sequences, (layer) => {
           const names = new Map(layer.map((linear) => [linear.name, linear]));
-          for (const { name } of this.#modules) {
+          for (const { name } of this.#modules.coded) {
             const linear = names.get(name);
             if (linear) write(linear);
           }
@@ -177,9 +185,22 @@ class Quantization {
     return {
       original: this.#inspected,
       format: gptqV1,
-      settings: { bits, groupSize: group, isSymmetric, actOrder, scaleDtype: "F16", dense: [], meta },
-      modules: this.#modules,
-      card: modelCard(label, { ...this.#chosen, tokens, calibration }),
+      settings: {
+        bits,
+        groupSize: group,
+        isSymmetric,
+        actOrder,
+        scaleDtype: "F16",
+        dense: this.#modules.dense,
+        meta,
+      },
+      modules: this.#modules.coded,
+      card: modelCard(label, {
+        ...this.#chosen,
+        tokens,
+        calibration,
+        looksAtPictures: this.#inspected.vision !== undefined,
+      }),
     };
   }
 
@@ -195,32 +216,31 @@ class Quantization {
     sequences: readonly (readonly number[])[],
     write: (layer: readonly CodedLinear[]) => void,
   ): Promise<void> {
-    const { decoder: { config } } = this.#inspected;
+    const layers = quantizedLayers(this.#inspected.decoder), layerCount = layers.length;
     const { memory } = space.kernels, end = memory.end;
     const rounded = sequences.length > 0 ? await this.#embed(space, sequences) : [];
     const states = { rounded, dense: rounded.map((state) => state.slice()) };
     memory.releaseTo(end);
-    const begin = performance.now(), layerCount = config.layers.length;
+    const begin = performance.now();
     const tell = (layers: number, inLayer: number) => {
       const share = (layers + inLayer) / layerCount;
       const secondsLeft = share > 0 ? (performance.now() - begin) / 1000 * (1 / share - 1) : undefined;
       this.#options.onProgress?.({ layers, layerCount, share, secondsLeft });
     };
-    for (let index = 0; index < layerCount; index++) {
-      const rounded = await this.#quantizeLayer(space, index, states, (share) => tell(index, share));
+    for (const [done, index] of layers.entries()) {
+      const rounded = await this.#quantizeLayer(space, index, states, (share) => tell(done, share));
       write(rounded);
       memory.releaseTo(end);
-      tell(index + 1, 0);
+      tell(done + 1, 0);
     }
   }
 
   async #embed(space: KernelSpace, sequences: readonly (readonly number[])[]): Promise<Float32Array[]> {
-    const { decoder: { config: { embeddingRows, hiddenSize, embeddingFactor } }, checkpoint } =
-      this.#inspected;
+    const { decoder, checkpoint } = this.#inspected;
     const plan = new WeightPlan(checkpoint, undefined, EXACT);
-    const table = plan.table(plan.has(EMBEDDING) ? EMBEDDING : "lm_head", embeddingRows, hiddenSize);
+    const table = decoder.embeddingIn(plan);
     await this.#load(space, plan, checkpoint);
-    return embedSequences(space, table, embeddingFactor, sequences);
+    return embedSequences(space, table, decoder.config.embeddingFactor, sequences);
   }
 
   async #quantizeLayer(
@@ -239,7 +259,6 @@ class Quantization {
     const runOf = (layer: Layer) => new LayerRun(space, layer, index, config, sequenceLength);
     return await quantizeLayer(
       space,
-      linears,
       { run: runOf(layer), states: states.rounded },
       { run: runOf(dense.layer), states: states.dense },
       this.#chosen,
@@ -249,9 +268,9 @@ class Quantization {
   }
 
   async #loadLayer(space: KernelSpace, index: number): Promise<{ layer: Layer; linears: Linear[] }> {
-    const { decoder: { config }, checkpoint } = this.#inspected;
+    const { decoder, checkpoint } = this.#inspected;
     const plan = new WeightPlan(checkpoint, undefined, EXACT);
-    const layer = config.layers[index](plan, `model.${layerPart(index)}`);
+    const layer = decoder.layerIn(plan, index);
     await this.#load(space, plan, checkpoint);
     return { layer, linears: [...plan.linears.values()] };
   }

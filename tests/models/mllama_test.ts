@@ -5,31 +5,15 @@
 import assert from "node:assert/strict";
 import { type ImageInput, loadModel, type LoadOptions, type Model } from "../../mod.ts";
 import { assertRefused } from "../errors.ts";
+import { imagesOf, inputArrays, INPUTS } from "../mllama_inputs.ts";
 import { argmax, cosine, deviation, divergence, largestDifference, readGolden } from "../goldens.ts";
 import { hasShared, sharedPath } from "../shared.ts";
 
 const CASES = ["mllama-dense", "mllama-gptq", "mllama-gptq-cross", "mllama-gptq-vision", "mllama-empty"];
-const INPUTS = ["text", "one-tile", "tiles-2x2", "wide-4x1", "two-images", "image-then-text"];
-const TILES_MAX = 4;
 
 type Arrays = ReturnType<typeof readGolden>;
 
 const arraysOf = (path: string) => readGolden(sharedPath("goldens", path));
-const inputArrays = hasShared ? arraysOf("mllama-inputs/inputs.safetensors") : new Map();
-
-/** What the reference processor made of an input's pictures. */
-function imagesOf(input: string): ImageInput[] {
-  const pixels = inputArrays.get(`${input}.pixel_values`)?.data as Float32Array | undefined;
-  if (!pixels) return [];
-  const ratios = inputArrays.get(`${input}.aspect_ratio_ids`)!.data as number[];
-  const mask = inputArrays.get(`${input}.aspect_ratio_mask`)!.data as number[];
-  const size = pixels.length / ratios.length;
-  return ratios.map((aspectRatioId, i) => ({
-    pixelValues: pixels.slice(i * size, (i + 1) * size),
-    aspectRatioId,
-    tileCount: mask.slice(i * TILES_MAX, (i + 1) * TILES_MAX).reduce((sum, used) => sum + used),
-  }));
-}
 
 function expectedOf(name: string): Arrays {
   return arraysOf(`${name === "mllama-empty" ? "mllama-gptq" : name}/expected.safetensors`);

@@ -95,10 +95,10 @@ try {
       await response.text();
     } catch { /* gone */ }
   }));
-  // Each beside one that leaves.
+  // Each beside one that leaves: before the first event, within the answer, when it is nearly over.
   const beside = [];
-  for (let i = 0; i < 6; i++) {
-    const leaving = leave(`A star at ${i}.`, i);
+  for (let i = 0; i < 24; i++) {
+    const leaving = leave(`A star at ${i}.`, i % 6);
     beside.push((await ask(about(`There are ${i} lines.`))).status);
     await leaving;
   }
