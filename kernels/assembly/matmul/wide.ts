@@ -269,7 +269,7 @@ export function multiplyWide<K>(
       copyRecords(tailFactors, f + chunk, factorStride, min(factorStride - chunk, factorBytes), factorBytes, tiles);
       copyRecords(tailSums, t + sum, sumStride, sumStride - sum, sumBytes, tiles);
     }
-    // Many tiles: neighbouring panels, whose outputs fill cache lines, and as many pairs as let the activations stay in the first
+    // Many tiles: neighbouring panels, whose outputs fill cache lines, and as many pairs as let totals and activations stay in the second
     // cache. Few tiles wait for their weights, which come fastest as four long streams (see ROW_PANELS): two pairs of panels, all
     // a quarter of the share apart.
     const isFew = tiles < MANY_TILES;
