@@ -369,7 +369,13 @@ export const OPERATIONS: readonly Operation[] = [
     name: "matmulDense",
     file: "matmul/f32",
     about: "The product of f32 activations and unquantised weights.",
-    inputs: { input: "matrix", weights: "address", weightType: "elementType", bias: "address" },
+    inputs: {
+      wideScratch: "address",
+      input: "matrix",
+      weights: "address",
+      weightType: "elementType",
+      bias: "address",
+    },
     shapes: { rows: "count", outputs: "count", inputs: "count", accumulate: "flag" },
     outputs: { output: "matrix" },
   },
@@ -531,6 +537,7 @@ export const WIDE_FUNCTIONS: readonly string[] = [
     [32, 64, 128].map((group) => `${form}Group${group}`)
   ),
   ...["bytes4", "bytes32", "words"].map((form) => `${form}Offset32`),
+  "floats",
   ...["unpackInt4Bytes", "unpackInt7Bytes", "unpackInt4Words", "unpackInt8Words"],
   ...["Pairs", "Fours", "Words"].flatMap((form) =>
     [...SCORE_COLUMNS.map((columns) => `scores${columns}`), "values"].map((tile) => `${tile}${form}`)
