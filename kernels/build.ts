@@ -10,7 +10,8 @@
 import { deflateRawSync } from "node:zlib";
 import asc from "npm:assemblyscript@0.28.20/asc";
 import { makeCalls, makeDispatch } from "./generate.ts";
-import { WIDE_MEMORY_PAGES } from "./shared/layout.ts";
+import { withAddress } from "./host/area_address.ts";
+import { WIDE_ADDRESS, WIDE_MEMORY_PAGES, WIDE_PLACEHOLDER } from "./shared/layout.ts";
 import { attentionText } from "./wide/attention_text.ts";
 import { fewRowsText } from "./wide/few_rows_text.ts";
 import { floatsText } from "./wide/floats_text.ts";
@@ -45,7 +46,7 @@ const PASSES = [
 const WIDE_VARIANT = { name: "sharedWide", features: ["simd", "relaxed-simd", "threads"], shared: true };
 const WIDE_ENTRY = "wide.ts";
 const WIDE_HEADER = `/**
- * The wide tiles, deflated: they are changed before they are compiled, so they cannot be imported as modules.
+ * The wide tiles of the first thread, deflated: they are changed before they are compiled, so they cannot be imported as modules.
  *
  * Made by kernels/build.ts from kernels/wide; change that and run \`deno task kernels\`.
  *
@@ -119,7 +120,12 @@ async function* made(): AsyncGenerator<[path: string, contents: Uint8Array]> {
     yield [`${TARGET}/${variant.name}.wasm`, await build(ENTRY, variant, 1)];
   }
   const files = { [WIDE_ENTRY]: wideText() + attentionText() + fewRowsText() + floatsText() };
-  const wide = await build(WIDE_ENTRY, WIDE_VARIANT, WIDE_MEMORY_PAGES, files);
+  const compiled = await build(WIDE_ENTRY, WIDE_VARIANT, WIDE_MEMORY_PAGES, files);
+  const wide = withAddress(compiled, WIDE_PLACEHOLDER, WIDE_ADDRESS);
+  // What has the first area's address must be what had the placeholder, or other threads' modules would be wrong.
+  if (!equal(withAddress(wide, WIDE_ADDRESS, WIDE_PLACEHOLDER), compiled)) {
+    throw new Error("the wide tiles have the first area's address in another place too");
+  }
   const packed = deflateRawSync(wide, { level: 9 }).toString("base64");
   const text = `export const ${WIDE_VARIANT.name} =\n  "${packed}";\n`;
   yield ["kernels/host/wide_binaries.ts", encoder.encode(WIDE_HEADER + text)];

@@ -78,7 +78,8 @@ export function execute(rank: i32, size: i32): void {
       break;
     case 11:
       packBlocks(
-        address(1), count(2), count(3), count(4), count(5), count(6), address(7), address(8), address(9), rank, size,
+        address(1), count(2), count(3), count(4), count(5), count(6), address(7), address(8), address(9), address(10),
+        rank, size,
       );
       break;
     case 12:
@@ -92,8 +93,8 @@ export function execute(rank: i32, size: i32): void {
       break;
     case 15:
       embed(
-        address(1), address(2), count(3), address(4), count(5), address(6), real(7), address(8), count(9), count(10),
-        count(11), real(12), address(13), address(14), rank, size,
+        address(1), address(2), count(3), address(4), count(5), address(6), real(7), address(8), address(9),
+        count(10), count(11), count(12), real(13), address(14), address(15), rank, size,
       );
       break;
     case 16:
@@ -142,9 +143,9 @@ export function execute(rank: i32, size: i32): void {
         matmulCodes(
           count(1), address(2), address(3), address(4), address(5), count(6), count(7), count(8), count(9), count(10),
           address(11), address(at), address(at + 1), address(at + 2), count(at + 3), address(at + 4), address(at + 5),
-          count(at + 6), count(at + 7), address(at + 8), address(at + 9), rank, size,
+          address(at + 6), count(at + 7), count(at + 8), address(at + 9), address(at + 10), rank, size,
         );
-        at += 10;
+        at += 11;
       }
       break;
     case 27:

@@ -127,6 +127,7 @@ export class ProductBench implements AsyncDisposable {
         zeros: 0,
         zero: 2 ** (bits - 1),
         offsets: 0,
+        units: 0,
         bias: 0,
         outputs,
         accumulate: false,

@@ -158,6 +158,7 @@ export interface PackBlocks {
   weights: number;
   scales: number;
   offsets: number;
+  units: number;
 }
 
 /** Arguments of {@linkcode KernelCalls.widen}. */
@@ -192,6 +193,7 @@ export interface Embed {
   zeros: number;
   zero: number;
   offsets: number;
+  units: number;
   group: number;
   rows: number;
   inputs: number;
@@ -304,6 +306,7 @@ export interface MatmulCodesItem {
   zeros: number;
   zero: number;
   offsets: number;
+  units: number;
   bias: number;
   outputs: number;
   accumulate: boolean;
@@ -662,6 +665,7 @@ export abstract class KernelCalls {
     i[7] = call.weights;
     i[8] = call.scales;
     i[9] = call.offsets;
+    i[10] = call.units;
     this.run();
   }
 
@@ -704,12 +708,13 @@ export abstract class KernelCalls {
     i[6] = call.zeros;
     this.floats[7] = call.zero;
     i[8] = call.offsets;
-    i[9] = call.group;
-    i[10] = call.rows;
-    i[11] = call.inputs;
-    this.floats[12] = call.factor;
-    i[13] = call.output.address;
-    i[14] = call.output.stride;
+    i[9] = call.units;
+    i[10] = call.group;
+    i[11] = call.rows;
+    i[12] = call.inputs;
+    this.floats[13] = call.factor;
+    i[14] = call.output.address;
+    i[15] = call.output.stride;
     this.run();
   }
 
@@ -872,12 +877,13 @@ export abstract class KernelCalls {
       i[at + 2] = item.zeros;
       i[at + 3] = item.zero;
       i[at + 4] = item.offsets;
-      i[at + 5] = item.bias;
-      i[at + 6] = item.outputs;
-      i[at + 7] = item.accumulate ? 1 : 0;
-      i[at + 8] = item.output.address;
-      i[at + 9] = item.output.stride;
-      at += 10;
+      i[at + 5] = item.units;
+      i[at + 6] = item.bias;
+      i[at + 7] = item.outputs;
+      i[at + 8] = item.accumulate ? 1 : 0;
+      i[at + 9] = item.output.address;
+      i[at + 10] = item.output.stride;
+      at += 11;
     }
     this.run();
   }

@@ -228,6 +228,7 @@ export class ProductTrial implements Disposable {
         zeros: 0,
         zero: zeroOf(weightType),
         offsets: 0,
+        units: 0,
         bias: 0,
         outputs,
         accumulate: false,

@@ -10,6 +10,7 @@ import {
   CHUNK_INPUTS,
   KV_BLOCK_TOKENS,
   PANEL_OUTPUTS,
+  UNIT_INPUTS,
 } from "../shared/layout.ts";
 import {
   type ActivationForm,
@@ -38,6 +39,8 @@ export interface LinearForm {
   readonly hasOffsets?: boolean;
   /** Of scales and offsets: products in integers take f16, those in floats f32. */
   readonly scaleType: "f16" | "f32";
+  /** Whether f16 is what units have: scales and offsets are bytes then, times a unit each for UNIT_INPUTS inputs. */
+  readonly hasUnits?: boolean;
   readonly hasBias: boolean;
   /** Whether the inputs lie in an order of their own. */
   readonly hasOrder: boolean;
@@ -51,6 +54,7 @@ export interface LinearBytes {
   scales: number;
   zeros: number;
   offsets: number;
+  units: number;
 }
 
 /** See kernels/assembly/matmul for the layouts. */
@@ -67,7 +71,8 @@ export function linearBytes(form: LinearForm): LinearBytes {
     weights: rows * rowBytes,
     scales: isCoded(type) ? rows * groups * elementBytes(scaleType) : 0,
     zeros: form.hasZeros ? rows * groups * 2 : 0,
-    offsets: form.hasOffsets ? rows * groups * elementBytes(scaleType) : 0,
+    offsets: form.hasOffsets && !form.hasUnits ? rows * groups * elementBytes(scaleType) : 0,
+    units: form.hasUnits ? rows * (packedInputs / UNIT_INPUTS) * 4 : 0,
   };
 }
 

@@ -13,11 +13,13 @@ export const GROUP_INPUTS_MAX = 128;
 /** Inputs of a row that share the unit of their bytes: an integer factor times the row's scale. A group ends a chunk too. */
 export const CHUNK_INPUTS = 32;
 export const FACTOR_MAX = 2047;
+/** Inputs whose scales and minimums are integers times units of their own: a block of GGUF's K formats. */
+export const UNIT_INPUTS = 256;
 /**
  * Version of how weights lie in memory: panels, the order of codes in a block, scales and zero points. Raise it with every
  * change, so that repacked weights on disk (src/weights/repacked_file.ts) are not taken for what they no longer are.
  */
-export const WEIGHT_LAYOUT_VERSION = 2;
+export const WEIGHT_LAYOUT_VERSION = 3;
 /** Tokens in one block of the key/value cache, which the running softmax takes at once. */
 export const KV_BLOCK_TOKENS = 32;
 /** Query rows that one attention tile carries. */
@@ -115,11 +117,12 @@ export const WIDE_TOTALS = 5696;
 /** The same area, of the tile of floats: so many inputs of weights at a time, and two turns of totals. */
 export const FLOAT_INPUTS = 64;
 export const FLOAT_TOTALS = 4160;
-/** The same area, of tiles of few rows: copies of activations, sums, totals, and multipliers of ladders. */
+/** The same area, of tiles of few rows: copies of activations, sums, totals, multipliers of ladders, and units of two panels. */
 export const FEW_CODES = 64;
 export const FEW_SUMS = 256;
 export const FEW_TOTALS = 768;
 export const FEW_LADDER = 1024;
+export const FEW_UNITS = 1056;
 export const WIDE_AREA_BYTES = 8192;
 /** The first thread's area; the others' follow. */
 export const WIDE_ADDRESS = 4096;

@@ -15,8 +15,10 @@ import {
   FEW_LADDER,
   FEW_SUMS,
   FEW_TOTALS,
+  FEW_UNITS,
   HALF_BITS,
   HALF_FACTOR,
+  UNIT_INPUTS,
   WIDE_PLACEHOLDER,
 } from "../shared/layout.ts";
 import {
@@ -77,7 +79,7 @@ class FewTile {
     this.#addChunk();
     return `export function ${fewFunction(this.#form, this.#rows.length, this.#isShort)}(
   w0: usize, apart: usize, a0: usize, aStride: usize, f0: usize, fStride: usize, t0: usize, tStride: usize, scale0: usize,
-  scaleApart: usize, zeros0: usize, zero: i32, offsets0: usize, chunks: i32, groupChunks: i32,
+  scaleApart: usize, zeros0: usize, zero: i32, offsets0: usize, units0: usize, chunks: i32, groupChunks: i32,
 ): void {
   let base: usize = ${WIDE_PLACEHOLDER};
   const none = i32x4.splat(0), mask = i8x16.splat(<i8>(chunks < 0 ? 0 : 15));
@@ -91,7 +93,8 @@ class FewTile {
   ${
       this.#streams.slice(1).map((i) =>
         `let w${i} = w${i - 1} + apart, scale${i} = scale${i - 1} + scaleApart;
-  let zeros${i} = zeros${i - 1} + scaleApart, offsets${i} = offsets${i - 1} + scaleApart;`
+  let zeros${i} = zeros${i - 1} + scaleApart, offsets${i} = offsets${i - 1} + scaleApart;
+  let units${i} = units${i - 1} + scaleApart / 4;`
       ).join(" ")
     }
   ${
@@ -100,6 +103,9 @@ class FewTile {
       ).join(" ")
     }
   do {
+    if (units0 && chunks % ${UNIT_INPUTS / CHUNK_INPUTS} == 0) {
+${this.#nextUnits()}
+    }
     ${this.#isShort ? this.#shortGroup(nextChunk) : this.#longGroup(nextChunk)}
     ${this.#isBytes ? "" : next("f", pointers, rowStep)}
     ${next("t", pointers, rowStep)}
@@ -327,46 +333,117 @@ ${end}`;
 
   /** Totals grow by a group's sums, then by its offsets; see group.ts and scales.ts. */
   #endGroup(text: TileText): void {
-    const tiles = this.#streams.flatMap((stream) => HALVES.map((half) => ({ stream, half })));
-    const at = (name: string, row: number) => this.#isTile ? `${name}0, ${row * 4}` : `${name}${row}`;
-    const halves = (from: string, stream: number, half: number) =>
-      `f32x4.mul(v128.and(i32x4.shl(v128.load_ext<i16>(${from}${stream}, ${
-        half * 8
-      }), 13), halfBits), halfFactor)`;
-    const addTo = (row: number, { stream, half }: typeof tiles[number], value: string, factor: string) => {
-      const place = this.#place(FEW_TOTALS, row, stream, half, 16), name = `total${row}${stream}${half}`;
+    const withUnits = new TileText(), without = new TileText();
+    this.#endUnitGroup(withUnits);
+    this.#endPlainGroup(without);
+    text.add(`if (units0) {\n${withUnits}\n} else {\n${without}\n}`);
+  }
+
+  /** Four scales or offsets of f16 → f32. */
+  #halves(from: string, stream: number, bytes: number): string {
+    const half = `v128.load_ext<i16>(${from}${stream}, ${bytes})`;
+    return `f32x4.mul(v128.and(i32x4.shl(${half}, 13), halfBits), halfFactor)`;
+  }
+
+  /** Units of scales and of offsets, as f32 to where they are kept. */
+  #nextUnits(): string {
+    return this.#streams.flatMap((stream) => [
+      ...range(4).map((i) =>
+        `v128.store(base, ${this.#halves("units", stream, i * 8)}, ${FEW_UNITS + (stream * 4 + i) * 16});`
+      ),
+      `units${stream} += 32;`,
+    ]).join("\n");
+  }
+
+  /** Of scales and offsets that are bytes, with units. */
+  #endUnitGroup(text: TileText): void {
+    const streams = this.#streams.flatMap((stream) => HALVES.map((half) => ({ stream, half })));
+    for (const stream of this.#streams) {
+      text.set("bytes", `v128.load(scale${stream})`);
+      for (const [i, part] of ["low", "high"].entries()) {
+        text.set("words", `i16x8.extend_${part}_i8x16_s(bytes)`);
+        for (const half of HALVES) {
+          const own = `i32x4.extend_${half ? "high" : "low"}_i16x8_s(words)`;
+          const unit = load(FEW_UNITS + (stream * 4 + i * 2 + half) * 16);
+          text.set(
+            `${i ? "offset" : "scale"}${stream}_${half}`,
+            `f32x4.mul(f32x4.convert_i32x4_s(${own}), ${unit})`,
+          );
+        }
+      }
+    }
+    for (const row of this.#rows) {
+      this.#setRow(text, row);
+      text.set("sum", `f32x4.convert_i32x4_s(v128.load32_splat(${this.#at("t", row)}))`);
+      for (const tile of streams) {
+        const name = `${tile.stream}_${tile.half}`, own = this.#sumOf(row, tile.stream, tile.half);
+        this.#addTo(text, row, tile, [[`f32x4.convert_i32x4_s(${own})`, `scale${name}`], [
+          "sum",
+          `offset${name}`,
+        ]]);
+      }
+    }
+  }
+
+  #at(name: string, row: number): string {
+    return this.#isTile ? `${name}0, ${row * 4}` : `${name}${row}`;
+  }
+
+  #setRow(text: TileText, row: number): void {
+    if (!this.#isBytes) text.set("rowScale", `v128.load32_splat(${this.#at("f", row)})`);
+  }
+
+  /** Adds to a total of four outputs one product after the other. */
+  #addTo(
+    text: TileText,
+    row: number,
+    { stream, half }: { stream: number; half: number },
+    products: readonly (readonly [value: string, factor: string])[],
+  ): void {
+    const place = this.#place(FEW_TOTALS, row, stream, half, 16), name = `total${row}${stream}${half}`;
+    const total = products.reduce((sum, [value, factor]) => {
       const own = `f32x4.mul(${value}, ${this.#isBytes ? factor : `f32x4.mul(${factor}, rowScale)`})`;
-      if (this.#isShort) text.add(`${name} = f32x4.add(${name}, ${own});`);
-      else text.add(`v128.store(base, f32x4.add(${load(place)}, ${own}), ${place});`);
-    };
-    const setRow = (row: number) => {
-      if (!this.#isBytes) text.set("rowScale", `v128.load32_splat(${at("f", row)})`);
-    };
+      return `f32x4.add(${sum}, ${own})`;
+    }, this.#isShort ? name : load(place));
+    text.add(this.#isShort ? `${name} = ${total};` : `v128.store(base, ${total}, ${place});`);
+  }
+
+  #endPlainGroup(text: TileText): void {
+    const tiles = this.#streams.flatMap((stream) => HALVES.map((half) => ({ stream, half })));
     const sums = tiles.map(({ stream, half }) => `c${stream}_${half}`);
     for (const row of this.#rows) {
       tiles.forEach(({ stream, half }, i) => text.set(sums[i], this.#sumOf(row, stream, half)));
       text.add("if (zeros0) {");
-      text.add(`const sum = v128.load32_splat(${at("t", row)});`);
+      text.add(`const sum = v128.load32_splat(${this.#at("t", row)});`);
       tiles.forEach(({ stream, half }, i) => {
         const zeros = `i32x4.extend_low_i16x8_s(v128.load64_zero(zeros${stream}, ${half * 8}))`;
         text.add(`${sums[i]} = i32x4.sub(${sums[i]}, i32x4.mul(${zeros}, sum));`);
       });
       text.add("} else {");
-      text.add(`const ofZero = i32x4.splat(zero * load<i32>(${at("t", row)}));`);
+      text.add(`const ofZero = i32x4.splat(zero * load<i32>(${this.#at("t", row)}));`);
       for (const sum of sums) text.add(`${sum} = i32x4.sub(${sum}, ofZero);`);
       text.add("}");
-      setRow(row);
+      this.#setRow(text, row);
       tiles.forEach((tile, i) => {
-        if (row === 0) text.set(`scale${tile.stream}_${tile.half}`, halves("scale", tile.stream, tile.half));
-        addTo(row, tile, `f32x4.convert_i32x4_s(${sums[i]})`, `scale${tile.stream}_${tile.half}`);
+        if (row === 0) {
+          text.set(`scale${tile.stream}_${tile.half}`, this.#halves("scale", tile.stream, tile.half * 8));
+        }
+        this.#addTo(text, row, tile, [[
+          `f32x4.convert_i32x4_s(${sums[i]})`,
+          `scale${tile.stream}_${tile.half}`,
+        ]]);
       });
     }
     text.add("if (offsets0) {");
-    for (const { stream, half } of tiles) text.set(`scale${stream}_${half}`, halves("offsets", stream, half));
+    for (const { stream, half } of tiles) {
+      text.set(`scale${stream}_${half}`, this.#halves("offsets", stream, half * 8));
+    }
     for (const row of this.#rows) {
-      text.add(`const sum${row} = f32x4.convert_i32x4_s(v128.load32_splat(${at("t", row)}));`);
-      setRow(row);
-      for (const tile of tiles) addTo(row, tile, `sum${row}`, `scale${tile.stream}_${tile.half}`);
+      text.add(`const sum${row} = f32x4.convert_i32x4_s(v128.load32_splat(${this.#at("t", row)}));`);
+      this.#setRow(text, row);
+      for (const tile of tiles) {
+        this.#addTo(text, row, tile, [[`sum${row}`, `scale${tile.stream}_${tile.half}`]]);
+      }
     }
     text.add("}");
   }
@@ -391,6 +468,7 @@ ${end}`;
  *   f      factors of bytes, or scales of words
  *   t      sums
  *   scale0 scales of the first panel; those of the next are `scaleApart` bytes on, zero points and offsets too
+ *   units0 units of the first panel, or 0; those of the next are a quarter of `scaleApart` on
  * `chunks` is that of a row, `groupChunks` that of a group. Totals f32 [rows, panels, 8] are left at FEW_TOTALS.
  */
 export function fewRowsText(): string {

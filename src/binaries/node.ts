@@ -28,5 +28,5 @@ function bytesOf(name: string): Uint8Array<ArrayBuffer> {
 export const binaries: Binaries = {
   kernelBinary: compile,
   codecBinary: (name) => Promise.resolve(compile(name)),
-  wideBinary: () => undefined,
+  wideBinary: () => Promise.resolve(bytesOf("wide")),
 };

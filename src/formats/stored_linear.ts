@@ -43,6 +43,7 @@ export interface LinearArrays {
   readonly scales: number;
   readonly zeros: number;
   readonly offsets: number;
+  readonly units: number;
 }
 
 /** The form of a layer before it is known how its products are computed, which decides what its scales are. */

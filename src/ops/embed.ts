@@ -35,7 +35,7 @@ export class TokenIds {
 /** output = factor · table[ids]. */
 export function embed(table: Linear, ids: TokenIds, factor: number, output: Matrix): void {
   const { form: { type: weightType, group, scaleType, packedInputs: inputs }, packed, stored } = table;
-  const { weights, scales, zeros, offsets } = packed;
+  const { weights, scales, zeros, offsets, units } = packed;
   output.kernels.embed({
     ids: ids.address,
     weights,
@@ -45,6 +45,7 @@ export function embed(table: Linear, ids: TokenIds, factor: number, output: Matr
     zeros,
     zero: stored.zeroPoint,
     offsets,
+    units,
     group,
     rows: output.rows,
     inputs,

@@ -183,13 +183,14 @@ function callOf({ linears }: Pass, form: ActivationForm): PassCall {
   const { type: weightType, packedInputs: inputs, group } = first.form;
   const outputs = linears.map(() => ({ address: 0, stride: 0 }));
   const items = linears.map(({ packed, stored, outputs: count }, i): MatmulCodesItem => {
-    const { weights, scales, zeros, offsets, bias } = packed;
+    const { weights, scales, zeros, offsets, units, bias } = packed;
     return {
       weights,
       scales,
       zeros,
       zero: stored.zeroPoint,
       offsets,
+      units,
       bias,
       outputs: count,
       accumulate: false,

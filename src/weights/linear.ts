@@ -44,7 +44,8 @@ export class Linear {
     this.part = part;
     this.inputs = inputs;
     this.stored = stored;
-    this.planned = { ...stored.form, scaleType };
+    const hasUnits = stored.form.hasUnits && scaleType === "f16";
+    this.planned = { ...stored.form, scaleType, hasUnits };
   }
 
   get outputs(): number {
@@ -75,15 +76,16 @@ export class Linear {
    */
   place(kernels: Kernels, form: LinearForm, allocate: (bytes: number) => number): PackedLinear {
     const bytes = linearBytes(form);
-    const [bias, order, weights, scales, zeros, offsets] = [
+    const [bias, order, weights, scales, zeros, offsets, units] = [
       bytes.bias,
       bytes.order,
       bytes.weights,
       bytes.scales,
       bytes.zeros,
       bytes.offsets,
+      bytes.units,
     ].map(allocate);
-    return this.#packed = { kernels, form, bias, order, weights, scales, zeros, offsets };
+    return this.#packed = { kernels, form, bias, order, weights, scales, zeros, offsets, units };
   }
 }
 

@@ -48,7 +48,7 @@ export function* pieceSizes(
 export function* piecesOf(plan: WeightPlan): Generator<Piece, void, void> {
   for (const { packed } of plan.linearLayers()) {
     const bytes = linearBytes(packed.form);
-    for (const name of ["bias", "order", "weights", "scales", "zeros", "offsets"] as const) {
+    for (const name of ["bias", "order", "weights", "scales", "zeros", "offsets", "units"] as const) {
       yield { kernels: packed.kernels, address: packed[name], bytes: bytes[name] };
     }
   }

@@ -53,8 +53,8 @@ for (const [format, scaleType] of FORMATS) {
     const expected = rowsOf(new Float32Array(ARRAYS.get(`${format}.weights`)!.buffer), WEIGHTS);
     const { weight, module } = moduleOf(format, [ROWS, WEIGHTS]);
     const { form: stored, zeroPoint, steps } = readBlocks(module, weight, { outputs: ROWS, inputs: WEIGHTS });
-    const form = { ...stored, scaleType },
-      isExact = scaleType === "f32" || !format.endsWith("_K") && format !== "IQ4_XS";
+    const form = { ...stored, scaleType, hasUnits: stored.hasUnits && scaleType === "f16" };
+    const isExact = scaleType === "f32" || form.hasUnits || !format.endsWith("_K") && format !== "IQ4_XS";
     await withBench(({ kernels, arena }) => {
       const bytes = linearBytes(form);
       const arrays = {
@@ -64,6 +64,7 @@ for (const [format, scaleType] of FORMATS) {
         weights: arena.reserve(bytes.weights),
         scales: arena.reserve(bytes.scales),
         offsets: bytes.offsets && arena.reserve(bytes.offsets),
+        units: bytes.units && arena.reserve(bytes.units),
       };
       const rows = { address: arena.place(ARRAYS.get(`${format}.blocks`)!), begin: 0, count: ROWS };
       for (const { pack } of steps(undefined)) pack(kernels, rows, { form, arrays });

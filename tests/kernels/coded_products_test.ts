@@ -82,6 +82,15 @@ const OFFSET_CASES: Case[] = [
   { rows: 1, inputs: 88, outputs: 40, group: 32, zeros: "offsets" },
   { rows: 5, inputs: 256, outputs: 24, group: 64, zeros: "offsets", bias: true },
   { rows: 7, inputs: 64, outputs: 35, group: 16, zeros: "offsets", accumulate: true },
+  ...Array.from({ length: 17 }, (_, i): Case => ({
+    rows: i + 1,
+    inputs: i % 2 ? 256 : 768,
+    outputs: 41,
+    group: 32,
+    zeros: "units",
+    bias: i % 2 === 0,
+    accumulate: i % 3 === 0,
+  })),
 ];
 
 const SETUPS: KernelSetup[] = [
@@ -200,7 +209,7 @@ for (const product of PRODUCTS) {
       output: strided(gathered.address, packed),
     });
     const { scaleType } = product, zero = 2 ** (product.bits - 1);
-    const matrix = { weights: codes, scales, scaleType, zeros: 0, zero, offsets: 0, group };
+    const matrix = { weights: codes, scales, scaleType, zeros: 0, zero, offsets: 0, units: 0, group };
     const actual = runProduct(bench, product, rowsOf(gathered.read(), packed), matrix, outputs);
     assertWithin(actual, product.reference(rows, weights, groups), "act-order");
   });
@@ -334,7 +343,16 @@ function denseProduct(
   const input = arena.floats(rows.flatMap((row) => [...row]));
   const coded = quantiseRows(bench, input, rows.length, inputs, group, form);
   const zero = weightType === "int8" ? 128 : 64;
-  const matrix: CodeMatrix = { weights, scales, scaleType: "f16", zeros: 0, zero, offsets: 0, group };
+  const matrix: CodeMatrix = {
+    weights,
+    scales,
+    scaleType: "f16",
+    zeros: 0,
+    zero,
+    offsets: 0,
+    units: 0,
+    group,
+  };
   return intoGaps(bench, outputs, rows.length, { bias }, (target) => {
     multiplyCodes(bench, coded, weightType, { rows: rows.length, inputs, outputs }, matrix, target);
   });

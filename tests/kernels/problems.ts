@@ -19,6 +19,8 @@ export interface CodeMatrix {
   zero: number;
   /** 0: there are none. */
   offsets: number;
+  /** 0: scales and offsets are floats. */
+  units: number;
   group: number;
 }
 
@@ -36,9 +38,9 @@ export interface CodeActivations {
 
 /**
  * Zero points: one for all, each its own 0 … 15 (0 … 255), or each its own up to one more than a code can be; or none, and an offset for
- * each group.
+ * each group; or that, where scales and offsets are integers times units of 256 inputs.
  */
-export type ZeroPoints = "uniform" | "own" | "beyond" | "offsets";
+export type ZeroPoints = "uniform" | "own" | "beyond" | "offsets" | "units";
 
 /** What to draw. */
 export interface MatrixShape {
@@ -52,24 +54,66 @@ export interface MatrixShape {
   scaleType?: ScaleType;
 }
 
+/** Scales and offsets of groups of 32, and what they are: integers of a byte, −128 and 127 among them, times f16 for 256 inputs. */
+export interface Units {
+  integers: Record<"scales" | "offsets", number[][]>;
+  units: Record<"scales" | "offsets", number[][]>;
+}
+
+export type DrawnWeights = CodedWeights & Partial<Units>;
+
+function drawUnits(
+  random: Random,
+  inputs: number,
+  outputs: number,
+): Units & Pick<CodedWeights, "scales" | "offsets"> {
+  const table = (rows: number, draw: (row: number) => number) =>
+    Array.from({ length: rows }, (_, row) => Array.from({ length: outputs }, () => draw(row)));
+  const integers = () => table(inputs / 32, (g) => g === 1 ? -128 : g === 2 ? 127 : random.below(256) - 128);
+  const units = (most: number) =>
+    table(inputs / 256, () => Math.round(random.between(-1, 1) * 2 ** 10) / 2 ** 10 * most);
+  const own = {
+    integers: { scales: integers(), offsets: integers() },
+    units: { scales: units(2 ** -12), offsets: units(2 ** -10) },
+  };
+  const products = (name: "scales" | "offsets") =>
+    own.integers[name].map((row, g) => row.map((integer, n) => integer * own.units[name][g >> 3][n]));
+  return { ...own, scales: products("scales"), offsets: products("offsets") };
+}
+
+/** Integers and units as they lie in memory: of each group, and of each 256 inputs, eight scales of a panel and then eight offsets. */
+function panelUnits({ integers, units }: Units, panels: number): { scales: Int8Array; units: Float32Array } {
+  const groups = integers.scales.length, blocks = units.scales.length;
+  const scales = new Int8Array(panels * groups * 16), ofBlocks = new Float32Array(panels * blocks * 16);
+  for (const [i, name] of (["scales", "offsets"] as const).entries()) {
+    const place = (rows: number, row: number, n: number) => ((n >> 3) * rows + row) * 16 + i * 8 + n % 8;
+    integers[name].forEach((row, g) => row.forEach((value, n) => scales[place(groups, g, n)] = value));
+    units[name].forEach((row, b) => row.forEach((value, n) => ofBlocks[place(blocks, b, n)] = value));
+  }
+  return { scales, units: ofBlocks };
+}
+
 /** Draws codes, scales of both signs and offsets, which f16 holds exactly, and zero points. The first two zero points are the extremes. */
-export function drawWeights(random: Random, shape: MatrixShape): CodedWeights {
+export function drawWeights(random: Random, shape: MatrixShape): DrawnWeights {
   const { inputs, outputs, group, bits = 4, zeros = "uniform" } = shape;
   const levels = 2 ** bits;
   const most = zeros === "beyond" ? levels : levels - 1;
   const table = <T>(rows: number, draw: (row: number, n: number) => T) =>
     Array.from({ length: rows }, (_, row) => Array.from({ length: outputs }, (_, n) => draw(row, n)));
   const groupCount = Math.ceil(inputs / group);
+  const units = zeros === "units" ? drawUnits(random, inputs, outputs) : undefined;
   return {
     inputs,
     outputs,
     codes: table(inputs, () => random.below(levels)),
-    scales: table(groupCount, () => Math.ceil(random.between(-0.005, 0.02) * 2 ** 16) / 2 ** 16),
+    ...units,
+    scales: units?.scales ??
+      table(groupCount, () => Math.ceil(random.between(-0.005, 0.02) * 2 ** 16) / 2 ** 16),
     ...(zeros === "offsets" && {
       offsets: table(groupCount, () => Math.round(random.between(-0.1, 0.1) * 2 ** 14) / 2 ** 14),
     }),
     zeros: table(groupCount, (g, n) => {
-      if (zeros === "offsets") return 0;
+      if (zeros === "offsets" || zeros === "units") return 0;
       if (zeros === "uniform") return levels / 2;
       return (g + n) === 0 ? 0 : (g + n) === 1 ? most : random.below(most + 1);
     }),
@@ -85,7 +129,7 @@ export function consecutiveRuns(inputs: number, group: number): number[] {
 /** Packs weights whose inputs are in order. `group` may be a part of the stored group. */
 export function packWeights(
   { kernels, arena }: Bench,
-  weights: CodedWeights,
+  weights: DrawnWeights,
   { group, bits = 4, zeros = "uniform", scaleType = "f16" }: MatrixShape,
 ): CodeMatrix {
   const { inputs, outputs } = weights;
@@ -126,8 +170,26 @@ export function packWeights(
     scaleType,
     scales,
   });
-  const matrix = { weights: packed, scales, scaleType, zeros: 0, zero: 2 ** (bits - 1), offsets: 0, group };
+  const matrix = {
+    weights: packed,
+    scales,
+    scaleType,
+    zeros: 0,
+    zero: 2 ** (bits - 1),
+    offsets: 0,
+    units: 0,
+    group,
+  };
   if (zeros === "uniform") return matrix;
+  if (zeros === "units") {
+    const own = panelUnits(weights as Units, panels);
+    return {
+      ...matrix,
+      zero: 0,
+      scales: arena.place(new Uint8Array(own.scales.buffer)),
+      units: arena.place(f16Bits(own.units)),
+    };
+  }
   if (zeros === "offsets") {
     const panelOffsets = new Float32Array(panels * groups * 8);
     weights.offsets!.forEach((own, g) =>

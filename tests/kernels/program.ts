@@ -33,6 +33,7 @@ const INPUTS = 200, OUTPUTS = 83, GROUP = 64;
 const TILED_INPUTS = 192;
 /** Whole chunks of inputs, which few rows have tiles for; the last group is half of one. */
 const WHOLE_INPUTS = 224;
+const UNIT_INPUTS = 512;
 const HEADS = 6, KV_HEADS = 2, HEAD_SIZE = 20, HALF = 9;
 /** Rows that are there to draw from. */
 export const ROWS_MAX = 17;
@@ -89,6 +90,7 @@ function runProducts(bench: Bench, begin: number, end: number): RowResults {
     results.set(product.name, runCoded(bench, random, product, rows, { bias, before }));
   }
   const wholeRows = rowsOf(random.activations(ROWS_MAX * WHOLE_INPUTS), WHOLE_INPUTS).slice(begin, end);
+  const unitRows = rowsOf(random.activations(ROWS_MAX * UNIT_INPUTS), UNIT_INPUTS).slice(begin, end);
   for (const product of PRODUCTS) {
     results.set(
       `${product.name}, whole chunks`,
@@ -102,6 +104,10 @@ function runProducts(bench: Bench, begin: number, end: number): RowResults {
         runCoded(bench, random, product, wholeRows, { bias, before }, { group: 32, zeros }),
       );
     }
+    results.set(
+      `${product.name}, units`,
+      runCoded(bench, random, product, unitRows, { bias, before }, { group: 32, zeros: "units" }),
+    );
   }
   const dense = random.activations(OUTPUTS * INPUTS);
   const input = arena.floats(rows.flatMap((row) => [...row]));
@@ -152,6 +158,7 @@ function runProducts(bench: Bench, begin: number, end: number): RowResults {
       zeros: 0,
       zero: 64,
       offsets: 0,
+      units: 0,
       group: GROUP,
     } as const;
     multiplyCodes(bench, coded, "int7", shape, matrix, target);
@@ -199,6 +206,11 @@ function runRowOperations(bench: Bench, begin: number, end: number): RowResults 
     const weightType = bits === 4 ? "int4" : "int8";
     collect(`embed() of ${bits} bits`, INPUTS, (output) => {
       kernels.embed({ ids, weightType, ...table, rows, inputs: INPUTS, factor: 1.5, output });
+    });
+    const unitShape = { inputs: 256, outputs: OUTPUTS, group: 32, bits, zeros: "units" as const };
+    const unitTable = packWeights(bench, drawWeights(random, unitShape), unitShape);
+    collect(`embed() of ${bits} bits with units`, 256, (output) => {
+      kernels.embed({ ids, weightType, ...unitTable, rows, inputs: 256, factor: 1.5, output });
     });
     collect(`embed() of ${bits} bits with offsets`, INPUTS, (output) => {
       const { scales: offsets } = table;
@@ -346,12 +358,15 @@ function runPacking(bench: Bench): WholeResults {
     // 19 rows of 512 weights; without the highest exponents, so that no half float is infinite.
     const bytes = Uint8Array.from({ length: 19 * 512 * 2 }, () => random.below(256) & 0x7b);
     const rows = { source: arena.place(bytes), format, rowCount: 19, inputs: 512, panelBegin: 0 };
-    const [scales, offsets] = [0, 0].map(() => arena.reserve(3 * 32 * 32));
+    const [scales, offsets, integers, units] = [0, 0, 0, 0].map(() => arena.reserve(3 * 32 * 32));
     const scaleType = format.includes("_K") ? "f16" : "f32";
     collect(`packBlocks() of ${format}`, 3 * 64 * 64, (weights) => {
-      kernels.packBlocks({ ...rows, scaleType, weights, scales, offsets });
+      kernels.packBlocks({ ...rows, scaleType, weights, scales, offsets, units: 0 });
     });
-    for (const [what, address] of Object.entries({ scales, offsets })) {
+    collect(`packBlocks() of ${format}, with units`, 3 * 64 * 64, (weights) => {
+      kernels.packBlocks({ ...rows, scaleType: "f16", weights, scales: integers, offsets, units });
+    });
+    for (const [what, address] of Object.entries({ scales, offsets, integers, units })) {
       results.set(`packBlocks() ${what} of ${format}`, arena.bytes(address, 3 * 32 * 32).slice());
     }
   }

@@ -12,16 +12,17 @@ import { assertSameBits, assertWithin, joined, kernelTest, rowsOf, strided } fro
 import { drawWeights, packWeights } from "./problems.ts";
 import { bf16Bits, f16Bits } from "./stored_formats.ts";
 
-const NO_CODES = { scales: 0, scaleType: "f32", zeros: 0, zero: 0, offsets: 0, group: 8 } as const;
+const NO_CODES = { scales: 0, scaleType: "f32", zeros: 0, zero: 0, offsets: 0, units: 0, group: 8 } as const;
 /** Floats between two rows of a result. */
 const GAP = 2;
 const IDS = [0, 16, 7, 8, 16, 3];
 
 for (const bits of [4, 8] as const) {
-  for (const zeros of ["uniform", "own", "beyond", "offsets"] as const) {
+  for (const zeros of ["uniform", "own", "beyond", "offsets", "units"] as const) {
     kernelTest(`embed() takes rows of ${bits}-bit codes, zero points ${zeros}`, (bench) => {
       const { arena, kernels, random } = bench;
-      const shape = { inputs: bits === 4 ? 72 : 75, outputs: 17, group: 32, bits, zeros };
+      const inputs = zeros === "units" ? 512 : bits === 4 ? 72 : 75;
+      const shape = { inputs, outputs: 17, group: 32, bits, zeros };
       const table = drawWeights(random, shape);
       const width = shape.inputs + GAP;
       const output = arena.result(IDS.length * width);
@@ -37,10 +38,14 @@ for (const bits of [4, 8] as const) {
       const values = Float64Array.from(
         IDS.flatMap((id) => Array.from({ length: shape.inputs }, (_, k) => 1.25 * weightOf(table, k, id))),
       );
-      // Code · scale, the factor, and the offset, next to which the weight may be small: at most 0.1 + 0.02 · 255 of each.
-      const bounds = values.map((x) =>
-        zeros === "offsets" ? gamma(3) * 1.25 * (0.1 + 0.02 * 2 ** bits) : gamma(2) * Math.abs(x)
-      );
+      // Code · scale, the factor, and the offset, next to which the weight may be small: at most 0.1 + 0.02 · 255 of each, with units
+      // 2^-3 + 2^-5 · 255.
+      const most = zeros === "units"
+        ? 2 ** -3 + 2 ** (bits - 5)
+        : zeros === "offsets"
+        ? 0.1 + 0.02 * 2 ** bits
+        : 0;
+      const bounds = values.map((x) => most ? gamma(3) * 1.25 * most : gamma(2) * Math.abs(x));
       assertWithin(withoutGaps(output.read(), shape.inputs), { values, bounds }, "embedding");
     });
   }

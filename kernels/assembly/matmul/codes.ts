@@ -8,6 +8,8 @@
  *   scales    f16 [N/8, G, 8]
  *   zeros     i16 [N/8, G, 8]  or 0: every zero point is `zero`
  *   offsets   f16 [N/8, G, 8]  or 0: what a weight is more than scale · (code − zero); then `zero` is 0 and there are no zeros
+ *   units     f16 [N/8, K / UNIT_INPUTS, 2, 8]  or 0. With units groups have 32 inputs, and scales are i8 [N/8, G, 2, 8]: integers
+ *             that times the first unit are the scale, times the second the offset (then there are no offsets and no zero points)
  *   bias      f32 [N]          or 0
  *   output    f32 [M, N]       added to when `accumulate`
  *
@@ -32,38 +34,38 @@ import { W8A16 } from "./w8a16";
  */
 export function matmulCodes(
   form: i32, codes: usize, sums: usize, activationScales: usize, factors: usize, weightType: i32, rows: i32, inputs: i32,
-  group: i32, dot32: i32, wideScratch: usize, weights: usize, scales: usize, zeros: usize, zero: i32, offsets: usize, bias: usize, outputs: i32, accumulate: i32,
+  group: i32, dot32: i32, wideScratch: usize, weights: usize, scales: usize, zeros: usize, zero: i32, offsets: usize, units: usize, bias: usize, outputs: i32, accumulate: i32,
   output: usize, outputStride: usize, rank: i32, size: i32,
 ): void {
   const is32 = ASC_FEATURE_RELAXED_SIMD && dot32;
   if (weightType == KIND_INT8) {
     multiply<W8A16>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs, accumulate,
+      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else if (form == FORM_LADDER) {
     multiply<W4A12>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs, accumulate,
+      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else if (is32 && weightType == KIND_INT7) {
     multiply<W7A8<i32>>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs, accumulate,
+      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else if (weightType == KIND_INT7) {
     multiply<W7A8<i16>>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs, accumulate,
+      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else if (is32) {
     multiply<W4A8<i32>>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs, accumulate,
+      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else {
     multiply<W4A8<i16>>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs, accumulate,
+      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   }

@@ -8,98 +8,99 @@ import { shareBegin } from "../share";
 import { areaOf } from "../wide_area";
 import { endRow, ofPanel } from "./group";
 import { biasOf, storePanel } from "./panels";
+import { unitsOf } from "./scales";
 
 // The functions of the module with this thread's area.
 @external("wide", "bytes4Rows1")
 declare function bytes4Rows1(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes4Rows2")
 declare function bytes4Rows2(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes4Rows3")
 declare function bytes4Rows3(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes4Rows4")
 declare function bytes4Rows4(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes32Rows1")
 declare function bytes32Rows1(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes32Rows2")
 declare function bytes32Rows2(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes32Rows3")
 declare function bytes32Rows3(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes32Rows4")
 declare function bytes32Rows4(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "ladderRows1")
 declare function ladderRows1(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "ladderRows2")
 declare function ladderRows2(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "ladderRows3")
 declare function ladderRows3(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "ladderRows4")
 declare function ladderRows4(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "wordsRows1")
 declare function wordsRows1(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "wordsRows2")
 declare function wordsRows2(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "wordsRows3")
 declare function wordsRows3(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "wordsRows4")
 declare function wordsRows4(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 
 @external("wide", "bytes4Short1")
 declare function bytes4Short1(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 @external("wide", "bytes32Short1")
 declare function bytes32Short1(
   w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize, scaleApart: usize,
-  zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 
 /** Whether there are tiles of few rows for this kernel, and for rows of that many inputs. */
@@ -114,32 +115,32 @@ export function hasFewRows<K>(inputs: i32): bool {
 @inline
 function addRows<K>(
   rows: i32, w: usize, apart: usize, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, scale: usize,
-  scaleApart: usize, zeros: usize, zero: i32, offsets: usize, chunks: i32, groupChunks: i32,
+  scaleApart: usize, zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void {
   const kernel = changetype<K>(0);
   if (kernel.hasFactors && rows == 1 && groupChunks == 1) {
-    if (kernel.isDot32) bytes32Short1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
-    else bytes4Short1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    if (kernel.isDot32) bytes32Short1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
+    else bytes4Short1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
   } else if (kernel.isDot32) {
-    if (rows == 1) bytes32Rows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
-    else if (rows == 2) bytes32Rows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
-    else if (rows == 3) bytes32Rows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
-    else bytes32Rows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    if (rows == 1) bytes32Rows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
+    else if (rows == 2) bytes32Rows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
+    else if (rows == 3) bytes32Rows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
+    else bytes32Rows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
   } else if (kernel.hasFactors) {
-    if (rows == 1) bytes4Rows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
-    else if (rows == 2) bytes4Rows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
-    else if (rows == 3) bytes4Rows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
-    else bytes4Rows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    if (rows == 1) bytes4Rows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
+    else if (rows == 2) bytes4Rows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
+    else if (rows == 3) bytes4Rows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
+    else bytes4Rows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
   } else if (kernel.vectors == 1) {
-    if (rows == 1) ladderRows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
-    else if (rows == 2) ladderRows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
-    else if (rows == 3) ladderRows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
-    else ladderRows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    if (rows == 1) ladderRows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
+    else if (rows == 2) ladderRows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
+    else if (rows == 3) ladderRows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
+    else ladderRows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
   } else {
-    if (rows == 1) wordsRows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
-    else if (rows == 2) wordsRows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
-    else if (rows == 3) wordsRows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
-    else wordsRows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, chunks, groupChunks);
+    if (rows == 1) wordsRows1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
+    else if (rows == 2) wordsRows2(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
+    else if (rows == 3) wordsRows3(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
+    else wordsRows4(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
   }
 }
 
@@ -153,7 +154,7 @@ function streamsOf(rows: i32): i32 {
 /** The product of rows `first` to `rows`, `first` a multiple of four; operands as in codes.ts. */
 export function multiplyFew<K>(
   first: i32, codes: usize, sums: usize, activationScales: usize, factors: usize, rows: i32, inputs: i32, group: i32, weights: usize,
-  scales: usize, zeros: usize, zero: i32, offsets: usize, bias: usize, outputs: i32, accumulate: i32, output: usize, outputStride: usize,
+  scales: usize, zeros: usize, zero: i32, offsets: usize, units: usize, bias: usize, outputs: i32, accumulate: i32, output: usize, outputStride: usize,
   rank: i32, size: i32,
 ): void {
   const kernel = changetype<K>(0);
@@ -178,7 +179,7 @@ export function multiplyFew<K>(
           count, weights + <usize>own * panelBytes, apart * panelBytes, codes + <usize>row * rowBytes, rowBytes,
           f + <usize>row * fStride, fStride, sums + <usize>row * groupBytes, groupBytes, scales + <usize>own * scaleBytes,
           apart * scaleBytes, ofPanel(zeros, own, groups), zero,
-          ofPanel(offsets, own, groups), chunks, groupChunks,
+          ofPanel(offsets, own, groups), unitsOf(units, own, inputs), chunks, groupChunks,
         );
         let totals = area + FEW_TOTALS;
         for (let i = row; i < row + count; i++) {

@@ -46,8 +46,6 @@ function storeOutputs(
 }
 
 /** Writes eight outputs of one row, the last panel's fewer. */
-// @ts-ignore: decorator
-@inline
 export function storePanel(output: usize, bias: usize, accumulate: i32, count: i32, a: v128, b: v128): void {
   storeOutputs(output, a, bias, accumulate, count);
   storeOutputs(output + 16, b, bias ? bias + 16 : 0, accumulate, count - 4);

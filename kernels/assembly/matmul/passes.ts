@@ -6,13 +6,14 @@ import { shareBegin } from "../share";
 import { hasFewRows, multiplyFew } from "./few_rows";
 import { ofPanel } from "./group";
 import { biasOf, panelsTogether, ROW_PANELS } from "./panels";
+import { unitsOf } from "./scales";
 import { rowsTile, rowTile } from "./tiles";
 import { hasWideTile, multiplyWide } from "./wide";
 
 /** The product by the kernel `K`; operands as in codes.ts. Threads take contiguous runs of panels. */
 export function multiply<K>(
   wideScratch: usize, codes: usize, sums: usize, activationScales: usize, factors: usize, rows: i32, inputs: i32, group: i32, weights: usize,
-  scales: usize, zeros: usize, zero: i32, offsets: usize, bias: usize, outputs: i32, accumulate: i32, output: usize, outputStride: usize,
+  scales: usize, zeros: usize, zero: i32, offsets: usize, units: usize, bias: usize, outputs: i32, accumulate: i32, output: usize, outputStride: usize,
   rank: i32, size: i32,
 ): void {
   const kernel = changetype<K>(0);
@@ -24,18 +25,18 @@ export function multiply<K>(
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
   const together = panelsTogether(panelBytes), tiledRows = rows & ~3;
   let narrowRows = tiledRows;
-  if (ASC_FEATURE_RELAXED_SIMD && wideScratch && hasWideTile(group, offsets != 0)) {
+  if (ASC_FEATURE_RELAXED_SIMD && wideScratch && hasWideTile(group, (offsets | units) != 0)) {
     const isFew = hasFewRows<K>(inputs), fewEnd = kernel.hasFactors ? ROWS_FEW_END_BYTES : ROWS_FEW_END_WORDS;
     const wideRows = isFew && rows < fewEnd ? 0 : tiledRows;
     if (wideRows > 0) {
       multiplyWide<K>(
-        wideScratch, codes, sums, activationScales, factors, wideRows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs,
+        wideScratch, codes, sums, activationScales, factors, wideRows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs,
         accumulate, output, outputStride, rank, size,
       );
     }
     if (isFew && wideRows < rows) {
       multiplyFew<K>(
-        wideRows, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, bias, outputs, accumulate,
+        wideRows, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
         output, outputStride, rank, size,
       );
       return;
@@ -52,7 +53,7 @@ export function multiply<K>(
         const to = output + <usize>row * outputStride + <usize>panel * 32;
         rowsTile<K>(
           a, sum, activationScale, factor, weights + <usize>panel * panelBytes, scale, ofPanel(zeros, panel, groups), zero, ofPanel(offsets, panel, groups),
-          blocks, groupBlocks, to, outputStride, biasOf(bias, panel), accumulate, outputs - panel * 8,
+          unitsOf(units, panel, inputs), blocks, groupBlocks, to, outputStride, biasOf(bias, panel), accumulate, outputs - panel * 8,
         );
       }
     }
@@ -62,19 +63,20 @@ export function multiply<K>(
   const apart = (end - begin) / ROW_PANELS, streams = end - apart * ROW_PANELS;
   for (let panel = begin; panel < streams + apart; panel++) {
     const w = weights + <usize>panel * panelBytes, scale = scales + <usize>panel * scaleBytes;
-    const zeroRow = ofPanel(zeros, panel, groups), offsetRow = ofPanel(offsets, panel, groups), biasRow = biasOf(bias, panel), count = outputs - panel * 8;
+    const zeroRow = ofPanel(zeros, panel, groups), offsetRow = ofPanel(offsets, panel, groups), unitRow = unitsOf(units, panel, inputs);
+    const biasRow = biasOf(bias, panel), count = outputs - panel * 8;
     for (let row = tiledRows; row < rows; row++) {
       const a = codes + <usize>row * rowBytes, sum = sums + <usize>row * groupBytes;
       const activationScale = activationScales + <usize>row * rowScaleBytes, factor = factors + <usize>row * chunkBytes;
       const to = output + <usize>row * outputStride + <usize>panel * 32;
       if (panel < streams) {
         rowTile<K, u8>(
-          a, sum, activationScale, factor, w, panelBytes, scale, scaleBytes, zeroRow, zero, offsetRow, blocks, groupBlocks, 0, to, biasRow,
+          a, sum, activationScale, factor, w, panelBytes, scale, scaleBytes, zeroRow, zero, offsetRow, unitRow, blocks, groupBlocks, 0, to, biasRow,
           accumulate, count,
         );
       } else {
         rowTile<K, u32>(
-          a, sum, activationScale, factor, w, panelBytes, scale, scaleBytes, zeroRow, zero, offsetRow, blocks, groupBlocks, apart, to,
+          a, sum, activationScale, factor, w, panelBytes, scale, scaleBytes, zeroRow, zero, offsetRow, unitRow, blocks, groupBlocks, apart, to,
           biasRow, accumulate, count,
         );
       }

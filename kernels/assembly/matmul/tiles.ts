@@ -5,12 +5,13 @@
  * Tiles are functions of their own: within one large function, engines take seconds to make their best code of it.
  */
 import { lane0, lane1, lane2, lane3 } from "../vector";
-import { BLOCK_INPUTS, CHUNK_INPUTS } from "../../shared/layout";
+import { BLOCK_INPUTS, CHUNK_INPUTS, UNIT_INPUTS } from "../../shared/layout";
 import { addOffsets, endGroup, endRow, startGroup } from "./group";
-import { leftScales, rightScales } from "./scales";
+import { leftScalesOf, rightScalesOf } from "./scales";
 import { storePanels, storeRows } from "./panels";
 
 const CHUNK_BLOCKS: i32 = CHUNK_INPUTS / BLOCK_INPUTS;
+const UNIT_BLOCKS: i32 = UNIT_INPUTS / BLOCK_INPUTS;
 
 /** The second vector of codes of outputs 0 to 3, where a block has two. */
 // @ts-ignore: decorator
@@ -71,13 +72,15 @@ function addBlock<K>(
  */
 export function rowTile<K, N>(
   a: usize, sums: usize, activationScales: usize, factors: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize,
-  zeros: usize, zero: i32, offsets: usize, blocks: i32, groupBlocks: i32, apart: i32, output: usize, bias: usize, accumulate: i32, count: i32,
+  zeros: usize, zero: i32, offsets: usize, units: usize, blocks: i32, groupBlocks: i32, apart: i32, output: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
   const kernel = changetype<K>(0);
   const isSingle = sizeof<N>() == 1;
   const mask = kernel.mask(blocks);
   panelBytes *= apart;
   scaleBytes *= apart;
+  // A panel's units have a quarter of its scales' bytes; those of the offsets stand after those of the scales.
+  const unitsApart = units ? scaleBytes / 4 : 0, unitHalf: usize = units ? 16 : 0;
   let activationScale = v128.load32_splat(activationScales);
   let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
   let t4 = f32x4.splat(0), t5 = f32x4.splat(0), t6 = f32x4.splat(0), t7 = f32x4.splat(0);
@@ -145,35 +148,43 @@ export function rowTile<K, N>(
       activationScale = v128.load32_splat(activationScales);
       activationScales += 4;
     }
-    t0 = endGroup<K>(t0, c0, leftScales(scale), activationScale);
-    t1 = endGroup<K>(t1, c1, rightScales(scale), activationScale);
+    const unit = kernel.mayHaveOffsets ? units : 0;
+    t0 = endGroup<K>(t0, c0, leftScalesOf(scale, unit), activationScale);
+    t1 = endGroup<K>(t1, c1, rightScalesOf(scale, unit), activationScale);
     if (!isSingle) {
-      let other = scale + scaleBytes;
-      t2 = endGroup<K>(t2, c2, leftScales(other), activationScale);
-      t3 = endGroup<K>(t3, c3, rightScales(other), activationScale);
+      let other = scale + scaleBytes, otherUnit = unit + unitsApart;
+      t2 = endGroup<K>(t2, c2, leftScalesOf(other, otherUnit), activationScale);
+      t3 = endGroup<K>(t3, c3, rightScalesOf(other, otherUnit), activationScale);
       other += scaleBytes;
-      t4 = endGroup<K>(t4, c4, leftScales(other), activationScale);
-      t5 = endGroup<K>(t5, c5, rightScales(other), activationScale);
+      otherUnit += unitsApart;
+      t4 = endGroup<K>(t4, c4, leftScalesOf(other, otherUnit), activationScale);
+      t5 = endGroup<K>(t5, c5, rightScalesOf(other, otherUnit), activationScale);
       other += scaleBytes;
-      t6 = endGroup<K>(t6, c6, leftScales(other), activationScale);
-      t7 = endGroup<K>(t7, c7, rightScales(other), activationScale);
+      otherUnit += unitsApart;
+      t6 = endGroup<K>(t6, c6, leftScalesOf(other, otherUnit), activationScale);
+      t7 = endGroup<K>(t7, c7, rightScalesOf(other, otherUnit), activationScale);
     }
-    if (kernel.mayHaveOffsets && offsets) {
+    if (kernel.mayHaveOffsets && (offsets || units)) {
       const groupSum = f32x4.convert_i32x4_s(i32x4.splat(sum));
-      t0 = addOffsets<K>(t0, groupSum, leftScales(offsets), activationScale);
-      t1 = addOffsets<K>(t1, groupSum, rightScales(offsets), activationScale);
+      let other = units ? scale + 8 : offsets, otherUnit = unit + unitHalf;
+      t0 = addOffsets<K>(t0, groupSum, leftScalesOf(other, otherUnit), activationScale);
+      t1 = addOffsets<K>(t1, groupSum, rightScalesOf(other, otherUnit), activationScale);
       if (!isSingle) {
-        let other = offsets + scaleBytes;
-        t2 = addOffsets<K>(t2, groupSum, leftScales(other), activationScale);
-        t3 = addOffsets<K>(t3, groupSum, rightScales(other), activationScale);
         other += scaleBytes;
-        t4 = addOffsets<K>(t4, groupSum, leftScales(other), activationScale);
-        t5 = addOffsets<K>(t5, groupSum, rightScales(other), activationScale);
+        otherUnit += unitsApart;
+        t2 = addOffsets<K>(t2, groupSum, leftScalesOf(other, otherUnit), activationScale);
+        t3 = addOffsets<K>(t3, groupSum, rightScalesOf(other, otherUnit), activationScale);
         other += scaleBytes;
-        t6 = addOffsets<K>(t6, groupSum, leftScales(other), activationScale);
-        t7 = addOffsets<K>(t7, groupSum, rightScales(other), activationScale);
+        otherUnit += unitsApart;
+        t4 = addOffsets<K>(t4, groupSum, leftScalesOf(other, otherUnit), activationScale);
+        t5 = addOffsets<K>(t5, groupSum, rightScalesOf(other, otherUnit), activationScale);
+        other += scaleBytes;
+        otherUnit += unitsApart;
+        t6 = addOffsets<K>(t6, groupSum, leftScalesOf(other, otherUnit), activationScale);
+        t7 = addOffsets<K>(t7, groupSum, rightScalesOf(other, otherUnit), activationScale);
       }
       offsets += 16;
+      if (!(blocks & UNIT_BLOCKS - 1)) units += 2 * unitHalf;
     }
     sums += 4;
     scale += 16;
@@ -188,11 +199,11 @@ export function rowTile<K, N>(
 
 /** Four rows × one panel: eight integer sums stay in registers, each unpacked vector of codes serves all rows. */
 export function rowsTile<K>(
-  a: usize, sums: usize, activationScales: usize, factors: usize, w: usize, scale: usize, zeros: usize, zero: i32, offsets: usize, blocks: i32,
+  a: usize, sums: usize, activationScales: usize, factors: usize, w: usize, scale: usize, zeros: usize, zero: i32, offsets: usize, units: usize, blocks: i32,
   groupBlocks: i32, output: usize, outputStride: usize, bias: usize, accumulate: i32, count: i32,
 ): void {
   const kernel = changetype<K>(0);
-  const mask = kernel.mask(blocks);
+  const mask = kernel.mask(blocks), unitHalf: usize = units ? 16 : 0;
   let activationScale = v128.load(activationScales);
   let t00 = f32x4.splat(0), t01 = f32x4.splat(0), t10 = f32x4.splat(0), t11 = f32x4.splat(0);
   let t20 = f32x4.splat(0), t21 = f32x4.splat(0), t30 = f32x4.splat(0), t31 = f32x4.splat(0);
@@ -300,7 +311,8 @@ export function rowsTile<K>(
       activationScale = v128.load(activationScales);
       activationScales += 16;
     }
-    const scale0 = leftScales(scale), scale1 = rightScales(scale);
+    const unit = kernel.mayHaveOffsets ? units : 0;
+    const scale0 = leftScalesOf(scale, unit), scale1 = rightScalesOf(scale, unit);
     let rowScale = lane0(activationScale);
     t00 = endGroup<K>(t00, c00, scale0, rowScale);
     t01 = endGroup<K>(t01, c01, scale1, rowScale);
@@ -313,8 +325,9 @@ export function rowsTile<K>(
     rowScale = lane3(activationScale);
     t30 = endGroup<K>(t30, c30, scale0, rowScale);
     t31 = endGroup<K>(t31, c31, scale1, rowScale);
-    if (kernel.mayHaveOffsets && offsets) {
-      const offset0 = leftScales(offsets), offset1 = rightScales(offsets);
+    if (kernel.mayHaveOffsets && (offsets || units)) {
+      const from = units ? scale + 8 : offsets, fromUnit = unit + unitHalf;
+      const offset0 = leftScalesOf(from, fromUnit), offset1 = rightScalesOf(from, fromUnit);
       const groupSums = f32x4.convert_i32x4_s(v128.load(sums));
       rowScale = lane0(activationScale);
       t00 = addOffsets<K>(t00, lane0(groupSums), offset0, rowScale);
@@ -329,6 +342,7 @@ export function rowsTile<K>(
       t30 = addOffsets<K>(t30, lane3(groupSums), offset0, rowScale);
       t31 = addOffsets<K>(t31, lane3(groupSums), offset1, rowScale);
       offsets += 16;
+      if (!(blocks & UNIT_BLOCKS - 1)) units += 2 * unitHalf;
     }
     sums += 16;
     scale += 16;

@@ -3,7 +3,7 @@
  * of rows pass them. The same integers and the same order of roundings as in tiles.ts, so the same bits.
  */
 import {
-  CHUNK_INPUTS, WIDE_INPUTS, WIDE_PAIRS, WIDE_SCALES, WIDE_SCRATCH_BYTES, WIDE_TAIL_ADDRESS, WIDE_TILES,
+  CHUNK_INPUTS, UNIT_INPUTS, WIDE_INPUTS, WIDE_PAIRS, WIDE_SCALES, WIDE_SCRATCH_BYTES, WIDE_TAIL_ADDRESS, WIDE_TILES,
   WIDE_WEIGHTS, WIDE_ZEROS,
 } from "../../shared/layout";
 import { shareBegin } from "../share";
@@ -11,7 +11,7 @@ import { lane0, lane1, lane2, lane3 } from "../vector";
 import { areaOf } from "../wide_area";
 import { endRow, ofPanel } from "./group";
 import { biasOf, storePanel } from "./panels";
-import { leftScales, rightScales } from "./scales";
+import { leftScalesOf, rightScalesOf, unitsOf } from "./scales";
 
 // The functions of the module with this thread's area.
 @external("wide", "bytes4Group32")
@@ -54,6 +54,7 @@ declare function unpackInt4Words(w0: usize, w1: usize): void;
 declare function unpackInt8Words(w0: usize, w1: usize): void;
 
 const BLOCKS: i32 = WIDE_INPUTS / 8;
+const UNIT_BLOCKS: i32 = UNIT_INPUTS / 8;
 /** Bytes of the totals of a tile: four rows of 16 outputs. */
 const TILE_BYTES: usize = 256;
 /** Tiles from which on the activations of all inputs do not stay in the first cache. */
@@ -143,23 +144,25 @@ function unpackSome<K>(to: usize, w: usize, panelBytes: usize, blocks: i32): voi
   memory.fill(to, 0, <usize>(BLOCKS - blocks) * unpackedBytes);
 }
 
-/** Weights, scales and zero points (or in their place offsets) of two panels and up to BLOCKS blocks into the thread's area. */
+/** Weights, scales and zero points (or in their place offsets; units have a quarter of the scales' bytes) of two panels and up to BLOCKS blocks into the thread's area. */
 // @ts-ignore: decorator
 @inline
 function unpackPanels<K>(
-  area: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32, offsets: usize, blocks: i32, groups: i32,
+  area: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32, offsets: usize, units: usize, blocks: i32, groups: i32,
 ): void {
   if (blocks == BLOCKS) unpackWhole<K>(w, w + panelBytes);
   else unpackSome<K>(area + WIDE_WEIGHTS, w, panelBytes, blocks);
   for (let g = 0; g < groups; g++) {
     for (let panel: usize = 0; panel < 2; panel++) {
       const to = area + <usize>g * 64 + panel * 32, place = panel * scaleBytes + <usize>g * 16;
-      v128.store(to, leftScales(scale + place), WIDE_SCALES);
-      v128.store(to, rightScales(scale + place), WIDE_SCALES + 16);
+      const unit = units ? units + panel * (scaleBytes / 4) : 0;
+      v128.store(to, leftScalesOf(scale + place, unit), WIDE_SCALES);
+      v128.store(to, rightScalesOf(scale + place, unit), WIDE_SCALES + 16);
       let low = i32x4.splat(zero), high = low;
-      if (offsets) {
-        low = leftScales(offsets + place);
-        high = rightScales(offsets + place);
+      if (offsets || units) {
+        const from = (units ? scale + 8 : offsets) + place, fromUnit = units ? unit + 16 : 0;
+        low = leftScalesOf(from, fromUnit);
+        high = rightScalesOf(from, fromUnit);
       } else if (zeros) {
         const own = v128.load(zeros + place);
         low = i32x4.extend_low_i16x8_s(own);
@@ -188,7 +191,7 @@ function copyRecords(to: usize, from: usize, stride: usize, bytes: usize, length
 /** The product of the first `rows` rows, a multiple of four; operands as in codes.ts. `scratch` is that of all threads. */
 export function multiplyWide<K>(
   scratch: usize, codes: usize, sums: usize, activationScales: usize, factors: usize, rows: i32, inputs: i32, group: i32,
-  weights: usize, scales: usize, zeros: usize, zero: i32, offsets: usize, bias: usize, outputs: i32, accumulate: i32, output: usize,
+  weights: usize, scales: usize, zeros: usize, zero: i32, offsets: usize, units: usize, bias: usize, outputs: i32, accumulate: i32, output: usize,
   outputStride: usize, rank: i32, size: i32,
 ): void {
   const kernel = changetype<K>(0);
@@ -234,18 +237,18 @@ export function multiplyWide<K>(
           const panel = begin + pair * step;
           // A last panel without a partner stands for both; the second is not written.
           const partner = <usize>(panel + apart < end ? apart : 0), scale = scales + <usize>panel * scaleBytes + <usize>g * 16;
-          const zeroRow = ofPanel(zeros, panel, groups), offsetRow = ofPanel(offsets, panel, groups);
+          const zeroRow = ofPanel(zeros, panel, groups), offsetRow = ofPanel(offsets, panel, groups), unitRow = unitsOf(units, panel, inputs);
           unpackPanels<K>(
             area, weights + <usize>panel * panelBytes + <usize>block * kernel.vectors * 32, partner * panelBytes, scale,
             partner * scaleBytes, zeroRow ? zeroRow + <usize>g * 16 : 0, zero,
-            offsetRow ? offsetRow + <usize>g * 16 : 0, left, min(blockGroups, groups - g),
+            offsetRow ? offsetRow + <usize>g * 16 : 0, unitRow ? unitRow + <usize>(block / UNIT_BLOCKS) * 32 : 0, left, min(blockGroups, groups - g),
           );
           if (left == BLOCKS) {
             addTiles<K>(
-              group, offsets != 0, a + pass * codeBytes, codeStride, f + pass * factorBytes, factorStride, t + pass * sumBytes, sumStride, totals,
+              group, (offsets | units) != 0, a + pass * codeBytes, codeStride, f + pass * factorBytes, factorStride, t + pass * sumBytes, sumStride, totals,
               tiles,
             );
-          } else addTiles<K>(group, offsets != 0, tailCodes, codeBytes, tailFactors, factorBytes, tailSums, sumBytes, totals, tiles);
+          } else addTiles<K>(group, (offsets | units) != 0, tailCodes, codeBytes, tailFactors, factorBytes, tailSums, sumBytes, totals, tiles);
           totals += TILE_BYTES * tiles;
         }
       }

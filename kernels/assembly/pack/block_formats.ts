@@ -173,6 +173,14 @@ export function hasMinimums<F>(): bool {
   return kind == BLOCKS_Q4_1 || kind == BLOCKS_Q5_1 || kind == BLOCKS_Q2_K || kind == BLOCKS_Q4_K || kind == BLOCKS_Q5_K;
 }
 
+/** Whether scales and minimums can stay what they are in the file: integers, times two units of the block. */
+// @ts-ignore: decorator
+@inline
+export function hasUnits<F>(): bool {
+  const kind = changetype<F>(0).kind;
+  return kind == BLOCKS_Q4_K || kind == BLOCKS_Q5_K;
+}
+
 /** Codes 8 `part` … of a block, one a byte, the first in the lowest. */
 // @ts-ignore: decorator
 @inline
@@ -208,25 +216,21 @@ export function codesOf<F>(block: usize, part: i32): u64 {
 @inline
 export function scaleOf<F>(block: usize, group: i32): f32 {
   const kind = changetype<F>(0).kind;
-  if (kind == BLOCKS_Q2_K) return half(block + 80) * <f32>(<i32>load<u8>(block + <usize>group) & 15);
-  if (kind == BLOCKS_Q6_K) return half(block + 208) * <f32>load<i8>(block + 192 + <usize>group);
-  if (kind == BLOCKS_Q4_K || kind == BLOCKS_Q5_K) {
-    const at = block + 4 + <usize>group, own = <i32>load<u8>(at);
-    const six = group < 4 ? own & 63 : <i32>load<u8>(at, 4) & 15 | <i32>load<u8>(at - 4) >> 6 << 4;
-    return half(block) * <f32>six;
-  }
+  if (kind == BLOCKS_Q2_K) return unitOf(block + 80) * <f32>(<i32>load<u8>(block + <usize>group) & 15);
+  if (kind == BLOCKS_Q6_K) return unitOf(block + 208) * <f32>load<i8>(block + 192 + <usize>group);
+  if (hasUnits<F>()) return unitOf(block) * <f32>scaleIntegerOf(block, group);
   if (kind == BLOCKS_Q3_K) {
     // Six bits: nibbles of eight bytes, low ones first, and pairs of bits of four more.
     const low = <i32>load<u8>(block + 96 + <usize>(group & 7)) >> ((group >> 3) * 4) & 15;
     const high = <i32>load<u8>(block + 104 + <usize>(group & 3)) >> ((group >> 2) * 2) & 3;
-    return half(block + 108) * <f32>((low | high << 4) - 32);
+    return unitOf(block + 108) * <f32>((low | high << 4) - 32);
   }
   if (kind == BLOCKS_IQ4_XS) {
     const low = <i32>load<u8>(block + 4 + <usize>(group >> 1)) >> ((group & 1) * 4) & 15;
     const high = <i32>load<u16>(block + 2) >> (group * 2) & 3;
-    return half(block) * <f32>((low | high << 4) - 32);
+    return unitOf(block) * <f32>((low | high << 4) - 32);
   }
-  return half(block);
+  return unitOf(block);
 }
 
 /** The minimum of a group of a block, of formats that have them. */
@@ -234,18 +238,30 @@ export function scaleOf<F>(block: usize, group: i32): f32 {
 @inline
 export function minimumOf<F>(block: usize, group: i32): f32 {
   const kind = changetype<F>(0).kind;
-  if (kind == BLOCKS_Q2_K) return -half(block + 82) * <f32>(<i32>load<u8>(block + <usize>group) >> 4);
-  if (kind == BLOCKS_Q4_K || kind == BLOCKS_Q5_K) {
-    const at = block + 4 + <usize>group, other = <i32>load<u8>(at, 4);
-    const six = group < 4 ? other & 63 : other >> 4 | <i32>load<u8>(at) >> 6 << 4;
-    return -half(block + 2) * <f32>six;
-  }
-  return half(block + 2);
+  if (kind == BLOCKS_Q2_K) return -unitOf(block + 82) * <f32>(<i32>load<u8>(block + <usize>group) >> 4);
+  if (hasUnits<F>()) return -unitOf(block + 2) * <f32>minimumIntegerOf(block, group);
+  return unitOf(block + 2);
+}
+
+/** Of formats with units: the scale of a group is this integer times the unit at the beginning of the block. */
+// @ts-ignore: decorator
+@inline
+export function scaleIntegerOf(block: usize, group: i32): i32 {
+  const at = block + 4 + <usize>group, own = <i32>load<u8>(at);
+  return group < 4 ? own & 63 : <i32>load<u8>(at, 4) & 15 | <i32>load<u8>(at - 4) >> 6 << 4;
+}
+
+/** The same of the minimum, whose unit is the second. */
+// @ts-ignore: decorator
+@inline
+export function minimumIntegerOf(block: usize, group: i32): i32 {
+  const at = block + 4 + <usize>group, other = <i32>load<u8>(at, 4);
+  return group < 4 ? other & 63 : other >> 4 | <i32>load<u8>(at) >> 6 << 4;
 }
 
 // @ts-ignore: decorator
 @inline
-function half(pointer: usize): f32 {
+export function unitOf(pointer: usize): f32 {
   return load1(pointer, KIND_F16);
 }
 

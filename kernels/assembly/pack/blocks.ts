@@ -3,14 +3,14 @@
  */
 import {
   BLOCKS_IQ4_NL, BLOCKS_IQ4_XS, BLOCKS_Q2_K, BLOCKS_Q3_K, BLOCKS_Q4_0, BLOCKS_Q4_1, BLOCKS_Q4_K, BLOCKS_Q5_0, BLOCKS_Q5_1,
-  BLOCKS_Q5_K, BLOCKS_Q6_K, BLOCKS_Q8_0,
+  BLOCKS_Q5_K, BLOCKS_Q6_K, BLOCKS_Q8_0, KIND_F16,
 } from "../../shared/layout";
 import { storeRounded } from "../floats";
 import { int8Place, joinNibbles } from "../places";
 import { shareBegin } from "../share";
 import {
-  bitsOf, bytesIn, codesOf, groupOf, hasMinimums, IQ4_NL, IQ4_XS, minimumOf, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1,
-  Q5_K, Q6_K, Q8_0, scaleOf, weightsOf,
+  bitsOf, bytesIn, codesOf, groupOf, hasMinimums, hasUnits, IQ4_NL, IQ4_XS, minimumIntegerOf, minimumOf, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K,
+  Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, scaleIntegerOf, scaleOf, unitOf, weightsOf,
 } from "./block_formats";
 import { reportNonFinite } from "./non_finite";
 
@@ -21,28 +21,30 @@ import { reportNonFinite } from "./non_finite";
  *   scales   f32 or f16 [N/8, groups, 8], rounded to the nearest, 0 beyond the last row; non-finite ones are counted at
  *            RESULT_ADDRESS, offsets too
  *   offsets  the same, of formats with minimums
+ *   units    0, or of formats that have them f16 [N/8, K / UNIT_INPUTS, 2, 8]: scales are integers then, those of the minimums beside
+ *            them, as matmul/codes takes them
  */
 export function packBlocks(
   source: usize, format: i32, rowCount: i32, inputs: i32, panelBegin: i32, scaleType: i32, weights: usize, scales: usize, offsets: usize,
-  rank: i32, size: i32,
+  units: usize, rank: i32, size: i32,
 ): void {
-  if (format == BLOCKS_Q4_0) pack<Q4_0>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q4_1) pack<Q4_1>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q5_0) pack<Q5_0>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q5_1) pack<Q5_1>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q8_0) pack<Q8_0>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q2_K) pack<Q2_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q3_K) pack<Q3_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q4_K) pack<Q4_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q5_K) pack<Q5_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_Q6_K) pack<Q6_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_IQ4_NL) pack<IQ4_NL>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
-  else if (format == BLOCKS_IQ4_XS) pack<IQ4_XS>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, rank, size);
+  if (format == BLOCKS_Q4_0) pack<Q4_0>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, units, rank, size);
+  else if (format == BLOCKS_Q4_1) pack<Q4_1>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, units, rank, size);
+  else if (format == BLOCKS_Q5_0) pack<Q5_0>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, units, rank, size);
+  else if (format == BLOCKS_Q5_1) pack<Q5_1>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, units, rank, size);
+  else if (format == BLOCKS_Q8_0) pack<Q8_0>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, units, rank, size);
+  else if (format == BLOCKS_Q2_K) pack<Q2_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, units, rank, size);
+  else if (format == BLOCKS_Q3_K) pack<Q3_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, units, rank, size);
+  else if (format == BLOCKS_Q4_K) pack<Q4_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, units, rank, size);
+  else if (format == BLOCKS_Q5_K) pack<Q5_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, units, rank, size);
+  else if (format == BLOCKS_Q6_K) pack<Q6_K>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, units, rank, size);
+  else if (format == BLOCKS_IQ4_NL) pack<IQ4_NL>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, units, rank, size);
+  else if (format == BLOCKS_IQ4_XS) pack<IQ4_XS>(source, rowCount, inputs, panelBegin, scaleType, weights, scales, offsets, units, rank, size);
 }
 
 /** `F` is the format; see block_formats.ts. */
 function pack<F>(
-  source: usize, rowCount: i32, inputs: i32, panelBegin: i32, scaleType: i32, weights: usize, scales: usize, offsets: usize, rank: i32, size: i32,
+  source: usize, rowCount: i32, inputs: i32, panelBegin: i32, scaleType: i32, weights: usize, scales: usize, offsets: usize, units: usize, rank: i32, size: i32,
 ): void {
   const blocks = inputs / weightsOf<F>(), inBlock = weightsOf<F>() >> 3;
   const groups = inputs / groupOf<F>(), groupsInBlock = weightsOf<F>() / groupOf<F>();
@@ -62,8 +64,19 @@ function pack<F>(
           if (bitsOf<F>() == 4) store<u32>(place + <usize>n * 4, joinNibbles(codes));
           else storeBytes(place, n, codes);
         }
+        if (hasUnits<F>() && units) {
+          const place = <usize>((panelBegin + panel) * blocks + b) * 16 + <usize>n;
+          if (!storeRounded(units, place, isThere ? unitOf(block) : 0, KIND_F16)) nonFinite++;
+          if (!storeRounded(units, place + 8, isThere ? -unitOf(block + 2) : 0, KIND_F16)) nonFinite++;
+        }
         for (let g = 0; g < groupsInBlock; g++) {
           const place = groupsTo + <usize>((b * groupsInBlock + g) * 8 + n);
+          if (hasUnits<F>() && units) {
+            const at = scales + (place - <usize>n) * 2 + <usize>n;
+            store<u8>(at, isThere ? scaleIntegerOf(block, g) : 0);
+            store<u8>(at, isThere ? minimumIntegerOf(block, g) : 0, 8);
+            continue;
+          }
           if (!storeRounded(scales, place, isThere ? scaleOf<F>(block, g) : 0, scaleType)) nonFinite++;
           if (!hasMinimums<F>()) continue;
           if (!storeRounded(offsets, place, isThere ? minimumOf<F>(block, g) : 0, scaleType)) nonFinite++;

@@ -1,7 +1,7 @@
 /**
  * Embeddings of tokens.
  */
-import { KIND_INT4, KIND_INT8 } from "../../shared/layout";
+import { KIND_F16, KIND_INT4, KIND_INT8, UNIT_INPUTS } from "../../shared/layout";
 import { bytesOf, load1 } from "../floats";
 import { int8Place } from "../places";
 import { shareBegin } from "../share";
@@ -13,11 +13,12 @@ import { shareBegin } from "../share";
  *            matmul/f32 does; `zeros` 0: every zero point is `zero`
  *   scales   f32 or f16, as `scaleType` says
  *   offsets  as scales, added to the weights of their groups, or 0
+ *   units    of scales and offsets that are integers, as in matmul/codes, or 0
  *   output   f32 [M, K]
  * Code · scale and the factor are rounded once each; floats by the factor alone.
  */
 export function embed(
-  ids: usize, weights: usize, weightType: i32, scales: usize, scaleType: i32, zeros: usize, zero: f32, offsets: usize, group: i32, rows: i32, inputs: i32,
+  ids: usize, weights: usize, weightType: i32, scales: usize, scaleType: i32, zeros: usize, zero: f32, offsets: usize, units: usize, group: i32, rows: i32, inputs: i32,
   factor: f32, output: usize, outputStride: usize, rank: i32, size: i32,
 ): void {
   const blocks = (inputs + 7) >> 3, groups = (inputs + group - 1) / group;
@@ -35,7 +36,10 @@ export function embed(
           ? <u32>load<u8>(weights + block * 64 + int8Place(j, <i32>n))
           : (load<u32>(weights + block * 32 + n * 4) >> <u32>(j * 4)) & 15;
         const centre = zeros ? <f32>load<i16>(zeros + place * 2) : zero;
-        value = (<f32>code - centre) * load1(scales + place * bytesOf(scaleType), scaleType);
+        if (units) {
+          const at = scales + (place - n) * 2 + n, unit = units + ((panel * <usize>inputs + <usize>k) / UNIT_INPUTS * 16 + n) * 2;
+          value = <f32>code * (<f32>load<i8>(at) * load1(unit, KIND_F16)) + <f32>load<i8>(at, 8) * load1(unit + 16, KIND_F16);
+        } else value = (<f32>code - centre) * load1(scales + place * bytesOf(scaleType), scaleType);
         if (offsets) value += load1(offsets + place * bytesOf(scaleType), scaleType);
       } else {
         value = load1(weights + ((panel * <usize>inputs + <usize>k) * 8 + n) * bytesOf(weightType), weightType);

@@ -1,7 +1,8 @@
 /**
  * Linear modules that a GGUF file keeps as blocks: `weight` [outputs, inputs], each row's weights in blocks of 32 or 256 with their
  * scales. Every format becomes codes of 4 or 8 bits with a scale, and where it has minimums an offset, for each group of 32 or 16
- * weights: exactly what the file says, but that f16 scales of formats of 256 weights, which are products of two numbers, are rounded.
+ * weights: exactly what the file says. Where the scales of 256 weights are products of two numbers, those of Q4_K and Q5_K stay two
+ * numbers; of the other formats f16 has them rounded.
  *
  * @module
  */
@@ -22,15 +23,16 @@ interface BlockForm {
   readonly centre: number;
   readonly group: number;
   readonly hasOffsets: boolean;
+  readonly hasUnits: boolean;
 }
 
 function form(
   type: BlockForm["type"],
   bits: number,
   centre: number,
-  { group = 32, hasOffsets = false } = {},
+  { group = 32, hasOffsets = false, hasUnits = false } = {},
 ): BlockForm {
-  return { type, bits, centre, group, hasOffsets };
+  return { type, bits, centre, group, hasOffsets, hasUnits };
 }
 
 /** As kernels/assembly/pack/block_formats.ts has them. */
@@ -42,8 +44,8 @@ const FORMS: Readonly<Record<BlockFormat, BlockForm>> = {
   Q8_0: form("int8", 8.5, 128),
   Q2_K: form("int4", 2.625, 0, { group: 16, hasOffsets: true }),
   Q3_K: form("int4", 3.4375, 4, { group: 16 }),
-  Q4_K: form("int4", 4.5, 0, { hasOffsets: true }),
-  Q5_K: form("int8", 5.5, 0, { hasOffsets: true }),
+  Q4_K: form("int4", 4.5, 0, { hasOffsets: true, hasUnits: true }),
+  Q5_K: form("int8", 5.5, 0, { hasOffsets: true, hasUnits: true }),
   Q6_K: form("int8", 6.5625, 32, { group: 16 }),
   IQ4_NL: form("int8", 4.5, 128),
   IQ4_XS: form("int8", 4.25, 128),
@@ -61,12 +63,12 @@ export function readBlocks(
     throw badTensor(weight, `inputs in multiples of ${blockWeights(format)}`, `${inputs}`);
   }
   const bias = takeBias(module, outputs);
-  const { type, bits, centre, group, hasOffsets } = FORMS[format];
+  const { type, bits, centre, group, hasOffsets, hasUnits } = FORMS[format];
   const step: PackingStep = {
     tensor: weight,
     windows: { rowBytes: blockBytes(format, inputs), multiple: PANEL_OUTPUTS },
     pack(kernels, { address: source, begin, count: rowCount }, { form: { scaleType }, arrays }) {
-      const { weights, scales, offsets } = arrays, panelBegin = begin / PANEL_OUTPUTS;
+      const { weights, scales, offsets, units } = arrays, panelBegin = begin / PANEL_OUTPUTS;
       kernels.packBlocks({
         source,
         format,
@@ -77,6 +79,7 @@ export function readBlocks(
         weights,
         scales,
         offsets,
+        units,
       });
     },
   };
@@ -92,6 +95,7 @@ export function readBlocks(
       group,
       hasZeros: false,
       hasOffsets,
+      hasUnits,
       hasBias: bias !== undefined,
       hasOrder: false,
     },
