@@ -72,6 +72,8 @@ const OFFSET_GROUP = 32;
 /** The text of the tile of one form and one length of groups, whose weights have zero points or offsets. */
 function tileText(form: Form, group: number, hasOffsets = false): string {
   const text = new TileText(), isBytes = form !== "words";
+  // Unpacking sees to it that all outputs have the same zero point, where there is room in a byte.
+  const hasOneZero = !hasOffsets && (form === "bytes7" || form === "bytes32");
   const stepInputs = isBytes ? 4 : 2;
   // Inputs between two ends of sums that are kept: of bytes a chunk, of words a group.
   const chunk = isBytes ? CHUNK_INPUTS : group;
@@ -122,7 +124,8 @@ function tileText(form: Form, group: number, hasOffsets = false): string {
     }
     const inGroup = group / chunk, index = Math.floor(turn / inGroup);
     const isFirst = turn % inGroup === 0, isLast = turn % inGroup === inGroup - 1;
-    if (form === "bytes4" || form === "bytes32") text.set("y", `v128.load(f, ${turn * 16})`);
+    if (form === "bytes4") text.set("y", `v128.load(f, ${turn * 16})`);
+    if (form === "bytes32") text.set("y", `i32x4.shr_u(v128.load(f, ${turn * 16}), 16)`);
     const widened = (row: number, vector: number) => {
       const sum = `s${row}${vector}`;
       const own = form === "bytes4"
@@ -133,13 +136,20 @@ function tileText(form: Form, group: number, hasOffsets = false): string {
       return isFirst ? own : `i32x4.add(${own}, ${load(cell(WIDE_SUMS, turn - 1, row, vector))})`;
     };
     if (isLast) {
-      text.set("u", `v128.load(t, ${index * 16})`);
+      const sums = `v128.load(t, ${index * 16})`;
+      text.set(
+        "u",
+        hasOffsets
+          ? `f32x4.convert_i32x4_s(${sums})`
+          : hasOneZero
+          ? `i32x4.mul(${sums}, ${load(WIDE_ZEROS)})`
+          : sums,
+      );
       if (!isBytes) text.set("v", `v128.load(f, ${index * 16})`);
     }
     for (const row of rows) {
-      if (form === "bytes4") text.set("x", lane("y", row));
-      if (form === "bytes32") text.set("x", `i32x4.shr_u(${lane("y", row)}, 16)`);
-      if (isLast) text.set("sum", hasOffsets ? `f32x4.convert_i32x4_s(${lane("u", row)})` : lane("u", row));
+      if (isBytes && form !== "bytes7") text.set("x", lane("y", row));
+      if (isLast) text.set("sum", lane("u", row));
       if (isLast && !isBytes) text.set("scale", lane("v", row));
       for (const vector of vectors.filter((v) => v % 2 === 0)) {
         if (!isLast) {
@@ -149,7 +159,8 @@ function tileText(form: Form, group: number, hasOffsets = false): string {
         const place = (area: number, half: number) => area + (index * WIDE_VECTORS + vector + half) * 16;
         const value = (half: number) => {
           const own = widened(row, vector + half), zeros = load(place(WIDE_ZEROS, half));
-          const corrected = hasOffsets ? own : `i32x4.sub(${own}, i32x4.mul(${zeros}, sum))`;
+          const zeroSum = hasOneZero ? "sum" : `i32x4.mul(${zeros}, sum)`;
+          const corrected = hasOffsets ? own : `i32x4.sub(${own}, ${zeroSum})`;
           const ofRow = (factor: string) => isBytes ? factor : `f32x4.mul(${factor}, scale)`;
           const factor = ofRow(load(place(WIDE_SCALES, half)));
           const product = `f32x4.mul(f32x4.convert_i32x4_s(${corrected}), ${factor})`;

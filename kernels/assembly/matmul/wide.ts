@@ -59,8 +59,8 @@ const UNIT_BLOCKS: i32 = UNIT_INPUTS / 8;
 const TILE_BYTES: usize = 256;
 /** Tiles from which on the activations of all inputs do not stay in the first cache. */
 const MANY_TILES: i32 = 8;
-/** Groups and chunks of a row that a tile passes at most. */
-const GROUPS_MAX: i32 = WIDE_INPUTS / 32;
+/** No zero point of 4-bit codes is larger. */
+const ONE_ZERO: i16 = 16;
 
 /** Whether there is a tile for groups of that length; those with offsets are of 32. */
 // @ts-ignore: decorator
@@ -144,37 +144,62 @@ function unpackSome<K>(to: usize, w: usize, panelBytes: usize, blocks: i32): voi
   memory.fill(to, 0, <usize>(BLOCKS - blocks) * unpackedBytes);
 }
 
-/** Weights, scales and zero points (or in their place offsets; units have a quarter of the scales' bytes) of two panels and up to BLOCKS blocks into the thread's area. */
+/**
+ * Weights, scales and zero points (or in their place offsets; units have a quarter of the scales' bytes) of two panels and up to
+ * BLOCKS blocks into the thread's area, with groups of `groupBlocks`. Tiles of bytes have one zero point for all: codes with zero
+ * points of their own are moved to ONE_ZERO.
+ */
 // @ts-ignore: decorator
 @inline
 function unpackPanels<K>(
   area: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32, offsets: usize, units: usize, blocks: i32, groups: i32,
+  groupBlocks: i32,
 ): void {
+  const kernel = changetype<K>(0), isMoved = kernel.isDot32 && zeros != 0;
   if (blocks == BLOCKS) unpackWhole<K>(w, w + panelBytes);
   else unpackSome<K>(area + WIDE_WEIGHTS, w, panelBytes, blocks);
+  const same = i32x4.splat(isMoved ? ONE_ZERO : zero);
   for (let g = 0; g < groups; g++) {
     for (let panel: usize = 0; panel < 2; panel++) {
       const to = area + <usize>g * 64 + panel * 32, place = panel * scaleBytes + <usize>g * 16;
       const unit = units ? units + panel * (scaleBytes / 4) : 0;
       v128.store(to, leftScalesOf(scale + place, unit), WIDE_SCALES);
       v128.store(to, rightScalesOf(scale + place, unit), WIDE_SCALES + 16);
-      let low = i32x4.splat(zero), high = low;
+      let low = same, high = same;
       if (offsets || units) {
         const from = (units ? scale + 8 : offsets) + place, fromUnit = units ? unit + 16 : 0;
         low = leftScalesOf(from, fromUnit);
         high = rightScalesOf(from, fromUnit);
       } else if (zeros) {
         const own = v128.load(zeros + place);
-        low = i32x4.extend_low_i16x8_s(own);
-        high = i32x4.extend_high_i16x8_s(own);
+        if (isMoved) {
+          moveCodes(area + WIDE_WEIGHTS + <usize>(g * groupBlocks) * 128 + panel * 32, own, groupBlocks);
+        } else {
+          low = i32x4.extend_low_i16x8_s(own);
+          high = i32x4.extend_high_i16x8_s(own);
+        }
       }
       v128.store(to, low, WIDE_ZEROS);
       v128.store(to, high, WIDE_ZEROS + 16);
     }
   }
-  if (groups < GROUPS_MAX) {
-    memory.fill(area + WIDE_SCALES + <usize>groups * 64, 0, <usize>(GROUPS_MAX - groups) * 64);
-    memory.fill(area + WIDE_ZEROS + <usize>groups * 64, 0, <usize>(GROUPS_MAX - groups) * 64);
+  if (groups * groupBlocks < BLOCKS) {
+    const none = area + <usize>groups * 64, bytes = <usize>(BLOCKS / groupBlocks - groups) * 64;
+    memory.fill(none + WIDE_SCALES, 0, bytes);
+    memory.fill(none + WIDE_ZEROS, 0, bytes);
+  }
+}
+
+/** Unpacked codes of a panel and a group, whose zero points (i16 [8]) become ONE_ZERO; they stay below 32. */
+function moveCodes(at: usize, zeros: v128, blocks: i32): void {
+  const distance = i16x8.mul(i16x8.sub(i16x8.splat(ONE_ZERO), zeros), i16x8.splat(0x0101));
+  const left = v128.shuffle<i16>(distance, distance, 0, 0, 1, 1, 2, 2, 3, 3);
+  const right = v128.shuffle<i16>(distance, distance, 4, 4, 5, 5, 6, 6, 7, 7);
+  // Of a block two steps.
+  for (let step = 0; step < blocks * 2; step++) {
+    v128.store(at, i8x16.add(v128.load(at), left));
+    v128.store(at, i8x16.add(v128.load(at, 16), right), 16);
+    at += 64;
   }
 }
 
@@ -241,7 +266,8 @@ export function multiplyWide<K>(
           unpackPanels<K>(
             area, weights + <usize>panel * panelBytes + <usize>block * kernel.vectors * 32, partner * panelBytes, scale,
             partner * scaleBytes, zeroRow ? zeroRow + <usize>g * 16 : 0, zero,
-            offsetRow ? offsetRow + <usize>g * 16 : 0, unitRow ? unitRow + <usize>(block / UNIT_BLOCKS) * 32 : 0, left, min(blockGroups, groups - g),
+            offsetRow ? offsetRow + <usize>g * 16 : 0, unitRow ? unitRow + <usize>(block / UNIT_BLOCKS) * 32 : 0, left,
+            min(blockGroups, groups - g), group >> 3,
           );
           if (left == BLOCKS) {
             addTiles<K>(
@@ -252,17 +278,18 @@ export function multiplyWide<K>(
           totals += TILE_BYTES * tiles;
         }
       }
-      let totals = scratch;
-      for (let pair = first; pair < pairs; pair = nextPair(pair, last, runs, isFew)) {
-        const panel = begin + pair * step;
-        for (let tile = 0; tile < tiles; tile++) {
-          const rowScales = v128.load(activationScales + <usize>(row + tile * 4) * 4);
-          const to = output + <usize>(row + tile * 4) * outputStride;
+      // Row by row: neighbouring panels fill neighbouring cache lines.
+      for (let tile = 0; tile < tiles; tile++) {
+        const rowScales = v128.load(activationScales + <usize>(row + tile * 4) * 4);
+        const to = output + <usize>(row + tile * 4) * outputStride;
+        let totals = scratch + <usize>tile * TILE_BYTES;
+        for (let pair = first; pair < pairs; pair = nextPair(pair, last, runs, isFew)) {
+          const panel = begin + pair * step;
           storeTile<K>(to, outputStride, panel, bias, accumulate, outputs, totals, rowScales);
           if (panel + apart < end) {
             storeTile<K>(to, outputStride, panel + apart, bias, accumulate, outputs, totals + 32, rowScales);
           }
-          totals += TILE_BYTES;
+          totals += TILE_BYTES * tiles;
         }
       }
     }
