@@ -42,18 +42,12 @@ const PASSES = [
   "vacuum",
 ];
 
-/** The wide tiles. They expect the areas of all threads below the memory's end at the start. */
+/**
+ * The wide tiles. They expect the areas of all threads below the memory's end at the start. Kept as text, deflated: they are changed
+ * before they are compiled, so they cannot be imported as modules.
+ */
 const WIDE_VARIANT = { name: "sharedWide", features: ["simd", "relaxed-simd", "threads"], shared: true };
 const WIDE_ENTRY = "wide.ts";
-const WIDE_HEADER = `/**
- * The wide tiles of the first thread, deflated: they are changed before they are compiled, so they cannot be imported as modules.
- *
- * Made by kernels/build.ts from kernels/wide; change that and run \`deno task kernels\`.
- *
- * @module
- */
-`;
-
 interface Variant {
   name: string;
   features: string[];
@@ -127,8 +121,7 @@ async function* made(): AsyncGenerator<[path: string, contents: Uint8Array]> {
     throw new Error("the wide tiles have the first area's address in another place too");
   }
   const packed = deflateRawSync(wide, { level: 9 }).toString("base64");
-  const text = `export const ${WIDE_VARIANT.name} =\n  "${packed}";\n`;
-  yield ["kernels/host/wide_binaries.ts", encoder.encode(WIDE_HEADER + text)];
+  yield [`${TARGET}/wide.json`, encoder.encode(`${JSON.stringify(packed)}\n`)];
 }
 
 if (import.meta.main) {

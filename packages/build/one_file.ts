@@ -10,7 +10,7 @@
 import { deflateRawSync } from "node:zlib";
 import { basename, join, resolve } from "node:path";
 import { build, type Plugin } from "npm:esbuild@0.28.2";
-import { sharedWide } from "../../kernels/host/wide_binaries.ts";
+import wide from "../../kernels/wasm/wide.json" with { type: "json" };
 import { withMemory } from "../../src/binaries/memory_import.ts";
 import { installPackages } from "./dependencies.ts";
 import { hostPlugin, modules } from "./javascript.ts";
@@ -33,7 +33,7 @@ async function binariesModule(packages: string): Promise<string> {
   for (const [name, file] of Object.entries(await codecFiles())) {
     add(name, await Deno.readFile(join(packages, "node_modules", file)));
   }
-  files.push(`  wide: ${JSON.stringify(sharedWide)},\n`);
+  files.push(`  wide: ${JSON.stringify(wide)},\n`);
   return `import { inflateBase64 } from "./src/core/bytes_as_text.ts";
 const FILES = {\n${files.join("")}};
 const compiled = new Map();
