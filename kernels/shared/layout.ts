@@ -19,7 +19,7 @@ export const UNIT_INPUTS = 256;
  * Version of how weights lie in memory: panels, the order of codes in a block, scales and zero points. Raise it with every
  * change, so that repacked weights on disk (src/weights/repacked_file.ts) are not taken for what they no longer are.
  */
-export const WEIGHT_LAYOUT_VERSION = 3;
+export const WEIGHT_LAYOUT_VERSION = 4;
 /** Tokens in one block of the key/value cache, which the running softmax takes at once. */
 export const KV_BLOCK_TOKENS = 32;
 /** Query rows that one attention tile carries. */
@@ -67,6 +67,8 @@ export const KIND_INT8 = 3;
 export const KIND_INT4 = 4;
 /** Codes 1 … 127 around 64, without zero points of their own. */
 export const KIND_INT7 = 5;
+/** Codes 0 … 63 around 32, with units; see kernels/assembly/matmul/w6a8.ts. */
+export const KIND_INT6 = 7;
 /** Of keys and values: integers of two bytes; see kernels/assembly/attention/integers.ts. */
 export const KIND_INT16 = 6;
 

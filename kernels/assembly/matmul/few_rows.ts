@@ -7,6 +7,7 @@ import { CHUNK_INPUTS, FEW_LADDER, FEW_TOTALS, WIDE_ROWS } from "../../shared/la
 import { shareBegin } from "../share";
 import { areaOf } from "../wide_area";
 import { endRow, ofPanel } from "./group";
+import { blockBytes, groupScaleBytes } from "./kernel";
 import { biasOf, storePanel } from "./panels";
 import { unitsOf } from "./scales";
 
@@ -160,7 +161,7 @@ export function multiplyFew<K>(
   const kernel = changetype<K>(0);
   const panels = (outputs + 7) >> 3, groups = (inputs + group - 1) / group;
   const chunks = inputs / CHUNK_INPUTS, groupChunks = group / CHUNK_INPUTS;
-  const panelBytes = <usize>(inputs >> 3) * kernel.vectors * 32, scaleBytes = <usize>groups * 16;
+  const panelBytes = <usize>(inputs >> 3) * blockBytes<K>(), scaleBytes = <usize>groups * groupScaleBytes<K>();
   const rowBytes = <usize>(inputs >> 3) * kernel.activationBytes, groupBytes = <usize>groups * 4;
   const f = kernel.hasFactors ? factors : activationScales, fStride = kernel.hasFactors ? groupBytes * groupChunks : groupBytes;
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size), area = areaOf(rank);
@@ -179,7 +180,7 @@ export function multiplyFew<K>(
           count, weights + <usize>own * panelBytes, apart * panelBytes, codes + <usize>row * rowBytes, rowBytes,
           f + <usize>row * fStride, fStride, sums + <usize>row * groupBytes, groupBytes, scales + <usize>own * scaleBytes,
           apart * scaleBytes, ofPanel(zeros, own, groups), zero,
-          ofPanel(offsets, own, groups), unitsOf(units, own, inputs), chunks, groupChunks,
+          ofPanel(offsets, own, groups), unitsOf<K>(units, own, inputs), chunks, groupChunks,
         );
         let totals = area + FEW_TOTALS;
         for (let i = row; i < row + count; i++) {

@@ -10,6 +10,7 @@ import { shareBegin } from "../share";
 import { lane0, lane1, lane2, lane3 } from "../vector";
 import { areaOf } from "../wide_area";
 import { endRow, ofPanel } from "./group";
+import { blockBytes, groupScaleBytes } from "./kernel";
 import { biasOf, storePanel } from "./panels";
 import { leftScalesOf, rightScalesOf, unitsOf } from "./scales";
 
@@ -197,7 +198,7 @@ export function multiplyWide<K>(
   const kernel = changetype<K>(0);
   const panels = (outputs + 7) >> 3, blocks = (inputs + 7) >> 3, groups = (inputs + group - 1) / group;
   const chunks = groups * ((group + CHUNK_INPUTS - 1) / CHUNK_INPUTS);
-  const blockGroups = WIDE_INPUTS / group, panelBytes = <usize>blocks * kernel.vectors * 32, scaleBytes = <usize>groups * 16;
+  const blockGroups = WIDE_INPUTS / group, panelBytes = <usize>blocks * blockBytes<K>(), scaleBytes = <usize>groups * groupScaleBytes<K>();
   // Of a tile: its records, and what the inputs of one pass take of them.
   const codeStride = <usize>blocks * kernel.activationBytes * 4, sumStride = <usize>groups * 16;
   const factorStride = kernel.hasFactors ? <usize>chunks * 16 : sumStride;
@@ -237,7 +238,7 @@ export function multiplyWide<K>(
           const panel = begin + pair * step;
           // A last panel without a partner stands for both; the second is not written.
           const partner = <usize>(panel + apart < end ? apart : 0), scale = scales + <usize>panel * scaleBytes + <usize>g * 16;
-          const zeroRow = ofPanel(zeros, panel, groups), offsetRow = ofPanel(offsets, panel, groups), unitRow = unitsOf(units, panel, inputs);
+          const zeroRow = ofPanel(zeros, panel, groups), offsetRow = ofPanel(offsets, panel, groups), unitRow = unitsOf<K>(units, panel, inputs);
           unpackPanels<K>(
             area, weights + <usize>panel * panelBytes + <usize>block * kernel.vectors * 32, partner * panelBytes, scale,
             partner * scaleBytes, zeroRow ? zeroRow + <usize>g * 16 : 0, zero,
