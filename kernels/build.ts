@@ -13,6 +13,7 @@ import { makeCalls, makeDispatch } from "./generate.ts";
 import { WIDE_MEMORY_PAGES } from "./shared/layout.ts";
 import { attentionText } from "./wide/attention_text.ts";
 import { fewRowsText } from "./wide/few_rows_text.ts";
+import { sixBitsText } from "./wide/six_bits_text.ts";
 import { wideText } from "./wide/text.ts";
 
 const ENTRY = "kernels/assembly/index.ts";
@@ -117,7 +118,7 @@ async function* made(): AsyncGenerator<[path: string, contents: Uint8Array]> {
   for (const variant of VARIANTS) {
     yield [`${TARGET}/${variant.name}.wasm`, await build(ENTRY, variant, 1)];
   }
-  const files = { [WIDE_ENTRY]: wideText() + attentionText() + fewRowsText() };
+  const files = { [WIDE_ENTRY]: wideText() + attentionText() + fewRowsText() + sixBitsText() };
   const wide = await build(WIDE_ENTRY, WIDE_VARIANT, WIDE_MEMORY_PAGES, files);
   const packed = deflateRawSync(wide, { level: 9 }).toString("base64");
   const text = `export const ${WIDE_VARIANT.name} =\n  "${packed}";\n`;

@@ -112,6 +112,8 @@ export const ROWS_FEW_END_WORDS = 20;
 export const WIDE_PLACEHOLDER = 0x7badc0de;
 /** Where a thread's area has what: weights of words take twice what bytes take, four turns of sums, five of totals. */
 export const WIDE_WEIGHTS = 64;
+/** Scales of groups of 16, of which there are twice as many: behind the weights of bytes. */
+export const WIDE_SHORT_SCALES = 2112;
 export const WIDE_SCALES = 4160;
 export const WIDE_ZEROS = 4416;
 export const WIDE_SUMS = 4672;

@@ -17,6 +17,7 @@ import {
   WIDE_PLACEHOLDER,
   WIDE_ROWS,
   WIDE_SCALES,
+  WIDE_SHORT_SCALES,
   WIDE_SUMS,
   WIDE_TOTALS,
   WIDE_VECTORS,
@@ -68,13 +69,19 @@ export const load = (place: number) => `v128.load(base, ${place})`;
 /** Forms and lengths of groups that have offsets in place of zero points: blocks of GGUF files. */
 const OFFSET_FORMS: readonly Form[] = ["bytes4", "bytes32", "words"];
 const OFFSET_GROUP = 32;
+/** The same of codes of 6 bits. */
+const SHORT_FORMS: readonly Form[] = ["bytes7", "bytes32"];
+const SHORT_GROUP = 16;
 
 /** The text of the tile of one form and one length of groups, whose weights have zero points or offsets. */
 function tileText(form: Form, group: number, hasOffsets = false): string {
   const text = new TileText(), isBytes = form !== "words";
+  // Unpacking sees to it that all outputs have the same zero point, where there is room in a byte.
+  const hasOneZero = !hasOffsets && (form === "bytes7" || form === "bytes32");
   const stepInputs = isBytes ? 4 : 2;
   // Inputs between two ends of sums that are kept: of bytes a chunk, of words a group.
-  const chunk = isBytes ? CHUNK_INPUTS : group;
+  const chunk = isBytes ? Math.min(CHUNK_INPUTS, group) : group;
+  const scales = group === SHORT_GROUP ? WIDE_SHORT_SCALES : WIDE_SCALES;
   const cells = Array.from({ length: WIDE_ROWS * WIDE_VECTORS }, (_, i) => i);
   const tileBytes = cells.length * 16;
   const cell = (area: number, turn: number, row: number, vector: number) =>
@@ -122,7 +129,8 @@ function tileText(form: Form, group: number, hasOffsets = false): string {
     }
     const inGroup = group / chunk, index = Math.floor(turn / inGroup);
     const isFirst = turn % inGroup === 0, isLast = turn % inGroup === inGroup - 1;
-    if (form === "bytes4" || form === "bytes32") text.set("y", `v128.load(f, ${turn * 16})`);
+    if (form === "bytes4") text.set("y", `v128.load(f, ${turn * 16})`);
+    if (form === "bytes32") text.set("y", `i32x4.shr_u(v128.load(f, ${turn * 16}), 16)`);
     const widened = (row: number, vector: number) => {
       const sum = `s${row}${vector}`;
       const own = form === "bytes4"
@@ -133,13 +141,20 @@ function tileText(form: Form, group: number, hasOffsets = false): string {
       return isFirst ? own : `i32x4.add(${own}, ${load(cell(WIDE_SUMS, turn - 1, row, vector))})`;
     };
     if (isLast) {
-      text.set("u", `v128.load(t, ${index * 16})`);
+      const sums = `v128.load(t, ${index * 16})`;
+      text.set(
+        "u",
+        hasOffsets
+          ? `f32x4.convert_i32x4_s(${sums})`
+          : hasOneZero
+          ? `i32x4.mul(${sums}, ${load(WIDE_ZEROS)})`
+          : sums,
+      );
       if (!isBytes) text.set("v", `v128.load(f, ${index * 16})`);
     }
     for (const row of rows) {
-      if (form === "bytes4") text.set("x", lane("y", row));
-      if (form === "bytes32") text.set("x", `i32x4.shr_u(${lane("y", row)}, 16)`);
-      if (isLast) text.set("sum", hasOffsets ? `f32x4.convert_i32x4_s(${lane("u", row)})` : lane("u", row));
+      if (isBytes && form !== "bytes7") text.set("x", lane("y", row));
+      if (isLast) text.set("sum", lane("u", row));
       if (isLast && !isBytes) text.set("scale", lane("v", row));
       for (const vector of vectors.filter((v) => v % 2 === 0)) {
         if (!isLast) {
@@ -149,9 +164,10 @@ function tileText(form: Form, group: number, hasOffsets = false): string {
         const place = (area: number, half: number) => area + (index * WIDE_VECTORS + vector + half) * 16;
         const value = (half: number) => {
           const own = widened(row, vector + half), zeros = load(place(WIDE_ZEROS, half));
-          const corrected = hasOffsets ? own : `i32x4.sub(${own}, i32x4.mul(${zeros}, sum))`;
+          const zeroSum = hasOneZero ? "sum" : `i32x4.mul(${zeros}, sum)`;
+          const corrected = hasOffsets ? own : `i32x4.sub(${own}, ${zeroSum})`;
           const ofRow = (factor: string) => isBytes ? factor : `f32x4.mul(${factor}, scale)`;
-          const factor = ofRow(load(place(WIDE_SCALES, half)));
+          const factor = ofRow(load(place(scales, half)));
           const product = `f32x4.mul(f32x4.convert_i32x4_s(${corrected}), ${factor})`;
           if (groups === 1) return product;
           const total = `f32x4.add(${load(cell(WIDE_TOTALS, index, row, vector + half))}, ${product})`;
@@ -235,6 +251,33 @@ ${text}
 `;
 }
 
+/** The same of codes of 6 bits, whose blocks have three vectors: see assembly/matmul/w6a8.ts. */
+function unpackSixBitsText(): string {
+  const text = new TileText();
+  for (let block = 0; block < WIDE_INPUTS / 8; block++) {
+    for (const panel of [0, 1]) {
+      for (const [i, name] of ["stored0", "stored1", "high"].entries()) {
+        text.set(name, `v128.load(w${panel}, ${block * 48 + i * 16})`);
+      }
+      for (const step of [0, 1]) {
+        const low = (half: number) => step ? `i16x8.shr_u(stored${half}, 4)` : `stored${half}`;
+        const high = step ? ["i16x8.shl(high, 2)", "i16x8.shr_u(high, 2)"] : ["i16x8.shl(high, 4)", "high"];
+        const place = WIDE_WEIGHTS + ((block * 2 + step) * WIDE_VECTORS + panel * 2) * 16;
+        text.storePair(
+          place,
+          (half) => `v128.or(v128.and(${low(half)}, mask8), v128.and(${high[half]}, mask48))`,
+        );
+      }
+    }
+  }
+  return `export function unpackInt6Bytes(w0: usize, w1: usize): void {
+  let base: usize = ${WIDE_PLACEHOLDER};
+  const mask8 = i8x16.splat(<i8>(w0 == 0 ? 0 : 15)), mask48 = i8x16.splat(<i8>(w0 == 0 ? 0 : 48));
+${text}
+}
+`;
+}
+
 /**
  * The text of the module. Of each tile:
  *   a  activations' codes, i8 [32, 4, 4] or i16 [64, 4, 2] for the tile's inputs; the next tile is `aStride` bytes on
@@ -245,5 +288,7 @@ ${text}
 export function wideText(): string {
   const tiles = FORMS.flatMap((form) => GROUPS.map((group) => tileText(form, group)));
   const withOffsets = OFFSET_FORMS.map((form) => tileText(form, OFFSET_GROUP, true));
-  return [...tiles, ...withOffsets, ...Object.keys(UNPACKINGS).map(unpackText)].join("\n");
+  const short = SHORT_FORMS.map((form) => tileText(form, SHORT_GROUP));
+  return [...tiles, ...withOffsets, ...short, unpackSixBitsText(), ...Object.keys(UNPACKINGS).map(unpackText)]
+    .join("\n");
 }

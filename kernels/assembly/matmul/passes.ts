@@ -26,8 +26,8 @@ export function multiply<K>(
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
   const together = panelsTogether(panelBytes), tiledRows = rows & ~3;
   let narrowRows = tiledRows;
-  if (ASC_FEATURE_RELAXED_SIMD && wideScratch && hasWideTile(group, (offsets | units) != 0)) {
-    const isFew = hasFewRows<K>(inputs), fewEnd = kernel.hasFactors ? ROWS_FEW_END_BYTES : ROWS_FEW_END_WORDS;
+  if (ASC_FEATURE_RELAXED_SIMD && wideScratch && hasWideTile<K>(group, (offsets | units) != 0)) {
+    const isFew = hasFewRows<K>(inputs), fewEnd = kernel.bits == 6 ? 4 : kernel.hasFactors ? ROWS_FEW_END_BYTES : ROWS_FEW_END_WORDS;
     const wideRows = isFew && rows < fewEnd ? 0 : tiledRows;
     if (wideRows > 0) {
       multiplyWide<K>(

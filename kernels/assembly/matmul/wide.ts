@@ -4,7 +4,7 @@
  */
 import {
   CHUNK_INPUTS, UNIT_INPUTS, WIDE_INPUTS, WIDE_PAIRS, WIDE_SCALES, WIDE_SCRATCH_BYTES, WIDE_TAIL_ADDRESS, WIDE_TILES,
-  WIDE_WEIGHTS, WIDE_ZEROS,
+  WIDE_SHORT_SCALES, WIDE_WEIGHTS, WIDE_ZEROS,
 } from "../../shared/layout";
 import { shareBegin } from "../share";
 import { lane0, lane1, lane2, lane3 } from "../vector";
@@ -47,6 +47,12 @@ declare function bytes32Offset32(a: usize, aStride: usize, f: usize, fStride: us
 declare function wordsOffset32(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
 @external("wide", "unpackInt4Bytes")
 declare function unpackInt4Bytes(w0: usize, w1: usize): void;
+@external("wide", "bytes7Group16")
+declare function bytes7Group16(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "bytes32Group16")
+declare function bytes32Group16(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "unpackInt6Bytes")
+declare function unpackInt6Bytes(w0: usize, w1: usize): void;
 @external("wide", "unpackInt7Bytes")
 declare function unpackInt7Bytes(w0: usize, w1: usize): void;
 @external("wide", "unpackInt4Words")
@@ -60,13 +66,14 @@ const UNIT_BLOCKS: i32 = UNIT_INPUTS / 8;
 const TILE_BYTES: usize = 256;
 /** Tiles from which on the activations of all inputs do not stay in the first cache. */
 const MANY_TILES: i32 = 8;
-/** Groups and chunks of a row that a tile passes at most. */
-const GROUPS_MAX: i32 = WIDE_INPUTS / 32;
+/** No zero point of 4-bit codes is larger. */
+const ONE_ZERO: i16 = 16;
 
-/** Whether there is a tile for groups of that length; those with offsets are of 32. */
+/** Whether there is a tile for groups of that length; those with offsets are of 32, those of 6-bit codes of 16. */
 // @ts-ignore: decorator
 @inline
-export function hasWideTile(group: i32, hasOffsets: bool): bool {
+export function hasWideTile<K>(group: i32, hasOffsets: bool): bool {
+  if (changetype<K>(0).bits == 6) return true;
   return group == 32 || (group == 64 || group == 128) && !hasOffsets;
 }
 
@@ -76,7 +83,10 @@ function addTiles<K>(
   group: i32, hasOffsets: bool, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32,
 ): void {
   const kernel = changetype<K>(0);
-  if (hasOffsets) {
+  if (kernel.bits == 6) {
+    if (kernel.isDot32) bytes32Group16(a, aStride, f, fStride, t, tStride, p, n);
+    else bytes7Group16(a, aStride, f, fStride, t, tStride, p, n);
+  } else if (hasOffsets) {
     if (!kernel.hasFactors) wordsOffset32(a, aStride, f, fStride, t, tStride, p, n);
     else if (kernel.isDot32) bytes32Offset32(a, aStride, f, fStride, t, tStride, p, n);
     else bytes4Offset32(a, aStride, f, fStride, t, tStride, p, n);
@@ -124,7 +134,8 @@ function unpackBlock<K>(to: usize, w: usize, mask: v128): void {
 function unpackWhole<K>(w0: usize, w1: usize): void {
   const kernel = changetype<K>(0);
   if (kernel.hasFactors) {
-    if (kernel.vectors == 2) unpackInt7Bytes(w0, w1);
+    if (kernel.bits == 6) unpackInt6Bytes(w0, w1);
+    else if (kernel.vectors == 2) unpackInt7Bytes(w0, w1);
     else unpackInt4Bytes(w0, w1);
   } else if (kernel.vectors == 2) unpackInt8Words(w0, w1);
   else unpackInt4Words(w0, w1);
@@ -145,37 +156,63 @@ function unpackSome<K>(to: usize, w: usize, panelBytes: usize, blocks: i32): voi
   memory.fill(to, 0, <usize>(BLOCKS - blocks) * unpackedBytes);
 }
 
-/** Weights, scales and zero points (or in their place offsets; units have a quarter of the scales' bytes) of two panels and up to BLOCKS blocks into the thread's area. */
+/**
+ * Weights, scales and zero points (or in their place offsets; units have a quarter of the scales' bytes, of 6-bit codes an eighth) of two panels and up to
+ * BLOCKS blocks into the thread's area, with groups of `groupBlocks`. Tiles of bytes have one zero point for all: codes with zero
+ * points of their own are moved to ONE_ZERO.
+ */
 // @ts-ignore: decorator
 @inline
 function unpackPanels<K>(
   area: usize, w: usize, panelBytes: usize, scale: usize, scaleBytes: usize, zeros: usize, zero: i32, offsets: usize, units: usize, blocks: i32, groups: i32,
+  groupBlocks: i32,
 ): void {
-  if (blocks == BLOCKS) unpackWhole<K>(w, w + panelBytes);
+  const kernel = changetype<K>(0), isMoved = kernel.isDot32 && zeros != 0;
+  if (kernel.bits == 6 || blocks == BLOCKS) unpackWhole<K>(w, w + panelBytes);
   else unpackSome<K>(area + WIDE_WEIGHTS, w, panelBytes, blocks);
+  const same = i32x4.splat(isMoved ? ONE_ZERO : zero);
   for (let g = 0; g < groups; g++) {
     for (let panel: usize = 0; panel < 2; panel++) {
-      const to = area + <usize>g * 64 + panel * 32, place = panel * scaleBytes + <usize>g * 16;
-      const unit = units ? units + panel * (scaleBytes / 4) : 0;
-      v128.store(to, leftScalesOf(scale + place, unit), WIDE_SCALES);
-      v128.store(to, rightScalesOf(scale + place, unit), WIDE_SCALES + 16);
-      let low = i32x4.splat(zero), high = low;
-      if (offsets || units) {
+      const to = area + <usize>g * 64 + panel * 32, place = panel * scaleBytes + <usize>g * groupScaleBytes<K>();
+      const unit = units ? units + panel * (scaleBytes / (kernel.bits == 6 ? 8 : 4)) : 0;
+      const scalesTo = to + (kernel.bits == 6 ? WIDE_SHORT_SCALES : WIDE_SCALES);
+      v128.store(scalesTo, leftScalesOf(scale + place, unit));
+      v128.store(scalesTo, rightScalesOf(scale + place, unit), 16);
+      let low = same, high = same;
+      if (kernel.mayHaveOffsets && (offsets || units)) {
         const from = (units ? scale + 8 : offsets) + place, fromUnit = units ? unit + 16 : 0;
         low = leftScalesOf(from, fromUnit);
         high = rightScalesOf(from, fromUnit);
       } else if (zeros) {
         const own = v128.load(zeros + place);
-        low = i32x4.extend_low_i16x8_s(own);
-        high = i32x4.extend_high_i16x8_s(own);
+        if (isMoved) {
+          moveCodes(area + WIDE_WEIGHTS + <usize>(g * groupBlocks) * 128 + panel * 32, own, groupBlocks);
+        } else {
+          low = i32x4.extend_low_i16x8_s(own);
+          high = i32x4.extend_high_i16x8_s(own);
+        }
       }
       v128.store(to, low, WIDE_ZEROS);
       v128.store(to, high, WIDE_ZEROS + 16);
     }
   }
-  if (groups < GROUPS_MAX) {
-    memory.fill(area + WIDE_SCALES + <usize>groups * 64, 0, <usize>(GROUPS_MAX - groups) * 64);
-    memory.fill(area + WIDE_ZEROS + <usize>groups * 64, 0, <usize>(GROUPS_MAX - groups) * 64);
+  if (groups * groupBlocks < BLOCKS) {
+    const none = area + <usize>groups * 64, bytes = <usize>(BLOCKS / groupBlocks - groups) * 64;
+    memory.fill(none + WIDE_SCALES, 0, bytes);
+    memory.fill(none + WIDE_ZEROS, 0, bytes);
+  }
+}
+
+/** Unpacked codes of a panel and a group, whose zero points (i16 [8]) become ONE_ZERO; they stay below 32. */
+function moveCodes(at: usize, zeros: v128, blocks: i32): void {
+  const distance = i16x8.mul(i16x8.sub(i16x8.splat(ONE_ZERO), zeros), i16x8.splat(0x0101));
+  const left = v128.shuffle<i16>(distance, distance, 0, 0, 1, 1, 2, 2, 3, 3);
+  const right = v128.shuffle<i16>(distance, distance, 4, 4, 5, 5, 6, 6, 7, 7);
+  // Of a block two steps.
+  for (let step = 0; step < blocks * 2; step++) {
+    v128.store(at, i8x16.add(v128.load(at), left));
+    v128.store(at, i8x16.add(v128.load(at, 16), right), 16);
+    at += 64;
   }
 }
 
@@ -203,7 +240,7 @@ export function multiplyWide<K>(
   const codeStride = <usize>blocks * kernel.activationBytes * 4, sumStride = <usize>groups * 16;
   const factorStride = kernel.hasFactors ? <usize>chunks * 16 : sumStride;
   const codeBytes = <usize>BLOCKS * kernel.activationBytes * 4, sumBytes = <usize>blockGroups * 16;
-  const factorBytes = kernel.hasFactors ? <usize>(WIDE_INPUTS / CHUNK_INPUTS) * 16 : sumBytes;
+  const factorBytes = kernel.hasFactors ? <usize>(WIDE_INPUTS / min(group, CHUNK_INPUTS)) * 16 : sumBytes;
   const area = areaOf(rank);
   scratch += <usize>rank * WIDE_SCRATCH_BYTES;
   const tailCodes = scratch + WIDE_TAIL_ADDRESS, tailFactors = tailCodes + codeBytes * WIDE_TILES;
@@ -237,12 +274,13 @@ export function multiplyWide<K>(
         for (let pair = first; pair < pairs; pair = nextPair(pair, last, runs, isFew)) {
           const panel = begin + pair * step;
           // A last panel without a partner stands for both; the second is not written.
-          const partner = <usize>(panel + apart < end ? apart : 0), scale = scales + <usize>panel * scaleBytes + <usize>g * 16;
+          const partner = <usize>(panel + apart < end ? apart : 0), scale = scales + <usize>panel * scaleBytes + <usize>g * groupScaleBytes<K>();
           const zeroRow = ofPanel(zeros, panel, groups), offsetRow = ofPanel(offsets, panel, groups), unitRow = unitsOf<K>(units, panel, inputs);
           unpackPanels<K>(
-            area, weights + <usize>panel * panelBytes + <usize>block * kernel.vectors * 32, partner * panelBytes, scale,
+            area, weights + <usize>panel * panelBytes + <usize>block * blockBytes<K>(), partner * panelBytes, scale,
             partner * scaleBytes, zeroRow ? zeroRow + <usize>g * 16 : 0, zero,
-            offsetRow ? offsetRow + <usize>g * 16 : 0, unitRow ? unitRow + <usize>(block / UNIT_BLOCKS) * 32 : 0, left, min(blockGroups, groups - g),
+            offsetRow ? offsetRow + <usize>g * 16 : 0, unitRow ? unitRow + <usize>(block / UNIT_BLOCKS) * 2 * groupScaleBytes<K>() : 0, left,
+            min(blockGroups, groups - g), group >> 3,
           );
           if (left == BLOCKS) {
             addTiles<K>(
@@ -253,17 +291,18 @@ export function multiplyWide<K>(
           totals += TILE_BYTES * tiles;
         }
       }
-      let totals = scratch;
-      for (let pair = first; pair < pairs; pair = nextPair(pair, last, runs, isFew)) {
-        const panel = begin + pair * step;
-        for (let tile = 0; tile < tiles; tile++) {
-          const rowScales = v128.load(activationScales + <usize>(row + tile * 4) * 4);
-          const to = output + <usize>(row + tile * 4) * outputStride;
+      // Row by row: neighbouring panels fill neighbouring cache lines.
+      for (let tile = 0; tile < tiles; tile++) {
+        const rowScales = v128.load(activationScales + <usize>(row + tile * 4) * 4);
+        const to = output + <usize>(row + tile * 4) * outputStride;
+        let totals = scratch + <usize>tile * TILE_BYTES;
+        for (let pair = first; pair < pairs; pair = nextPair(pair, last, runs, isFew)) {
+          const panel = begin + pair * step;
           storeTile<K>(to, outputStride, panel, bias, accumulate, outputs, totals, rowScales);
           if (panel + apart < end) {
             storeTile<K>(to, outputStride, panel + apart, bias, accumulate, outputs, totals + 32, rowScales);
           }
-          totals += TILE_BYTES;
+          totals += TILE_BYTES * tiles;
         }
       }
     }
