@@ -97,7 +97,7 @@ function pack<F>(
 function storeSixBits(block: usize, n: i32, codes: u64): void {
   store<u32>(block + <usize>n * 4, joinNibbles(codes & 0x0f0f0f0f0f0f0f0f));
   // Of neighbouring inputs two bits each, the even one's lower; then byte by byte.
-  const high = codes >> 4, pairs = (high | high >> 6) & 0x000f000f000f000f;
+  const high = codes >> 4 & 0x0303030303030303, pairs = (high | high >> 6) & 0x000f000f000f000f;
   const fours = (pairs | pairs >> 8) & 0x0000ffff0000ffff, own = <u32>(fours | fours >> 16);
   const at = block + 32 + <usize>(n & 3) * 4;
   store<u32>(at, n < 4 ? own : load<u32>(at) | own << 4);
