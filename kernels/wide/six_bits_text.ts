@@ -1,6 +1,6 @@
 /**
  * The text of the tiles of one row of bytes against codes of 6 bits (kernels/assembly/matmul/w6a8.ts): two panels that lie far apart,
- * as few_rows_text.ts explains. Codes are put together from their two parts in the registers where they are multiplied.
+ * as few_rows_text.ts explains. Codes are unpacked into the registers where they are multiplied.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import {
   WIDE_PLACEHOLDER,
 } from "../shared/layout.ts";
 import { SIX_BITS_FORMS } from "../shared/operations.ts";
-import { load, TileText } from "./text.ts";
+import { load, sharedSixBits, sixBitsMasks, TileText } from "./text.ts";
 
 const GROUP = 16, STREAMS = [0, 1], HALVES = [0, 1], BLOCKS = [0, 1], STEPS = [0, 1];
 
@@ -32,22 +32,25 @@ function groupText(isFours: boolean): TileText {
       text.set(`x${step}`, `v128.shuffle<i32>(y, y, ${Array(4).fill(place).join(", ")})`);
     }
     for (const stream of STREAMS) {
-      text.set("high", `v128.load(w${stream}, ${block * 48 + 32})`);
+      for (const i of [0, 1, 2]) text.set(`v${i}`, `v128.load(w${stream}, ${block * 48 + i * 16})`);
+      const codes = [["v128.and(v0, mask63)", "v128.and(v1, mask63)"], [
+        "v128.and(v2, mask63)",
+        sharedSixBits(),
+      ]];
       for (const half of HALVES) {
-        text.set("low", `v128.load(w${stream}, ${block * 48 + half * 16})`);
         for (const step of STEPS) {
-          const low = step ? "i16x8.shr_u(low, 4)" : "low";
-          const high = half ? step ? "i16x8.shr_u(high, 2)" : "high" : `i16x8.shl(high, ${step ? 2 : 4})`;
-          text.set("codes", `v128.or(v128.and(${low}, lowMask), v128.and(${high}, highMask))`);
           const isFirst = step === 0 && (isFours ? block === 0 : true),
             sum = `s${stream}${half}${isFours ? "" : block}`;
+          const product = `i16x8.relaxed_dot_i8x16_i7x16_s(x${step}, ${codes[half][step]})`;
           text.set(
             sum,
             isFours
-              ? `i32x4.relaxed_dot_i8x16_i7x16_add_s(x${step}, codes, ${isFirst ? "none" : sum})`
+              ? `i32x4.relaxed_dot_i8x16_i7x16_add_s(x${step}, ${codes[half][step]}, ${
+                isFirst ? "none" : sum
+              })`
               : isFirst
-              ? `i16x8.relaxed_dot_i8x16_i7x16_s(x${step}, codes)`
-              : `i16x8.add(${sum}, i16x8.relaxed_dot_i8x16_i7x16_s(x${step}, codes))`,
+              ? product
+              : `i16x8.add(${sum}, ${product})`,
           );
         }
       }
@@ -83,7 +86,8 @@ export function sixBitsText(): string {
   w0: usize, apart: usize, a: usize, f: usize, t: usize, scale0: usize, scaleApart: usize, units0: usize, zero: i32, blocks: i32,
 ): void {
   let base: usize = ${WIDE_PLACEHOLDER};
-  const none = i32x4.splat(0), lowMask = i8x16.splat(<i8>(blocks < 0 ? 0 : 15)), highMask = i8x16.splat(<i8>(blocks < 0 ? 0 : 48));
+  const none = i32x4.splat(0);
+  ${sixBitsMasks("blocks < 0")}
   const halfBits = i32x4.splat(blocks < 0 ? 0 : ${HALF_BITS}), halfFactor = i32x4.splat(blocks < 0 ? 0 : ${HALF_FACTOR});
   let w1 = w0 + apart, scale1 = scale0 + scaleApart, units1 = units0 + scaleApart / 8;
   ${each((stream, half) => `let total${stream}${half} = none;`)}

@@ -251,28 +251,38 @@ ${text}
 `;
 }
 
+/** Masks of 6-bit codes; see masks.ts in assembly/matmul for `never`. */
+export function sixBitsMasks(never: string): string {
+  return [63, 3, 12, 48].map((mask) => `const mask${mask} = i8x16.splat(<i8>(${never} ? 0 : ${mask}));`).join(
+    " ",
+  );
+}
+
+/** The codes that the three vectors of a block share. */
+export function sharedSixBits(): string {
+  const parts = [6, 4, 2].map((bits, i) => `v128.and(i16x8.shr_u(v${i}, ${bits}), mask${3 << (2 * i)})`);
+  return `v128.or(v128.or(${parts[0]}, ${parts[1]}), ${parts[2]})`;
+}
+
 /** The same of codes of 6 bits, whose blocks have three vectors: see assembly/matmul/w6a8.ts. */
 function unpackSixBitsText(): string {
   const text = new TileText();
   for (let block = 0; block < WIDE_INPUTS / 8; block++) {
     for (const panel of [0, 1]) {
-      for (const [i, name] of ["stored0", "stored1", "high"].entries()) {
-        text.set(name, `v128.load(w${panel}, ${block * 48 + i * 16})`);
-      }
+      for (const i of [0, 1, 2]) text.set(`v${i}`, `v128.load(w${panel}, ${block * 48 + i * 16})`);
+      const codes = [["v0", "v2"].map((v) => `v128.and(${v}, mask63)`), [
+        "v128.and(v1, mask63)",
+        sharedSixBits(),
+      ]];
       for (const step of [0, 1]) {
-        const low = (half: number) => step ? `i16x8.shr_u(stored${half}, 4)` : `stored${half}`;
-        const high = step ? ["i16x8.shl(high, 2)", "i16x8.shr_u(high, 2)"] : ["i16x8.shl(high, 4)", "high"];
         const place = WIDE_WEIGHTS + ((block * 2 + step) * WIDE_VECTORS + panel * 2) * 16;
-        text.storePair(
-          place,
-          (half) => `v128.or(v128.and(${low(half)}, mask8), v128.and(${high[half]}, mask48))`,
-        );
+        text.storePair(place, (half) => codes[step][half]);
       }
     }
   }
   return `export function unpackInt6Bytes(w0: usize, w1: usize): void {
   let base: usize = ${WIDE_PLACEHOLDER};
-  const mask8 = i8x16.splat(<i8>(w0 == 0 ? 0 : 15)), mask48 = i8x16.splat(<i8>(w0 == 0 ? 0 : 48));
+  ${sixBitsMasks("w0 == 0")}
 ${text}
 }
 `;

@@ -9,7 +9,7 @@ import { BLOCK_INPUTS, CHUNK_INPUTS, UNIT_INPUTS } from "../../shared/layout";
 import { addOffsets, endGroup, endRow, startGroup } from "./group";
 import { blockBytes, groupScaleBytes, mayHaveUnits } from "./kernel";
 import { leftScalesOf, rightScalesOf } from "./scales";
-import { joinSixBits } from "./w6a8";
+import { lowSixBits, sharedSixBits } from "./w6a8";
 import { storePanels, storeRows } from "./panels";
 
 const CHUNK_BLOCKS: i32 = CHUNK_INPUTS / BLOCK_INPUTS;
@@ -19,16 +19,14 @@ const UNIT_BLOCKS: i32 = UNIT_INPUTS / BLOCK_INPUTS;
 // @ts-ignore: decorator
 @inline
 function firstLeft<K>(w: usize): v128 {
-  const own = v128.load(w);
-  return changetype<K>(0).bits == 6 ? joinSixBits(own, i16x8.shl(v128.load(w, 32), 4)) : own;
+  return changetype<K>(0).bits == 6 ? lowSixBits(v128.load(w)) : v128.load(w);
 }
 
 /** The same of outputs 4 to 7. */
 // @ts-ignore: decorator
 @inline
 function firstRight<K>(w: usize): v128 {
-  const own = v128.load(w, 16);
-  return changetype<K>(0).bits == 6 ? joinSixBits(own, v128.load(w, 32)) : own;
+  return changetype<K>(0).bits == 6 ? lowSixBits(v128.load(w, 32)) : v128.load(w, 16);
 }
 
 /** The second vector of codes of outputs 0 to 3, where a block has two. */
@@ -36,7 +34,7 @@ function firstRight<K>(w: usize): v128 {
 @inline
 function secondLeft<K>(first: v128, w: usize): v128 {
   const kernel = changetype<K>(0);
-  if (kernel.bits == 6) return joinSixBits(i16x8.shr_u(v128.load(w), 4), i16x8.shl(v128.load(w, 32), 2));
+  if (kernel.bits == 6) return lowSixBits(v128.load(w, 16));
   return kernel.vectors == 2 ? v128.load(w, 32) : first;
 }
 
@@ -45,7 +43,7 @@ function secondLeft<K>(first: v128, w: usize): v128 {
 @inline
 function secondRight<K>(first: v128, w: usize): v128 {
   const kernel = changetype<K>(0);
-  if (kernel.bits == 6) return joinSixBits(i16x8.shr_u(v128.load(w, 16), 4), i16x8.shr_u(v128.load(w, 32), 2));
+  if (kernel.bits == 6) return sharedSixBits(w);
   return kernel.vectors == 2 ? v128.load(w, 48) : first;
 }
 

@@ -14,6 +14,9 @@ import {
 } from "./block_formats";
 import { reportNonFinite } from "./non_finite";
 
+/** The lowest two bits of four bytes. */
+const LOW_PAIRS: u32 = 0x03030303;
+
 /**
  * Rows of blocks. Codes stay as they are; a weight is scale · (code − centre), or scale · code + offset in formats with minimums.
  *   source   blocks [rowCount, K / weights of a block]: rows `panelBegin` · 8 … of [N, K]
@@ -95,12 +98,23 @@ function pack<F>(
 // @ts-ignore: decorator
 @inline
 function storeSixBits(block: usize, n: i32, codes: u64): void {
-  store<u32>(block + <usize>n * 4, joinNibbles(codes & 0x0f0f0f0f0f0f0f0f));
-  // Of neighbouring inputs two bits each, the even one's lower; then byte by byte.
-  const high = codes >> 4 & 0x0303030303030303, pairs = (high | high >> 6) & 0x000f000f000f000f;
-  const fours = (pairs | pairs >> 8) & 0x0000ffff0000ffff, own = <u32>(fours | fours >> 16);
-  const at = block + 32 + <usize>(n & 3) * 4;
-  store<u32>(at, n < 4 ? own : load<u32>(at) | own << 4);
+  const at = block + <usize>(n & 3) * 4, even = evenBytes(codes), odd = evenBytes(codes >> 8);
+  if (n < 4) {
+    store<u32>(at, even);
+    store<u32>(at, odd, 16);
+    return;
+  }
+  store<u32>(at, load<u32>(at) | (odd & LOW_PAIRS) << 6);
+  store<u32>(at, load<u32>(at, 16) | (odd >> 2 & LOW_PAIRS) << 6, 16);
+  store<u32>(at, even | (odd >> 4 & LOW_PAIRS) << 6, 32);
+}
+
+/** Bytes 0, 2, 4 and 6. */
+// @ts-ignore: decorator
+@inline
+function evenBytes(bytes: u64): u32 {
+  const pairs = bytes & 0x00ff00ff00ff00ff, fours = (pairs | pairs >> 8) & 0x0000ffff0000ffff;
+  return <u32>(fours | fours >> 16);
 }
 
 /** Eight codes of output `n` into their block: inputs k and k + 4 lie side by side. */
