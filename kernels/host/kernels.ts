@@ -122,6 +122,11 @@ export class Kernels extends KernelCalls {
     return new Kernels(place.memory, build.variant, exports, WorkerPool.ofOne(place), 0, 0);
   }
 
+  /** Scratch of the wide tile of floats, or 0: with vectors of 128 bits its sums would be more than registers. */
+  get floatScratch(): number {
+    return this.vectorBits === 256 ? this.form.wideScratch : 0;
+  }
+
   /** Threads, the caller's included. */
   get threads(): number {
     return this.#pool.size;

@@ -118,6 +118,9 @@ export const WIDE_SCALES = 4160;
 export const WIDE_ZEROS = 4416;
 export const WIDE_SUMS = 4672;
 export const WIDE_TOTALS = 5696;
+/** The same area, of the tile of floats: so many inputs of weights at a time, and two turns of totals. */
+export const FLOAT_INPUTS = 64;
+export const FLOAT_TOTALS = 4160;
 /** The same area, of tiles of few rows: copies of activations, sums, totals, multipliers of ladders, and units of two panels. */
 export const FEW_CODES = 64;
 export const FEW_SUMS = 256;

@@ -371,7 +371,13 @@ export const OPERATIONS: readonly Operation[] = [
     name: "matmulDense",
     file: "matmul/f32",
     about: "The product of f32 activations and unquantised weights.",
-    inputs: { input: "matrix", weights: "address", weightType: "elementType", bias: "address" },
+    inputs: {
+      wideScratch: "address",
+      input: "matrix",
+      weights: "address",
+      weightType: "elementType",
+      bias: "address",
+    },
     shapes: { rows: "count", outputs: "count", inputs: "count", accumulate: "flag" },
     outputs: { output: "matrix" },
   },
@@ -536,6 +542,7 @@ export const WIDE_FUNCTIONS: readonly string[] = [
     [32, 64, 128].map((group) => `${form}Group${group}`)
   ),
   ...["bytes4", "bytes32", "words"].map((form) => `${form}Offset32`),
+  "floats",
   ...["bytes7", "bytes32"].map((form) => `${form}Group16`),
   ...["unpackInt4Bytes", "unpackInt6Bytes", "unpackInt7Bytes", "unpackInt4Words", "unpackInt8Words"],
   ...["Pairs", "Fours", "Words"].flatMap((form) =>

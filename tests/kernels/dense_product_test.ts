@@ -51,7 +51,8 @@ function runDense(
   const input = strided(arena.floats(rows.flatMap((row) => [...row])), inputs);
   const shape = { rows: rows.length, outputs, inputs };
   return intoGaps(bench, outputs, rows.length, addends, (target) => {
-    kernels.matmulDense({ input, weights, weightType: type, ...shape, ...target });
+    const { wideScratch } = kernels.form;
+    kernels.matmulDense({ wideScratch, input, weights, weightType: type, ...shape, ...target });
   });
 }
 
@@ -62,12 +63,18 @@ const SHAPES: [number, number, number][] = [
   [5, 100, 17],
   [3, 1000, 7],
   ...Array.from({ length: 17 }, (_, i): [number, number, number] => [i + 1, 21, 9]),
+  // By the wide tile: rows and panels that are left, several pairs of panels, more rows than pass at a time.
+  [8, 64, 8],
+  [15, 192, 40],
+  [9, 64, 300],
+  [262, 128, 24],
 ];
 
 for (const storage of STORAGES) {
   const { type } = storage;
   SHAPES.forEach(([count, inputs, outputs], i) => {
-    const title = `M = ${count}, K = ${inputs}, N = ${outputs}`;
+    const isWide = count >= 8 && inputs % 64 === 0;
+    const title = `M = ${count}, K = ${inputs}, N = ${outputs}${isWide ? ", wide" : ""}`;
     kernelTest(`matmulDense() of ${type} is within its bound: ${title}`, (bench) => {
       const { stored, values } = drawMatrix(bench, storage, outputs, inputs);
       const rows = rowsOf(bench.random.activations(count * inputs), inputs);
@@ -77,17 +84,21 @@ for (const storage of STORAGES) {
       };
       const actual = runDense(bench, storage, rows, stored, outputs, addends);
       assertWithin(actual, productOfFloats(rows, values, addends), title);
-    });
+    }, { isWide });
   });
 
-  kernelTest(`matmulDense() of ${type}: a row with NaN gives NaN, the others stay finite`, (bench) => {
-    const { stored } = drawMatrix(bench, storage, 9, 21);
-    const rows = rowsOf(bench.random.activations(6 * 21), 21);
-    rows[4][20] = NaN;
-    rowsOf(runDense(bench, storage, rows, stored, 9, {}), 9).forEach((row, m) => {
-      ok(m === 4 ? row.every(Number.isNaN) : row.every(Number.isFinite), `row ${m}`);
-    });
-  });
+  for (const inputs of [21, 64]) {
+    const isWide = inputs === 64;
+    const title = `a row with NaN gives NaN, the others stay finite${isWide ? ", wide" : ""}`;
+    kernelTest(`matmulDense() of ${type}: ${title}`, (bench) => {
+      const { stored } = drawMatrix(bench, storage, 9, inputs);
+      const rows = rowsOf(bench.random.activations(10 * inputs), inputs);
+      rows[4][20] = NaN;
+      rowsOf(runDense(bench, storage, rows, stored, 9, {}), 9).forEach((row, m) => {
+        ok(m === 4 ? row.every(Number.isNaN) : row.every(Number.isFinite), `row ${m}`);
+      });
+    }, { isWide });
+  }
 
   kernelTest(`matmulDense() of ${type}: the bound has teeth: a hundredth of one weight`, (bench) => {
     const { stored, values } = drawMatrix(bench, storage, 9, 64);
