@@ -533,6 +533,9 @@ export function fewStreams(rows: number): number {
   return rows <= 2 ? 2 : 1;
 }
 
+/** Tiles of one row of bytes against codes of 6 bits (kernels/wide/six_bits_text.ts). */
+export const SIX_BITS_FORMS = ["sixBitsPairs", "sixBitsFours"] as const;
+
 /** The functions of the wide tiles (kernels/wide), which assembly/matmul and assembly/attention import. */
 export const WIDE_FUNCTIONS: readonly string[] = [
   ...["bytes4", "bytes7", "bytes32", "words"].flatMap((form) =>
@@ -540,10 +543,12 @@ export const WIDE_FUNCTIONS: readonly string[] = [
   ),
   ...["bytes4", "bytes32", "words"].map((form) => `${form}Offset32`),
   "floats",
-  ...["unpackInt4Bytes", "unpackInt7Bytes", "unpackInt4Words", "unpackInt8Words"],
+  ...["bytes7", "bytes32"].map((form) => `${form}Group16`),
+  ...["unpackInt4Bytes", "unpackInt6Bytes", "unpackInt7Bytes", "unpackInt4Words", "unpackInt8Words"],
   ...["Pairs", "Fours", "Words"].flatMap((form) =>
     [...SCORE_COLUMNS.map((columns) => `scores${columns}`), "values"].map((tile) => `${tile}${form}`)
   ),
   ...FEW_FORMS.flatMap((form) => [1, 2, 3, 4].map((rows) => fewFunction(form, rows))),
   ...FEW_SHORT_FORMS.map((form) => fewFunction(form, 1, true)),
+  ...SIX_BITS_FORMS,
 ];

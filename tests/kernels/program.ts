@@ -20,6 +20,7 @@ import { ByteBlocks } from "./byte_blocks.ts";
 import { Cache, drawSequence } from "./key_value_cache.ts";
 import { drawWeights, type MatrixShape, packWeights, quantiseRows, rowsOfTiles } from "./problems.ts";
 import { intoGaps, multiplyCodes, type Product, PRODUCTS, runProduct } from "./products.ts";
+import { drawSixBits, packSixBits } from "./six_bits.ts";
 import { Random } from "./random.ts";
 import { bf16Bits, f16Bits } from "./stored_formats.ts";
 
@@ -109,6 +110,15 @@ function runProducts(bench: Bench, begin: number, end: number): RowResults {
       runCoded(bench, random, product, unitRows, { bias, before }, { group: 32, zeros: "units" }),
     );
   }
+  const sixBits = drawSixBits(random, UNIT_INPUTS, OUTPUTS);
+  const packedSixBits = packSixBits(bench, sixBits);
+  const unitInput = arena.floats(unitRows.flatMap((row) => [...row]));
+  const byBytes = quantiseRows(bench, unitInput, rows.length, UNIT_INPUTS, packedSixBits.group, "byte");
+  const ofSixBits = intoGaps(bench, OUTPUTS, rows.length, { bias, before }, (target) => {
+    const whole = { rows: rows.length, outputs: OUTPUTS, inputs: UNIT_INPUTS };
+    multiplyCodes(bench, byBytes, "int6", whole, packedSixBits, target);
+  });
+  results.set("matmulCodes() of 6 bits", rowsOf(ofSixBits, OUTPUTS));
   const dense = random.activations(OUTPUTS * INPUTS);
   const input = arena.floats(rows.flatMap((row) => [...row]));
   // With whole runs of the wide tile, and with others.
