@@ -10,9 +10,12 @@
 import { deflateRawSync } from "node:zlib";
 import asc from "npm:assemblyscript@0.28.20/asc";
 import { makeCalls, makeDispatch } from "./generate.ts";
-import { WIDE_MEMORY_PAGES } from "./shared/layout.ts";
+import { withAddress } from "./host/area_address.ts";
+import { WIDE_ADDRESS, WIDE_MEMORY_PAGES, WIDE_PLACEHOLDER } from "./shared/layout.ts";
 import { attentionText } from "./wide/attention_text.ts";
 import { fewRowsText } from "./wide/few_rows_text.ts";
+import { floatsText } from "./wide/floats_text.ts";
+import { sixBitsText } from "./wide/six_bits_text.ts";
 import { wideText } from "./wide/text.ts";
 
 const ENTRY = "kernels/assembly/index.ts";
@@ -40,18 +43,12 @@ const PASSES = [
   "vacuum",
 ];
 
-/** The wide tiles. They expect the areas of all threads below the memory's end at the start. */
+/**
+ * The wide tiles. They expect the areas of all threads below the memory's end at the start. Kept as text, deflated: they are changed
+ * before they are compiled, so they cannot be imported as modules.
+ */
 const WIDE_VARIANT = { name: "sharedWide", features: ["simd", "relaxed-simd", "threads"], shared: true };
 const WIDE_ENTRY = "wide.ts";
-const WIDE_HEADER = `/**
- * The wide tiles, deflated: they are changed before they are compiled, so they cannot be imported as modules.
- *
- * Made by kernels/build.ts from kernels/wide; change that and run \`deno task kernels\`.
- *
- * @module
- */
-`;
-
 interface Variant {
   name: string;
   features: string[];
@@ -117,11 +114,15 @@ async function* made(): AsyncGenerator<[path: string, contents: Uint8Array]> {
   for (const variant of VARIANTS) {
     yield [`${TARGET}/${variant.name}.wasm`, await build(ENTRY, variant, 1)];
   }
-  const files = { [WIDE_ENTRY]: wideText() + attentionText() + fewRowsText() };
-  const wide = await build(WIDE_ENTRY, WIDE_VARIANT, WIDE_MEMORY_PAGES, files);
+  const files = { [WIDE_ENTRY]: wideText() + attentionText() + fewRowsText() + floatsText() + sixBitsText() };
+  const compiled = await build(WIDE_ENTRY, WIDE_VARIANT, WIDE_MEMORY_PAGES, files);
+  const wide = withAddress(compiled, WIDE_PLACEHOLDER, WIDE_ADDRESS);
+  // What has the first area's address must be what had the placeholder, or other threads' modules would be wrong.
+  if (!equal(withAddress(wide, WIDE_ADDRESS, WIDE_PLACEHOLDER), compiled)) {
+    throw new Error("the wide tiles have the first area's address in another place too");
+  }
   const packed = deflateRawSync(wide, { level: 9 }).toString("base64");
-  const text = `export const ${WIDE_VARIANT.name} =\n  "${packed}";\n`;
-  yield ["kernels/host/wide_binaries.ts", encoder.encode(WIDE_HEADER + text)];
+  yield [`${TARGET}/wide.json`, encoder.encode(`${JSON.stringify(packed)}\n`)];
 }
 
 if (import.meta.main) {

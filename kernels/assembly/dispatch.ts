@@ -156,8 +156,8 @@ export function execute(rank: i32, size: i32): void {
       break;
     case 28:
       matmulDense(
-        address(1), address(2), address(3), count(4), address(5), count(6), count(7), count(8), count(9), address(10),
-        address(11), rank, size,
+        address(1), address(2), address(3), address(4), count(5), address(6), count(7), count(8), count(9), count(10),
+        address(11), address(12), rank, size,
       );
       break;
     case 29:

@@ -349,6 +349,7 @@ export interface MatmulCodesF32 {
 
 /** Arguments of {@linkcode KernelCalls.matmulDense}. */
 export interface MatmulDense {
+  wideScratch: number;
   input: Strided;
   weights: number;
   weightType: ElementType;
@@ -911,17 +912,18 @@ export abstract class KernelCalls {
   /** The product of f32 activations and unquantised weights. */
   matmulDense(call: MatmulDense): void {
     const i = this.command(28);
-    i[1] = call.input.address;
-    i[2] = call.input.stride;
-    i[3] = call.weights;
-    i[4] = ELEMENT_TYPES[call.weightType];
-    i[5] = call.bias;
-    i[6] = call.rows;
-    i[7] = call.outputs;
-    i[8] = call.inputs;
-    i[9] = call.accumulate ? 1 : 0;
-    i[10] = call.output.address;
-    i[11] = call.output.stride;
+    i[1] = call.wideScratch;
+    i[2] = call.input.address;
+    i[3] = call.input.stride;
+    i[4] = call.weights;
+    i[5] = ELEMENT_TYPES[call.weightType];
+    i[6] = call.bias;
+    i[7] = call.rows;
+    i[8] = call.outputs;
+    i[9] = call.inputs;
+    i[10] = call.accumulate ? 1 : 0;
+    i[11] = call.output.address;
+    i[12] = call.output.stride;
     this.run();
   }
 

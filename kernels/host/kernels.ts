@@ -16,6 +16,7 @@ import {
   WIDE_SCRATCH_BYTES,
 } from "../shared/layout.ts";
 import { checkAttention } from "./attention_check.ts";
+import { checkFloats } from "./float_check.ts";
 import { KernelCalls } from "./calls.ts";
 import { KernelMemory } from "./memory.ts";
 import { WIDE_FUNCTIONS } from "../shared/operations.ts";
@@ -107,6 +108,7 @@ export class Kernels extends KernelCalls {
       using trial = new ProductTrial(first, first.wideScratch);
       trial.check();
       checkAttention(first, first.wideScratch);
+      checkFloats(first, first.wideScratch);
       first.withoutWorkers(() => trial.warm());
     } catch (error) {
       await first.close();
@@ -120,6 +122,11 @@ export class Kernels extends KernelCalls {
     const build = kernelModuleAtOnce(variant);
     const { exports, place } = instantiate(build);
     return new Kernels(place.memory, build.variant, exports, WorkerPool.ofOne(place), 0, 0);
+  }
+
+  /** Scratch of the wide tile of floats, or 0: with vectors of 128 bits its sums would be more than registers. */
+  get floatScratch(): number {
+    return this.vectorBits === 256 ? this.form.wideScratch : 0;
   }
 
   /** Threads, the caller's included. */

@@ -39,7 +39,7 @@ export interface LinearForm {
   readonly hasOffsets?: boolean;
   /** Of scales and offsets: products in integers take f16, those in floats f32. */
   readonly scaleType: "f16" | "f32";
-  /** Whether f16 is what units have: scales and offsets are bytes then, times a unit each for UNIT_INPUTS inputs. */
+  /** Whether f16 is what units have: scales and offsets are bytes then, times a unit for UNIT_INPUTS inputs. */
   readonly hasUnits?: boolean;
   readonly hasBias: boolean;
   /** Whether the inputs lie in an order of their own. */
@@ -63,16 +63,18 @@ export function linearBytes(form: LinearForm): LinearBytes {
   const rows = Math.ceil(outputs / PANEL_OUTPUTS) * PANEL_OUTPUTS;
   const groups = Math.ceil(packedInputs / group);
   const rowBytes = isCoded(type)
-    ? wholeBlocks(packedInputs) * (type === "int4" ? 0.5 : 1)
+    ? wholeBlocks(packedInputs) * (type === "int4" ? 0.5 : type === "int6" ? 0.75 : 1)
     : packedInputs * elementBytes(type as ElementType);
+  // Bytes of an integer or a unit of a scale, and of an offset beside it.
+  const own = form.hasOffsets ? 2 : 1;
   return {
     bias: form.hasBias ? outputs * 4 : 0,
     order: form.hasOrder ? packedInputs * 4 : 0,
     weights: rows * rowBytes,
-    scales: isCoded(type) ? rows * groups * elementBytes(scaleType) : 0,
+    scales: isCoded(type) ? rows * groups * (form.hasUnits ? own : elementBytes(scaleType)) : 0,
     zeros: form.hasZeros ? rows * groups * 2 : 0,
     offsets: form.hasOffsets && !form.hasUnits ? rows * groups * elementBytes(scaleType) : 0,
-    units: form.hasUnits ? rows * (packedInputs / UNIT_INPUTS) * 4 : 0,
+    units: form.hasUnits ? rows * (packedInputs / UNIT_INPUTS) * 2 * own : 0,
   };
 }
 

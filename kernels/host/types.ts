@@ -27,6 +27,7 @@ import {
   KIND_F32,
   KIND_INT16,
   KIND_INT4,
+  KIND_INT6,
   KIND_INT7,
   KIND_INT8,
 } from "../shared/layout.ts";
@@ -35,8 +36,14 @@ import {
 export const ELEMENT_TYPES = { f32: KIND_F32, f16: KIND_F16, bf16: KIND_BF16 } as const;
 export type ElementType = keyof typeof ELEMENT_TYPES;
 
-/** Weights of linear layers: values, or codes of 4, 7 or 8 bits with scales. */
-export const WEIGHT_TYPES = { ...ELEMENT_TYPES, int8: KIND_INT8, int4: KIND_INT4, int7: KIND_INT7 } as const;
+/** Weights of linear layers: values, or codes of 4, 6, 7 or 8 bits with scales. */
+export const WEIGHT_TYPES = {
+  ...ELEMENT_TYPES,
+  int8: KIND_INT8,
+  int4: KIND_INT4,
+  int6: KIND_INT6,
+  int7: KIND_INT7,
+} as const;
 export type WeightType = keyof typeof WEIGHT_TYPES;
 
 /** Elements of the key/value cache: floats, or integers of two bytes or one with a scale for each token. */
@@ -57,7 +64,7 @@ export type ActivationForm = keyof typeof ACTIVATION_FORMS;
 /** What activations are against codes of that type; against 4-bit codes they may have one byte, or two of which 12 bits are used. */
 export function activationForm(weights: WeightType, bytes: 1 | 2): ActivationForm {
   if (weights === "int8") return "word";
-  return weights === "int7" || bytes === 1 ? "byte" : "ladder";
+  return weights === "int4" && bytes === 2 ? "ladder" : "byte";
 }
 
 /** Activation functions of feed-forward networks; `gelu` is the exact form, with the error function. */
@@ -92,5 +99,5 @@ export function elementBytes(type: ElementType): number {
 
 /** Whether weights are codes with scales. */
 export function isCoded(type: WeightType): boolean {
-  return type === "int4" || type === "int7" || type === "int8";
+  return type === "int4" || type === "int6" || type === "int7" || type === "int8";
 }

@@ -19,7 +19,7 @@ export const UNIT_INPUTS = 256;
  * Version of how weights lie in memory: panels, the order of codes in a block, scales and zero points. Raise it with every
  * change, so that repacked weights on disk (src/weights/repacked_file.ts) are not taken for what they no longer are.
  */
-export const WEIGHT_LAYOUT_VERSION = 3;
+export const WEIGHT_LAYOUT_VERSION = 4;
 /** Tokens in one block of the key/value cache, which the running softmax takes at once. */
 export const KV_BLOCK_TOKENS = 32;
 /** Query rows that one attention tile carries. */
@@ -67,6 +67,8 @@ export const KIND_INT8 = 3;
 export const KIND_INT4 = 4;
 /** Codes 1 … 127 around 64, without zero points of their own. */
 export const KIND_INT7 = 5;
+/** Codes 0 … 63 around 32, with units; see kernels/assembly/matmul/w6a8.ts. */
+export const KIND_INT6 = 7;
 /** Of keys and values: integers of two bytes; see kernels/assembly/attention/integers.ts. */
 export const KIND_INT16 = 6;
 
@@ -110,10 +112,15 @@ export const ROWS_FEW_END_WORDS = 20;
 export const WIDE_PLACEHOLDER = 0x7badc0de;
 /** Where a thread's area has what: weights of words take twice what bytes take, four turns of sums, five of totals. */
 export const WIDE_WEIGHTS = 64;
+/** Scales of groups of 16, of which there are twice as many: behind the weights of bytes. */
+export const WIDE_SHORT_SCALES = 2112;
 export const WIDE_SCALES = 4160;
 export const WIDE_ZEROS = 4416;
 export const WIDE_SUMS = 4672;
 export const WIDE_TOTALS = 5696;
+/** The same area, of the tile of floats: so many inputs of weights at a time, and two turns of totals. */
+export const FLOAT_INPUTS = 64;
+export const FLOAT_TOTALS = 4160;
 /** The same area, of tiles of few rows: copies of activations, sums, totals, multipliers of ladders, and units of two panels. */
 export const FEW_CODES = 64;
 export const FEW_SUMS = 256;

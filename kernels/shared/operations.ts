@@ -371,7 +371,13 @@ export const OPERATIONS: readonly Operation[] = [
     name: "matmulDense",
     file: "matmul/f32",
     about: "The product of f32 activations and unquantised weights.",
-    inputs: { input: "matrix", weights: "address", weightType: "elementType", bias: "address" },
+    inputs: {
+      wideScratch: "address",
+      input: "matrix",
+      weights: "address",
+      weightType: "elementType",
+      bias: "address",
+    },
     shapes: { rows: "count", outputs: "count", inputs: "count", accumulate: "flag" },
     outputs: { output: "matrix" },
   },
@@ -527,16 +533,22 @@ export function fewStreams(rows: number): number {
   return rows <= 2 ? 2 : 1;
 }
 
+/** Tiles of one row of bytes against codes of 6 bits (kernels/wide/six_bits_text.ts). */
+export const SIX_BITS_FORMS = ["sixBitsPairs", "sixBitsFours"] as const;
+
 /** The functions of the wide tiles (kernels/wide), which assembly/matmul and assembly/attention import. */
 export const WIDE_FUNCTIONS: readonly string[] = [
   ...["bytes4", "bytes7", "bytes32", "words"].flatMap((form) =>
     [32, 64, 128].map((group) => `${form}Group${group}`)
   ),
   ...["bytes4", "bytes32", "words"].map((form) => `${form}Offset32`),
-  ...["unpackInt4Bytes", "unpackInt7Bytes", "unpackInt4Words", "unpackInt8Words"],
+  "floats",
+  ...["bytes7", "bytes32"].map((form) => `${form}Group16`),
+  ...["unpackInt4Bytes", "unpackInt6Bytes", "unpackInt7Bytes", "unpackInt4Words", "unpackInt8Words"],
   ...["Pairs", "Fours", "Words"].flatMap((form) =>
     [...SCORE_COLUMNS.map((columns) => `scores${columns}`), "values"].map((tile) => `${tile}${form}`)
   ),
   ...FEW_FORMS.flatMap((form) => [1, 2, 3, 4].map((rows) => fewFunction(form, rows))),
   ...FEW_SHORT_FORMS.map((form) => fewFunction(form, 1, true)),
+  ...SIX_BITS_FORMS,
 ];

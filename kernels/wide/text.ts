@@ -17,6 +17,7 @@ import {
   WIDE_PLACEHOLDER,
   WIDE_ROWS,
   WIDE_SCALES,
+  WIDE_SHORT_SCALES,
   WIDE_SUMS,
   WIDE_TOTALS,
   WIDE_VECTORS,
@@ -69,6 +70,9 @@ export const load = (place: number) => `v128.load(base, ${place})`;
 /** Forms and lengths of groups that have offsets in place of zero points: blocks of GGUF files. */
 const OFFSET_FORMS: readonly Form[] = ["bytes4", "bytes32", "planes", "words"];
 const OFFSET_GROUP = 32;
+/** The same of codes of 6 bits. */
+const SHORT_FORMS: readonly Form[] = ["bytes7", "bytes32"];
+const SHORT_GROUP = 16;
 
 /** The text of the tile of one form and one length of groups, whose weights have zero points or offsets. */
 function tileText(form: Form, group: number, hasOffsets = false): string {
@@ -77,7 +81,8 @@ function tileText(form: Form, group: number, hasOffsets = false): string {
   const hasOneZero = !hasOffsets && form !== "bytes4" && form !== "words";
   const stepInputs = form === "words" ? 2 : 4;
   // Inputs between two ends of sums that are kept: where they have factors a chunk, else a group.
-  const chunk = hasFactors ? CHUNK_INPUTS : group;
+  const chunk = hasFactors ? Math.min(CHUNK_INPUTS, group) : group;
+  const scales = group === SHORT_GROUP ? WIDE_SHORT_SCALES : WIDE_SCALES;
   // Rows that have ends: planes are the rows of the products.
   const ends = Array.from({ length: isPlanes ? WIDE_ROWS / 2 : WIDE_ROWS }, (_, row) => row);
   const cells = Array.from({ length: ends.length * WIDE_VECTORS }, (_, i) => i);
@@ -169,7 +174,7 @@ function tileText(form: Form, group: number, hasOffsets = false): string {
           const zeroSum = hasOneZero ? "sum" : `i32x4.mul(${zeros}, sum)`;
           const corrected = hasOffsets ? own : `i32x4.sub(${own}, ${zeroSum})`;
           const ofRow = (factor: string) => hasFactors ? factor : `f32x4.mul(${factor}, scale)`;
-          const factor = ofRow(load(place(WIDE_SCALES, half)));
+          const factor = ofRow(load(place(scales, half)));
           const product = `f32x4.mul(f32x4.convert_i32x4_s(${corrected}), ${factor})`;
           if (groups === 1) return product;
           const total = `f32x4.add(${load(cell(WIDE_TOTALS, index, row, vector + half))}, ${product})`;
@@ -253,6 +258,43 @@ ${text}
 `;
 }
 
+/** Masks of 6-bit codes; see masks.ts in assembly/matmul for `never`. */
+export function sixBitsMasks(never: string): string {
+  return [63, 3, 12, 48].map((mask) => `const mask${mask} = i8x16.splat(<i8>(${never} ? 0 : ${mask}));`).join(
+    " ",
+  );
+}
+
+/** The codes that the three vectors of a block share. */
+export function sharedSixBits(): string {
+  const parts = [6, 4, 2].map((bits, i) => `v128.and(i16x8.shr_u(v${i}, ${bits}), mask${3 << (2 * i)})`);
+  return `v128.or(v128.or(${parts[0]}, ${parts[1]}), ${parts[2]})`;
+}
+
+/** The same of codes of 6 bits, whose blocks have three vectors: see assembly/matmul/w6a8.ts. */
+function unpackSixBitsText(): string {
+  const text = new TileText();
+  for (let block = 0; block < WIDE_INPUTS / 8; block++) {
+    for (const panel of [0, 1]) {
+      for (const i of [0, 1, 2]) text.set(`v${i}`, `v128.load(w${panel}, ${block * 48 + i * 16})`);
+      const codes = [["v0", "v2"].map((v) => `v128.and(${v}, mask63)`), [
+        "v128.and(v1, mask63)",
+        sharedSixBits(),
+      ]];
+      for (const step of [0, 1]) {
+        const place = WIDE_WEIGHTS + ((block * 2 + step) * WIDE_VECTORS + panel * 2) * 16;
+        text.storePair(place, (half) => codes[step][half]);
+      }
+    }
+  }
+  return `export function unpackInt6Bytes(w0: usize, w1: usize): void {
+  let base: usize = ${WIDE_PLACEHOLDER};
+  ${sixBitsMasks("w0 == 0")}
+${text}
+}
+`;
+}
+
 /**
  * The text of the module. Of each tile:
  *   a  activations' codes, i8 [32, 4, 4] or i16 [64, 4, 2] for the tile's inputs; the next tile is `aStride` bytes on
@@ -264,5 +306,7 @@ ${text}
 export function wideText(): string {
   const tiles = FORMS.flatMap((form) => GROUPS.map((group) => tileText(form, group)));
   const withOffsets = OFFSET_FORMS.map((form) => tileText(form, OFFSET_GROUP, true));
-  return [...tiles, ...withOffsets, ...Object.keys(UNPACKINGS).map(unpackText)].join("\n");
+  const short = SHORT_FORMS.map((form) => tileText(form, SHORT_GROUP));
+  return [...tiles, ...withOffsets, ...short, unpackSixBitsText(), ...Object.keys(UNPACKINGS).map(unpackText)]
+    .join("\n");
 }

@@ -10,7 +10,8 @@ import { decode, encode, type SourceMapMappings } from "npm:@jridgewell/sourcema
 import { build, type BuildOptions, type Plugin } from "npm:esbuild@0.28.2";
 import { withMemory } from "../../src/binaries/memory_import.ts";
 import { codecFiles, KERNEL_VARIANTS, ROOT } from "./sources.ts";
-import { wideBinaries } from "../../kernels/host/wide_module.ts";
+import wide from "../../kernels/wasm/wide.json" with { type: "json" };
+import { inflateBase64 } from "../../src/core/bytes_as_text.ts";
 
 /** Hosts by the names of their files, as package.json's conditions choose them. */
 const PLATFORMS = ["node", "web", "workerd", "deno"];
@@ -123,6 +124,6 @@ async function writeBinaries(folder: string, packages: string): Promise<void> {
   for (const [name, file] of Object.entries(await codecFiles())) {
     await copyFile(join(packages, "node_modules", file), join(wasm, `${name}.wasm`));
   }
-  await writeFile(join(wasm, "wide.wasm"), (await wideBinaries(false, 1))[0]);
+  await writeFile(join(wasm, "wide.wasm"), withMemory(await inflateBase64(wide), false));
   await copyFile(`${ROOT}src/binaries/workerd.js`, join(folder, "workerd.js"));
 }

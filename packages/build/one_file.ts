@@ -10,6 +10,7 @@
 import { deflateRawSync } from "node:zlib";
 import { basename, join, resolve } from "node:path";
 import { build, type Plugin } from "npm:esbuild@0.28.2";
+import wide from "../../kernels/wasm/wide.json" with { type: "json" };
 import { withMemory } from "../../src/binaries/memory_import.ts";
 import { installPackages } from "./dependencies.ts";
 import { hostPlugin, modules } from "./javascript.ts";
@@ -19,7 +20,7 @@ const MODEL = `${ROOT}models/scenes-mllama-int4`;
 /** What functions take is 10 to 50 MB; larger models are fetched. */
 const MODEL_BYTES_MAX = 32 << 20;
 
-/** Text that `unpack` below turns into the bytes again. */
+/** Text that `inflateBase64` turns into the bytes again. */
 function packed(bytes: Uint8Array): string {
   return JSON.stringify(deflateRawSync(bytes, { level: 9 }).toString("base64"));
 }
@@ -32,25 +33,20 @@ async function binariesModule(packages: string): Promise<string> {
   for (const [name, file] of Object.entries(await codecFiles())) {
     add(name, await Deno.readFile(join(packages, "node_modules", file)));
   }
-  return `import { unpack } from "inline:unpack";
+  files.push(`  wide: ${JSON.stringify(wide)},\n`);
+  return `import { inflateBase64 } from "./src/core/bytes_as_text.ts";
 const FILES = {\n${files.join("")}};
 const compiled = new Map();
 function compile(name) {
   if (!(name in FILES)) return undefined;
   let module = compiled.get(name);
-  if (!module) compiled.set(name, module = unpack(FILES[name]).then((bytes) => WebAssembly.compile(bytes)));
+  if (!module) compiled.set(name, module = inflateBase64(FILES[name]).then((bytes) => WebAssembly.compile(bytes)));
   return module;
 }
-export const binaries = { kernelBinary: compile, codecBinary: compile, wideBinary: () => undefined };
+const wideBinary = () => inflateBase64(FILES.wide);
+export const binaries = { kernelBinary: compile, codecBinary: compile, wideBinary };
 `;
 }
-
-const UNPACK = `import { fromBase64 } from "./src/core/bytes_as_text.ts";
-export async function unpack(text) {
-  const stream = new Blob([fromBase64(text)]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-`;
 
 /** @throws {Error} For a model that is too large. */
 function entry(model: string): string {
@@ -69,12 +65,12 @@ function entry(model: string): string {
   }
   const name = JSON.stringify(basename(resolve(model)));
   return `import { createHandler, loadModel as load, memoryModelSource } from "./mod.ts";
-import { unpack } from "inline:unpack";
+import { inflateBase64 } from "./src/core/bytes_as_text.ts";
 export * from "./mod.ts";
 const FILES = {\n${files.join("")}};
 /** Loads the model in this file. */
 export async function loadModel(options) {
-  const files = await Promise.all(Object.entries(FILES).map(async ([name, text]) => [name, await unpack(text)]));
+  const files = await Promise.all(Object.entries(FILES).map(async ([name, text]) => [name, await inflateBase64(text)]));
   return await load(memoryModelSource(new Map(files)), options);
 }
 let handler;
@@ -109,7 +105,7 @@ const REPLACED: Readonly<Record<string, string>> = {
 if (import.meta.main) {
   const [model = MODEL, out = "remora.js"] = Deno.args;
   const packages = await installPackages();
-  const inlined = { "inline:binaries": await binariesModule(packages), "inline:unpack": UNPACK };
+  const inlined = { "inline:binaries": await binariesModule(packages) };
   await build({
     stdin: { contents: entry(model), resolveDir: ROOT, sourcefile: "one_file.js" },
     outfile: out,

@@ -18,9 +18,6 @@ export interface Binaries {
   kernelBinary(build: KernelBuild): WebAssembly.Module | Promise<WebAssembly.Module> | undefined;
   /** Compiled. */
   codecBinary(name: CodecName): Promise<WebAssembly.Module>;
-  /**
-   * The wide tiles of the calling thread, for a host that compiles nothing at run time; elsewhere `undefined`, and they are compiled
-   * (kernels/host/wide_module.ts).
-   */
-  wideBinary(): WebAssembly.Module | undefined;
+  /** The wide tiles of the first thread: compiled on a host that compiles nothing at run time, elsewhere their bytes. */
+  wideBinary(): WebAssembly.Module | Promise<Uint8Array>;
 }

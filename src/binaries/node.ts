@@ -21,12 +21,13 @@ function compile(name: string): WebAssembly.Module {
 function bytesOf(name: string): Uint8Array<ArrayBuffer> {
   const variant = /^shared_(.*)/.exec(name)?.[1];
   if (variant !== undefined) return withMemory(bytesOf(`unshared_${variant}`), true);
-  return readFileSync(new URL(`./wasm/${name}.wasm`, import.meta.url));
+  // A copy: `slice` of Node's buffers makes none.
+  return new Uint8Array(readFileSync(new URL(`./wasm/${name}.wasm`, import.meta.url)));
 }
 
 /** Node's. */
 export const binaries: Binaries = {
   kernelBinary: compile,
   codecBinary: (name) => Promise.resolve(compile(name)),
-  wideBinary: () => undefined,
+  wideBinary: () => Promise.resolve(bytesOf("wide")),
 };

@@ -12,6 +12,7 @@ import { withMemory } from "./memory_import.ts";
 const PLACES = {
   unshared_relaxed: new URL("./wasm/unshared_relaxed.wasm", import.meta.url),
   unshared_strict: new URL("./wasm/unshared_strict.wasm", import.meta.url),
+  wide: new URL("./wasm/wide.wasm", import.meta.url),
   png: new URL("./wasm/png.wasm", import.meta.url),
   jpeg: new URL("./wasm/jpeg.wasm", import.meta.url),
   webp: new URL("./wasm/webp.wasm", import.meta.url),
@@ -56,5 +57,5 @@ async function fetchFile(url: URL): Promise<Uint8Array<ArrayBuffer>> {
 export const binaries: Binaries = {
   kernelBinary: compile,
   codecBinary: async (name) => await compile(name),
-  wideBinary: () => undefined,
+  wideBinary: () => fetchFile(PLACES.wide),
 };

@@ -23,6 +23,12 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** The bytes that were deflated, without a header, and written as base64. */
+export async function inflateBase64(text: string): Promise<Uint8Array<ArrayBuffer>> {
+  const stream = new Blob([fromBase64(text)]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
 /** With padding. */
 export function toBase64(bytes: Uint8Array): string {
   const pieces: string[] = [];

@@ -93,6 +93,8 @@ export interface StoredLinear {
   readonly settings: Readonly<Record<string, string | number | boolean>>;
   /** Its form in memory, where the inputs lie in their own order. */
   readonly form: StoredForm;
+  /** Another one of fewer bytes, for products in integers whose activations are bytes. */
+  readonly byteForm?: StoredForm;
   /** The zero point of all codes where the form has none of its own. */
   readonly zeroPoint: number;
   /** All that loading reads. */

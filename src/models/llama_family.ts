@@ -21,7 +21,7 @@ import type { AttentionShape } from "../ops/attention.ts";
 import type { ActivationFunction } from "../ops/elementwise.ts";
 import type { DenseForm } from "../formats/stored_linear.ts";
 import type { Linear } from "../weights/linear.ts";
-import type { WeightPlan } from "../weights/plan.ts";
+import type { LinearOptions, WeightPlan } from "../weights/plan.ts";
 import type { ConfigReader } from "./config_reader.ts";
 import type { DecoderConfig } from "./decoder_config.ts";
 import { readRotary } from "./rotary_config.ts";
@@ -155,13 +155,13 @@ function familyLayer(shared: FamilyLayers, { window, rotary }: LayerPositions): 
           v_proj: kvWidth,
         },
         hiddenSize,
-        dense,
+        { dense },
       ),
       ...(headNorms && {
         queryNorm: norm("self_attn.q_norm", headSize),
         keyNorm: norm("self_attn.k_norm", headSize),
       }),
-      output: weights.linear(`${name}.self_attn.o_proj`, hiddenSize, queryWidth, { dense }),
+      output: weights.linear(`${name}.self_attn.o_proj`, hiddenSize, queryWidth, { dense, takesBytes: true }),
       epsilon,
       rotary,
       window,
@@ -193,8 +193,9 @@ export function takeFeedForward(weights: WeightPlan, name: string, shared: Famil
         up_proj: intermediateSize,
       },
       hiddenSize,
+      { takesBytes: true },
     ),
-    output: weights.linear(`${name}.mlp.down_proj`, hiddenSize, intermediateSize),
+    output: weights.linear(`${name}.mlp.down_proj`, hiddenSize, intermediateSize, { takesBytes: true }),
     activation,
   });
 }
@@ -206,14 +207,14 @@ function takeJoinedOrApart(
   joined: string,
   apart: Record<string, number>,
   inputs: number,
-  dense: DenseForm = "int8",
+  options: LinearOptions,
 ): Linear[] {
   const outputs = Object.entries(apart);
   if (weights.has(`${parent}.${joined}`)) {
     const all = outputs.reduce((sum, [, count]) => sum + count, 0);
-    return [weights.linear(`${parent}.${joined}`, all, inputs, { dense })];
+    return [weights.linear(`${parent}.${joined}`, all, inputs, options)];
   }
-  return outputs.map(([name, count]) => weights.linear(`${parent}.${name}`, count, inputs, { dense }));
+  return outputs.map(([name, count]) => weights.linear(`${parent}.${name}`, count, inputs, options));
 }
 
 function readActivation(config: ConfigReader): ActivationFunction {

@@ -158,7 +158,7 @@ function addOffsets({ linears, columns }: Pass, scratch: Scratch, input: Matrix,
     if (!form.hasOffsets) return;
     const target = output.sliceColumns(columns[i], columns[i] + outputs);
     const call = { input: sums, weights, weightType: "f32", bias: 0, rows, outputs, inputs } as const;
-    kernels.matmulDense({ ...call, accumulate: true, output: target });
+    kernels.matmulDense({ ...call, wideScratch: kernels.floatScratch, accumulate: true, output: target });
   });
 }
 
@@ -241,5 +241,8 @@ function multiplyExactly(
   if (isCoded(type)) {
     const zero = stored.zeroPoint;
     kernels.matmulCodesF32({ ...call, weightType: type, scales, zeros, zero, group, output: target });
-  } else kernels.matmulDense({ ...call, weightType: type as ElementType, output: target });
+  } else {
+    const { floatScratch: wideScratch } = kernels;
+    kernels.matmulDense({ ...call, wideScratch, weightType: type as ElementType, output: target });
+  }
 }

@@ -111,8 +111,18 @@ export function denseInputSums(products: Matrix, { matrix, order, inverses }: Fa
 
 /** output = or += input times f32 weights in panels. */
 function multiply(input: Matrix, weights: number, output: Matrix, accumulate: boolean): void {
-  const shape = { rows: input.rows, outputs: output.columns, inputs: input.columns };
-  input.kernels.matmulDense({ ...shape, input, weights, weightType: "f32", bias: 0, accumulate, output });
+  const { kernels, rows, columns: inputs } = input, { floatScratch: wideScratch } = kernels;
+  const shape = { rows, outputs: output.columns, inputs };
+  kernels.matmulDense({
+    ...shape,
+    wideScratch,
+    input,
+    weights,
+    weightType: "f32",
+    bias: 0,
+    accumulate,
+    output,
+  });
 }
 
 /** Rows, f32 [inputs, outputs] without gaps, times `sign` as weights in panels, [outputs / 8, inputs, 8]. */

@@ -109,6 +109,7 @@ function factorInPlace(matrix: Matrix, scratch: FactorScratch): boolean {
     kernels.matmulDense({
       ...product,
       ...shape,
+      wideScratch: kernels.floatScratch,
       input: columns,
       weights: scratch.inversePanels,
       output: above,

@@ -153,6 +153,7 @@ class Quantization {
     platform.widenVectors?.();
     const sequences = await this.#sequences();
     const [kernels] = await Kernels.start({ threads, variant: "auto", startWorker: platform.startWorker });
+    Kernels.chooseForm([kernels]);
     try {
       await writeModelFolder(directory, this.#contents(sequences.flat().length), async (write) => {
         await this.#quantizeLayers(new KernelSpace(kernels), sequences, (layer) => {

@@ -39,13 +39,15 @@ export class Linear {
     inputs: number,
     stored: StoredLinear,
     scaleType: LinearForm["scaleType"],
+    takesBytes = false,
   ) {
     this.name = name;
     this.part = part;
     this.inputs = inputs;
     this.stored = stored;
-    const hasUnits = stored.form.hasUnits && scaleType === "f16";
-    this.planned = { ...stored.form, scaleType, hasUnits };
+    const isForIntegers = scaleType === "f16",
+      form = isForIntegers && takesBytes && stored.byteForm || stored.form;
+    this.planned = { ...form, scaleType, hasUnits: form.hasUnits && isForIntegers };
   }
 
   get outputs(): number {

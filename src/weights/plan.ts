@@ -53,6 +53,8 @@ export interface LinearOptions {
   dense?: DenseForm;
   /** It is not rounded further than its own form says: its errors reach the logits directly. */
   isHead?: boolean;
+  /** Its activations are bytes where it has few bits; see docs/numerics.md. */
+  takesBytes?: boolean;
 }
 
 /** Everything a model takes from its checkpoint, in the order in which it will be loaded. */
@@ -151,10 +153,10 @@ export class WeightPlan {
     name: string,
     outputs: number,
     inputs: number,
-    { kernel, dense = "int8", isHead = false }: LinearOptions = {},
+    { kernel, dense = "int8", isHead = false, takesBytes = false }: LinearOptions = {},
   ): Linear {
     const shape = { outputs, inputs, ...(kernel && { kernel }) };
-    const linear = this.#take(name, shape, this.#denseForm(name, dense, isHead));
+    const linear = this.#take(name, shape, this.#denseForm(name, dense, isHead), takesBytes);
     const table = this.tables.get(name);
     if (table?.form.type === linear.form.type && table.part === this.#part) return table;
     this.linears.set(name, linear);
@@ -208,9 +210,9 @@ export class WeightPlan {
     }
   }
 
-  #take(name: string, shape: LinearShape, dense: DenseForm): Linear {
+  #take(name: string, shape: LinearShape, dense: DenseForm, takesBytes = false): Linear {
     const stored = requireLinear(this.#checkpoint, name, shape, this.#quantization, dense);
-    return new Linear(name, this.#part, shape.inputs, stored, this.#scaleType);
+    return new Linear(name, this.#part, shape.inputs, stored, this.#scaleType, takesBytes);
   }
 
   #floats(name: string, shape: readonly number[]): TensorEntry {

@@ -2,6 +2,7 @@
  * Truth: reference/matrix_product.ts on the values that the stored bits stand for.
  */
 import { AssertionError, ok, throws } from "node:assert/strict";
+import { checkFloats } from "../../kernels/host/float_check.ts";
 import type { ElementType } from "../../kernels/host/types.ts";
 import { decodeBf16, decodeF16 } from "../reference/half_floats.ts";
 import { type Addends, productOfFloats } from "../reference/matrix_product.ts";
@@ -51,7 +52,8 @@ function runDense(
   const input = strided(arena.floats(rows.flatMap((row) => [...row])), inputs);
   const shape = { rows: rows.length, outputs, inputs };
   return intoGaps(bench, outputs, rows.length, addends, (target) => {
-    kernels.matmulDense({ input, weights, weightType: type, ...shape, ...target });
+    const { wideScratch } = kernels.form;
+    kernels.matmulDense({ wideScratch, input, weights, weightType: type, ...shape, ...target });
   });
 }
 
@@ -62,12 +64,18 @@ const SHAPES: [number, number, number][] = [
   [5, 100, 17],
   [3, 1000, 7],
   ...Array.from({ length: 17 }, (_, i): [number, number, number] => [i + 1, 21, 9]),
+  // By the wide tile: rows and panels that are left, several pairs of panels, more rows than pass at a time.
+  [8, 64, 8],
+  [15, 192, 40],
+  [9, 64, 300],
+  [262, 128, 24],
 ];
 
 for (const storage of STORAGES) {
   const { type } = storage;
   SHAPES.forEach(([count, inputs, outputs], i) => {
-    const title = `M = ${count}, K = ${inputs}, N = ${outputs}`;
+    const isWide = count >= 8 && inputs % 64 === 0;
+    const title = `M = ${count}, K = ${inputs}, N = ${outputs}${isWide ? ", wide" : ""}`;
     kernelTest(`matmulDense() of ${type} is within its bound: ${title}`, (bench) => {
       const { stored, values } = drawMatrix(bench, storage, outputs, inputs);
       const rows = rowsOf(bench.random.activations(count * inputs), inputs);
@@ -77,17 +85,21 @@ for (const storage of STORAGES) {
       };
       const actual = runDense(bench, storage, rows, stored, outputs, addends);
       assertWithin(actual, productOfFloats(rows, values, addends), title);
-    });
+    }, { isWide });
   });
 
-  kernelTest(`matmulDense() of ${type}: a row with NaN gives NaN, the others stay finite`, (bench) => {
-    const { stored } = drawMatrix(bench, storage, 9, 21);
-    const rows = rowsOf(bench.random.activations(6 * 21), 21);
-    rows[4][20] = NaN;
-    rowsOf(runDense(bench, storage, rows, stored, 9, {}), 9).forEach((row, m) => {
-      ok(m === 4 ? row.every(Number.isNaN) : row.every(Number.isFinite), `row ${m}`);
-    });
-  });
+  for (const inputs of [21, 64]) {
+    const isWide = inputs === 64;
+    const title = `a row with NaN gives NaN, the others stay finite${isWide ? ", wide" : ""}`;
+    kernelTest(`matmulDense() of ${type}: ${title}`, (bench) => {
+      const { stored } = drawMatrix(bench, storage, 9, inputs);
+      const rows = rowsOf(bench.random.activations(10 * inputs), inputs);
+      rows[4][20] = NaN;
+      rowsOf(runDense(bench, storage, rows, stored, 9, {}), 9).forEach((row, m) => {
+        ok(m === 4 ? row.every(Number.isNaN) : row.every(Number.isFinite), `row ${m}`);
+      });
+    }, { isWide });
+  }
 
   kernelTest(`matmulDense() of ${type}: the bound has teeth: a hundredth of one weight`, (bench) => {
     const { stored, values } = drawMatrix(bench, storage, 9, 64);
@@ -103,3 +115,14 @@ for (const storage of STORAGES) {
     throws(() => assertWithin(actual, expected, "wrong"), AssertionError);
   });
 }
+
+kernelTest("the check at the start passes, and refuses other bits", ({ kernels }) => {
+  checkFloats(kernels, kernels.wideScratch);
+  const multiply = kernels.matmulDense.bind(kernels);
+  // The plain form gets a row's bits from another row.
+  kernels.matmulDense = (call) => {
+    const { input } = call, { wideScratch } = call;
+    multiply({ ...call, input: wideScratch ? input : { ...input, address: input.address + input.stride } });
+  };
+  throws(() => checkFloats(kernels, kernels.wideScratch), { code: "UNSUPPORTED" });
+}, { variant: "relaxed", threads: 2 });

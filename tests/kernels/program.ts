@@ -20,6 +20,7 @@ import { ByteBlocks } from "./byte_blocks.ts";
 import { Cache, drawSequence } from "./key_value_cache.ts";
 import { drawWeights, type MatrixShape, packWeights, quantiseRows, rowsOfTiles } from "./problems.ts";
 import { intoGaps, multiplyCodes, type Product, PRODUCTS, runProduct } from "./products.ts";
+import { drawSixBits, packSixBits } from "./six_bits.ts";
 import { Random } from "./random.ts";
 import { bf16Bits, f16Bits } from "./stored_formats.ts";
 
@@ -29,6 +30,8 @@ export type RowResults = Map<string, Float32Array[]>;
 export type WholeResults = Map<string, Uint8Array>;
 
 const INPUTS = 200, OUTPUTS = 83, GROUP = 64;
+/** Three times what the wide tile of floats takes at once. */
+const TILED_INPUTS = 192;
 /** Whole chunks of inputs, which few rows have tiles for; the last group is half of one. */
 const WHOLE_INPUTS = 224;
 const UNIT_INPUTS = 512;
@@ -107,25 +110,39 @@ function runProducts(bench: Bench, begin: number, end: number): RowResults {
       runCoded(bench, random, product, unitRows, { bias, before }, { group: 32, zeros: "units" }),
     );
   }
+  const sixBits = drawSixBits(random, UNIT_INPUTS, OUTPUTS);
+  const packedSixBits = packSixBits(bench, sixBits);
+  const unitInput = arena.floats(unitRows.flatMap((row) => [...row]));
+  const byBytes = quantiseRows(bench, unitInput, rows.length, UNIT_INPUTS, packedSixBits.group, "byte");
+  const ofSixBits = intoGaps(bench, OUTPUTS, rows.length, { bias, before }, (target) => {
+    const whole = { rows: rows.length, outputs: OUTPUTS, inputs: UNIT_INPUTS };
+    multiplyCodes(bench, byBytes, "int6", whole, packedSixBits, target);
+  });
+  results.set("matmulCodes() of 6 bits", rowsOf(ofSixBits, OUTPUTS));
   const dense = random.activations(OUTPUTS * INPUTS);
   const input = arena.floats(rows.flatMap((row) => [...row]));
-  const shape = { rows: rows.length, outputs: OUTPUTS, inputs: INPUTS };
-  for (const type of ELEMENTS) {
-    const values = stored(dense, type);
-    const weights = arena.reserve(Math.ceil(OUTPUTS / 8) * 8 * INPUTS * values.BYTES_PER_ELEMENT);
-    kernels.packDense({
-      source: arena.place(values),
-      sourceType: type,
-      rowCount: OUTPUTS,
-      inputs: INPUTS,
-      panelBegin: 0,
-      weights,
-    });
-    const product = intoGaps(bench, OUTPUTS, rows.length, { bias, before }, (target) => {
-      kernels.matmulDense({ input: strided(input, INPUTS), weights, weightType: type, ...shape, ...target });
-    });
-    results.set(`matmulDense() of ${type}`, rowsOf(product, OUTPUTS));
+  // With whole runs of the wide tile, and with others.
+  for (const inputs of [TILED_INPUTS, INPUTS]) {
+    const shape = { rows: rows.length, outputs: OUTPUTS, inputs }, { wideScratch } = kernels.form;
+    for (const type of ELEMENTS) {
+      const values = stored(dense.subarray(0, OUTPUTS * inputs), type);
+      const weights = arena.reserve(Math.ceil(OUTPUTS / 8) * 8 * inputs * values.BYTES_PER_ELEMENT);
+      kernels.packDense({
+        source: arena.place(values),
+        sourceType: type,
+        rowCount: OUTPUTS,
+        inputs,
+        panelBegin: 0,
+        weights,
+      });
+      const product = intoGaps(bench, OUTPUTS, rows.length, { bias, before }, (target) => {
+        const from = strided(input, INPUTS);
+        kernels.matmulDense({ wideScratch, input: from, weights, weightType: type, ...shape, ...target });
+      });
+      results.set(`matmulDense() of ${type}, ${inputs} inputs`, rowsOf(product, OUTPUTS));
+    }
   }
+  const shape = { rows: rows.length, outputs: OUTPUTS, inputs: INPUTS };
   const panels = Math.ceil(OUTPUTS / 8), groups = Math.ceil(INPUTS / GROUP);
   const weights = arena.reserve(panels * Math.ceil(INPUTS / 8) * 64),
     scales = arena.reserve(panels * groups * 32);

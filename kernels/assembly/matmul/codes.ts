@@ -4,11 +4,11 @@
  *
  * Operands. Groups of `group` inputs (a multiple of 8, at most 128), the last one may be shorter; G = ceil(K / group).
  *   codes, sums, activationScales, factors   the activations; see rows/quantize.ts
- *   weights   the codes, in panels of eight outputs; w4a8.ts, w4a12.ts, w7a8.ts and w8a16.ts have their layout
+ *   weights   the codes, in panels of eight outputs; w4a8.ts, w4a12.ts, w6a8.ts, w7a8.ts and w8a16.ts have their layout
  *   scales    f16 [N/8, G, 8]
  *   zeros     i16 [N/8, G, 8]  or 0: every zero point is `zero`
  *   offsets   f16 [N/8, G, 8]  or 0: what a weight is more than scale · (code − zero); then `zero` is 0 and there are no zeros
- *   units     f16 [N/8, K / UNIT_INPUTS, 2, 8]  or 0. With units groups have 32 inputs, and scales are i8 [N/8, G, 2, 8]: integers
+ *   units     f16 [N/8, K / UNIT_INPUTS, 2, 8]  or 0 (of 6-bit codes see w6a8.ts). With units groups have 32 inputs, and scales are i8 [N/8, G, 2, 8]: integers
  *             that times the first unit are the scale, times the second the offset (then there are no offsets and no zero points)
  *   bias      f32 [N]          or 0
  *   output    f32 [M, N]       added to when `accumulate`
@@ -20,15 +20,16 @@
  *   total += f32(sum) · (offset · activationScale), of bytes total += f32(sum) · offset
  * The result does not depend on the tile, the thread or the form of the dot.
  */
-import { FORM_LADDER, KIND_INT7, KIND_INT8 } from "../../shared/layout";
+import { FORM_LADDER, KIND_INT6, KIND_INT7, KIND_INT8 } from "../../shared/layout";
 import { multiply } from "./passes";
 import { W4A12 } from "./w4a12";
 import { W4A8 } from "./w4a8";
+import { W6A8 } from "./w6a8";
 import { W7A8 } from "./w7a8";
 import { W8A16 } from "./w8a16";
 
 /**
- * `form` says what the activations are (see `quantize`), `weightType` what the weights are: bytes go with codes of 4 and 7 bits,
+ * `form` says what the activations are (see `quantize`), `weightType` what the weights are: bytes go with codes of 4, 6 and 7 bits,
  * ladders with those of 4, words with those of 8. `dot32` picks the 32-bit form of the dot (see dot.ts); the strict build has
  * only the 16-bit one. `wideScratch` is that of the wide tiles (wide.ts), or 0 where there are none.
  */
@@ -45,6 +46,16 @@ export function matmulCodes(
     );
   } else if (form == FORM_LADDER) {
     multiply<W4A12>(
+      wideScratch, is32, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
+      output, outputStride, rank, size,
+    );
+  } else if (is32 && weightType == KIND_INT6) {
+    multiply<W6A8<i32>>(
+      wideScratch, is32, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
+      output, outputStride, rank, size,
+    );
+  } else if (weightType == KIND_INT6) {
+    multiply<W6A8<i16>>(
       wideScratch, is32, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );

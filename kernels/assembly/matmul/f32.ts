@@ -13,47 +13,75 @@
  *   bias     f32 [N]          or 0
  *   output   f32 [M, N]       added to when `accumulate`
  */
-import { KIND_BF16, KIND_F16, KIND_F32, KIND_INT4, KIND_INT8 } from "../../shared/layout";
+import { KIND_BF16, KIND_F16, KIND_F32, KIND_INT4, KIND_INT8, WIDE_SCRATCH_BYTES } from "../../shared/layout";
 import { load4 } from "../floats";
 import { int8Place } from "../places";
 import { shareBegin } from "../share";
 import { ofPanel } from "./group";
 import { biasOf, storeRows } from "./panels";
+import { multiplyWideF32, wideRowsOf } from "./wide_f32";
 
 /** The product with coded weights. */
 export function matmulCodesF32(
   input: usize, inputStride: usize, weights: usize, weightType: i32, scales: usize, zeros: usize, zero: f32, bias: usize,
   rows: i32, outputs: i32, inputs: i32, group: i32, accumulate: i32, output: usize, outputStride: usize, rank: i32, size: i32,
 ): void {
+  const panels = (outputs + 7) >> 3, begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
   if (weightType == KIND_INT4) {
     multiply<Int4>(
       input, inputStride, weights, scales, zeros, zero, bias, rows, outputs, inputs, group, accumulate, output, outputStride,
-      rank, size,
+      begin, end,
     );
   } else {
     multiply<Int8>(
       input, inputStride, weights, scales, zeros, zero, bias, rows, outputs, inputs, group, accumulate, output, outputStride,
-      rank, size,
+      begin, end,
     );
   }
 }
 
-/** The product with dense weights: one group without a scale. */
+/** The product with dense weights: one group without a scale. `wideScratch` is that of the wide tiles, or 0 where there are none. */
 export function matmulDense(
+  wideScratch: usize, input: usize, inputStride: usize, weights: usize, weightType: i32, bias: usize, rows: i32, outputs: i32,
+  inputs: i32, accumulate: i32, output: usize, outputStride: usize, rank: i32, size: i32,
+): void {
+  const panels = (outputs + 7) >> 3, begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
+  let wideRows = 0, wideEnd = begin;
+  if (ASC_FEATURE_RELAXED_SIMD && wideScratch) {
+    wideRows = wideRowsOf(rows, inputs);
+    wideEnd = end - ((end - begin) & 1);
+    multiplyWideF32(
+      wideScratch + <usize>rank * WIDE_SCRATCH_BYTES, input, inputStride, weights, weightType, bias, wideRows, outputs, inputs, accumulate,
+      output, outputStride, begin, wideEnd, rank,
+    );
+  }
+  // What is left: a last panel without a partner, and rows that make no tile.
+  multiplyDense(
+    input, inputStride, weights, weightType, bias, wideRows, outputs, inputs, accumulate, output, outputStride, wideEnd, end,
+  );
+  const left = <usize>wideRows;
+  multiplyDense(
+    input + left * inputStride, inputStride, weights, weightType, bias, rows - wideRows, outputs, inputs, accumulate,
+    output + left * outputStride, outputStride, begin, end,
+  );
+}
+
+/** Panels `begin` to `end` of the product. */
+function multiplyDense(
   input: usize, inputStride: usize, weights: usize, weightType: i32, bias: usize, rows: i32, outputs: i32, inputs: i32,
-  accumulate: i32, output: usize, outputStride: usize, rank: i32, size: i32,
+  accumulate: i32, output: usize, outputStride: usize, begin: i32, end: i32,
 ): void {
   if (weightType == KIND_F16) {
     multiply<F16>(
-      input, inputStride, weights, 0, 0, 0, bias, rows, outputs, inputs, inputs, accumulate, output, outputStride, rank, size,
+      input, inputStride, weights, 0, 0, 0, bias, rows, outputs, inputs, inputs, accumulate, output, outputStride, begin, end,
     );
   } else if (weightType == KIND_BF16) {
     multiply<BF16>(
-      input, inputStride, weights, 0, 0, 0, bias, rows, outputs, inputs, inputs, accumulate, output, outputStride, rank, size,
+      input, inputStride, weights, 0, 0, 0, bias, rows, outputs, inputs, inputs, accumulate, output, outputStride, begin, end,
     );
   } else {
     multiply<F32>(
-      input, inputStride, weights, 0, 0, 0, bias, rows, outputs, inputs, inputs, accumulate, output, outputStride, rank, size,
+      input, inputStride, weights, 0, 0, 0, bias, rows, outputs, inputs, inputs, accumulate, output, outputStride, begin, end,
     );
   }
 }
@@ -209,13 +237,12 @@ function tile<W, R>(
 
 function multiply<W>(
   input: usize, inputStride: usize, weights: usize, scales: usize, zeros: usize, zero: f32, bias: usize, rows: i32, outputs: i32,
-  inputs: i32, group: i32, accumulate: i32, output: usize, outputStride: usize, rank: i32, size: i32,
+  inputs: i32, group: i32, accumulate: i32, output: usize, outputStride: usize, begin: i32, end: i32,
 ): void {
-  const panels = (outputs + 7) >> 3, tiledRows = rows & ~3;
+  const tiledRows = rows & ~3;
   const panelBytes = stepBytes<W>() * <usize>(isCoded<W>() ? (inputs + 7) >> 3 : inputs);
   const groups = (inputs + group - 1) / group, scaleBytes = <usize>groups * 32;
-  const end = shareBegin(panels, rank + 1, size);
-  for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
+  for (let panel = begin; panel < end; panel++) {
     const w = weights + <usize>panel * panelBytes, scale = scales + <usize>panel * scaleBytes;
     const zeroRow = ofPanel(zeros, panel, groups), biasRow = biasOf(bias, panel), count = outputs - panel * 8;
     for (let row = 0; row < rows; row += row < tiledRows ? 4 : 1) {

@@ -3,10 +3,11 @@
  * weights while it lies in the first cache.
  * The same integers and the same order of roundings as in tiles.ts, so the same bits.
  */
-import { CHUNK_INPUTS, FEW_LADDER, FEW_TOTALS, WIDE_ROWS } from "../../shared/layout";
+import { CHUNK_INPUTS, FEW_LADDER, FEW_TOTALS, UNIT_INPUTS, WIDE_ROWS } from "../../shared/layout";
 import { shareBegin } from "../share";
 import { areaOf } from "../wide_area";
 import { endRow, ofPanel } from "./group";
+import { blockBytes, groupScaleBytes } from "./kernel";
 import { biasOf, storePanel } from "./panels";
 import { unitsOf } from "./scales";
 
@@ -103,12 +104,21 @@ declare function bytes32Short1(
   zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void;
 
+@external("wide", "sixBitsPairs")
+declare function sixBitsPairs(
+  w: usize, apart: usize, a: usize, f: usize, t: usize, scale: usize, scaleApart: usize, units: usize, zero: i32, blocks: i32,
+): void;
+@external("wide", "sixBitsFours")
+declare function sixBitsFours(
+  w: usize, apart: usize, a: usize, f: usize, t: usize, scale: usize, scaleApart: usize, units: usize, zero: i32, blocks: i32,
+): void;
+
 /** Whether there are tiles of few rows for this kernel, and for rows of that many inputs. */
 // @ts-ignore: decorator
 @inline
 export function hasFewRows<K>(inputs: i32): bool {
   const kernel = changetype<K>(0);
-  return (!kernel.hasFactors || kernel.vectors == 1) && inputs % CHUNK_INPUTS == 0;
+  return kernel.bits != 7 && inputs % CHUNK_INPUTS == 0;
 }
 
 // @ts-ignore: decorator
@@ -118,7 +128,11 @@ function addRows<K>(
   scaleApart: usize, zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void {
   const kernel = changetype<K>(0);
-  if (kernel.hasFactors && rows == 1 && groupChunks == 1) {
+  if (kernel.bits == 6) {
+    const blocks = chunks * CHUNK_INPUTS / UNIT_INPUTS;
+    if (kernel.isDot32) sixBitsFours(w, apart, a, f, t, scale, scaleApart, units, zero, blocks);
+    else sixBitsPairs(w, apart, a, f, t, scale, scaleApart, units, zero, blocks);
+  } else if (kernel.hasFactors && rows == 1 && groupChunks == 1) {
     if (kernel.isDot32) bytes32Short1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
     else bytes4Short1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);
   } else if (kernel.isDot32) {
@@ -159,18 +173,20 @@ export function multiplyFew<K>(
 ): void {
   const kernel = changetype<K>(0);
   const panels = (outputs + 7) >> 3, groups = (inputs + group - 1) / group;
-  const chunks = inputs / CHUNK_INPUTS, groupChunks = group / CHUNK_INPUTS;
-  const panelBytes = <usize>(inputs >> 3) * kernel.vectors * 32, scaleBytes = <usize>groups * 16;
+  const chunks = inputs / CHUNK_INPUTS, groupChunks = max(1, group / CHUNK_INPUTS);
+  const panelBytes = <usize>(inputs >> 3) * blockBytes<K>(), scaleBytes = <usize>groups * groupScaleBytes<K>();
   const rowBytes = <usize>(inputs >> 3) * kernel.activationBytes, groupBytes = <usize>groups * 4;
   const f = kernel.hasFactors ? factors : activationScales, fStride = kernel.hasFactors ? groupBytes * groupChunks : groupBytes;
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size), area = areaOf(rank);
   // Of a ladder's words, what they get of their neighbours; see the text.
   if (!kernel.hasFactors) v128.store(area, i16x8(0, 0, 16, 16, -16, -16, 0, 0), FEW_LADDER);
-  const left = rows & (WIDE_ROWS - 1), streams = left ? streamsOf(left) : 1, runs = (end - begin + streams - 1) / streams;
+  // Codes of 6 bits have tiles of one row only.
+  const most = kernel.bits == 6 ? 1 : WIDE_ROWS;
+  const left = kernel.bits == 6 ? 1 : rows & (WIDE_ROWS - 1), streams = left ? streamsOf(left) : 1, runs = (end - begin + streams - 1) / streams;
   for (let panel = begin; panel < begin + runs; panel++) {
     const passed = streams == 2 && panel + runs < end ? 2 : 1;
     for (let row = first, count = 0; row < rows; row += count) {
-      count = min(rows - row, WIDE_ROWS);
+      count = min(rows - row, most);
       const together = min(streamsOf(count), streams);
       for (let stream = 0; stream < passed; stream += together) {
         // A last panel without a partner stands for both; the second is not written.
@@ -179,7 +195,7 @@ export function multiplyFew<K>(
           count, weights + <usize>own * panelBytes, apart * panelBytes, codes + <usize>row * rowBytes, rowBytes,
           f + <usize>row * fStride, fStride, sums + <usize>row * groupBytes, groupBytes, scales + <usize>own * scaleBytes,
           apart * scaleBytes, ofPanel(zeros, own, groups), zero,
-          ofPanel(offsets, own, groups), unitsOf(units, own, inputs), chunks, groupChunks,
+          ofPanel(offsets, own, groups), unitsOf<K>(units, own, inputs), chunks, groupChunks,
         );
         let totals = area + FEW_TOTALS;
         for (let i = row; i < row + count; i++) {

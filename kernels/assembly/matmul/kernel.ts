@@ -2,6 +2,7 @@
  * What the templates of tiles.ts ask of a kernel of coded weights. A kernel is a class without data: the templates are
  * instantiated with it, and its methods are inlined. It has
  *
+ *   bits                    of a code
  *   mask(count)             what unpacking needs in a register; see masks.ts for `count`
  *   unpack0(stored, mask)   of a vector of codes, what its first step multiplies
  *   unpack1, 2, 3           as many of these as a vector has steps
@@ -76,6 +77,29 @@ export class CodedKernel<V, S, A> {
   get hasPlanes(): bool {
     return sizeof<V>() == 1 && sizeof<S>() == 2 && sizeof<A>() == 2;
   }
+}
+
+/** Bytes of a block of eight inputs × eight outputs. */
+// @ts-ignore: decorator
+@inline
+export function blockBytes<K>(): usize {
+  const kernel = changetype<K>(0);
+  return kernel.bits == 6 ? 48 : kernel.vectors * 32;
+}
+
+/** Whether scales may have units, or (of 6 bits) always do. */
+// @ts-ignore: decorator
+@inline
+export function mayHaveUnits<K>(): bool {
+  const kernel = changetype<K>(0);
+  return kernel.mayHaveOffsets || kernel.bits == 6;
+}
+
+/** Bytes of a panel's scales of a group: of f16, or of integers with those of the offsets beside them; codes of 6 bits have none. */
+// @ts-ignore: decorator
+@inline
+export function groupScaleBytes<K>(): usize {
+  return changetype<K>(0).bits == 6 ? 8 : 16;
 }
 
 /** What kernels of words have in common: a product adds two inputs to 32 bits, and a group is its only chunk. */

@@ -5,9 +5,10 @@ import { CHUNK_INPUTS, ROWS_FEW_END_BYTES, ROWS_FEW_END_WORDS } from "../../shar
 import { shareBegin } from "../share";
 import { hasFewRows, multiplyFew } from "./few_rows";
 import { ofPanel } from "./group";
+import { blockBytes, groupScaleBytes } from "./kernel";
 import { biasOf, panelsTogether, ROW_PANELS } from "./panels";
-import { unitsOf } from "./scales";
 import { W4A12Planes } from "./planes";
+import { unitsOf } from "./scales";
 import { rowsTile, rowTile } from "./tiles";
 import { hasWideTile, multiplyWide } from "./wide";
 
@@ -21,13 +22,13 @@ export function multiply<K>(
   const panels = (outputs + 7) >> 3, blocks = (inputs + 7) >> 3, groupBlocks = group >> 3;
   const groups = (inputs + group - 1) / group, groupBytes = <usize>groups * 4;
   const chunkBytes = groupBytes * ((group + CHUNK_INPUTS - 1) / CHUNK_INPUTS), rowScaleBytes: usize = kernel.hasFactors ? 4 : groupBytes;
-  const panelBytes = <usize>blocks * kernel.vectors * 32, scaleBytes = <usize>groups * 16;
+  const panelBytes = <usize>blocks * blockBytes<K>(), scaleBytes = <usize>groups * groupScaleBytes<K>();
   const rowBytes = <usize>blocks * kernel.activationBytes;
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size);
   const together = panelsTogether(panelBytes), tiledRows = rows & ~3;
   let narrowRows = tiledRows;
-  if (ASC_FEATURE_RELAXED_SIMD && wideScratch && hasWideTile(group, (offsets | units) != 0)) {
-    const isFew = hasFewRows<K>(inputs), fewEnd = kernel.hasFactors ? ROWS_FEW_END_BYTES : ROWS_FEW_END_WORDS;
+  if (ASC_FEATURE_RELAXED_SIMD && wideScratch && hasWideTile<K>(group, (offsets | units) != 0)) {
+    const isFew = hasFewRows<K>(inputs), fewEnd = kernel.bits == 6 ? 4 : kernel.hasFactors ? ROWS_FEW_END_BYTES : ROWS_FEW_END_WORDS;
     const wideRows = isFew && rows < fewEnd ? 0 : tiledRows;
     if (wideRows > 0 && kernel.hasLadder && dot32) {
       multiplyWide<W4A12Planes>(
@@ -59,7 +60,7 @@ export function multiply<K>(
         const to = output + <usize>row * outputStride + <usize>panel * 32;
         rowsTile<K>(
           a, sum, activationScale, factor, weights + <usize>panel * panelBytes, scale, ofPanel(zeros, panel, groups), zero, ofPanel(offsets, panel, groups),
-          unitsOf(units, panel, inputs), blocks, groupBlocks, to, outputStride, biasOf(bias, panel), accumulate, outputs - panel * 8,
+          unitsOf<K>(units, panel, inputs), blocks, groupBlocks, to, outputStride, biasOf(bias, panel), accumulate, outputs - panel * 8,
         );
       }
     }
@@ -69,7 +70,7 @@ export function multiply<K>(
   const apart = (end - begin) / ROW_PANELS, streams = end - apart * ROW_PANELS;
   for (let panel = begin; panel < streams + apart; panel++) {
     const w = weights + <usize>panel * panelBytes, scale = scales + <usize>panel * scaleBytes;
-    const zeroRow = ofPanel(zeros, panel, groups), offsetRow = ofPanel(offsets, panel, groups), unitRow = unitsOf(units, panel, inputs);
+    const zeroRow = ofPanel(zeros, panel, groups), offsetRow = ofPanel(offsets, panel, groups), unitRow = unitsOf<K>(units, panel, inputs);
     const biasRow = biasOf(bias, panel), count = outputs - panel * 8;
     for (let row = tiledRows; row < rows; row++) {
       const a = codes + <usize>row * rowBytes, sum = sums + <usize>row * groupBytes;

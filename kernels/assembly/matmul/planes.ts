@@ -16,6 +16,12 @@ export const PLANES_BYTES: usize = WIDE_INPUTS * 4;
 export class W4A12Planes extends CodedKernel<u8, u16, i16> {
   // @ts-ignore: decorator
   @inline
+  get bits(): i32 {
+    return 4;
+  }
+
+  // @ts-ignore: decorator
+  @inline
   get isDot32(): bool {
     return true;
   }

@@ -9,6 +9,7 @@
  * have. The product of such an integer and an f16 has at most 7 + 11 digits, so it is exact in f32.
  */
 import { HALF_BITS_ADDRESS, HALF_FACTOR_ADDRESS, UNIT_INPUTS } from "../../shared/layout";
+import { groupScaleBytes } from "./kernel";
 
 /** Of the first four outputs → f32. */
 // @ts-ignore: decorator
@@ -43,8 +44,8 @@ export function rightScalesOf(at: usize, units: usize): v128 {
 /** Units of a panel; 0 where there are none. */
 // @ts-ignore: decorator
 @inline
-export function unitsOf(units: usize, panel: i32, inputs: i32): usize {
-  return units ? units + <usize>panel * <usize>(inputs / UNIT_INPUTS) * 32 : 0;
+export function unitsOf<K>(units: usize, panel: i32, inputs: i32): usize {
+  return units ? units + <usize>panel * <usize>(inputs / UNIT_INPUTS) * 2 * groupScaleBytes<K>() : 0;
 }
 
 // @ts-ignore: decorator

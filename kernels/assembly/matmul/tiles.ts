@@ -7,24 +7,44 @@
 import { lane0, lane1, lane2, lane3 } from "../vector";
 import { BLOCK_INPUTS, CHUNK_INPUTS, UNIT_INPUTS } from "../../shared/layout";
 import { addOffsets, endGroup, endRow, startGroup } from "./group";
+import { blockBytes, groupScaleBytes, mayHaveUnits } from "./kernel";
 import { leftScalesOf, rightScalesOf } from "./scales";
+import { lowSixBits, sharedSixBits } from "./w6a8";
 import { storePanels, storeRows } from "./panels";
 
 const CHUNK_BLOCKS: i32 = CHUNK_INPUTS / BLOCK_INPUTS;
 const UNIT_BLOCKS: i32 = UNIT_INPUTS / BLOCK_INPUTS;
 
+/** The first vector of codes of outputs 0 to 3. */
+// @ts-ignore: decorator
+@inline
+function firstLeft<K>(w: usize): v128 {
+  return changetype<K>(0).bits == 6 ? lowSixBits(v128.load(w)) : v128.load(w);
+}
+
+/** The same of outputs 4 to 7. */
+// @ts-ignore: decorator
+@inline
+function firstRight<K>(w: usize): v128 {
+  return changetype<K>(0).bits == 6 ? lowSixBits(v128.load(w, 32)) : v128.load(w, 16);
+}
+
 /** The second vector of codes of outputs 0 to 3, where a block has two. */
 // @ts-ignore: decorator
 @inline
 function secondLeft<K>(first: v128, w: usize): v128 {
-  return changetype<K>(0).vectors == 2 ? v128.load(w, 32) : first;
+  const kernel = changetype<K>(0);
+  if (kernel.bits == 6) return lowSixBits(v128.load(w, 16));
+  return kernel.vectors == 2 ? v128.load(w, 32) : first;
 }
 
 /** The same of outputs 4 to 7. */
 // @ts-ignore: decorator
 @inline
 function secondRight<K>(first: v128, w: usize): v128 {
-  return changetype<K>(0).vectors == 2 ? v128.load(w, 48) : first;
+  const kernel = changetype<K>(0);
+  if (kernel.bits == 6) return sharedSixBits(w);
+  return kernel.vectors == 2 ? v128.load(w, 48) : first;
 }
 
 /**
@@ -79,8 +99,8 @@ export function rowTile<K, N>(
   const mask = kernel.mask(blocks);
   panelBytes *= apart;
   scaleBytes *= apart;
-  // A panel's units have a quarter of its scales' bytes; those of the offsets stand after those of the scales.
-  const unitsApart = units ? scaleBytes / 4 : 0, unitHalf: usize = units ? 16 : 0;
+  // Units of the offsets stand after those of the scales.
+  const unitHalf: usize = units ? 16 : 0, unitsApart = <usize>(blocks / UNIT_BLOCKS * apart) * unitHalf * (kernel.mayHaveOffsets ? 2 : 1);
   let activationScale = v128.load32_splat(activationScales);
   let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
   let t4 = f32x4.splat(0), t5 = f32x4.splat(0), t6 = f32x4.splat(0), t7 = f32x4.splat(0);
@@ -110,28 +130,28 @@ export function rowTile<K, N>(
         // One load and a shuffle each: engines check the bounds of every load.
         const all = kernel.activationBytes == 16 ? v128.load(a) : v128.load64_zero(a);
         const x0 = lane0(all), x1 = lane1(all), x2 = lane2(all), x3 = lane3(all);
-        let p = v128.load(w), q = v128.load(w, 16);
+        let p = firstLeft<K>(w), q = firstRight<K>(w);
         s0 = addBlock<K>(s0, x0, x1, x2, x3, p, secondLeft<K>(p, w), mask);
         s1 = addBlock<K>(s1, x0, x1, x2, x3, q, secondRight<K>(q, w), mask);
         if (!isSingle) {
           let v = w + panelBytes;
-          p = v128.load(v);
-          q = v128.load(v, 16);
+          p = firstLeft<K>(v);
+          q = firstRight<K>(v);
           s2 = addBlock<K>(s2, x0, x1, x2, x3, p, secondLeft<K>(p, v), mask);
           s3 = addBlock<K>(s3, x0, x1, x2, x3, q, secondRight<K>(q, v), mask);
           v += panelBytes;
-          p = v128.load(v);
-          q = v128.load(v, 16);
+          p = firstLeft<K>(v);
+          q = firstRight<K>(v);
           s4 = addBlock<K>(s4, x0, x1, x2, x3, p, secondLeft<K>(p, v), mask);
           s5 = addBlock<K>(s5, x0, x1, x2, x3, q, secondRight<K>(q, v), mask);
           v += panelBytes;
-          p = v128.load(v);
-          q = v128.load(v, 16);
+          p = firstLeft<K>(v);
+          q = firstRight<K>(v);
           s6 = addBlock<K>(s6, x0, x1, x2, x3, p, secondLeft<K>(p, v), mask);
           s7 = addBlock<K>(s7, x0, x1, x2, x3, q, secondRight<K>(q, v), mask);
         }
         a += kernel.activationBytes;
-        w += kernel.vectors * 32;
+        w += blockBytes<K>();
       } while (--inChunk);
       const factor = kernel.hasFactors ? kernel.factor(v128.load32_splat(factors)) : mask;
       factors += 4;
@@ -148,7 +168,7 @@ export function rowTile<K, N>(
       activationScale = v128.load32_splat(activationScales);
       activationScales += 4;
     }
-    const unit = kernel.mayHaveOffsets ? units : 0;
+    const unit = mayHaveUnits<K>() ? units : 0;
     t0 = endGroup<K>(t0, c0, leftScalesOf(scale, unit), activationScale);
     t1 = endGroup<K>(t1, c1, rightScalesOf(scale, unit), activationScale);
     if (!isSingle) {
@@ -184,10 +204,10 @@ export function rowTile<K, N>(
         t7 = addOffsets<K>(t7, groupSum, rightScalesOf(other, otherUnit), activationScale);
       }
       offsets += 16;
-      if (!(blocks & UNIT_BLOCKS - 1)) units += 2 * unitHalf;
     }
+    if (mayHaveUnits<K>() && !(blocks & UNIT_BLOCKS - 1)) units += kernel.mayHaveOffsets ? 2 * unitHalf : unitHalf;
     sums += 4;
-    scale += 16;
+    scale += groupScaleBytes<K>();
     if (zeros) zeros += 16;
   }
   storePanels(
@@ -221,7 +241,7 @@ export function rowsTile<K>(
       let inChunk = kernel.hasFactors ? min(left, CHUNK_BLOCKS) : left;
       left -= inChunk;
       do {
-        let w0 = v128.load(w), w1 = v128.load(w, 16);
+        let w0 = firstLeft<K>(w), w1 = firstRight<K>(w);
         let q0 = kernel.unpack0(w0, mask), q1 = kernel.unpack0(w1, mask);
         // One load and four shuffles: engines check the bounds of every load.
         let four = v128.load(a), x = lane0(four);
@@ -290,7 +310,7 @@ export function rowsTile<K>(
           s31 = kernel.add(s31, x, q1, mask);
         }
         a += kernel.hasFourSteps ? 64 : 32;
-        w += kernel.vectors * 32;
+        w += blockBytes<K>();
       } while (--inChunk);
       const all = kernel.hasFactors ? kernel.factor(v128.load(factors)) : mask;
       factors += 16;
@@ -311,7 +331,7 @@ export function rowsTile<K>(
       activationScale = v128.load(activationScales);
       activationScales += 16;
     }
-    const unit = kernel.mayHaveOffsets ? units : 0;
+    const unit = mayHaveUnits<K>() ? units : 0;
     const scale0 = leftScalesOf(scale, unit), scale1 = rightScalesOf(scale, unit);
     let rowScale = lane0(activationScale);
     t00 = endGroup<K>(t00, c00, scale0, rowScale);
@@ -342,10 +362,10 @@ export function rowsTile<K>(
       t30 = addOffsets<K>(t30, lane3(groupSums), offset0, rowScale);
       t31 = addOffsets<K>(t31, lane3(groupSums), offset1, rowScale);
       offsets += 16;
-      if (!(blocks & UNIT_BLOCKS - 1)) units += 2 * unitHalf;
     }
+    if (mayHaveUnits<K>() && !(blocks & UNIT_BLOCKS - 1)) units += kernel.mayHaveOffsets ? 2 * unitHalf : unitHalf;
     sums += 16;
-    scale += 16;
+    scale += groupScaleBytes<K>();
     if (zeros) zeros += 16;
   }
   const r0 = lane0(activationScale), r1 = lane1(activationScale), r2 = lane2(activationScale), r3 = lane3(activationScale);

@@ -22,6 +22,12 @@ import { nibbleMask16 } from "./masks";
 export class W4A12 extends WordKernel<u8, u32> {
   // @ts-ignore: decorator
   @inline
+  get bits(): i32 {
+    return 4;
+  }
+
+  // @ts-ignore: decorator
+  @inline
   mask(count: i32): v128 {
     return nibbleMask16(count);
   }

@@ -19,6 +19,12 @@ import { nibbleMask8 } from "./masks";
 export class W4A8<F> extends CodedKernel<u8, u16, i8> {
   // @ts-ignore: decorator
   @inline
+  get bits(): i32 {
+    return 4;
+  }
+
+  // @ts-ignore: decorator
+  @inline
   get isDot32(): bool {
     return sizeof<F>() == 4;
   }

@@ -20,6 +20,12 @@ import { ones16 } from "./masks";
 export class W7A8<F> extends CodedKernel<u16, u8, i8> {
   // @ts-ignore: decorator
   @inline
+  get bits(): i32 {
+    return 7;
+  }
+
+  // @ts-ignore: decorator
+  @inline
   get isDot32(): bool {
     return sizeof<F>() == 4;
   }

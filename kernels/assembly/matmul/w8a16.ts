@@ -16,6 +16,12 @@ import { WordKernel } from "./kernel";
 export class W8A16 extends WordKernel<u16, u16> {
   // @ts-ignore: decorator
   @inline
+  get bits(): i32 {
+    return 8;
+  }
+
+  // @ts-ignore: decorator
+  @inline
   mask(count: i32): v128 {
     return i32x4.splat(0);
   }

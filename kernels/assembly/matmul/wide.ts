@@ -3,13 +3,14 @@
  * of rows pass them. The same integers and the same order of roundings as in tiles.ts, so the same bits.
  */
 import {
-  CHUNK_INPUTS, UNIT_INPUTS, WIDE_INPUTS, WIDE_PAIRS, WIDE_PLANES_ADDRESS, WIDE_SCALES, WIDE_SCRATCH_BYTES, WIDE_TAIL_ADDRESS, WIDE_TILES,
-  WIDE_WEIGHTS, WIDE_ZEROS,
+  CHUNK_INPUTS, UNIT_INPUTS, WIDE_INPUTS, WIDE_PAIRS, WIDE_PLANES_ADDRESS, WIDE_SCALES, WIDE_SCRATCH_BYTES, WIDE_SHORT_SCALES,
+  WIDE_TAIL_ADDRESS, WIDE_TILES, WIDE_WEIGHTS, WIDE_ZEROS,
 } from "../../shared/layout";
 import { shareBegin } from "../share";
 import { lane0, lane1, lane2, lane3 } from "../vector";
 import { areaOf } from "../wide_area";
 import { endRow, ofPanel } from "./group";
+import { blockBytes, groupScaleBytes } from "./kernel";
 import { biasOf, storePanel } from "./panels";
 import { PLANES_BYTES, storePlanes } from "./planes";
 import { leftScalesOf, rightScalesOf, unitsOf } from "./scales";
@@ -55,6 +56,12 @@ declare function planesGroup128(a: usize, aStride: usize, f: usize, fStride: usi
 declare function planesOffset32(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
 @external("wide", "unpackInt4Bytes")
 declare function unpackInt4Bytes(w0: usize, w1: usize): void;
+@external("wide", "bytes7Group16")
+declare function bytes7Group16(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "bytes32Group16")
+declare function bytes32Group16(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "unpackInt6Bytes")
+declare function unpackInt6Bytes(w0: usize, w1: usize): void;
 @external("wide", "unpackInt7Bytes")
 declare function unpackInt7Bytes(w0: usize, w1: usize): void;
 @external("wide", "unpackInt4Words")
@@ -71,10 +78,11 @@ const MANY_TILES: i32 = 8;
 /** No zero point of 4-bit codes is larger. */
 const ONE_ZERO: i16 = 16;
 
-/** Whether there is a tile for groups of that length; those with offsets are of 32. */
+/** Whether there is a tile for groups of that length; those with offsets are of 32, those of 6-bit codes of 16. */
 // @ts-ignore: decorator
 @inline
-export function hasWideTile(group: i32, hasOffsets: bool): bool {
+export function hasWideTile<K>(group: i32, hasOffsets: bool): bool {
+  if (changetype<K>(0).bits == 6) return true;
   return group == 32 || (group == 64 || group == 128) && !hasOffsets;
 }
 
@@ -88,6 +96,9 @@ function addTiles<K>(
     // Two rows at a time: the first two of all tiles, then the others.
     addPlanes(group, hasOffsets, a, aStride, f, fStride, t, tStride, p, n);
     addPlanes(group, hasOffsets, a + PLANES_BYTES, aStride, f + 8, fStride, t + 8, tStride, p + TILE_BYTES / 2, n);
+  } else if (kernel.bits == 6) {
+    if (kernel.isDot32) bytes32Group16(a, aStride, f, fStride, t, tStride, p, n);
+    else bytes7Group16(a, aStride, f, fStride, t, tStride, p, n);
   } else if (hasOffsets) {
     if (!kernel.hasFactors) wordsOffset32(a, aStride, f, fStride, t, tStride, p, n);
     else if (kernel.isDot32) bytes32Offset32(a, aStride, f, fStride, t, tStride, p, n);
@@ -144,7 +155,8 @@ function unpackBlock<K>(to: usize, w: usize, mask: v128): void {
 @inline
 function unpackWhole<K>(w0: usize, w1: usize): void {
   const kernel = changetype<K>(0);
-  if (kernel.vectors == 1) {
+  if (kernel.bits == 6) unpackInt6Bytes(w0, w1);
+  else if (kernel.vectors == 1) {
     if (kernel.steps == 2) unpackInt4Bytes(w0, w1);
     else unpackInt4Words(w0, w1);
   } else if (kernel.hasFactors) unpackInt7Bytes(w0, w1);
@@ -167,7 +179,7 @@ function unpackSome<K>(to: usize, w: usize, panelBytes: usize, blocks: i32): voi
 }
 
 /**
- * Weights, scales and zero points (or in their place offsets; units have a quarter of the scales' bytes) of two panels and up to
+ * Weights, scales and zero points (or in their place offsets; units have a quarter of the scales' bytes, of 6-bit codes an eighth) of two panels and up to
  * BLOCKS blocks into the thread's area, with groups of `groupBlocks`. Tiles of bytes have one zero point for all: codes with zero
  * points of their own are moved to ONE_ZERO.
  */
@@ -178,17 +190,18 @@ function unpackPanels<K>(
   groupBlocks: i32,
 ): void {
   const kernel = changetype<K>(0), isMoved = kernel.isDot32 && zeros != 0;
-  if (blocks == BLOCKS) unpackWhole<K>(w, w + panelBytes);
+  if (kernel.bits == 6 || blocks == BLOCKS) unpackWhole<K>(w, w + panelBytes);
   else unpackSome<K>(area + WIDE_WEIGHTS, w, panelBytes, blocks);
   const same = i32x4.splat(isMoved ? ONE_ZERO : zero);
   for (let g = 0; g < groups; g++) {
     for (let panel: usize = 0; panel < 2; panel++) {
-      const to = area + <usize>g * 64 + panel * 32, place = panel * scaleBytes + <usize>g * 16;
-      const unit = units ? units + panel * (scaleBytes / 4) : 0;
-      v128.store(to, leftScalesOf(scale + place, unit), WIDE_SCALES);
-      v128.store(to, rightScalesOf(scale + place, unit), WIDE_SCALES + 16);
+      const to = area + <usize>g * 64 + panel * 32, place = panel * scaleBytes + <usize>g * groupScaleBytes<K>();
+      const unit = units ? units + panel * (scaleBytes / (kernel.bits == 6 ? 8 : 4)) : 0;
+      const scalesTo = to + (kernel.bits == 6 ? WIDE_SHORT_SCALES : WIDE_SCALES);
+      v128.store(scalesTo, leftScalesOf(scale + place, unit));
+      v128.store(scalesTo, rightScalesOf(scale + place, unit), 16);
       let low = same, high = same;
-      if (offsets || units) {
+      if (kernel.mayHaveOffsets && (offsets || units)) {
         const from = (units ? scale + 8 : offsets) + place, fromUnit = units ? unit + 16 : 0;
         low = leftScalesOf(from, fromUnit);
         high = rightScalesOf(from, fromUnit);
@@ -244,12 +257,12 @@ export function multiplyWide<K>(
   const kernel = changetype<K>(0);
   const panels = (outputs + 7) >> 3, blocks = (inputs + 7) >> 3, groups = (inputs + group - 1) / group;
   const chunks = groups * ((group + CHUNK_INPUTS - 1) / CHUNK_INPUTS);
-  const blockGroups = WIDE_INPUTS / group, panelBytes = <usize>blocks * kernel.vectors * 32, scaleBytes = <usize>groups * 16;
+  const blockGroups = WIDE_INPUTS / group, panelBytes = <usize>blocks * blockBytes<K>(), scaleBytes = <usize>groups * groupScaleBytes<K>();
   // Of a tile: its records, and what the inputs of one pass take of them.
   const codeStride = <usize>blocks * kernel.activationBytes * 4, sumStride = <usize>groups * 16;
   const factorStride = kernel.hasFactors ? <usize>chunks * 16 : sumStride;
   const codeBytes = <usize>BLOCKS * kernel.activationBytes * 4, sumBytes = <usize>blockGroups * 16;
-  const factorBytes = kernel.hasFactors ? <usize>(WIDE_INPUTS / CHUNK_INPUTS) * 16 : sumBytes;
+  const factorBytes = kernel.hasFactors ? <usize>(WIDE_INPUTS / min(group, CHUNK_INPUTS)) * 16 : sumBytes;
   const area = areaOf(rank);
   scratch += <usize>rank * WIDE_SCRATCH_BYTES;
   const tailCodes = scratch + WIDE_TAIL_ADDRESS, tailFactors = tailCodes + codeBytes * WIDE_TILES;
@@ -289,12 +302,12 @@ export function multiplyWide<K>(
         for (let pair = first; pair < pairs; pair = nextPair(pair, last, runs, isFew)) {
           const panel = begin + pair * step;
           // A last panel without a partner stands for both; the second is not written.
-          const partner = <usize>(panel + apart < end ? apart : 0), scale = scales + <usize>panel * scaleBytes + <usize>g * 16;
-          const zeroRow = ofPanel(zeros, panel, groups), offsetRow = ofPanel(offsets, panel, groups), unitRow = unitsOf(units, panel, inputs);
+          const partner = <usize>(panel + apart < end ? apart : 0), scale = scales + <usize>panel * scaleBytes + <usize>g * groupScaleBytes<K>();
+          const zeroRow = ofPanel(zeros, panel, groups), offsetRow = ofPanel(offsets, panel, groups), unitRow = unitsOf<K>(units, panel, inputs);
           unpackPanels<K>(
-            area, weights + <usize>panel * panelBytes + <usize>block * kernel.vectors * 32, partner * panelBytes, scale,
+            area, weights + <usize>panel * panelBytes + <usize>block * blockBytes<K>(), partner * panelBytes, scale,
             partner * scaleBytes, zeroRow ? zeroRow + <usize>g * 16 : 0, zero,
-            offsetRow ? offsetRow + <usize>g * 16 : 0, unitRow ? unitRow + <usize>(block / UNIT_BLOCKS) * 32 : 0, left,
+            offsetRow ? offsetRow + <usize>g * 16 : 0, unitRow ? unitRow + <usize>(block / UNIT_BLOCKS) * 2 * groupScaleBytes<K>() : 0, left,
             min(blockGroups, groups - g), group >> 3,
           );
           if (left == BLOCKS) {

@@ -173,12 +173,19 @@ export function hasMinimums<F>(): bool {
   return kind == BLOCKS_Q4_1 || kind == BLOCKS_Q5_1 || kind == BLOCKS_Q2_K || kind == BLOCKS_Q4_K || kind == BLOCKS_Q5_K;
 }
 
-/** Whether scales and minimums can stay what they are in the file: integers, times two units of the block. */
+/** Whether scales and minimums can stay what they are in the file: integers, times one or two units of the block. */
 // @ts-ignore: decorator
 @inline
 export function hasUnits<F>(): bool {
   const kind = changetype<F>(0).kind;
-  return kind == BLOCKS_Q4_K || kind == BLOCKS_Q5_K;
+  return kind == BLOCKS_Q4_K || kind == BLOCKS_Q5_K || kind == BLOCKS_Q6_K;
+}
+
+/** The unit of a block's scales. */
+// @ts-ignore: decorator
+@inline
+export function scaleUnitOf<F>(block: usize): f32 {
+  return unitOf(changetype<F>(0).kind == BLOCKS_Q6_K ? block + 208 : block);
 }
 
 /** Codes 8 `part` … of a block, one a byte, the first in the lowest. */
@@ -217,8 +224,7 @@ export function codesOf<F>(block: usize, part: i32): u64 {
 export function scaleOf<F>(block: usize, group: i32): f32 {
   const kind = changetype<F>(0).kind;
   if (kind == BLOCKS_Q2_K) return unitOf(block + 80) * <f32>(<i32>load<u8>(block + <usize>group) & 15);
-  if (kind == BLOCKS_Q6_K) return unitOf(block + 208) * <f32>load<i8>(block + 192 + <usize>group);
-  if (hasUnits<F>()) return unitOf(block) * <f32>scaleIntegerOf(block, group);
+  if (hasUnits<F>()) return scaleUnitOf<F>(block) * <f32>scaleIntegerOf<F>(block, group);
   if (kind == BLOCKS_Q3_K) {
     // Six bits: nibbles of eight bytes, low ones first, and pairs of bits of four more.
     const low = <i32>load<u8>(block + 96 + <usize>(group & 7)) >> ((group >> 3) * 4) & 15;
@@ -239,14 +245,15 @@ export function scaleOf<F>(block: usize, group: i32): f32 {
 export function minimumOf<F>(block: usize, group: i32): f32 {
   const kind = changetype<F>(0).kind;
   if (kind == BLOCKS_Q2_K) return -unitOf(block + 82) * <f32>(<i32>load<u8>(block + <usize>group) >> 4);
-  if (hasUnits<F>()) return -unitOf(block + 2) * <f32>minimumIntegerOf(block, group);
+  if (kind == BLOCKS_Q4_K || kind == BLOCKS_Q5_K) return -unitOf(block + 2) * <f32>minimumIntegerOf(block, group);
   return unitOf(block + 2);
 }
 
-/** Of formats with units: the scale of a group is this integer times the unit at the beginning of the block. */
+/** Of formats with units: the scale of a group is this integer times the unit. */
 // @ts-ignore: decorator
 @inline
-export function scaleIntegerOf(block: usize, group: i32): i32 {
+export function scaleIntegerOf<F>(block: usize, group: i32): i32 {
+  if (changetype<F>(0).kind == BLOCKS_Q6_K) return <i32>load<i8>(block + 192 + <usize>group);
   const at = block + 4 + <usize>group, own = <i32>load<u8>(at);
   return group < 4 ? own & 63 : <i32>load<u8>(at, 4) & 15 | <i32>load<u8>(at - 4) >> 6 << 4;
 }

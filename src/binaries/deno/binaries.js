@@ -4,6 +4,8 @@ import source shared_relaxed from "../../../kernels/wasm/shared_relaxed.wasm";
 import source shared_strict from "../../../kernels/wasm/shared_strict.wasm";
 import source unshared_relaxed from "../../../kernels/wasm/unshared_relaxed.wasm";
 import source unshared_strict from "../../../kernels/wasm/unshared_strict.wasm";
+import wide from "../../../kernels/wasm/wide.json" with { type: "json" };
+import { inflateBase64 } from "../../core/bytes_as_text.ts";
 
 const kernels = { shared_relaxed, shared_strict, unshared_relaxed, unshared_strict };
 
@@ -17,5 +19,5 @@ const codecs = {
 export const binaries = {
   kernelBinary: (build) => kernels[build],
   codecBinary: async (name) => (await codecs[name]()).default,
-  wideBinary: () => undefined,
+  wideBinary: () => inflateBase64(wide),
 };

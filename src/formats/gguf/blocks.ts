@@ -64,6 +64,14 @@ export function readBlocks(
   }
   const bias = takeBias(module, outputs);
   const { type, bits, centre, group, hasOffsets, hasUnits } = FORMS[format];
+  const shape = {
+    outputs,
+    packedInputs: inputs,
+    group,
+    hasZeros: false,
+    hasBias: bias !== undefined,
+    hasOrder: false,
+  };
   const step: PackingStep = {
     tensor: weight,
     windows: { rowBytes: blockBytes(format, inputs), multiple: PANEL_OUTPUTS },
@@ -88,17 +96,8 @@ export function readBlocks(
     bits,
     groupSize: group,
     settings: {},
-    form: {
-      type,
-      outputs,
-      packedInputs: inputs,
-      group,
-      hasZeros: false,
-      hasOffsets,
-      hasUnits,
-      hasBias: bias !== undefined,
-      hasOrder: false,
-    },
+    form: { ...shape, type, hasOffsets, hasUnits },
+    ...(format === "Q6_K" && { byteForm: { ...shape, type: "int6", hasUnits: true } }),
     zeroPoint: centre,
     tensors: [...(bias ? [bias] : []), weight],
     ...(bias && { bias }),
