@@ -19,7 +19,7 @@ export const UNIT_INPUTS = 256;
  * Version of how weights lie in memory: panels, the order of codes in a block, scales and zero points. Raise it with every
  * change, so that repacked weights on disk (src/weights/repacked_file.ts) are not taken for what they no longer are.
  */
-export const WEIGHT_LAYOUT_VERSION = 4;
+export const WEIGHT_LAYOUT_VERSION = 5;
 /** Tokens in one block of the key/value cache, which the running softmax takes at once. */
 export const KV_BLOCK_TOKENS = 32;
 /** Query rows that one attention tile carries. */
