@@ -110,7 +110,10 @@ export const ROWS_FEW_END_BYTES = 8;
 export const ROWS_FEW_END_WORDS = 20;
 /** What stands for the address of a thread's area in the module; five bytes, which are replaced. */
 export const WIDE_PLACEHOLDER = 0x7badc0de;
-/** Where a thread's area has what: weights of words take twice what bytes take, four turns of sums, five of totals. */
+/**
+ * Where a thread's area has what: weights of words take twice what bytes take; four turns of sums, of groups of 16 none, and their
+ * zero points take some of that room; one turn of totals more than there are groups.
+ */
 export const WIDE_WEIGHTS = 64;
 /** Scales of groups of 16, of which there are twice as many: behind the weights of bytes. */
 export const WIDE_SHORT_SCALES = 2112;
