@@ -135,9 +135,10 @@ export const WIDE_AREA_BYTES = 8192;
 export const WIDE_ADDRESS = 4096;
 /** Tiles of rows, and pairs of panels, that pass one run of inputs before the next. */
 export const WIDE_TILES = 64;
-export const WIDE_PAIRS = 8;
-/** Of a thread's scratch: totals of those tiles and pairs, then the tiles' last inputs, filled up with zeros. */
+export const WIDE_PAIRS = 24;
+/** Of a thread's scratch: totals of those tiles and pairs, then the tiles' last inputs, filled up with zeros, then their planes. */
 export const WIDE_TAIL_ADDRESS = WIDE_TILES * WIDE_PAIRS * 256;
-export const WIDE_SCRATCH_BYTES = WIDE_TAIL_ADDRESS + WIDE_TILES * (1024 + 64 + 64);
+export const WIDE_PLANES_ADDRESS = WIDE_TAIL_ADDRESS + WIDE_TILES * (1024 + 64 + 64);
+export const WIDE_SCRATCH_BYTES = WIDE_PLANES_ADDRESS + WIDE_TILES * 1024;
 /** Pages that a memory with wide tiles has from the start: the areas of 256 threads and what lies before them. */
 export const WIDE_MEMORY_PAGES = 33;
