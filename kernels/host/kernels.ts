@@ -16,6 +16,7 @@ import {
   WIDE_SCRATCH_BYTES,
 } from "../shared/layout.ts";
 import { checkAttention } from "./attention_check.ts";
+import { checkFloats } from "./float_check.ts";
 import { KernelCalls } from "./calls.ts";
 import { KernelMemory } from "./memory.ts";
 import { WIDE_FUNCTIONS } from "../shared/operations.ts";
@@ -107,6 +108,7 @@ export class Kernels extends KernelCalls {
       using trial = new ProductTrial(first, first.wideScratch);
       trial.check();
       checkAttention(first, first.wideScratch);
+      checkFloats(first, first.wideScratch);
       first.withoutWorkers(() => trial.warm());
     } catch (error) {
       await first.close();

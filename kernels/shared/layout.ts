@@ -110,7 +110,10 @@ export const ROWS_FEW_END_BYTES = 8;
 export const ROWS_FEW_END_WORDS = 20;
 /** What stands for the address of a thread's area in the module; five bytes, which are replaced. */
 export const WIDE_PLACEHOLDER = 0x7badc0de;
-/** Where a thread's area has what: weights of words take twice what bytes take, four turns of sums, five of totals. */
+/**
+ * Where a thread's area has what: weights of words take twice what bytes take; four turns of sums, of groups of 16 none, and their
+ * zero points take some of that room; one turn of totals more than there are groups.
+ */
 export const WIDE_WEIGHTS = 64;
 /** Scales of groups of 16, of which there are twice as many: behind the weights of bytes. */
 export const WIDE_SHORT_SCALES = 2112;
@@ -133,9 +136,10 @@ export const WIDE_AREA_BYTES = 8192;
 export const WIDE_ADDRESS = 4096;
 /** Tiles of rows, and pairs of panels, that pass one run of inputs before the next. */
 export const WIDE_TILES = 64;
-export const WIDE_PAIRS = 8;
-/** Of a thread's scratch: totals of those tiles and pairs, then the tiles' last inputs, filled up with zeros. */
+export const WIDE_PAIRS = 24;
+/** Of a thread's scratch: totals of those tiles and pairs, then the tiles' last inputs, filled up with zeros, then their planes. */
 export const WIDE_TAIL_ADDRESS = WIDE_TILES * WIDE_PAIRS * 256;
-export const WIDE_SCRATCH_BYTES = WIDE_TAIL_ADDRESS + WIDE_TILES * (1024 + 64 + 64);
+export const WIDE_PLANES_ADDRESS = WIDE_TAIL_ADDRESS + WIDE_TILES * (1024 + 64 + 64);
+export const WIDE_SCRATCH_BYTES = WIDE_PLANES_ADDRESS + WIDE_TILES * 1024;
 /** Pages that a memory with wide tiles has from the start: the areas of 256 threads and what lies before them. */
 export const WIDE_MEMORY_PAGES = 33;

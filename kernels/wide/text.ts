@@ -31,11 +31,12 @@ import {
  *   bytes4   codes of 4 bits by bytes: two products in 16 bits, widened by the chunk's factor at its end
  *   bytes7   codes of 7 bits by bytes: widened at once
  *   bytes32  codes of 4 or 7 bits by bytes: four products in 32 bits, where one instruction does that
+ *   planes   codes of 4 bits by two planes of bytes, of two rows; see assembly/matmul/planes.ts
  *   words    codes as words by words
  */
-type Form = "bytes4" | "bytes7" | "bytes32" | "words";
+type Form = "bytes4" | "bytes7" | "bytes32" | "planes" | "words";
 
-const FORMS: readonly Form[] = ["bytes4", "bytes7", "bytes32", "words"];
+const FORMS: readonly Form[] = ["bytes4", "bytes7", "bytes32", "planes", "words"];
 const GROUPS = [32, 64, 128] as const;
 
 /** Lines of one function. */
@@ -67,7 +68,7 @@ export class TileText {
 export const load = (place: number) => `v128.load(base, ${place})`;
 
 /** Forms and lengths of groups that have offsets in place of zero points: blocks of GGUF files. */
-const OFFSET_FORMS: readonly Form[] = ["bytes4", "bytes32", "words"];
+const OFFSET_FORMS: readonly Form[] = ["bytes4", "bytes32", "planes", "words"];
 const OFFSET_GROUP = 32;
 /** The same of codes of 6 bits. */
 const SHORT_FORMS: readonly Form[] = ["bytes7", "bytes32"];
@@ -75,14 +76,16 @@ const SHORT_GROUP = 16;
 
 /** The text of the tile of one form and one length of groups, whose weights have zero points or offsets. */
 function tileText(form: Form, group: number, hasOffsets = false): string {
-  const text = new TileText(), isBytes = form !== "words";
+  const text = new TileText(), isPlanes = form === "planes", hasFactors = !isPlanes && form !== "words";
   // Unpacking sees to it that all outputs have the same zero point, where there is room in a byte.
-  const hasOneZero = !hasOffsets && (form === "bytes7" || form === "bytes32");
-  const stepInputs = isBytes ? 4 : 2;
-  // Inputs between two ends of sums that are kept: of bytes a chunk, of words a group.
-  const chunk = isBytes ? Math.min(CHUNK_INPUTS, group) : group;
+  const hasOneZero = !hasOffsets && form !== "bytes4" && form !== "words";
+  const stepInputs = form === "words" ? 2 : 4;
+  // Inputs between two ends of sums that are kept: where they have factors a chunk, else a group.
+  const chunk = hasFactors ? Math.min(CHUNK_INPUTS, group) : group;
   const scales = group === SHORT_GROUP ? WIDE_SHORT_SCALES : WIDE_SCALES;
-  const cells = Array.from({ length: WIDE_ROWS * WIDE_VECTORS }, (_, i) => i);
+  // Rows that have ends: planes are the rows of the products.
+  const ends = Array.from({ length: isPlanes ? WIDE_ROWS / 2 : WIDE_ROWS }, (_, row) => row);
+  const cells = Array.from({ length: ends.length * WIDE_VECTORS }, (_, i) => i);
   const tileBytes = cells.length * 16;
   const cell = (area: number, turn: number, row: number, vector: number) =>
     area + turn * tileBytes + (row * WIDE_VECTORS + vector) * 16;
@@ -117,7 +120,7 @@ function tileText(form: Form, group: number, hasOffsets = false): string {
             : form === "bytes7"
             ? `i32x4.dot_i16x8_s(${bytes}, f${row})`
             : `i32x4.dot_i16x8_s(x, w${vector})`;
-          if (form === "bytes32") {
+          if (form === "bytes32" || isPlanes) {
             const before = step === first / stepInputs ? "zero" : sum;
             text.set(sum, `i32x4.relaxed_dot_i8x16_i7x16_add_s(x, w${vector}, ${before})`);
             continue;
@@ -137,11 +140,15 @@ function tileText(form: Form, group: number, hasOffsets = false): string {
         ? `i32x4.dot_i16x8_s(${sum}, x)`
         : form === "bytes32"
         ? `i32x4.mul(${sum}, x)`
+        : isPlanes
+        ? `i32x4.add(i32x4.shl(s${row + WIDE_ROWS / 2}${vector}, 7), ${sum})`
         : sum;
       return isFirst ? own : `i32x4.add(${own}, ${load(cell(WIDE_SUMS, turn - 1, row, vector))})`;
     };
     if (isLast) {
-      const sums = `v128.load(t, ${index * 16})`;
+      // Of planes not more than their own rows.
+      const ofRows = isPlanes ? "v128.load64_zero" : "v128.load";
+      const sums = `${ofRows}(t, ${index * 16})`;
       text.set(
         "u",
         hasOffsets
@@ -150,12 +157,12 @@ function tileText(form: Form, group: number, hasOffsets = false): string {
           ? `i32x4.mul(${sums}, ${load(WIDE_ZEROS)})`
           : sums,
       );
-      if (!isBytes) text.set("v", `v128.load(f, ${index * 16})`);
+      if (!hasFactors) text.set("v", `${ofRows}(f, ${index * 16})`);
     }
-    for (const row of rows) {
-      if (isBytes && form !== "bytes7") text.set("x", lane("y", row));
+    for (const row of ends) {
+      if (hasFactors && form !== "bytes7") text.set("x", lane("y", row));
       if (isLast) text.set("sum", lane("u", row));
-      if (isLast && !isBytes) text.set("scale", lane("v", row));
+      if (isLast && !hasFactors) text.set("scale", lane("v", row));
       for (const vector of vectors.filter((v) => v % 2 === 0)) {
         if (!isLast) {
           text.storePair(cell(WIDE_SUMS, turn, row, vector), (half) => widened(row, vector + half));
@@ -166,7 +173,7 @@ function tileText(form: Form, group: number, hasOffsets = false): string {
           const own = widened(row, vector + half), zeros = load(place(WIDE_ZEROS, half));
           const zeroSum = hasOneZero ? "sum" : `i32x4.mul(${zeros}, sum)`;
           const corrected = hasOffsets ? own : `i32x4.sub(${own}, ${zeroSum})`;
-          const ofRow = (factor: string) => isBytes ? factor : `f32x4.mul(${factor}, scale)`;
+          const ofRow = (factor: string) => hasFactors ? factor : `f32x4.mul(${factor}, scale)`;
           const factor = ofRow(load(place(scales, half)));
           const product = `f32x4.mul(f32x4.convert_i32x4_s(${corrected}), ${factor})`;
           if (groups === 1) return product;
@@ -193,7 +200,7 @@ ${text}
     a += aStride;
     f += fStride;
     t += tStride;
-    p += ${tileBytes};
+    p += ${WIDE_ROWS * WIDE_VECTORS * 16};
   } while (--n);
 }
 `;
@@ -291,9 +298,10 @@ ${text}
 /**
  * The text of the module. Of each tile:
  *   a  activations' codes, i8 [32, 4, 4] or i16 [64, 4, 2] for the tile's inputs; the next tile is `aStride` bytes on
- *   f  factors i16 [4, 4, 2] of bytes, or scales f32 [groups, 4] of words
+ *   f  factors i16 [4, 4, 2] of bytes, or scales f32 [groups, 4] of words and planes
  *   t  sums i32 [groups, 4]
  *   p  totals f32 [n, 4, 16], added to
+ * Of planes, `f`, `t` and `p` point at two of the four rows.
  */
 export function wideText(): string {
   const tiles = FORMS.flatMap((form) => GROUPS.map((group) => tileText(form, group)));

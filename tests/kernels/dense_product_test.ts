@@ -2,6 +2,7 @@
  * Truth: reference/matrix_product.ts on the values that the stored bits stand for.
  */
 import { AssertionError, ok, throws } from "node:assert/strict";
+import { checkFloats } from "../../kernels/host/float_check.ts";
 import type { ElementType } from "../../kernels/host/types.ts";
 import { decodeBf16, decodeF16 } from "../reference/half_floats.ts";
 import { type Addends, productOfFloats } from "../reference/matrix_product.ts";
@@ -114,3 +115,20 @@ for (const storage of STORAGES) {
     throws(() => assertWithin(actual, expected, "wrong"), AssertionError);
   });
 }
+
+kernelTest("the check at the start passes, and refuses other bits", ({ kernels }) => {
+  checkFloats(kernels, kernels.wideScratch);
+  const multiply = kernels.matmulDense.bind(kernels);
+  // The plain form gets a row's bits from another row.
+  kernels.matmulDense = (call) => {
+    const { input } = call, { wideScratch } = call;
+    multiply({ ...call, input: wideScratch ? input : { ...input, address: input.address + input.stride } });
+  };
+  throws(() => checkFloats(kernels, kernels.wideScratch), { code: "UNSUPPORTED" });
+}, { variant: "relaxed", threads: 2 });
+
+kernelTest("the check at the start reaches the wide tile however many threads there are", ({ kernels }) => {
+  const { memory, wideScratch } = kernels, totals = memory.floatsAt(wideScratch, 64).fill(0);
+  checkFloats(kernels, wideScratch);
+  ok(totals.some((total) => total !== 0));
+}, { variant: "relaxed", threads: 6 });

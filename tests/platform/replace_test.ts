@@ -4,17 +4,9 @@ import { platform as denoPlatform } from "../../src/platform/deno.ts";
 import { storageOfNode } from "../../src/platform/node_storage.ts";
 import type { WritableFile } from "../../src/platform/platform.ts";
 import { assertRefused } from "../errors.ts";
+import { inFolder } from "../in_folder.ts";
 
 const BYTES = new Uint8Array([1, 2, 3]);
-
-async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = Deno.makeTempDirSync();
-  try {
-    await run(folder);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
-}
 
 function replace(path: string): Promise<void> {
   return denoPlatform.files.replace(path, (file) => Promise.resolve(file.write(BYTES)));

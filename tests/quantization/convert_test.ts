@@ -7,15 +7,7 @@ import { convertModel, loadModel, type WrittenFormat } from "../../mod.ts";
 import { assertRefused } from "../errors.ts";
 import { readGolden } from "../goldens.ts";
 import { goldenPath, goldenTest } from "../shared.ts";
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = Deno.makeTempDirSync();
-  try {
-    await work(folder);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
-}
+import { inFolder } from "../in_folder.ts";
 
 async function logits(folder: string): Promise<Float32Array> {
   await using model = await loadModel(folder, { threads: 1, precision: "f32" });

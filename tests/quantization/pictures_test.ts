@@ -8,6 +8,7 @@ import { cosine, readGolden } from "../goldens.ts";
 import { writeSafetensors } from "../formats/safetensors_writer.ts";
 import { imagesOf, INPUTS } from "../mllama_inputs.ts";
 import { goldenPath, goldenTest } from "../shared.ts";
+import { inFolder } from "../in_folder.ts";
 
 const FOLDER = goldenPath("mllama-dense");
 const PREFIX = "language_model.";
@@ -68,15 +69,6 @@ function textAlone(): ModelSource {
       ["tokenizer.json", Deno.readFileSync(`${FOLDER}/tokenizer.json`)],
     ]),
   );
-}
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = Deno.makeTempDirSync();
-  try {
-    await work(folder);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
 }
 
 goldenTest(

@@ -7,6 +7,7 @@ import { deviation, largestDifference, readGolden } from "../goldens.ts";
 import { decodeBf16 } from "../reference/half_floats.ts";
 import { goldenPath, goldenTest } from "../shared.ts";
 import { DENSE_FOLDER, denseFiles, denseText } from "./dense_golden.ts";
+import { inFolder } from "../in_folder.ts";
 
 const FOLDER = DENSE_FOLDER;
 const TEXT = denseText(2000);
@@ -14,15 +15,6 @@ const TEXT = denseText(2000);
 /** The golden, with a tokenizer of its vocabulary. */
 function dense(weights?: Uint8Array<ArrayBuffer>): ModelSource {
   return memoryModelSource(denseFiles(weights));
-}
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = Deno.makeTempDirSync();
-  try {
-    await work(folder);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
 }
 
 const SETTINGS = { groupSize: 32, calibration: TEXT, sequences: 8, sequenceLength: 64 } as const;

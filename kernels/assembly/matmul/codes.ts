@@ -39,45 +39,45 @@ export function matmulCodes(
   group: i32, dot32: i32, wideScratch: usize, weights: usize, scales: usize, zeros: usize, zero: i32, offsets: usize, units: usize, bias: usize, outputs: i32, accumulate: i32,
   output: usize, outputStride: usize, rank: i32, size: i32,
 ): void {
-  const is32 = ASC_FEATURE_RELAXED_SIMD && dot32;
+  const is32 = ASC_FEATURE_RELAXED_SIMD && dot32 != 0;
   if (weightType == KIND_INT8) {
     multiply<W8A16>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
+      wideScratch, is32, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else if (form == FORM_LADDER) {
     multiply<W4A12>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
+      wideScratch, is32, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else if (is32 && weightType == KIND_INT6) {
     multiply<W6A8<i32>>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
+      wideScratch, is32, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else if (weightType == KIND_INT6) {
     multiply<W6A8<i16>>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
+      wideScratch, is32, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else if (is32 && weightType == KIND_INT7) {
     multiply<W7A8<i32>>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
+      wideScratch, is32, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else if (weightType == KIND_INT7) {
     multiply<W7A8<i16>>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
+      wideScratch, is32, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else if (is32) {
     multiply<W4A8<i32>>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
+      wideScratch, is32, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   } else {
     multiply<W4A8<i16>>(
-      wideScratch, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
+      wideScratch, is32, codes, sums, activationScales, factors, rows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs, accumulate,
       output, outputStride, rank, size,
     );
   }

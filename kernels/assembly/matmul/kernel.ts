@@ -57,11 +57,25 @@ export class CodedKernel<V, S, A> {
     return sizeof<V>() * sizeof<S>() == 4;
   }
 
-  /** Bytes of a row's activations of a block: four for each step. */
+  /** Bytes of a row's activations of a block. */
   // @ts-ignore: decorator
   @inline
   get activationBytes(): usize {
-    return 4 * sizeof<V>() * sizeof<S>();
+    return 8 * sizeof<A>();
+  }
+
+  /** Whether activations are a ladder (w4a12.ts), of which planes can be made. */
+  // @ts-ignore: decorator
+  @inline
+  get hasLadder(): bool {
+    return sizeof<V>() == 1 && sizeof<S>() == 4;
+  }
+
+  /** Whether they are planes (planes.ts). */
+  // @ts-ignore: decorator
+  @inline
+  get hasPlanes(): bool {
+    return sizeof<V>() == 1 && sizeof<S>() == 2 && sizeof<A>() == 2;
   }
 }
 

@@ -7,13 +7,14 @@ import { hasFewRows, multiplyFew } from "./few_rows";
 import { ofPanel } from "./group";
 import { blockBytes, groupScaleBytes } from "./kernel";
 import { biasOf, panelsTogether, ROW_PANELS } from "./panels";
+import { W4A12Planes } from "./planes";
 import { unitsOf } from "./scales";
 import { rowsTile, rowTile } from "./tiles";
 import { hasWideTile, multiplyWide } from "./wide";
 
 /** The product by the kernel `K`; operands as in codes.ts. Threads take contiguous runs of panels. */
 export function multiply<K>(
-  wideScratch: usize, codes: usize, sums: usize, activationScales: usize, factors: usize, rows: i32, inputs: i32, group: i32, weights: usize,
+  wideScratch: usize, dot32: bool, codes: usize, sums: usize, activationScales: usize, factors: usize, rows: i32, inputs: i32, group: i32, weights: usize,
   scales: usize, zeros: usize, zero: i32, offsets: usize, units: usize, bias: usize, outputs: i32, accumulate: i32, output: usize, outputStride: usize,
   rank: i32, size: i32,
 ): void {
@@ -29,7 +30,12 @@ export function multiply<K>(
   if (ASC_FEATURE_RELAXED_SIMD && wideScratch && hasWideTile<K>(group, (offsets | units) != 0)) {
     const isFew = hasFewRows<K>(inputs), fewEnd = kernel.bits == 6 ? 4 : kernel.hasFactors ? ROWS_FEW_END_BYTES : ROWS_FEW_END_WORDS;
     const wideRows = isFew && rows < fewEnd ? 0 : tiledRows;
-    if (wideRows > 0) {
+    if (wideRows > 0 && kernel.hasLadder && dot32) {
+      multiplyWide<W4A12Planes>(
+        wideScratch, codes, sums, activationScales, factors, wideRows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs,
+        accumulate, output, outputStride, rank, size,
+      );
+    } else if (wideRows > 0) {
       multiplyWide<K>(
         wideScratch, codes, sums, activationScales, factors, wideRows, inputs, group, weights, scales, zeros, zero, offsets, units, bias, outputs,
         accumulate, output, outputStride, rank, size,

@@ -3,8 +3,8 @@
  * of rows pass them. The same integers and the same order of roundings as in tiles.ts, so the same bits.
  */
 import {
-  CHUNK_INPUTS, UNIT_INPUTS, WIDE_INPUTS, WIDE_PAIRS, WIDE_SCALES, WIDE_SCRATCH_BYTES, WIDE_TAIL_ADDRESS, WIDE_TILES,
-  WIDE_SHORT_SCALES, WIDE_WEIGHTS, WIDE_ZEROS,
+  CHUNK_INPUTS, UNIT_INPUTS, WIDE_INPUTS, WIDE_PAIRS, WIDE_PLANES_ADDRESS, WIDE_SCALES, WIDE_SCRATCH_BYTES, WIDE_SHORT_SCALES,
+  WIDE_TAIL_ADDRESS, WIDE_TILES, WIDE_WEIGHTS, WIDE_ZEROS,
 } from "../../shared/layout";
 import { shareBegin } from "../share";
 import { lane0, lane1, lane2, lane3 } from "../vector";
@@ -12,6 +12,7 @@ import { areaOf } from "../wide_area";
 import { endRow, ofPanel } from "./group";
 import { blockBytes, groupScaleBytes } from "./kernel";
 import { biasOf, storePanel } from "./panels";
+import { PLANES_BYTES, storePlanes } from "./planes";
 import { leftOffsetsOf, leftScalesOf, rightOffsetsOf, rightScalesOf, unitsOf } from "./scales";
 
 // The functions of the module with this thread's area.
@@ -45,6 +46,14 @@ declare function bytes4Offset32(a: usize, aStride: usize, f: usize, fStride: usi
 declare function bytes32Offset32(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
 @external("wide", "wordsOffset32")
 declare function wordsOffset32(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "planesGroup32")
+declare function planesGroup32(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "planesGroup64")
+declare function planesGroup64(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "planesGroup128")
+declare function planesGroup128(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
+@external("wide", "planesOffset32")
+declare function planesOffset32(a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32): void;
 @external("wide", "unpackInt4Bytes")
 declare function unpackInt4Bytes(w0: usize, w1: usize): void;
 @external("wide", "bytes7Group16")
@@ -83,7 +92,11 @@ function addTiles<K>(
   group: i32, hasOffsets: bool, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32,
 ): void {
   const kernel = changetype<K>(0);
-  if (kernel.bits == 6) {
+  if (kernel.hasPlanes) {
+    // Two rows at a time: the first two of all tiles, then the others.
+    addPlanes(group, hasOffsets, a, aStride, f, fStride, t, tStride, p, n);
+    addPlanes(group, hasOffsets, a + PLANES_BYTES, aStride, f + 8, fStride, t + 8, tStride, p + TILE_BYTES / 2, n);
+  } else if (kernel.bits == 6) {
     if (kernel.isDot32) bytes32Group16(a, aStride, f, fStride, t, tStride, p, n);
     else bytes7Group16(a, aStride, f, fStride, t, tStride, p, n);
   } else if (hasOffsets) {
@@ -107,6 +120,15 @@ function addTiles<K>(
     else if (group == 64) bytes4Group64(a, aStride, f, fStride, t, tStride, p, n);
     else bytes4Group128(a, aStride, f, fStride, t, tStride, p, n);
   }
+}
+
+function addPlanes(
+  group: i32, hasOffsets: bool, a: usize, aStride: usize, f: usize, fStride: usize, t: usize, tStride: usize, p: usize, n: i32,
+): void {
+  if (hasOffsets) planesOffset32(a, aStride, f, fStride, t, tStride, p, n);
+  else if (group == 32) planesGroup32(a, aStride, f, fStride, t, tStride, p, n);
+  else if (group == 64) planesGroup64(a, aStride, f, fStride, t, tStride, p, n);
+  else planesGroup128(a, aStride, f, fStride, t, tStride, p, n);
 }
 
 /** Four outputs of a block of eight inputs, as its steps multiply them; steps are `WIDE_VECTORS` vectors apart. */
@@ -133,12 +155,12 @@ function unpackBlock<K>(to: usize, w: usize, mask: v128): void {
 @inline
 function unpackWhole<K>(w0: usize, w1: usize): void {
   const kernel = changetype<K>(0);
-  if (kernel.hasFactors) {
-    if (kernel.bits == 6) unpackInt6Bytes(w0, w1);
-    else if (kernel.vectors == 2) unpackInt7Bytes(w0, w1);
-    else unpackInt4Bytes(w0, w1);
-  } else if (kernel.vectors == 2) unpackInt8Words(w0, w1);
-  else unpackInt4Words(w0, w1);
+  if (kernel.bits == 6) unpackInt6Bytes(w0, w1);
+  else if (kernel.vectors == 1) {
+    if (kernel.steps == 2) unpackInt4Bytes(w0, w1);
+    else unpackInt4Words(w0, w1);
+  } else if (kernel.hasFactors) unpackInt7Bytes(w0, w1);
+  else unpackInt8Words(w0, w1);
 }
 
 /** The codes of fewer inputs, and zeros. */
@@ -244,6 +266,7 @@ export function multiplyWide<K>(
   scratch += <usize>rank * WIDE_SCRATCH_BYTES;
   const tailCodes = scratch + WIDE_TAIL_ADDRESS, tailFactors = tailCodes + codeBytes * WIDE_TILES;
   const tailSums = tailFactors + factorBytes * WIDE_TILES;
+  const planes = scratch + WIDE_PLANES_ADDRESS;
   const begin = shareBegin(panels, rank, size), end = shareBegin(panels, rank + 1, size), pairs = (end - begin + 1) >> 1;
   const tailBlocks = blocks & (BLOCKS - 1);
   for (let row = 0; row < rows; row += WIDE_TILES * 4) {
@@ -258,7 +281,7 @@ export function multiplyWide<K>(
       copyRecords(tailFactors, f + chunk, factorStride, min(factorStride - chunk, factorBytes), factorBytes, tiles);
       copyRecords(tailSums, t + sum, sumStride, sumStride - sum, sumBytes, tiles);
     }
-    // Many tiles: neighbouring panels, whose outputs fill cache lines, and as many pairs as let the activations stay in the first
+    // Many tiles: neighbouring panels, whose outputs fill cache lines, and as many pairs as let totals and activations stay in the second
     // cache. Few tiles wait for their weights, which come fastest as four long streams (see ROW_PANELS): two pairs of panels, all
     // a quarter of the share apart.
     const isFew = tiles < MANY_TILES;
@@ -269,6 +292,11 @@ export function multiplyWide<K>(
       memory.fill(scratch, 0, <usize>(isFew ? 2 : last - first) * tiles * TILE_BYTES);
       for (let block = 0; block < blocks; block += BLOCKS) {
         const pass = <usize>(block / BLOCKS), left = min(BLOCKS, blocks - block), g = <i32>pass * blockGroups;
+        if (kernel.hasPlanes) {
+          for (let tile: usize = 0; tile < <usize>tiles; tile++) {
+            storePlanes(planes + tile * codeBytes, left == BLOCKS ? a + pass * codeBytes + tile * codeStride : tailCodes + tile * codeBytes);
+          }
+        }
         let totals = scratch;
         for (let pair = first; pair < pairs; pair = nextPair(pair, last, runs, isFew)) {
           const panel = begin + pair * step;
@@ -283,10 +311,10 @@ export function multiplyWide<K>(
           );
           if (left == BLOCKS) {
             addTiles<K>(
-              group, (offsets | units) != 0, a + pass * codeBytes, codeStride, f + pass * factorBytes, factorStride, t + pass * sumBytes, sumStride, totals,
-              tiles,
+              group, (offsets | units) != 0, kernel.hasPlanes ? planes : a + pass * codeBytes, kernel.hasPlanes ? codeBytes : codeStride,
+              f + pass * factorBytes, factorStride, t + pass * sumBytes, sumStride, totals, tiles,
             );
-          } else addTiles<K>(group, (offsets | units) != 0, tailCodes, codeBytes, tailFactors, factorBytes, tailSums, sumBytes, totals, tiles);
+          } else addTiles<K>(group, (offsets | units) != 0, kernel.hasPlanes ? planes : tailCodes, codeBytes, tailFactors, factorBytes, tailSums, sumBytes, totals, tiles);
           totals += TILE_BYTES * tiles;
         }
       }
