@@ -538,10 +538,10 @@ export const UNIT_ROWS = ["sixBitsPairs", "sixBitsFours", "fourBitsPairs", "four
 
 /** The functions of the wide tiles (kernels/wide), which assembly/matmul and assembly/attention import. */
 export const WIDE_FUNCTIONS: readonly string[] = [
-  ...["bytes4", "bytes7", "bytes32", "words"].flatMap((form) =>
+  ...["bytes4", "bytes7", "bytes32", "words", "planes"].flatMap((form) =>
     [32, 64, 128].map((group) => `${form}Group${group}`)
   ),
-  ...["bytes4", "bytes32", "words"].map((form) => `${form}Offset32`),
+  ...["bytes4", "bytes32", "words", "planes"].map((form) => `${form}Offset32`),
   "floats",
   ...["bytes7", "bytes32"].map((form) => `${form}Group16`),
   ...["unpackInt4Bytes", "unpackInt6Bytes", "unpackInt7Bytes", "unpackInt4Words", "unpackInt8Words"],
