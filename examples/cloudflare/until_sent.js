@@ -20,7 +20,9 @@ async function send(reader, writer) {
       piece = await reader.read()
     ) await writer.write(piece.value);
     await writer.close();
-  } catch {
-    await reader.cancel().catch(() => {});
+  } catch (error) {
+    // Whichever side failed, the other is told: an answer without an end would keep its client waiting.
+    await reader.cancel(error).catch(() => {});
+    await writer.abort(error).catch(() => {});
   }
 }

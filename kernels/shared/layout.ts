@@ -19,7 +19,7 @@ export const UNIT_INPUTS = 256;
  * Version of how weights lie in memory: panels, the order of codes in a block, scales and zero points. Raise it with every
  * change, so that repacked weights on disk (src/weights/repacked_file.ts) are not taken for what they no longer are.
  */
-export const WEIGHT_LAYOUT_VERSION = 4;
+export const WEIGHT_LAYOUT_VERSION = 5;
 /** Tokens in one block of the key/value cache, which the running softmax takes at once. */
 export const KV_BLOCK_TOKENS = 32;
 /** Query rows that one attention tile carries. */
@@ -110,7 +110,10 @@ export const ROWS_FEW_END_BYTES = 8;
 export const ROWS_FEW_END_WORDS = 20;
 /** What stands for the address of a thread's area in the module; five bytes, which are replaced. */
 export const WIDE_PLACEHOLDER = 0x7badc0de;
-/** Where a thread's area has what: weights of words take twice what bytes take, four turns of sums, five of totals. */
+/**
+ * Where a thread's area has what: weights of words take twice what bytes take; four turns of sums, of groups of 16 none, and their
+ * zero points take some of that room; one turn of totals more than there are groups.
+ */
 export const WIDE_WEIGHTS = 64;
 /** Scales of groups of 16, of which there are twice as many: behind the weights of bytes. */
 export const WIDE_SHORT_SCALES = 2112;
@@ -121,12 +124,13 @@ export const WIDE_TOTALS = 5696;
 /** The same area, of the tile of floats: so many inputs of weights at a time, and two turns of totals. */
 export const FLOAT_INPUTS = 64;
 export const FLOAT_TOTALS = 4160;
-/** The same area, of tiles of few rows: copies of activations, sums, totals, multipliers of ladders, and units of two panels. */
+/** The same area, of tiles of few rows: copies of activations, sums, totals, multipliers of ladders, units of two panels and masks. */
 export const FEW_CODES = 64;
 export const FEW_SUMS = 256;
 export const FEW_TOTALS = 768;
 export const FEW_LADDER = 1024;
 export const FEW_UNITS = 1056;
+export const FEW_MASKS = 1184;
 export const WIDE_AREA_BYTES = 8192;
 /** The first thread's area; the others' follow. */
 export const WIDE_ADDRESS = 4096;

@@ -4,8 +4,10 @@
  */
 import { ok, strictEqual } from "node:assert/strict";
 import { BLOCK_FORMATS, type BlockFormat } from "../../kernels/host/types.ts";
-import { linearBytes } from "../../kernels/host/sizes.ts";
+import { linearBytes, type LinearForm } from "../../kernels/host/sizes.ts";
 import { readBlocks } from "../../src/formats/gguf/blocks.ts";
+import type { LinearArrays } from "../../src/formats/stored_linear.ts";
+import type { Arena } from "../kernels/arena.ts";
 import { rowsOf, strided, withBench } from "../kernels/harness.ts";
 import { assertRefused } from "../errors.ts";
 
@@ -39,6 +41,18 @@ function moduleOf(format: BlockFormat, shape: number[]) {
   return { weight, module: { name: "m", find: (part: string) => part === "weight" ? weight : undefined } };
 }
 
+/** Room for a matrix. */
+function reserve(arena: Arena, form: LinearForm): LinearArrays & { bias: number; order: number } {
+  const bytes = linearBytes(form),
+    [weights, scales, offsets, units] = [
+      bytes.weights,
+      bytes.scales,
+      bytes.offsets,
+      bytes.units,
+    ].map((count) => count && arena.reserve(count));
+  return { bias: 0, order: 0, zeros: 0, weights, scales, offsets, units };
+}
+
 /** How far a weight may be from gguf-py's, as a part of the row's largest. */
 const BOUNDS = {
   // A few roundings of the largest part: the scale, its product with a code, the minimum.
@@ -56,16 +70,7 @@ for (const [format, scaleType] of FORMATS) {
     const form = { ...stored, scaleType, hasUnits: stored.hasUnits && scaleType === "f16" };
     const isExact = scaleType === "f32" || form.hasUnits || !format.endsWith("_K") && format !== "IQ4_XS";
     await withBench(({ kernels, arena }) => {
-      const bytes = linearBytes(form);
-      const arrays = {
-        bias: 0,
-        order: 0,
-        zeros: 0,
-        weights: arena.reserve(bytes.weights),
-        scales: arena.reserve(bytes.scales),
-        offsets: bytes.offsets && arena.reserve(bytes.offsets),
-        units: bytes.units && arena.reserve(bytes.units),
-      };
+      const arrays = reserve(arena, form);
       const rows = { address: arena.place(ARRAYS.get(`${format}.blocks`)!), begin: 0, count: ROWS };
       for (const { pack } of steps(undefined)) pack(kernels, rows, { form, arrays });
       strictEqual(kernels.takeNonFiniteCount(), 0);
@@ -91,6 +96,50 @@ for (const [format, scaleType] of FORMATS) {
           );
         });
       });
+    });
+  });
+}
+
+/** Where a block has its f16 numbers. */
+const UNITS: Record<BlockFormat, number[]> = {
+  Q4_0: [0],
+  Q4_1: [0, 2],
+  Q5_0: [0],
+  Q5_1: [0, 2],
+  Q8_0: [0],
+  Q2_K: [80, 82],
+  Q3_K: [108],
+  Q4_K: [0, 2],
+  Q5_K: [0, 2],
+  Q6_K: [208],
+  IQ4_NL: [0],
+  IQ4_XS: [0],
+};
+/** Both infinities, and NaN of both signs, quiet and not. */
+const NON_FINITE = [0x7c00, 0xfc00, 0x7e00, 0xfe01, 0x7c01];
+
+for (const [format, scaleType] of FORMATS) {
+  Deno.test(`blocks of ${format}, scales of ${scaleType}: NaN and infinity are noticed`, async () => {
+    const { weight, module } = moduleOf(format, [ROWS, WEIGHTS]);
+    const { form, byteForm, steps } = readBlocks(module, weight, { outputs: ROWS, inputs: WEIGHTS });
+    const blocks = ARRAYS.get(`${format}.blocks`)!, rowBytes = blocks.length / ROWS;
+    await withBench(({ kernels, arena }) => {
+      for (const stored of [form, ...(byteForm && scaleType === "f16" ? [byteForm] : [])]) {
+        const own = { ...stored, scaleType, hasUnits: stored.hasUnits && scaleType === "f16" };
+        const arrays = reserve(arena, own);
+        for (const place of UNITS[format]) {
+          for (const bits of NON_FINITE) {
+            // Of the last row, whose codes and integers may be 0 too.
+            for (const rest of [blocks, new Uint8Array(blocks.length)]) {
+              const spoilt = rest.slice();
+              spoilt.set([bits & 255, bits >> 8], (ROWS - 1) * rowBytes + place);
+              const rows = { address: arena.place(spoilt), begin: 0, count: ROWS };
+              for (const { pack } of steps(undefined)) pack(kernels, rows, { form: own, arrays });
+              ok(kernels.takeNonFiniteCount() > 0, `${bits.toString(16)} at ${place}, ${stored.type}`);
+            }
+          }
+        }
+      }
     });
   });
 }

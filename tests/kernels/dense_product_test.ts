@@ -126,3 +126,9 @@ kernelTest("the check at the start passes, and refuses other bits", ({ kernels }
   };
   throws(() => checkFloats(kernels, kernels.wideScratch), { code: "UNSUPPORTED" });
 }, { variant: "relaxed", threads: 2 });
+
+kernelTest("the check at the start reaches the wide tile however many threads there are", ({ kernels }) => {
+  const { memory, wideScratch } = kernels, totals = memory.floatsAt(wideScratch, 64).fill(0);
+  checkFloats(kernels, wideScratch);
+  ok(totals.some((total) => total !== 0));
+}, { variant: "relaxed", threads: 6 });

@@ -10,7 +10,7 @@ import {
   BLOCKS_IQ4_NL, BLOCKS_IQ4_XS, BLOCKS_Q2_K, BLOCKS_Q3_K, BLOCKS_Q4_0, BLOCKS_Q4_1, BLOCKS_Q4_K, BLOCKS_Q5_0, BLOCKS_Q5_1,
   BLOCKS_Q5_K, BLOCKS_Q6_K, BLOCKS_Q8_0, KIND_F16,
 } from "../../shared/layout";
-import { load1 } from "../floats";
+import { isNonFinite, load1 } from "../floats";
 
 const LOW_NIBBLES: u64 = 0x0f0f0f0f0f0f0f0f;
 const LOW_BITS: u64 = 0x0101010101010101;
@@ -266,10 +266,9 @@ export function minimumIntegerOf(block: usize, group: i32): i32 {
   return group < 4 ? other & 63 : other >> 4 | <i32>load<u8>(at) >> 6 << 4;
 }
 
-// @ts-ignore: decorator
-@inline
+/** An f16 of a block; NaN for an infinity too, which `load1` would make a number of. */
 export function unitOf(pointer: usize): f32 {
-  return load1(pointer, KIND_F16);
+  return isNonFinite(pointer, KIND_F16) ? NaN : load1(pointer, KIND_F16);
 }
 
 /** Codes 8 `part` … of 32 whose low nibbles come first, 16 at a time. */
