@@ -15,7 +15,7 @@ import { WIDE_ADDRESS, WIDE_MEMORY_PAGES, WIDE_PLACEHOLDER } from "./shared/layo
 import { attentionText } from "./wide/attention_text.ts";
 import { fewRowsText } from "./wide/few_rows_text.ts";
 import { floatsText } from "./wide/floats_text.ts";
-import { sixBitsText } from "./wide/six_bits_text.ts";
+import { unitRowsText } from "./wide/unit_rows_text.ts";
 import { wideText } from "./wide/text.ts";
 
 const ENTRY = "kernels/assembly/index.ts";
@@ -114,7 +114,9 @@ async function* made(): AsyncGenerator<[path: string, contents: Uint8Array]> {
   for (const variant of VARIANTS) {
     yield [`${TARGET}/${variant.name}.wasm`, await build(ENTRY, variant, 1)];
   }
-  const files = { [WIDE_ENTRY]: wideText() + attentionText() + fewRowsText() + floatsText() + sixBitsText() };
+  const files = {
+    [WIDE_ENTRY]: wideText() + attentionText() + fewRowsText() + floatsText() + unitRowsText(),
+  };
   const compiled = await build(WIDE_ENTRY, WIDE_VARIANT, WIDE_MEMORY_PAGES, files);
   const wide = withAddress(compiled, WIDE_PLACEHOLDER, WIDE_ADDRESS);
   // What has the first area's address must be what had the placeholder, or other threads' modules would be wrong.

@@ -19,7 +19,7 @@ export const UNIT_INPUTS = 256;
  * Version of how weights lie in memory: panels, the order of codes in a block, scales and zero points. Raise it with every
  * change, so that repacked weights on disk (src/weights/repacked_file.ts) are not taken for what they no longer are.
  */
-export const WEIGHT_LAYOUT_VERSION = 4;
+export const WEIGHT_LAYOUT_VERSION = 5;
 /** Tokens in one block of the key/value cache, which the running softmax takes at once. */
 export const KV_BLOCK_TOKENS = 32;
 /** Query rows that one attention tile carries. */
@@ -124,12 +124,13 @@ export const WIDE_TOTALS = 5696;
 /** The same area, of the tile of floats: so many inputs of weights at a time, and two turns of totals. */
 export const FLOAT_INPUTS = 64;
 export const FLOAT_TOTALS = 4160;
-/** The same area, of tiles of few rows: copies of activations, sums, totals, multipliers of ladders, and units of two panels. */
+/** The same area, of tiles of few rows: copies of activations, sums, totals, multipliers of ladders, units of two panels and masks. */
 export const FEW_CODES = 64;
 export const FEW_SUMS = 256;
 export const FEW_TOTALS = 768;
 export const FEW_LADDER = 1024;
 export const FEW_UNITS = 1056;
+export const FEW_MASKS = 1184;
 export const WIDE_AREA_BYTES = 8192;
 /** The first thread's area; the others' follow. */
 export const WIDE_ADDRESS = 4096;

@@ -533,15 +533,15 @@ export function fewStreams(rows: number): number {
   return rows <= 2 ? 2 : 1;
 }
 
-/** Tiles of one row of bytes against codes of 6 bits (kernels/wide/six_bits_text.ts). */
-export const SIX_BITS_FORMS = ["sixBitsPairs", "sixBitsFours"] as const;
+/** Tiles of one row of bytes against codes of 4 and 6 bits with units (kernels/wide/unit_rows_text.ts). */
+export const UNIT_ROWS = ["sixBitsPairs", "sixBitsFours", "fourBitsPairs", "fourBitsFours"] as const;
 
 /** The functions of the wide tiles (kernels/wide), which assembly/matmul and assembly/attention import. */
 export const WIDE_FUNCTIONS: readonly string[] = [
-  ...["bytes4", "bytes7", "bytes32", "words"].flatMap((form) =>
+  ...["bytes4", "bytes7", "bytes32", "words", "planes"].flatMap((form) =>
     [32, 64, 128].map((group) => `${form}Group${group}`)
   ),
-  ...["bytes4", "bytes32", "words"].map((form) => `${form}Offset32`),
+  ...["bytes4", "bytes32", "words", "planes"].map((form) => `${form}Offset32`),
   "floats",
   ...["bytes7", "bytes32"].map((form) => `${form}Group16`),
   ...["unpackInt4Bytes", "unpackInt6Bytes", "unpackInt7Bytes", "unpackInt4Words", "unpackInt8Words"],
@@ -550,5 +550,5 @@ export const WIDE_FUNCTIONS: readonly string[] = [
   ),
   ...FEW_FORMS.flatMap((form) => [1, 2, 3, 4].map((rows) => fewFunction(form, rows))),
   ...FEW_SHORT_FORMS.map((form) => fewFunction(form, 1, true)),
-  ...SIX_BITS_FORMS,
+  ...UNIT_ROWS,
 ];

@@ -55,6 +55,8 @@ class FewTile {
 
   /** Whether a group is one chunk: its sums stay in registers, and so do the totals. */
   readonly #isShort: boolean;
+  /** One row of bytes has tiles of its own where scales have units (unit_rows_text.ts). */
+  readonly #mayHaveUnits: boolean;
 
   constructor(form: FewForm, rows: number, isShort = false) {
     this.#form = form;
@@ -63,6 +65,7 @@ class FewTile {
     this.#streams = range(fewStreams(rows));
     this.#isTile = rows === ROWS_FEW_MAX;
     this.#isBytes = form === "bytes4" || form === "bytes32";
+    this.#mayHaveUnits = !this.#isBytes || rows > 1;
   }
 
   toString(): string {
@@ -103,9 +106,7 @@ class FewTile {
       ).join(" ")
     }
   do {
-    if (units0 && chunks % ${UNIT_INPUTS / CHUNK_INPUTS} == 0) {
-${this.#nextUnits()}
-    }
+    ${this.#nextUnits()}
     ${this.#isShort ? this.#shortGroup(nextChunk) : this.#longGroup(nextChunk)}
     ${this.#isBytes ? "" : next("f", pointers, rowStep)}
     ${next("t", pointers, rowStep)}
@@ -333,6 +334,7 @@ ${end}`;
 
   /** Totals grow by a group's sums, then by its offsets; see group.ts and scales.ts. */
   #endGroup(text: TileText): void {
+    if (!this.#mayHaveUnits) return this.#endPlainGroup(text);
     const withUnits = new TileText(), without = new TileText();
     this.#endUnitGroup(withUnits);
     this.#endPlainGroup(without);
@@ -347,29 +349,28 @@ ${end}`;
 
   /** Units of scales and of offsets, as f32 to where they are kept. */
   #nextUnits(): string {
-    return this.#streams.flatMap((stream) => [
+    if (!this.#mayHaveUnits) return "";
+    const lines = this.#streams.flatMap((stream) => [
       ...range(4).map((i) =>
         `v128.store(base, ${this.#halves("units", stream, i * 8)}, ${FEW_UNITS + (stream * 4 + i) * 16});`
       ),
       `units${stream} += 32;`,
-    ]).join("\n");
+    ]);
+    return `if (units0 && chunks % ${UNIT_INPUTS / CHUNK_INPUTS} == 0) {\n${lines.join("\n")}\n}`;
   }
 
   /** Of scales and offsets that are bytes, with units. */
   #endUnitGroup(text: TileText): void {
     const streams = this.#streams.flatMap((stream) => HALVES.map((half) => ({ stream, half })));
     for (const stream of this.#streams) {
-      text.set("bytes", `v128.load(scale${stream})`);
-      for (const [i, part] of ["low", "high"].entries()) {
-        text.set("words", `i16x8.extend_${part}_i8x16_s(bytes)`);
-        for (const half of HALVES) {
-          const own = `i32x4.extend_${half ? "high" : "low"}_i16x8_s(words)`;
-          const unit = load(FEW_UNITS + (stream * 4 + i * 2 + half) * 16);
-          text.set(
-            `${i ? "offset" : "scale"}${stream}_${half}`,
-            `f32x4.mul(f32x4.convert_i32x4_s(${own}), ${unit})`,
-          );
-        }
+      text.set("words", `v128.load(scale${stream})`);
+      for (const field of range(4)) {
+        const own = field === 3
+          ? "i32x4.shr_u(words, 24)"
+          : `v128.and(i32x4.shr_u(words, ${field * 8}), i32x4.splat(255))`;
+        const name = `${field < 2 ? "scale" : "offset"}${stream}_${field % 2}`;
+        const unit = load(FEW_UNITS + (stream * 4 + field) * 16);
+        text.set(name, `f32x4.mul(f32x4.convert_i32x4_s(${own}), ${unit})`);
       }
     }
     for (const row of this.#rows) {

@@ -54,7 +54,7 @@ export interface MatrixShape {
   scaleType?: ScaleType;
 }
 
-/** Scales and offsets of groups of 32, and what they are: integers of a byte, −128 and 127 among them, times f16 for 256 inputs. */
+/** Scales and offsets of groups of 32, and what they are: integers of a byte, 0 and 255 among them, times f16 for 256 inputs. */
 export interface Units {
   integers: Record<"scales" | "offsets", number[][]>;
   units: Record<"scales" | "offsets", number[][]>;
@@ -69,7 +69,7 @@ function drawUnits(
 ): Units & Pick<CodedWeights, "scales" | "offsets"> {
   const table = (rows: number, draw: (row: number) => number) =>
     Array.from({ length: rows }, (_, row) => Array.from({ length: outputs }, () => draw(row)));
-  const integers = () => table(inputs / 32, (g) => g === 1 ? -128 : g === 2 ? 127 : random.below(256) - 128);
+  const integers = () => table(inputs / 32, (g) => g === 1 ? 0 : g === 2 ? 255 : random.below(256));
   const units = (most: number) =>
     table(inputs / 256, () => Math.round(random.between(-1, 1) * 2 ** 10) / 2 ** 10 * most);
   const own = {
@@ -82,13 +82,17 @@ function drawUnits(
 }
 
 /** Integers and units as they lie in memory: of each group, and of each 256 inputs, eight scales of a panel and then eight offsets. */
-function panelUnits({ integers, units }: Units, panels: number): { scales: Int8Array; units: Float32Array } {
+function panelUnits({ integers, units }: Units, panels: number): { scales: Uint8Array; units: Float32Array } {
   const groups = integers.scales.length, blocks = units.scales.length;
-  const scales = new Int8Array(panels * groups * 16), ofBlocks = new Float32Array(panels * blocks * 16);
+  const scales = new Uint8Array(panels * groups * 16), ofBlocks = new Float32Array(panels * blocks * 16);
   for (const [i, name] of (["scales", "offsets"] as const).entries()) {
-    const place = (rows: number, row: number, n: number) => ((n >> 3) * rows + row) * 16 + i * 8 + n % 8;
-    integers[name].forEach((row, g) => row.forEach((value, n) => scales[place(groups, g, n)] = value));
-    units[name].forEach((row, b) => row.forEach((value, n) => ofBlocks[place(blocks, b, n)] = value));
+    const place = (rows: number, row: number, n: number) => ((n >> 3) * rows + row) * 16;
+    integers[name].forEach((row, g) =>
+      row.forEach((value, n) => scales[place(groups, g, n) + n % 4 * 4 + i * 2 + (n >> 2 & 1)] = value)
+    );
+    units[name].forEach((row, b) =>
+      row.forEach((value, n) => ofBlocks[place(blocks, b, n) + i * 8 + n % 8] = value)
+    );
   }
   return { scales, units: ofBlocks };
 }
@@ -186,7 +190,7 @@ export function packWeights(
     return {
       ...matrix,
       zero: 0,
-      scales: arena.place(new Uint8Array(own.scales.buffer)),
+      scales: arena.place(own.scales),
       units: arena.place(f16Bits(own.units)),
     };
   }

@@ -39,9 +39,9 @@ for (const bits of [4, 8] as const) {
         IDS.flatMap((id) => Array.from({ length: shape.inputs }, (_, k) => 1.25 * weightOf(table, k, id))),
       );
       // Code · scale, the factor, and the offset, next to which the weight may be small: at most 0.1 + 0.02 · 255 of each, with units
-      // 2^-3 + 2^-5 · 255.
+      // 2^-2 + 2^-4 · 255.
       const most = zeros === "units"
-        ? 2 ** -3 + 2 ** (bits - 5)
+        ? 2 ** -2 + 2 ** (bits - 4)
         : zeros === "offsets"
         ? 0.1 + 0.02 * 2 ** bits
         : 0;

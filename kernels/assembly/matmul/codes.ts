@@ -8,8 +8,9 @@
  *   scales    f16 [N/8, G, 8]
  *   zeros     i16 [N/8, G, 8]  or 0: every zero point is `zero`
  *   offsets   f16 [N/8, G, 8]  or 0: what a weight is more than scale · (code − zero); then `zero` is 0 and there are no zeros
- *   units     f16 [N/8, K / UNIT_INPUTS, 2, 8]  or 0 (of 6-bit codes see w6a8.ts). With units groups have 32 inputs, and scales are i8 [N/8, G, 2, 8]: integers
- *             that times the first unit are the scale, times the second the offset (then there are no offsets and no zero points)
+ *   units     f16 [N/8, K / UNIT_INPUTS, 2, 8]  or 0 (of 6-bit codes see w6a8.ts). With units groups have 32 inputs, and scales are u8 [N/8, G, 4, 2, 2]:
+ *             of outputs n and n + 4 integers that times the first unit are the scales, then those that times the second are the
+ *             offsets (then there are no offsets and no zero points)
  *   bias      f32 [N]          or 0
  *   output    f32 [M, N]       added to when `accumulate`
  *

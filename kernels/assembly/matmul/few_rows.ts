@@ -113,6 +113,15 @@ declare function sixBitsFours(
   w: usize, apart: usize, a: usize, f: usize, t: usize, scale: usize, scaleApart: usize, units: usize, zero: i32, blocks: i32,
 ): void;
 
+@external("wide", "fourBitsFours")
+declare function fourBitsFours(
+  w: usize, apart: usize, a: usize, f: usize, t: usize, scale: usize, scaleApart: usize, units: usize, zero: i32, blocks: i32,
+): void;
+@external("wide", "fourBitsPairs")
+declare function fourBitsPairs(
+  w: usize, apart: usize, a: usize, f: usize, t: usize, scale: usize, scaleApart: usize, units: usize, zero: i32, blocks: i32,
+): void;
+
 /** Whether there are tiles of few rows for this kernel, and for rows of that many inputs. */
 // @ts-ignore: decorator
 @inline
@@ -128,9 +137,12 @@ function addRows<K>(
   scaleApart: usize, zeros: usize, zero: i32, offsets: usize, units: usize, chunks: i32, groupChunks: i32,
 ): void {
   const kernel = changetype<K>(0);
-  if (kernel.bits == 6) {
+  if (kernel.bits == 6 || kernel.bits == 4 && kernel.hasFactors && rows == 1 && units) {
     const blocks = chunks * CHUNK_INPUTS / UNIT_INPUTS;
-    if (kernel.isDot32) sixBitsFours(w, apart, a, f, t, scale, scaleApart, units, zero, blocks);
+    if (kernel.bits == 4) {
+      if (kernel.isDot32) fourBitsFours(w, apart, a, f, t, scale, scaleApart, units, zero, blocks);
+      else fourBitsPairs(w, apart, a, f, t, scale, scaleApart, units, zero, blocks);
+    } else if (kernel.isDot32) sixBitsFours(w, apart, a, f, t, scale, scaleApart, units, zero, blocks);
     else sixBitsPairs(w, apart, a, f, t, scale, scaleApart, units, zero, blocks);
   } else if (kernel.hasFactors && rows == 1 && groupChunks == 1) {
     if (kernel.isDot32) bytes32Short1(w, apart, a, aStride, f, fStride, t, tStride, scale, scaleApart, zeros, zero, offsets, units, chunks, groupChunks);

@@ -6,7 +6,7 @@
  * times 2^-112, subnormals included. The constants come from memory; see transcendental.ts.
  *
  * Scales and offsets with units are a byte each, 16 bytes in all for the outputs of a panel and a group: what the files of K formats
- * have. The product of such an integer and an f16 has at most 7 + 11 digits, so it is exact in f32.
+ * have. Four words have those of outputs n and n + 4, the scales first. The product of such an integer and an f16 has at most 7 + 11 digits, so it is exact in f32.
  */
 import { HALF_BITS_ADDRESS, HALF_FACTOR_ADDRESS, UNIT_INPUTS } from "../../shared/layout";
 import { groupScaleBytes } from "./kernel";
@@ -28,17 +28,46 @@ export function rightScales(at: usize): v128 {
 /** Scales in f16, or where `units` is not 0 with units, of the first four outputs. */
 // @ts-ignore: decorator
 @inline
-export function leftScalesOf(at: usize, units: usize): v128 {
-  if (!units) return leftScales(at);
-  return f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(v128.load_ext<i8>(at))), leftScales(units));
+export function leftScalesOf<K>(at: usize, units: usize): v128 {
+  return units ? scaled(integersOf<K>(at, 0), leftScales(units)) : leftScales(at);
 }
 
 /** Of the last four. */
 // @ts-ignore: decorator
 @inline
-export function rightScalesOf(at: usize, units: usize): v128 {
-  if (!units) return rightScales(at);
-  return f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(v128.load_ext<i8>(at))), rightScales(units));
+export function rightScalesOf<K>(at: usize, units: usize): v128 {
+  return units ? scaled(integersOf<K>(at, 1), rightScales(units)) : rightScales(at);
+}
+
+/** Offsets in f16, or where `units` is not 0 with units, beside the scales at `scale`; of the first four outputs. */
+// @ts-ignore: decorator
+@inline
+export function leftOffsetsOf<K>(at: usize, scale: usize, units: usize): v128 {
+  return units ? scaled(integersOf<K>(scale, 2), leftScales(units + 16)) : leftScales(at);
+}
+
+/** Of the last four. */
+// @ts-ignore: decorator
+@inline
+export function rightOffsetsOf<K>(at: usize, scale: usize, units: usize): v128 {
+  return units ? scaled(integersOf<K>(scale, 3), rightScales(units + 16)) : rightScales(at);
+}
+
+/** Integers of four outputs: a field of four words, or (of 6 bits) a half of eight bytes with signs. */
+// @ts-ignore: decorator
+@inline
+function integersOf<K>(at: usize, field: i32): v128 {
+  if (changetype<K>(0).bits == 6) {
+    const words = v128.load_ext<i8>(at);
+    return field == 0 ? i32x4.extend_low_i16x8_s(words) : i32x4.extend_high_i16x8_s(words);
+  }
+  return v128.and(i32x4.shr_u(v128.load(at), field * 8), i32x4.splat(255));
+}
+
+// @ts-ignore: decorator
+@inline
+function scaled(integers: v128, units: v128): v128 {
+  return f32x4.mul(f32x4.convert_i32x4_s(integers), units);
 }
 
 /** Units of a panel; 0 where there are none. */

@@ -8,7 +8,7 @@ import { lane0, lane1, lane2, lane3 } from "../vector";
 import { BLOCK_INPUTS, CHUNK_INPUTS, UNIT_INPUTS } from "../../shared/layout";
 import { addOffsets, endGroup, endRow, startGroup } from "./group";
 import { blockBytes, groupScaleBytes, mayHaveUnits } from "./kernel";
-import { leftScalesOf, rightScalesOf } from "./scales";
+import { leftOffsetsOf, leftScalesOf, rightOffsetsOf, rightScalesOf } from "./scales";
 import { lowSixBits, sharedSixBits } from "./w6a8";
 import { storePanels, storeRows } from "./panels";
 
@@ -169,39 +169,39 @@ export function rowTile<K, N>(
       activationScales += 4;
     }
     const unit = mayHaveUnits<K>() ? units : 0;
-    t0 = endGroup<K>(t0, c0, leftScalesOf(scale, unit), activationScale);
-    t1 = endGroup<K>(t1, c1, rightScalesOf(scale, unit), activationScale);
+    t0 = endGroup<K>(t0, c0, leftScalesOf<K>(scale, unit), activationScale);
+    t1 = endGroup<K>(t1, c1, rightScalesOf<K>(scale, unit), activationScale);
     if (!isSingle) {
       let other = scale + scaleBytes, otherUnit = unit + unitsApart;
-      t2 = endGroup<K>(t2, c2, leftScalesOf(other, otherUnit), activationScale);
-      t3 = endGroup<K>(t3, c3, rightScalesOf(other, otherUnit), activationScale);
+      t2 = endGroup<K>(t2, c2, leftScalesOf<K>(other, otherUnit), activationScale);
+      t3 = endGroup<K>(t3, c3, rightScalesOf<K>(other, otherUnit), activationScale);
       other += scaleBytes;
       otherUnit += unitsApart;
-      t4 = endGroup<K>(t4, c4, leftScalesOf(other, otherUnit), activationScale);
-      t5 = endGroup<K>(t5, c5, rightScalesOf(other, otherUnit), activationScale);
+      t4 = endGroup<K>(t4, c4, leftScalesOf<K>(other, otherUnit), activationScale);
+      t5 = endGroup<K>(t5, c5, rightScalesOf<K>(other, otherUnit), activationScale);
       other += scaleBytes;
       otherUnit += unitsApart;
-      t6 = endGroup<K>(t6, c6, leftScalesOf(other, otherUnit), activationScale);
-      t7 = endGroup<K>(t7, c7, rightScalesOf(other, otherUnit), activationScale);
+      t6 = endGroup<K>(t6, c6, leftScalesOf<K>(other, otherUnit), activationScale);
+      t7 = endGroup<K>(t7, c7, rightScalesOf<K>(other, otherUnit), activationScale);
     }
     if (kernel.mayHaveOffsets && (offsets || units)) {
       const groupSum = f32x4.convert_i32x4_s(i32x4.splat(sum));
-      let other = units ? scale + 8 : offsets, otherUnit = unit + unitHalf;
-      t0 = addOffsets<K>(t0, groupSum, leftScalesOf(other, otherUnit), activationScale);
-      t1 = addOffsets<K>(t1, groupSum, rightScalesOf(other, otherUnit), activationScale);
+      t0 = addOffsets<K>(t0, groupSum, leftOffsetsOf<K>(offsets, scale, unit), activationScale);
+      t1 = addOffsets<K>(t1, groupSum, rightOffsetsOf<K>(offsets, scale, unit), activationScale);
+      let other = offsets + scaleBytes, otherScale = scale + scaleBytes, otherUnit = unit + unitsApart;
       if (!isSingle) {
+        t2 = addOffsets<K>(t2, groupSum, leftOffsetsOf<K>(other, otherScale, otherUnit), activationScale);
+        t3 = addOffsets<K>(t3, groupSum, rightOffsetsOf<K>(other, otherScale, otherUnit), activationScale);
         other += scaleBytes;
+        otherScale += scaleBytes;
         otherUnit += unitsApart;
-        t2 = addOffsets<K>(t2, groupSum, leftScalesOf(other, otherUnit), activationScale);
-        t3 = addOffsets<K>(t3, groupSum, rightScalesOf(other, otherUnit), activationScale);
+        t4 = addOffsets<K>(t4, groupSum, leftOffsetsOf<K>(other, otherScale, otherUnit), activationScale);
+        t5 = addOffsets<K>(t5, groupSum, rightOffsetsOf<K>(other, otherScale, otherUnit), activationScale);
         other += scaleBytes;
+        otherScale += scaleBytes;
         otherUnit += unitsApart;
-        t4 = addOffsets<K>(t4, groupSum, leftScalesOf(other, otherUnit), activationScale);
-        t5 = addOffsets<K>(t5, groupSum, rightScalesOf(other, otherUnit), activationScale);
-        other += scaleBytes;
-        otherUnit += unitsApart;
-        t6 = addOffsets<K>(t6, groupSum, leftScalesOf(other, otherUnit), activationScale);
-        t7 = addOffsets<K>(t7, groupSum, rightScalesOf(other, otherUnit), activationScale);
+        t6 = addOffsets<K>(t6, groupSum, leftOffsetsOf<K>(other, otherScale, otherUnit), activationScale);
+        t7 = addOffsets<K>(t7, groupSum, rightOffsetsOf<K>(other, otherScale, otherUnit), activationScale);
       }
       offsets += 16;
     }
@@ -332,7 +332,7 @@ export function rowsTile<K>(
       activationScales += 16;
     }
     const unit = mayHaveUnits<K>() ? units : 0;
-    const scale0 = leftScalesOf(scale, unit), scale1 = rightScalesOf(scale, unit);
+    const scale0 = leftScalesOf<K>(scale, unit), scale1 = rightScalesOf<K>(scale, unit);
     let rowScale = lane0(activationScale);
     t00 = endGroup<K>(t00, c00, scale0, rowScale);
     t01 = endGroup<K>(t01, c01, scale1, rowScale);
@@ -346,8 +346,7 @@ export function rowsTile<K>(
     t30 = endGroup<K>(t30, c30, scale0, rowScale);
     t31 = endGroup<K>(t31, c31, scale1, rowScale);
     if (kernel.mayHaveOffsets && (offsets || units)) {
-      const from = units ? scale + 8 : offsets, fromUnit = unit + unitHalf;
-      const offset0 = leftScalesOf(from, fromUnit), offset1 = rightScalesOf(from, fromUnit);
+      const offset0 = leftOffsetsOf<K>(offsets, scale, unit), offset1 = rightOffsetsOf<K>(offsets, scale, unit);
       const groupSums = f32x4.convert_i32x4_s(v128.load(sums));
       rowScale = lane0(activationScale);
       t00 = addOffsets<K>(t00, lane0(groupSums), offset0, rowScale);

@@ -13,7 +13,7 @@ import { endRow, ofPanel } from "./group";
 import { blockBytes, groupScaleBytes } from "./kernel";
 import { biasOf, storePanel } from "./panels";
 import { PLANES_BYTES, storePlanes } from "./planes";
-import { leftScalesOf, rightScalesOf, unitsOf } from "./scales";
+import { leftOffsetsOf, leftScalesOf, rightOffsetsOf, rightScalesOf, unitsOf } from "./scales";
 
 // The functions of the module with this thread's area.
 @external("wide", "bytes4Group32")
@@ -198,13 +198,12 @@ function unpackPanels<K>(
       const to = area + <usize>g * 64 + panel * 32, place = panel * scaleBytes + <usize>g * groupScaleBytes<K>();
       const unit = units ? units + panel * (scaleBytes / (kernel.bits == 6 ? 8 : 4)) : 0;
       const scalesTo = to + (kernel.bits == 6 ? WIDE_SHORT_SCALES : WIDE_SCALES);
-      v128.store(scalesTo, leftScalesOf(scale + place, unit));
-      v128.store(scalesTo, rightScalesOf(scale + place, unit), 16);
+      v128.store(scalesTo, leftScalesOf<K>(scale + place, unit));
+      v128.store(scalesTo, rightScalesOf<K>(scale + place, unit), 16);
       let low = same, high = same;
       if (kernel.mayHaveOffsets && (offsets || units)) {
-        const from = (units ? scale + 8 : offsets) + place, fromUnit = units ? unit + 16 : 0;
-        low = leftScalesOf(from, fromUnit);
-        high = rightScalesOf(from, fromUnit);
+        low = leftOffsetsOf<K>(offsets + place, scale + place, unit);
+        high = rightOffsetsOf<K>(offsets + place, scale + place, unit);
       } else if (zeros) {
         const own = v128.load(zeros + place);
         if (isMoved) {

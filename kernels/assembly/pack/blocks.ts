@@ -78,9 +78,9 @@ function pack<F>(
         for (let g = 0; g < groupsInBlock; g++) {
           const place = groupsTo + <usize>((b * groupsInBlock + g) * 8 + n);
           if (hasUnits<F>() && units) {
-            const at = scales + (place - <usize>n) / 8 * unitsInBlock + <usize>n;
+            const at = scales + (place - <usize>n) / 8 * unitsInBlock + <usize>(hasMinimums<F>() ? (n & 3) * 4 + (n >> 2) : n);
             store<u8>(at, isThere ? scaleIntegerOf<F>(block, g) : 0);
-            if (hasMinimums<F>()) store<u8>(at, isThere ? minimumIntegerOf(block, g) : 0, 8);
+            if (hasMinimums<F>()) store<u8>(at, isThere ? minimumIntegerOf(block, g) : 0, 2);
             continue;
           }
           if (!storeRounded(scales, place, isThere ? scaleOf<F>(block, g) : 0, scaleType)) nonFinite++;

@@ -37,8 +37,8 @@ export function embed(
           : (load<u32>(weights + block * 32 + n * 4) >> <u32>(j * 4)) & 15;
         const centre = zeros ? <f32>load<i16>(zeros + place * 2) : zero;
         if (units) {
-          const at = scales + (place - n) * 2 + n, unit = units + ((panel * <usize>inputs + <usize>k) / UNIT_INPUTS * 16 + n) * 2;
-          value = <f32>code * (<f32>load<i8>(at) * load1(unit, KIND_F16)) + <f32>load<i8>(at, 8) * load1(unit + 16, KIND_F16);
+          const at = scales + (place - n) * 2 + (n & 3) * 4 + (n >> 2), unit = units + ((panel * <usize>inputs + <usize>k) / UNIT_INPUTS * 16 + n) * 2;
+          value = <f32>code * (<f32>load<u8>(at) * load1(unit, KIND_F16)) + <f32>load<u8>(at, 2) * load1(unit + 16, KIND_F16);
         } else value = (<f32>code - centre) * load1(scales + place * bytesOf(scaleType), scaleType);
         if (offsets) value += load1(offsets + place * bytesOf(scaleType), scaleType);
       } else {
