@@ -8,17 +8,12 @@
  * @module
  */
 import { RemoraError } from "../../src/core/errors.ts";
-import {
-  COMMAND_ADDRESS,
-  COMMAND_WORDS,
-  RESULT_ADDRESS,
-  WIDE_AREA_BYTES,
-  WIDE_SCRATCH_BYTES,
-} from "../shared/layout.ts";
+import { COMMAND_ADDRESS, COMMAND_WORDS, RESULT_ADDRESS, WIDE_AREA_BYTES } from "../shared/layout.ts";
 import { checkAttention } from "./attention_check.ts";
 import { checkFloats } from "./float_check.ts";
 import { KernelCalls } from "./calls.ts";
 import { KernelMemory } from "./memory.ts";
+import { wideScratchBytes } from "./sizes.ts";
 import { WIDE_FUNCTIONS } from "../shared/operations.ts";
 import { type ProductForm, ProductTrial } from "./product_trial.ts";
 import { wideTiles } from "./wide_module.ts";
@@ -100,7 +95,7 @@ export class Kernels extends KernelCalls {
       ? await WorkerPool.start(build.module, wide?.workers ?? [], places, threads, startWorker!)
       : WorkerPool.ofOne(places[0]);
     const all = instances.map(({ exports, place: { memory } }, number) => {
-      const wideScratch = wide ? memory.allocate(threads * WIDE_SCRATCH_BYTES) : 0;
+      const wideScratch = wide ? memory.allocate(wideScratchBytes(threads)) : 0;
       return new Kernels(memory, build.variant, exports, pool, number, wideScratch);
     });
     const [first] = all;

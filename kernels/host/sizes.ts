@@ -11,6 +11,7 @@ import {
   KV_BLOCK_TOKENS,
   PANEL_OUTPUTS,
   UNIT_INPUTS,
+  WIDE_SCRATCH_BYTES,
 } from "../shared/layout.ts";
 import {
   type ActivationForm,
@@ -116,6 +117,11 @@ export function keyValueBlockBytes({ kvHeads, headSize, keyValueType }: KeyValue
   const columns = keyValueType === "int7" ? byteColumns(headSize) : wholeBlocks(headSize);
   const elements = columns * KV_BLOCK_TOKENS * 2;
   return kvHeads * (elements * (keyValueType === "int16" ? 2 : 1) + 2 * KV_BLOCK_TOKENS * 4);
+}
+
+/** Bytes of the wide tiles' scratch in each memory; the strict kernels have none. */
+export function wideScratchBytes(threads: number): number {
+  return threads * WIDE_SCRATCH_BYTES;
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { wideScratchBytes } from "../../kernels/host/sizes.ts";
 import { KV_BLOCK_TOKENS } from "../../kernels/shared/layout.ts";
 import { RemoraError } from "../core/errors.ts";
 import { describeBytes, describeInteger } from "../core/figures.ts";
@@ -180,11 +181,12 @@ class Layout {
       PICTURES_RESERVED * layerKeyValueBytes(this.#ofPictures, layer, this.#pictureTokens);
   }
 
-  /** Of every memory: buffers of a pass and of loading. */
+  /** Of every memory: buffers of a pass, of loading, and of the wide tiles. */
   #bufferBytes(contextSize: number): number {
     const { precision, threads, passTokens } = this.#wishes;
     const rows = Math.min(passTokens, contextSize);
-    return this.#model.decoder.bufferBytes(rows, precision, threads) + this.#stagingBytes;
+    const ofPass = this.#model.decoder.bufferBytes(rows, precision, threads);
+    return ofPass + this.#stagingBytes + wideScratchBytes(threads);
   }
 }
 

@@ -81,7 +81,10 @@ function drawUnits(
   return { ...own, scales: products("scales"), offsets: products("offsets") };
 }
 
-/** Integers and units as they lie in memory: of each group, and of each 256 inputs, eight scales of a panel and then eight offsets. */
+/**
+ * Integers and units as they lie in memory: of each 256 inputs the units of a panel's scales, then of its offsets; of each group a word for
+ * outputs n and n + 4, their scales before their offsets.
+ */
 function panelUnits({ integers, units }: Units, panels: number): { scales: Uint8Array; units: Float32Array } {
   const groups = integers.scales.length, blocks = units.scales.length;
   const scales = new Uint8Array(panels * groups * 16), ofBlocks = new Float32Array(panels * blocks * 16);

@@ -42,6 +42,7 @@ async function bytesOfMemories(use: () => Promise<void>): Promise<number> {
 const PLANNED: [string, LoadOptions][] = [
   [MODEL, {}],
   [MODEL, { precision: "f32", threads: 2, contextSize: 100 }],
+  [MODEL, { threads: 8, contextSize: 64 }],
   [MODEL, { bankBytes: 12 * 2 ** 20, contextSize: 64 }],
   [goldenPath("arch-gemma3-text"), { kvCache: "int8" }],
   [goldenPath("gptq-desc-act"), { threads: 2 }],

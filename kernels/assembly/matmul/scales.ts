@@ -6,7 +6,8 @@
  * times 2^-112, subnormals included. The constants come from memory; see transcendental.ts.
  *
  * Scales and offsets with units are a byte each, 16 bytes in all for the outputs of a panel and a group: what the files of K formats
- * have. Four words have those of outputs n and n + 4, the scales first. The product of such an integer and an f16 has at most 7 + 11 digits, so it is exact in f32.
+ * have. Four words have those of outputs n and n + 4, the scales first. The product of such an integer and an f16 has at most 8 + 11
+ * digits, so it is exact in f32.
  */
 import { HALF_BITS_ADDRESS, HALF_FACTOR_ADDRESS, UNIT_INPUTS } from "../../shared/layout";
 import { groupScaleBytes } from "./kernel";

@@ -1,6 +1,6 @@
 /**
- * The tiles of the products of coded weights: templates, of which every kernel (w4a8, w4a12, w7a8, w8a16) makes its own code. `K`
- * is the kernel; see kernel.ts.
+ * The tiles of the products of coded weights: templates, of which every kernel (w4a8, w4a12, w6a8, w7a8, w8a16) makes its own code.
+ * `K` is the kernel; see kernel.ts.
  *
  * Tiles are functions of their own: within one large function, engines take seconds to make their best code of it.
  */
