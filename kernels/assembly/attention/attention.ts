@@ -2,6 +2,7 @@
  * Attention over blocks of keys and values; see block.ts for these, tiles.ts and softmax.ts for the arithmetic.
  */
 import { ATTENTION_ROWS, ATTENTION_TILES, KIND_F32, KIND_INT8, KV_BLOCK_TOKENS } from "../../shared/layout";
+import { storeLanes } from "../vector";
 import { blockAt, columnsOf, headBytes, partBytes, TOKENS } from "./block";
 import { codeQuery, weighIntegers } from "./coded";
 import { addValuesWide, scoreBlockWide } from "./coded_tiles";
@@ -131,7 +132,10 @@ function attend<E>(
       const from = at + totalsOffset<E>(columns) + inTile * totalStride<E>(columns);
       const to = output + <usize>(row / perGroup) * outputStride + <usize>(kvHead * perGroup + row % perGroup) * rowBytes;
       const inverse: f32 = 1 / load<f32>(at + numbersOffset<E>(columns) + inTile * 4, SUMS);
-      for (let d: usize = 0; d < <usize>headSize; d++) store<f32>(to + d * 4, load<f32>(from + totalPlace<E>(d)) * inverse);
+      const inverses = f32x4.splat(inverse);
+      for (let d: usize = 0; d < <usize>headSize; d += 4) {
+        storeLanes(to + d * 4, f32x4.mul(v128.load(from + totalPlace<E>(d)), inverses), headSize - <i32>d);
+      }
     }
   }
 }

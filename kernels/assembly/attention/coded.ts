@@ -4,7 +4,7 @@
  * each). Sums are exact in 32 bits; see integers.ts.
  */
 import { hasNoPower, powerOfTwo4 } from "../transcendental";
-import { lane0, lane1, lane2, lane3, largestLane, roundScaled, storeTransposed } from "../vector";
+import { lane0, lane1, lane2, lane3, largestLane, loadLanes, roundScaled, storeTransposed } from "../vector";
 import { TOKENS } from "./block";
 import { integerScale, integersPerUnit, largestOf, lengthLimit, WEIGHT_LIMIT } from "./integers";
 import { centresOf, lanesOf, largestScores, storeNumbers, sumsOf } from "./softmax";
@@ -19,9 +19,16 @@ const LOG2_E: f32 = 1.44269504088896341;
 export function codeQuery(query: usize, headSize: i32, columns: usize, queries: usize, row: usize, scale: f32): f32 {
   const largest = largestOf(query, headSize), limit = lengthLimit(query, headSize, largest);
   const factor = integersPerUnit(largest, limit);
-  for (let d: usize = 0; d < columns; d++) {
-    const code = d < <usize>headSize ? <i32>nearest(load<f32>(query + d * 4) * factor) : 0;
-    store<i16>(queries + (d >> 1) * 16 + row * 4 + (d & 1) * 2, <i16>code);
+  const factors = f32x4.splat(factor);
+  for (let d: usize = 0; d < columns; d += 8) {
+    // Beyond the last column are zeros.
+    const from = query + d * 4, left = headSize - <i32>d;
+    const a = loadLanes(from, left), b = loadLanes(from + 16, left - 4);
+    const pairs = i16x8.narrow_i32x4_s(roundScaled(a, factors), roundScaled(b, factors)), to = queries + (d >> 1) * 16 + row * 4;
+    v128.store32_lane(to, pairs, 0);
+    v128.store32_lane(to, pairs, 1, 16);
+    v128.store32_lane(to, pairs, 2, 32);
+    v128.store32_lane(to, pairs, 3, 48);
   }
   const powerScale: f32 = scale * LOG2_E;
   return integerScale(largest, limit) * powerScale;
