@@ -15,7 +15,7 @@ import { KernelCalls } from "./calls.ts";
 import { KernelMemory } from "./memory.ts";
 import { wideScratchBytes } from "./sizes.ts";
 import { WIDE_FUNCTIONS } from "../shared/operations.ts";
-import { type ProductForm, ProductTrial } from "./product_trial.ts";
+import { type ComparedForm, type ProductForm, ProductTrial } from "./product_trial.ts";
 import { wideTiles } from "./wide_module.ts";
 import { type KernelModule, kernelModule, kernelModuleAtOnce, type KernelVariant } from "./modules.ts";
 import { type CommandPlace, type StartWorker, WorkerPool } from "./worker_pool.ts";
@@ -149,9 +149,15 @@ export class Kernels extends KernelCalls {
     this.form = { dot32, wideScratch: isWide ? this.wideScratch : 0 };
   }
 
-  /** Keeps the fastest form of products, for all memories of a model; see ProductTrial. */
-  static chooseForm([first, ...others]: readonly Kernels[]): void {
+  /**
+   * Keeps the fastest form of products, for all memories of a model; see ProductTrial.
+   *
+   * @param weights What the model has.
+   * @throws {RemoraError} UNSUPPORTED when their products have other bits in one form than in another.
+   */
+  static chooseForm([first, ...others]: readonly Kernels[], weights: Iterable<ComparedForm> = []): void {
     using trial = new ProductTrial(first, first.wideScratch);
+    for (const form of weights) trial.compare(form);
     const { form, vectorBits } = first.withoutWorkers(() => trial.choose());
     for (const kernels of [first, ...others]) {
       kernels.useForm({ dot32: form.dot32, isWide: form.wideScratch > 0 });

@@ -8,8 +8,8 @@ import { f16Bits } from "../../src/core/half_floats.ts";
 import type { KernelCalls } from "./calls.ts";
 import type { KernelMemory } from "./memory.ts";
 import type { KernelVariant } from "./modules.ts";
-import { activationBytes, linearBytes } from "./sizes.ts";
-import { activationForm, type WeightType } from "./types.ts";
+import { activationBytes, linearBytes, type LinearForm } from "./sizes.ts";
+import { activationForm, isCoded, type WeightType } from "./types.ts";
 
 /** How products are computed. No result shows it: every form gives the same bits. */
 export interface ProductForm {
@@ -28,6 +28,7 @@ export interface TrialResult {
 
 /** Rows and outputs of the product that is timed: enough for tiles to fill their pipelines, a few ten microseconds. */
 const TIMED = { rows: 32, inputs: 512, outputs: 128, group: 128 };
+const TIMED_PRODUCT = { type: "int4", bytes: 1 } as const;
 /** Odd sizes: last panels and groups that are not whole, and rows that fill no tile. */
 export const CHECKED = { rows: 13, inputs: 328, outputs: 24, group: 64 };
 
@@ -58,6 +59,20 @@ export const CHECKSUMS = {
   "int8 2": 687_636_741,
 };
 
+/** A product of the trial: `bytes` of an activation; the weights' form as `LinearForm` has it. */
+interface Product extends Pick<LinearForm, "hasOffsets" | "hasUnits"> {
+  readonly type: WeightType;
+  readonly bytes: 1 | 2;
+}
+
+/** Weights whose products are compared. */
+export type ComparedForm = Pick<LinearForm, "type" | "group" | "hasOffsets" | "hasUnits">;
+
+/** Lengths of groups that have tiles of their own, of weights. */
+const COMPARED_GROUPS = [16, 32, 64, 128];
+/** With rows for a tile of one, for those of few, and for wide ones; whole runs of inputs. */
+const COMPARED_ROWS = [1, 3, 22], COMPARED_SIZES = { inputs: 512, outputs: 24 };
+
 /** Operands of a product in kernel memory. */
 interface Operands {
   shape: typeof TIMED;
@@ -65,6 +80,8 @@ interface Operands {
   activations: ReturnType<typeof activationBytes>;
   weights: number;
   scales: number;
+  offsets: number;
+  units: number;
   output: number;
 }
 
@@ -95,33 +112,56 @@ export class ProductTrial implements Disposable {
   check(): void {
     for (const [name, expected] of Object.entries(CHECKSUMS)) {
       const [type, bytes] = name.split(" ");
-      const operands = this.#operands(type as WeightType, Number(bytes) as 1 | 2, CHECKED);
-      for (const form of this.#forms) {
-        this.#multiply(type as WeightType, Number(bytes) as 1 | 2, operands, form);
-        const found = this.checksum(operands.output, CHECKED.rows * CHECKED.outputs);
-        if (found === expected) continue;
-        throw new RemoraError("UNSUPPORTED", "Cannot trust this engine's arithmetic", {
-          expected: `sum ${expected} of a fixed product (${name}${form.wideScratch ? ", wide" : ""})`,
-          found: `${found}; run without --experimental-wasm-revectorize`,
-        });
+      this.#checkForms({ type: type as WeightType, bytes: Number(bytes) as 1 | 2 }, CHECKED, name, expected);
+    }
+  }
+
+  /**
+   * Compares the forms of the products of such weights, whose tiles `check` does not reach, with the plain one.
+   *
+   * @throws {RemoraError} As `check`.
+   */
+  compare({ type, group, hasOffsets, hasUnits }: ComparedForm): void {
+    if (!isCoded(type) || !COMPARED_GROUPS.includes(group)) return;
+    const own = `${hasOffsets ? ", offsets" : ""}${hasUnits ? ", units" : ""}`;
+    // Only against 4 bits have activations two forms.
+    for (const bytes of type === "int4" ? [1, 2] as const : [1] as const) {
+      for (const rows of COMPARED_ROWS) {
+        const name = `${type} ${bytes}, ${rows} rows, groups of ${group}${own}`;
+        this.#checkForms({ type, bytes, hasOffsets, hasUnits }, { ...COMPARED_SIZES, rows, group }, name);
       }
+    }
+  }
+
+  /** @param expected The checksum; default: that of the first form. */
+  #checkForms(product: Product, shape: typeof TIMED, name: string, expected?: number): void {
+    const operands = this.#operands(product, shape);
+    for (const form of this.#forms) {
+      this.#multiply(product, operands, form);
+      const found = this.checksum(operands.output, shape.rows * shape.outputs);
+      expected ??= found;
+      if (found === expected) continue;
+      throw new RemoraError("UNSUPPORTED", "Cannot trust this engine's arithmetic", {
+        expected: `sum ${expected} of a fixed product (${name}${form.wideScratch ? ", wide" : ""})`,
+        found: `${found}; run without --experimental-wasm-revectorize`,
+      });
     }
   }
 
   /** Runs every form for a moment. */
   warm(): void {
-    const operands = this.#operands("int4", 1, TIMED);
+    const operands = this.#operands(TIMED_PRODUCT, TIMED);
     for (const form of this.#forms) {
       const until = performance.now() + WARMING_MILLISECONDS;
       for (let round = 0; round < WARMING_ROUNDS_MAX && performance.now() < until; round++) {
-        this.#multiply("int4", 1, operands, form);
+        this.#multiply(TIMED_PRODUCT, operands, form);
       }
     }
   }
 
   /** Times all forms. */
   choose(): TrialResult {
-    const operands = this.#operands("int4", 1, TIMED);
+    const operands = this.#operands(TIMED_PRODUCT, TIMED);
     const best = this.#forms.map(() => Infinity);
     const until = performance.now() + TRIAL_MILLISECONDS_MAX;
     // Of a clock that stands still all times are 0, which is settled too: the first form is kept.
@@ -130,7 +170,7 @@ export class ProductTrial implements Disposable {
     for (let settled = 0; !isSettled(settled) && performance.now() < until; settled++) {
       this.#forms.forEach((form, i) => {
         const begin = performance.now();
-        this.#multiply("int4", 1, operands, form);
+        this.#multiply(TIMED_PRODUCT, operands, form);
         const time = performance.now() - begin;
         // Noise moves a minimum by less.
         if (time < 0.95 * best[i]) settled = 0;
@@ -167,7 +207,7 @@ export class ProductTrial implements Disposable {
     return address;
   }
 
-  #operands(type: WeightType, bytesOfOne: 1 | 2, shape: typeof TIMED): Operands {
+  #operands({ type, bytes: bytesOfOne, hasOffsets, hasUnits }: Product, shape: typeof TIMED): Operands {
     const { memory } = this.#kernels, { rows, inputs, outputs, group } = shape;
     this.#end = this.#piece;
     const form = {
@@ -178,6 +218,8 @@ export class ProductTrial implements Disposable {
       hasZeros: false,
       hasBias: false,
       hasOrder: false,
+      hasOffsets,
+      hasUnits,
       scaleType: "f16",
     } as const;
     const bytes = linearBytes(form),
@@ -193,19 +235,30 @@ export class ProductTrial implements Disposable {
       },
       weights: this.#take(bytes.weights),
       scales: this.#take(bytes.scales),
+      offsets: bytes.offsets && this.#take(bytes.offsets),
+      units: bytes.units && this.#take(bytes.units),
       output: this.#take(rows * outputs * 4),
     };
     memory.floatsAt(operands.input, rows * inputs).forEach((_, i, all) => all[i] = inputAt(i));
     memory.bytesAt(operands.weights, bytes.weights).forEach((_, i, all) => all[i] = weightByteAt(i, type));
-    const scales = Float32Array.from({ length: bytes.scales / 2 }, (_, i) => scaleAt(i));
-    memory.halvesAt(operands.scales, scales.length).set(f16Bits(scales));
+    const halves = (address: number, count: number) =>
+      memory.halvesAt(address, count).set(
+        f16Bits(Float32Array.from({ length: count }, (_, i) => scaleAt(i))),
+      );
+    if (hasUnits) {
+      memory.bytesAt(operands.scales, bytes.scales).forEach((_, i, all) => all[i] = weightByteAt(i, type));
+      halves(operands.units, bytes.units / 2);
+    } else {
+      halves(operands.scales, bytes.scales / 2);
+      if (hasOffsets) halves(operands.offsets, bytes.offsets / 2);
+    }
     return operands;
   }
 
-  #multiply(weightType: WeightType, bytesOfOne: 1 | 2, operands: Operands, form: ProductForm): void {
-    const { rows, inputs, outputs, group } = operands.shape, { activations } = operands;
-    const { weights, scales } = operands;
-    const activationForms = { form: activationForm(weightType, bytesOfOne), ...activations };
+  #multiply({ type, bytes, hasOffsets }: Product, operands: Operands, form: ProductForm): void {
+    const { rows, inputs, outputs, group } = operands.shape;
+    const { activations, weights, scales, offsets, units } = operands;
+    const activationForms = { form: activationForm(type, bytes), ...activations };
     const input = { address: operands.input, stride: inputs * 4 };
     this.#kernels.quantize({
       input,
@@ -217,7 +270,7 @@ export class ProductTrial implements Disposable {
     });
     this.#kernels.matmulCodes({
       ...activationForms,
-      weightType,
+      weightType: type,
       rows,
       inputs,
       group,
@@ -226,9 +279,9 @@ export class ProductTrial implements Disposable {
         weights,
         scales,
         zeros: 0,
-        zero: zeroOf(weightType),
-        offsets: 0,
-        units: 0,
+        zero: hasOffsets ? 0 : zeroOf(type),
+        offsets,
+        units,
         bias: 0,
         outputs,
         accumulate: false,
@@ -252,5 +305,5 @@ export function scaleAt(place: number): number {
 }
 
 export function zeroOf(type: WeightType): number {
-  return type === "int4" ? 8 : type === "int7" ? 64 : 128;
+  return type === "int4" ? 8 : type === "int6" ? 32 : type === "int7" ? 64 : 128;
 }

@@ -70,7 +70,7 @@ export class ModelLoader {
       if (read.status === "rejected") throw read.reason;
       const load = this.#cachedLoad(inspected, banks, options, surroundings);
       await loadInto(load, inspected.source, options);
-      Kernels.chooseForm(banks);
+      Kernels.chooseForm(banks, inspected.plan.codedForms);
       const [kernels] = banks;
       return new Model({
         info: inspected.info,

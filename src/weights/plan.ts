@@ -98,6 +98,16 @@ export class WeightPlan {
     yield* this.linears.values();
   }
 
+  /** Of the weights that integers multiply, each kind once: types, groups, and what groups have. */
+  get codedForms(): LinearForm[] {
+    const kinds = new Map<string, LinearForm>();
+    for (const { form } of this.linears.values()) {
+      const { type, group, hasOffsets = false, hasUnits = false, scaleType } = form;
+      if (scaleType === "f16") kinds.set(`${type} ${group} ${hasOffsets} ${hasUnits}`, form);
+    }
+    return [...kinds.values()];
+  }
+
   /** Every tensor that loading reads; one that lies in two forms comes twice. */
   *storedTensors(): Generator<TensorEntry, void, void> {
     for (const { stored } of this.linearLayers()) yield* stored.tensors;

@@ -5,6 +5,7 @@ import { equal, ok, throws } from "node:assert/strict";
 import {
   CHECKED,
   CHECKSUMS,
+  type ComparedForm,
   inputAt,
   ProductTrial,
   scaleAt,
@@ -69,6 +70,20 @@ for (const name of Object.keys(CHECKSUMS) as Name[]) {
   Deno.test(`the checksum of ${name} is that of the product`, () => equal(CHECKSUMS[name], checksumOf(name)));
 }
 
+/** Weights of every format, as kernels have them. */
+const FORMS: ComparedForm[] = [
+  ...([16, 32, 64, 128] as const).flatMap((group) => [
+    { type: "int4" as const, group },
+    { type: "int7" as const, group },
+    { type: "int8" as const, group },
+  ]),
+  ...(["int4", "int8"] as const).flatMap((type) => [
+    { type, group: 32, hasOffsets: true },
+    { type, group: 32, hasOffsets: true, hasUnits: true },
+  ]),
+  { type: "int6", group: 16, hasUnits: true },
+];
+
 const SETUPS: KernelSetup[] = [{ variant: "strict" }, { variant: "relaxed" }, {
   variant: "relaxed",
   threads: 2,
@@ -87,6 +102,27 @@ for (const setup of SETUPS) {
     using wrong = new Wrong(kernels, kernels.wideScratch);
     throws(() => wrong.check(), { code: "UNSUPPORTED" });
   }, setup);
+
+  for (const form of FORMS) {
+    const { type, group, hasOffsets, hasUnits } = form;
+    const name = `${type}, groups of ${group}${hasOffsets ? ", offsets" : ""}${hasUnits ? ", units" : ""}`;
+    kernelTest(`forms of ${name} are compared, and one that differs is refused: ${title}`, ({ kernels }) => {
+      using trial = new ProductTrial(kernels, kernels.wideScratch);
+      trial.compare(form);
+      let sums = 0;
+      class Other extends ProductTrial {
+        override checksum(address: number, count: number): number {
+          const sum = super.checksum(address, count);
+          ok(sum !== 0);
+          return sum + (++sums === 2 ? 1 : 0);
+        }
+      }
+      using other = new Other(kernels, kernels.wideScratch);
+      // The strict build has one form, but the sum of the next rows is compared with itself alone.
+      if (setup.variant === "strict") other.compare(form);
+      else throws(() => other.compare(form), { code: "UNSUPPORTED" });
+    }, setup);
+  }
 
   kernelTest(`a trial takes a moment and finds a form: ${title}`, ({ kernels }) => {
     using trial = new ProductTrial(kernels, kernels.wideScratch);
