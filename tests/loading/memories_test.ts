@@ -4,27 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { inspectModel, loadModel, type LoadOptions } from "../../mod.ts";
+import { loadModel } from "../../mod.ts";
 import { placeParts } from "../../src/weights/placement.ts";
 import { assertRefused } from "../errors.ts";
 import { readGolden } from "../goldens.ts";
 import { goldenPath, goldenTest } from "../shared.ts";
+import { smallestBanks } from "../smallest_banks.ts";
 
 const SCENES = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));
-
-/** Bytes of the smallest memories over which the model can be laid. */
-async function smallestBanks(model: string, options: LoadOptions): Promise<number> {
-  for (let megabytes = 0.25; megabytes < 64; megabytes += 0.0625) {
-    const bankBytes = megabytes * 2 ** 20;
-    try {
-      await inspectModel(model, { ...options, bankBytes });
-      return bankBytes;
-    } catch (error) {
-      if ((error as { code?: string }).code !== "OUT_OF_MEMORY") throw error;
-    }
-  }
-  throw new Error("none");
-}
 
 for (const threads of [1, 3]) {
   for (const precision of ["int8", "f32"] as const) {

@@ -1,12 +1,13 @@
 /** Snapshots: what is restored goes on with the same bits; what is damaged or foreign is refused by name. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { inspectModel, loadModel, type LoadOptions, memoryModelSource, type Model } from "../../mod.ts";
+import { loadModel, type LoadOptions, memoryModelSource, type Model } from "../../mod.ts";
 import { openSealed, sealFile } from "../../src/io/sealed_file.ts";
 import { Random } from "../../src/sampling/random.ts";
 import { assertRefused } from "../errors.ts";
 import { goldenPath } from "../shared.ts";
 import { sha256 } from "../hash.ts";
+import { smallestBanks } from "../smallest_banks.ts";
 
 const SCENES = fileURLToPath(new URL("../../models/scenes-mllama-int4", import.meta.url));
 const GOLDEN = goldenPath("gptq-v1-sym-g32");
@@ -24,19 +25,6 @@ async function lookAround(model: Model) {
   return sequence;
 }
 
-/** Bytes of the smallest memories over which the model can be laid. */
-async function smallestBanks(): Promise<number> {
-  for (let megabytes = 0.25;; megabytes += 0.25) {
-    const bankBytes = megabytes * 2 ** 20;
-    try {
-      await inspectModel(SCENES, { threads: 1, contextSize: 128, bankBytes });
-      return bankBytes;
-    } catch (error) {
-      if ((error as { code?: string }).code !== "OUT_OF_MEMORY") throw error;
-    }
-  }
-}
-
 for (const threads of [1, 2]) {
   Deno.test(`a snapshot with pictures goes on with the same bits in another model, ${threads} threads`, async () => {
     for (const crossAttentionRows of ["meta", "transformers"] as const) {
@@ -45,7 +33,7 @@ for (const threads of [1, 2]) {
       const bytes = await sequence.snapshot();
       const next = [7, 8, 9];
       const expected = await sequence.forward(next, { logits: "all", attention: true });
-      for (const bankBytes of [undefined, await smallestBanks()]) {
+      for (const bankBytes of [undefined, await smallestBanks(SCENES, { threads, contextSize: 128 })]) {
         await using other = await scenes({ threads, bankBytes, crossAttentionRows });
         assert.equal(other.engine.memories > 1, bankBytes !== undefined);
         using restored = other.createSequence();
