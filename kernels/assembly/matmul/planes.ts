@@ -5,43 +5,18 @@
  */
 import { WIDE_INPUTS } from "../../shared/layout";
 import { firstHalves, lastHalves } from "../vector";
-import { CodedKernel } from "./kernel";
-import { nibbleMask8 } from "./masks";
+import { NibbleByteKernel } from "./nibble_bytes";
 
 /** Bytes of two rows of a tile: both planes of WIDE_INPUTS inputs. */
 export const PLANES_BYTES: usize = WIDE_INPUTS * 4;
 
 /** As `W4A12`, for the wide tiles alone. */
 @unmanaged
-export class W4A12Planes extends CodedKernel<u8, u16, i16> {
-  // @ts-ignore: decorator
-  @inline
-  get bits(): i32 {
-    return 4;
-  }
-
+export class W4A12Planes extends NibbleByteKernel<i16> {
   // @ts-ignore: decorator
   @inline
   get isDot32(): bool {
     return true;
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  mask(count: i32): v128 {
-    return nibbleMask8(count);
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  unpack0(stored: v128, mask: v128): v128 {
-    return v128.and(stored, mask);
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  unpack1(stored: v128, mask: v128): v128 {
-    return v128.and(i16x8.shr_u(stored, 4), mask);
   }
 }
 

@@ -11,40 +11,15 @@
  * Exactness: |Σ factor · a · (code − zero)| ≤ 2,047 · 127 · 16 · 128 < 2^30; see dot.ts for the sums on the way.
  */
 import { addProducts, addScaledSums } from "./dot";
-import { CodedKernel } from "./kernel";
-import { nibbleMask8 } from "./masks";
+import { NibbleByteKernel } from "./nibble_bytes";
 
 /** `F` is the lane of the dot; see dot.ts. */
 @unmanaged
-export class W4A8<F> extends CodedKernel<u8, u16, i8> {
-  // @ts-ignore: decorator
-  @inline
-  get bits(): i32 {
-    return 4;
-  }
-
+export class W4A8<F> extends NibbleByteKernel<i8> {
   // @ts-ignore: decorator
   @inline
   get isDot32(): bool {
     return sizeof<F>() == 4;
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  mask(count: i32): v128 {
-    return nibbleMask8(count);
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  unpack0(stored: v128, mask: v128): v128 {
-    return v128.and(stored, mask);
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  unpack1(stored: v128, mask: v128): v128 {
-    return v128.and(i16x8.shr_u(stored, 4), mask);
   }
 
   // @ts-ignore: decorator

@@ -11,59 +11,14 @@
  * Exactness: a pair of products is at most 2 · 127 · 127 < 2^15, and with `zero` 64
  * |Σ factor · a · (code − zero)| ≤ 2,047 · 127 · 64 · 128 < 2^31; sums may wrap on their way to it.
  */
-import { addProducts, addScaledSums, pairProducts } from "./dot";
-import { CodedKernel } from "./kernel";
-import { ones16 } from "./masks";
+import { WidenedByteKernel } from "./widened_bytes";
 
-/** `F` is the lane of the dot; see dot.ts. Sums of 16 bits would overflow with the second pair, so they are widened at once. */
+/** `F` is the lane of the dot; see dot.ts. Sums of 16 bits would overflow with the second pair. */
 @unmanaged
-export class W7A8<F> extends CodedKernel<u16, u8, i8> {
+export class W7A8<F> extends WidenedByteKernel<F> {
   // @ts-ignore: decorator
   @inline
   get bits(): i32 {
     return 7;
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  get isDot32(): bool {
-    return sizeof<F>() == 4;
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  mask(count: i32): v128 {
-    return ones16(count);
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  unpack0(stored: v128, mask: v128): v128 {
-    return stored;
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  factor(pair: v128): v128 {
-    return i32x4.shr_u(pair, 16);
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  begin(total: v128): v128 {
-    return i32x4.splat(0);
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  add(sums: v128, activations: v128, codes: v128, mask: v128): v128 {
-    if (sizeof<F>() == 4) return addProducts<F>(sums, activations, codes);
-    return i32x4.add(sums, i32x4.dot_i16x8_s(pairProducts(activations, codes), mask));
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  end(total: v128, sums: v128, factor: v128): v128 {
-    return addScaledSums<i32>(total, sums, factor);
   }
 }
