@@ -8,6 +8,7 @@ import type { GenerateRequest } from "../../generation/requests.ts";
 import type { ContentPart, Message } from "../../text/messages.ts";
 import { badRequest } from "../api_error.ts";
 import { ignoredFields, maybe } from "./fields.ts";
+import { parsedArguments } from "./messages.ts";
 import { toolRequest } from "./tools.ts";
 
 const textPart = v.strictObject({
@@ -168,7 +169,7 @@ function templateMessage(item: Item): Message[] {
     return [{
       role: "assistant",
       content: "",
-      tool_calls: [{ id: call_id, type: "function", function: { name, arguments: argumentsOf(text) } }],
+      tool_calls: [{ id: call_id, type: "function", function: { name, arguments: parsedArguments(text) } }],
     }];
   }
   const role = item.role === "developer" ? "system" : item.role;
@@ -205,12 +206,4 @@ function joinCalls(messages: readonly Message[]): Message[] {
 function part(given: { type: string; text?: string; image_url?: string; refusal?: string }): ContentPart {
   if (given.type === "input_image") return { type: "image_url", image_url: { url: given.image_url! } };
   return { type: "text", text: given.text ?? given.refusal ?? "" };
-}
-
-function argumentsOf(text: string): unknown {
-  try {
-    return JSON.parse(text || "{}");
-  } catch {
-    return text;
-  }
 }
