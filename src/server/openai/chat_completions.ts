@@ -189,7 +189,7 @@ export function usageOf(usages: readonly Usage[]): Record<string, unknown> {
 }
 
 /** A token with its probability, as OpenAI has it. */
-export function logprobOf({ token, logprob, top }: TokenLogprobs): Record<string, unknown> {
+function logprobOf({ token, logprob, top }: TokenLogprobs): Record<string, unknown> {
   const one = (text: string, value: number) => ({
     token: text,
     // JSON has no infinity; OpenAI writes −9999 for what cannot be.
