@@ -98,8 +98,8 @@ function contentPart(part: v.InferOutput<typeof textPart> | v.InferOutput<typeof
   return part.type === "text" ? { type: "text", text: part.text } : part as ContentPart;
 }
 
-/** Templates write arguments as JSON themselves; what is none stays text. */
-function parsedArguments(text: string): unknown {
+/** A call's arguments: templates write them as JSON themselves; what is none stays text. */
+export function parsedArguments(text: string): unknown {
   try {
     return JSON.parse(text || "{}");
   } catch {

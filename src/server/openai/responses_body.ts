@@ -9,6 +9,7 @@ import type { ContentPart, Message } from "../../text/messages.ts";
 import { badRequest } from "../api_error.ts";
 import { closedObject } from "../http/closed_object.ts";
 import { ignoredFields, maybe } from "./fields.ts";
+import { parsedArguments } from "./messages.ts";
 import { toolRequest } from "./tools.ts";
 
 const textPart = closedObject({
@@ -169,7 +170,7 @@ function templateMessage(item: Item): Message[] {
     return [{
       role: "assistant",
       content: "",
-      tool_calls: [{ id: call_id, type: "function", function: { name, arguments: argumentsOf(text) } }],
+      tool_calls: [{ id: call_id, type: "function", function: { name, arguments: parsedArguments(text) } }],
     }];
   }
   const role = item.role === "developer" ? "system" : item.role;
@@ -206,12 +207,4 @@ function joinCalls(messages: readonly Message[]): Message[] {
 function part(given: { type: string; text?: string; image_url?: string; refusal?: string }): ContentPart {
   if (given.type === "input_image") return { type: "image_url", image_url: { url: given.image_url! } };
   return { type: "text", text: given.text ?? given.refusal ?? "" };
-}
-
-function argumentsOf(text: string): unknown {
-  try {
-    return JSON.parse(text || "{}");
-  } catch {
-    return text;
-  }
 }
