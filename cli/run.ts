@@ -282,7 +282,7 @@ function readRequest(options: Options): GenerateRequest {
     contextShift: options.flag("context-shift"),
     temperature: options.number("temperature", { from: 0 }),
     topK: options.integer("top-k", { from: 0 }),
-    topP: options.number("top-p", { above: 0, to: 1 }),
+    topP: options.number("top-p", { from: 0, to: 1 }),
     minP: options.number("min-p", { from: 0, to: 1 }),
     typicalP: options.number("typical-p", { above: 0, to: 1 }),
     repeatPenalty: options.number("repeat-penalty", { above: 0 }),
