@@ -6,7 +6,8 @@
 import { address, count, real } from "./command";
 import { packInt4, packInt4Gathered, packInt4Interleaved, packInt8Gathered } from "./pack/codes";
 import { packScales, packZeros } from "./pack/scales";
-import { packDense, packDenseCodes, widen } from "./pack/dense";
+import { packDense, widen } from "./pack/dense";
+import { packDenseCodes } from "./pack/dense_codes";
 import { roundInputs } from "./pack/round";
 import { packBlocks } from "./pack/blocks";
 import { touch } from "./memory/touch";

@@ -53,6 +53,8 @@ export const CONSTANTS_ADDRESS = 1024;
  */
 export const HALF_BITS = 0x8fffe000;
 export const HALF_FACTOR = 0x77800000;
+/** Among the constants; see kernels/assembly/vector.ts. */
+export const ROUND_MAGIC_ADDRESS = CONSTANTS_ADDRESS + 12;
 /** Both are among the constants; see kernels/assembly/matmul/scales.ts. */
 export const HALF_BITS_ADDRESS = CONSTANTS_ADDRESS + 80;
 export const HALF_FACTOR_ADDRESS = CONSTANTS_ADDRESS + 84;

@@ -152,7 +152,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     name: "packDenseCodes",
-    file: "pack/dense",
+    file: "pack/dense_codes",
     about:
       "Rows of an unquantised matrix into panels of codes of 8, 7 or 4 bits; non-finite values are counted.",
     inputs: { source: "address", sourceType: "elementType" },
