@@ -26,6 +26,7 @@ import { attention } from "./attention/attention";
 import { storeBytes, attendBytes } from "./attention/bytes";
 import { attentionWeights } from "./attention/weights";
 import { gptqToMarlin, marlinToGptq, marlinToPanels, marlinPermuteScales, unpackCodes } from "./pack/marlin";
+import { sharesOf, takeShare } from "./share";
 
 /** Operations of the lockstep itself. */
 export const OPERATION_EXIT = 0;
@@ -35,20 +36,28 @@ export const OPERATION_MOVE = 1;
 export function execute(rank: i32, size: i32): void {
   switch (count(0)) {
     case 2:
-      packInt4(address(1), count(2), count(3), count(4), count(5), address(6), rank, size);
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        packInt4(address(1), count(2), count(3), count(4), count(5), address(6), share, shares);
+      }
       break;
     case 3:
-      packInt4Gathered(
-        address(1), address(2), count(3), count(4), count(5), count(6), count(7), address(8), rank, size,
-      );
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        packInt4Gathered(
+          address(1), address(2), count(3), count(4), count(5), count(6), count(7), address(8), share, shares,
+        );
+      }
       break;
     case 4:
-      packInt4Interleaved(address(1), count(2), count(3), count(4), count(5), address(6), rank, size);
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        packInt4Interleaved(address(1), count(2), count(3), count(4), count(5), address(6), share, shares);
+      }
       break;
     case 5:
-      packInt8Gathered(
-        address(1), address(2), count(3), count(4), count(5), count(6), count(7), count(8), address(9), rank, size,
-      );
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        packInt8Gathered(
+          address(1), address(2), count(3), count(4), count(5), count(6), count(7), count(8), address(9), share, shares,
+        );
+      }
       break;
     case 6:
       packScales(
@@ -62,13 +71,17 @@ export function execute(rank: i32, size: i32): void {
       );
       break;
     case 8:
-      packDense(address(1), count(2), count(3), count(4), count(5), address(6), rank, size);
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        packDense(address(1), count(2), count(3), count(4), count(5), address(6), share, shares);
+      }
       break;
     case 9:
-      packDenseCodes(
-        address(1), count(2), count(3), count(4), count(5), count(6), count(7), count(8), address(9), address(10),
-        address(11), rank, size,
-      );
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        packDenseCodes(
+          address(1), count(2), count(3), count(4), count(5), count(6), count(7), count(8), address(9), address(10),
+          address(11), share, shares,
+        );
+      }
       break;
     case 10:
       roundInputs(
@@ -78,10 +91,12 @@ export function execute(rank: i32, size: i32): void {
       );
       break;
     case 11:
-      packBlocks(
-        address(1), count(2), count(3), count(4), count(5), count(6), address(7), address(8), address(9), address(10),
-        rank, size,
-      );
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        packBlocks(
+          address(1), count(2), count(3), count(4), count(5), count(6), address(7), address(8), address(9), address(10),
+          share, shares,
+        );
+      }
       break;
     case 12:
       widen(address(1), count(2), count(3), real(4), address(5), rank, size);

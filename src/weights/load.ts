@@ -18,7 +18,9 @@ import type { WeightPlan } from "./plan.ts";
 /** Bytes read at a time at most, which amortise a read, and at least; in between a share of the model, so that they add little to it. */
 const WINDOW_BYTES_MAX = 4 << 20;
 const WINDOW_BYTES_MIN = 1 << 18;
-const WINDOW_SHARE = 1 / 256;
+const WINDOW_SHARE = 1 / 512;
+/** While one window is packed, the next one is read. */
+const WINDOWS = 2;
 
 /** Told after each window. */
 export interface LoadProgress {
@@ -76,7 +78,7 @@ export function stagingBytes(plan: WeightPlan): number {
       if (isWhole) largest = Math.max(largest, tensor.end - tensor.begin);
     }
   }
-  return window + largest;
+  return WINDOWS * window + largest;
 }
 
 function storedBytes(plan: WeightPlan): number {
@@ -113,12 +115,12 @@ class Loader {
     this.#kernels = kernels;
     this.#options = options;
     this.#windowBytes = windowBytes;
-    this.#window = kernels.memory.allocate(windowBytes);
+    this.#window = kernels.memory.allocate(WINDOWS * windowBytes);
     this.#progress = progress;
   }
 
   finish(): void {
-    this.#kernels.memory.free(this.#window, this.#windowBytes);
+    this.#kernels.memory.free(this.#window, WINDOWS * this.#windowBytes);
   }
 
   async vector(vector: Vector): Promise<void> {
@@ -184,6 +186,7 @@ class Loader {
 
   /** Reads the tensor whole into memory of its own for as long as `use` takes. */
   async #whole(tensor: TensorEntry, use: (address: number) => void): Promise<void> {
+    await this.#options.events.pauseWhenDue();
     const bytes = tensor.end - tensor.begin;
     if (bytes <= this.#windowBytes) {
       await this.#read(tensor, 0, this.#window, bytes);
@@ -197,7 +200,7 @@ class Loader {
     memory.free(address, bytes);
   }
 
-  /** Reads the tensor in windows of whole rows, `multiple` at a time, and hands each to `use`. */
+  /** Reads the tensor in windows of whole rows, `multiple` at a time, and hands each to `use`, which may not allocate. */
   async #windows(
     tensor: TensorEntry,
     windows: NonNullable<PackingStep["windows"]>,
@@ -209,17 +212,29 @@ class Loader {
       await this.#whole(tensor, (address) => use({ address, begin: 0, count: total }));
       return;
     }
-    for (let begin = 0; begin < total; begin += perWindow) {
-      const count = Math.min(perWindow, total - begin);
-      await this.#read(tensor, begin * rowBytes, this.#window, count * rowBytes);
-      use({ address: this.#window, begin, count });
+    const read = async (index: number) => {
+      const address = this.#window + index % WINDOWS * this.#windowBytes;
+      const begin = index * perWindow, count = Math.min(perWindow, total - begin);
+      await this.#read(tensor, begin * rowBytes, address, count * rowBytes);
+      return { address, begin, count };
+    };
+    const count = Math.ceil(total / perWindow);
+    let next: Promise<StagedRows> | undefined = total > 0 ? read(0) : undefined;
+    try {
+      for (let index = 1; next !== undefined; index++) {
+        const rows: StagedRows = await next;
+        next = undefined;
+        await this.#options.events.pauseWhenDue();
+        this.#kernels.beside(() => next = index < count ? read(index) : undefined, () => use(rows));
+      }
+    } finally {
+      // Where packing fails, a read may still be on its way.
+      await next?.catch(() => {});
     }
   }
 
   async #read(tensor: TensorEntry, offset: number, address: number, bytes: number): Promise<void> {
-    const { events, signal } = this.#options;
-    await events.pauseWhenDue();
-    signal?.throwIfAborted();
+    this.#options.signal?.throwIfAborted();
     await this.#checkpoint.readTensorInto(tensor, offset, this.#kernels.memory.bytesAt(address, bytes));
     this.#advance(bytes);
   }
