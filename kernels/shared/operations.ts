@@ -218,6 +218,15 @@ export const OPERATIONS: readonly Operation[] = [
     outputs: { target: "address" },
   },
   {
+    name: "copyFloats",
+    file: "pack/dense",
+    hasFreeShares: true,
+    about: "An array as it is; non-finite values are counted.",
+    inputs: { source: "address", sourceType: "elementType" },
+    shapes: { count: "count" },
+    outputs: { target: "address" },
+  },
+  {
     name: "touch",
     file: "memory/touch",
     about:

@@ -3,7 +3,7 @@
  * a second time. Non-finite values are counted at RESULT_ADDRESS.
  */
 import { KIND_F32 } from "../../shared/layout";
-import { bytesOf, infinityPattern, isNonFinite, load1 } from "../floats";
+import { bytesOf, infinityPattern, isNonFinite, largestPattern, load1 } from "../floats";
 import { shareBegin } from "../share";
 import { high16, low16 } from "../vector";
 import { reportNonFinite } from "./non_finite";
@@ -99,5 +99,20 @@ export function widen(
     if (isNonFinite(from, sourceType)) nonFinite++;
     store<f32>(target + <usize>i * 4, load1(from, sourceType) + offset);
   }
+  reportNonFinite(nonFinite);
+}
+
+/**
+ * An array as it is.
+ *   source  f32, f16 or bf16 [count]
+ *   target  the same
+ */
+export function copyFloats(source: usize, sourceType: i32, count: i32, target: usize, rank: i32, size: i32): void {
+  const begin = shareBegin(count, rank, size), end = shareBegin(count, rank + 1, size), bytes = bytesOf(sourceType);
+  memory.copy(target + <usize>begin * bytes, source + <usize>begin * bytes, <usize>(end - begin) * bytes);
+  const largest = sourceType == KIND_F32 ? largestPattern<f32>(source, begin, end) : largestPattern<u16>(source, begin, end);
+  if (largest < infinityPattern(sourceType)) return;
+  let nonFinite = 0;
+  for (let i = begin; i < end; i++) nonFinite += i32(isNonFinite(source + <usize>i * bytes, sourceType));
   reportNonFinite(nonFinite);
 }
