@@ -52,6 +52,7 @@ export {
   unpackGptq,
 } from "./src/formats/marlin/marlin.ts";
 export { SYNTHETIC_SHAPES, syntheticModelSource, type SyntheticShapeName } from "./src/formats/synthetic.ts";
+export { type PlannedTensor, safetensorsHeader } from "./src/formats/containers/safetensors_writer.ts";
 export type { Constraint, Tool, ToolChoice } from "./src/dialects/answer_grammar.ts";
 export type { AnswerPart, AnswerReader } from "./src/dialects/answer_parts.ts";
 export { TOOL_CALL_FORMATS } from "./src/dialects/registry.ts";

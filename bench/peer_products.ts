@@ -5,7 +5,7 @@
  * @module
  */
 import { summarise } from "../cli/speed.ts";
-import { multiplications, type Product, ProductBench } from "../kernels/bench/products.ts";
+import { multiplications, type Product, ProductBench } from "./kernels/products.ts";
 
 /** Products in one graph of ONNX Runtime, each with weights of its own: 64 MiB, more than most last caches. */
 export const LAYERS = 8;

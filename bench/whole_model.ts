@@ -27,9 +27,9 @@ async function secondsOf(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - begin) / 1000;
 }
 
-const FLOORS = fileURLToPath(new URL("../kernels/bench/load_floors.ts", import.meta.url));
+const FLOORS = fileURLToPath(new URL("./kernels/load_floors.ts", import.meta.url));
 
-/** Seconds of a part of loading alone; see kernels/bench/load_floors.ts. */
+/** Seconds of a part of loading alone; see bench/kernels/load_floors.ts. */
 async function floorOf(...args: string[]): Promise<number> {
   const [{ seconds }] = await runForJson<{ seconds: number }>(Deno.execPath(), [
     "run",

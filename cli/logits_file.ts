@@ -5,7 +5,7 @@
  * @module
  */
 import { closeSync, fstatSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
-import { RemoraError } from "../mod.ts";
+import { RemoraError, safetensorsHeader } from "../mod.ts";
 import { hasCode } from "./files.ts";
 import type { ScoredRows } from "./scoring.ts";
 
@@ -23,7 +23,7 @@ export class LogitsWriter implements Disposable {
   readonly #targets: Int32Array;
   readonly #file: number;
   #rows = 0;
-  #dataBegin = 0;
+  #logitsBegin = 0;
 
   /**
    * @param targets All tokens that will be scored.
@@ -38,7 +38,7 @@ export class LogitsWriter implements Disposable {
 
   write({ targets, vocabSize, data }: ScoredRows): void {
     if (this.#rows === 0) this.#writeHeader(vocabSize);
-    const begin = this.#dataBegin + this.#rows * vocabSize * 4;
+    const begin = this.#logitsBegin + this.#rows * vocabSize * 4;
     this.#write(new Uint8Array(data.buffer, data.byteOffset, targets.length * vocabSize * 4), begin);
     this.#rows += targets.length;
   }
@@ -49,19 +49,14 @@ export class LogitsWriter implements Disposable {
   }
 
   #writeHeader(vocabSize: number): void {
-    const { length: rows, byteLength: split } = this.#targets;
-    const text = JSON.stringify({
-      __metadata__: this.#cut,
-      targets: { dtype: "I32", shape: [rows], data_offsets: [0, split] },
-      logits: { dtype: "F32", shape: [rows, vocabSize], data_offsets: [split, split + rows * vocabSize * 4] },
-    });
-    const bytes = new TextEncoder().encode(text.padEnd(Math.ceil(text.length / 8) * 8));
-    const length = new Uint8Array(LENGTH_BYTES);
-    new DataView(length.buffer).setBigUint64(0, BigInt(bytes.length), true);
-    this.#write(length, 0);
-    this.#write(bytes, LENGTH_BYTES);
-    this.#write(new Uint8Array(this.#targets.buffer), LENGTH_BYTES + bytes.length);
-    this.#dataBegin = LENGTH_BYTES + bytes.length + split;
+    const { length: rows, byteLength: bytes } = this.#targets;
+    const header = safetensorsHeader([
+      { name: "targets", dtype: "I32", shape: [rows], bytes },
+      { name: "logits", dtype: "F32", shape: [rows, vocabSize], bytes: rows * vocabSize * 4 },
+    ], this.#cut);
+    this.#write(header, 0);
+    this.#write(new Uint8Array(this.#targets.buffer), header.length);
+    this.#logitsBegin = header.length + bytes;
   }
 
   #write(bytes: Uint8Array, position: number): void {

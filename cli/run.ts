@@ -56,7 +56,7 @@ const PROMPT_LOOKUP = 10;
 /** Where defaults of sampling come from. */
 const THE_MODELS = "the model's generation_config.json";
 
-export const RUN_OPTIONS: OptionDefinitions = {
+const RUN_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
   prompt: {
     short: "p",
@@ -129,7 +129,7 @@ export const RUN_OPTIONS: OptionDefinitions = {
   ...COMMON_OPTIONS,
 };
 
-export const RUN_HELP = `remora run [MODEL] [PROMPT] [options]
+const RUN_HELP = `remora run [MODEL] [PROMPT] [options]
 
 Answers PROMPT, or what stdin says; chats when there is neither and stdin is a terminal. Without MODEL the small one that comes
 with remora chats, or answers stdin.
@@ -282,7 +282,7 @@ function readRequest(options: Options): GenerateRequest {
     contextShift: options.flag("context-shift"),
     temperature: options.number("temperature", { from: 0 }),
     topK: options.integer("top-k", { from: 0 }),
-    topP: options.number("top-p", { above: 0, to: 1 }),
+    topP: options.number("top-p", { from: 0, to: 1 }),
     minP: options.number("min-p", { from: 0, to: 1 }),
     typicalP: options.number("typical-p", { above: 0, to: 1 }),
     repeatPenalty: options.number("repeat-penalty", { above: 0 }),

@@ -23,7 +23,7 @@ import {
 } from "./types.ts";
 
 /** Rounds a row's columns up to whole blocks of codes. */
-export function wholeBlocks(columns: number): number {
+function wholeBlocks(columns: number): number {
   return Math.ceil(columns / BLOCK_INPUTS) * BLOCK_INPUTS;
 }
 
@@ -40,7 +40,7 @@ export interface LinearForm {
   readonly hasOffsets?: boolean;
   /** Of scales and offsets: products in integers take f16, those in floats f32. */
   readonly scaleType: "f16" | "f32";
-  /** Whether f16 is what units have: scales and offsets are bytes then, times a unit for UNIT_INPUTS inputs. */
+  /** Whether scales and offsets are bytes, times a unit in f16 for each UNIT_INPUTS inputs. */
   readonly hasUnits?: boolean;
   readonly hasBias: boolean;
   /** Whether the inputs lie in an order of their own. */

@@ -137,6 +137,9 @@ export const JPEG_SCANS_MAX = 100;
 /** Bytes of a text in a PNG file, unpacked; Pillow's limit. XMP packets have kilobytes. */
 export const PNG_TEXT_BYTES_MAX = 1 << 20;
 
+/** Characters of one regular expression of a tokenizer; the longest known has about a thousand. Bounds the time to translate it. */
+export const TOKENIZER_REGEX_CHARACTERS_MAX = 5_000;
+
 /**
  * Characters of a regular expression that an answer must match; real ones have a few hundred. Half as many optional characters in a
  * row are still far from an overflow of recursive readers.

@@ -66,7 +66,7 @@ export interface AnswerRules {
 }
 
 /** The keys of a constraint. */
-export const CONSTRAINTS = ["jsonSchema", "regex", "choice", "grammar"] as const;
+const CONSTRAINTS = ["jsonSchema", "regex", "choice", "grammar"] as const;
 
 /**
  * What is asked of an answer by name, for a cache; `undefined` when nothing is.
@@ -140,9 +140,22 @@ function toolGrammar(store: TermStore, { function: { name, parameters, strict } 
   return {
     name,
     parameters,
-    arguments: valueOf(parameters ?? anyObject, anyObject),
+    arguments: valueOf(schemaOfArguments(name, parameters), anyObject),
     valueOf: (schema) => valueOf(schema, true),
   };
+}
+
+/** Arguments are an object, also where the schema of the parameters leaves that out. */
+function schemaOfArguments(name: string, parameters: unknown = {}): unknown {
+  const schema = parameters === true || parameters === null ? {} : parameters;
+  const { type = "object" } = schema as { type?: unknown };
+  if (typeof schema === "object" && (type === "object" || (Array.isArray(type) && type.includes("object")))) {
+    return { ...schema, type: "object" };
+  }
+  throw new RemoraError("BAD_ARGUMENT", `Cannot call ${name}`, {
+    expected: "parameters that are a schema of an object",
+    found: typeof schema === "object" ? `type ${JSON.stringify(type)}` : `${schema}`,
+  });
 }
 
 function compileConstraint(store: TermStore, name: typeof CONSTRAINTS[number], constraint: Constraint): Term {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { watchedBody } from "../core/watched_body.ts";
 import type { Model } from "../generation/model.ts";
 import { ApiError } from "../server/api_error.ts";
 import { createServerHandler, type Handler } from "../server/handler.ts";
@@ -61,7 +62,9 @@ export class LocalModel {
     try {
       const { handler } = await this.#handler(request.signal);
       const response = await handler(request);
-      return response.body ? new Response(watched(response.body, over), response) : (over(), response);
+      return response.body
+        ? new Response(watchedBody(response.body, { onOver: over }), response)
+        : (over(), response);
     } catch (error) {
       over();
       throw error;
@@ -140,26 +143,4 @@ export class LocalModel {
       retryAfter: RETRY_SECONDS,
     });
   }
-}
-
-/** The same body; says when it is over, read or not. */
-function watched(body: ReadableStream<Uint8Array>, over: () => void): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
-  return new ReadableStream({
-    async pull(controller) {
-      try {
-        const { done, value } = await reader.read();
-        if (!done) return controller.enqueue(value);
-        over();
-        controller.close();
-      } catch (error) {
-        over();
-        controller.error(error);
-      }
-    },
-    async cancel(reason) {
-      over();
-      await reader.cancel(reason);
-    },
-  }, { highWaterMark: 0 });
 }

@@ -16,6 +16,12 @@ export interface StoredGroups {
   readonly groups: number;
 }
 
+/** @param written A config's `group_size`; −1: one group of all inputs. */
+export function groupsOf(inputs: number, written: number): StoredGroups {
+  const groupSize = written === -1 ? inputs : written;
+  return { inputs, groupSize, groups: Math.ceil(inputs / groupSize) };
+}
+
 /** How zero points are written. */
 export interface ZerosEncoding {
   readonly bits: number;

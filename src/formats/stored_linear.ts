@@ -47,7 +47,18 @@ export interface LinearArrays {
 }
 
 /** The form of a layer before it is known how its products are computed, which decides what its scales are. */
-export type StoredForm = Omit<LinearForm, "scaleType">;
+export interface StoredForm extends Omit<LinearForm, "scaleType" | "hasUnits"> {
+  /** Whether scales and offsets have units where f16 is what they are. */
+  readonly canHaveUnits?: boolean;
+}
+
+/** The form in memory, once it is known what its scales are. */
+export function formInMemory(
+  { canHaveUnits, ...form }: StoredForm,
+  scaleType: LinearForm["scaleType"],
+): LinearForm {
+  return { ...form, hasUnits: canHaveUnits && scaleType === "f16", scaleType };
+}
 
 /** A layer that is being packed. */
 export interface LinearInPacking {

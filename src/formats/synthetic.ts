@@ -8,6 +8,7 @@ import { CONFIG_FILE, WEIGHTS_FILE } from "../io/model_files.ts";
 import { requireRange } from "../io/read.ts";
 import type { ModelSource } from "../io/source.ts";
 import type { Dtype } from "./containers/safetensors.ts";
+import { safetensorsHeader } from "./containers/safetensors_writer.ts";
 
 /** Sizes of a Llama decoder. */
 interface SyntheticShape {
@@ -105,7 +106,7 @@ export function syntheticModelSource(name: SyntheticShapeName): ModelSource {
   const encoder = new TextEncoder();
   const tensors = listTensors(shape);
   const config = encoder.encode(JSON.stringify(configOf(shape)));
-  const header = encodeHeader(tensors);
+  const header = safetensorsHeader(tensors);
   const parts = [{ bytes: header.length, pattern: header, start: 0 }, ...tensors];
   const begins = [0];
   for (const { bytes } of parts) begins.push(begins.at(-1)! + bytes);
@@ -220,22 +221,6 @@ function listTensors(shape: SyntheticShape): SyntheticTensor[] {
   add("model.norm.weight", "BF16", [hidden], patterns.ones);
   if (!shape.isTied) table("lm_head", shape.vocabulary, 2.5 / Math.sqrt(hidden));
   return tensors;
-}
-
-/** A safetensors header: its length, then JSON that says where each tensor lies, padded to 8 bytes. */
-function encodeHeader(tensors: readonly SyntheticTensor[]): Uint8Array {
-  const entries: Record<string, unknown> = {};
-  let begin = 0;
-  for (const { name, dtype, shape, bytes } of tensors) {
-    entries[name] = { dtype, shape, data_offsets: [begin, begin + bytes] };
-    begin += bytes;
-  }
-  const text = JSON.stringify(entries);
-  const length = Math.ceil(text.length / 8) * 8;
-  const header = new Uint8Array(8 + length);
-  new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
-  header.set(new TextEncoder().encode(text.padEnd(length)), 8);
-  return header;
 }
 
 /** The patterns of one model, each made once. */

@@ -38,21 +38,24 @@ export function takeBias(module: StoredModule, outputs: number): TensorEntry | u
 }
 
 /**
- * A tensor that a quantised module cannot do without.
+ * Finds the tensors that a quantised module cannot do without.
  *
- * @param neighbour A tensor of the module that is there.
- * @throws {RemoraError} `MISSING_TENSOR`, naming it.
+ * @param parts Those of its layout; the module has one of them at least.
+ * @returns The tensor of a part. It throws `MISSING_TENSOR`, naming the tensor, where there is none.
  */
-export function requirePart(module: StoredModule, part: string, neighbour: TensorEntry): TensorEntry {
-  const entry = module.find(part);
-  if (entry !== undefined) return entry;
-  throw new RemoraError("MISSING_TENSOR", "Cannot load from", {
-    file: neighbour.file,
-    // As the file spells its neighbour: the module's name may be ours.
-    tensor: neighbour.name.slice(0, neighbour.name.lastIndexOf(".") + 1) + part,
-    expected: "elements",
-    found: "none, in a quantised module",
-  });
+export function requiredParts(module: StoredModule, parts: readonly string[]): (part: string) => TensorEntry {
+  return (part) => {
+    const entry = module.find(part);
+    if (entry !== undefined) return entry;
+    const neighbour = parts.map(module.find).find(Boolean)!;
+    throw new RemoraError("MISSING_TENSOR", "Cannot load from", {
+      file: neighbour.file,
+      // As the file spells its neighbour: the module's name may be ours.
+      tensor: neighbour.name.slice(0, neighbour.name.lastIndexOf(".") + 1) + part,
+      expected: "elements",
+      found: "none, in a quantised module",
+    });
+  };
 }
 
 /**

@@ -104,7 +104,7 @@ export class TextFiles implements ModelText {
 const SAMPLING_SETTINGS: readonly [string, keyof SamplingOptions, (value: number) => boolean][] = [
   ["temperature", "temperature", (value) => value >= 0],
   ["top_k", "topK", Number.isSafeInteger],
-  ["top_p", "topP", (value) => value > 0],
+  ["top_p", "topP", (value) => value >= 0],
   ["min_p", "minP", (value) => value > -1],
   ["typical_p", "typicalP", (value) => value > 0],
   ["repetition_penalty", "repeatPenalty", (value) => value > 0],

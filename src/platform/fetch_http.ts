@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { watchedBody } from "../core/watched_body.ts";
 import { type HeaderField, type HttpClient, HttpFailure } from "./http.ts";
 
 /** Fields that no longer hold once a body was unpacked. */
@@ -31,30 +32,14 @@ export function createFetchHttp(): HttpClient {
       return {
         status: response.status,
         headers: isPacked ? fields.filter(([name]) => !OF_PACKED_BODY.has(name)) : fields,
-        body: failing(response.body ?? new Blob([]).stream(), signal),
+        body: watchedBody(response.body ?? new Blob([]).stream(), {
+          reasonOf: (error) =>
+            signal.aborted ? signal.reason : new HttpFailure("connection_reset", true, error),
+        }),
       };
     },
     close() {},
   };
-}
-
-function failing(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  signal: AbortSignal,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const reader = body.getReader();
-  return new ReadableStream({
-    async pull(controller) {
-      try {
-        const { done, value } = await reader.read();
-        if (done) controller.close();
-        else controller.enqueue(value);
-      } catch (error) {
-        controller.error(signal.aborted ? signal.reason : new HttpFailure("connection_reset", true, error));
-      }
-    },
-    cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
 }
 
 /** Not by `ReadableStream.from`, which Safari and older Chromiums have not. */

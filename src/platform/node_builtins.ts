@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import {
   closeSync,
   fstatSync,
@@ -81,7 +80,7 @@ export function platformOfNode(differences: Differences): Platform {
     environment: (name) => differences.mayReadVariable(name) ? process.env[name] ?? "" : undefined,
     startWorker,
     widenVectors: differences.widenVectors,
-    createHash: () => createHash("sha256"),
+    createHash: () => storage.createHash("sha256"),
     createHttp: createNodeHttp,
     mayReach: differences.mayReach,
     processors: () => physicalCores(differences) ?? globalThis.navigator?.hardwareConcurrency ?? 1,

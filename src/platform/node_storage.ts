@@ -178,27 +178,54 @@ class FileOnDisk implements GrowingFile {
 
 /**
  * A lock for runtimes that have none: a file beside the lock's, made by whoever has it, with the number of its process. One whose
- * process has ended counts for nothing.
+ * process has ended counts for nothing. The lock's own file is made too and stays, as `flock` needs it: whoever lists locks finds it.
  */
 export function tryLockByFile(path: string): Disposable | undefined {
-  const holder = path + HOLDER_SUFFIX;
-  const owner = quietly(() => Number(readFileSync(holder, "utf8")));
-  const isLeft = owner === process.pid
-    ? isOlderThanProcess(holder)
-    : owner !== undefined && !isRunning(owner);
-  if (isLeft) quietly(() => rmSync(holder, { force: true }));
-  try {
-    writeFileSync(holder, `${process.pid}`, { flag: "wx" });
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return undefined;
-    throw error;
+  closeSync(openSync(path, "a"));
+  return tryHold(path + HOLDER_SUFFIX);
+}
+
+function tryHold(holder: string): Disposable | undefined {
+  if (isLeft(holder)) {
+    // Only who holds this removes what is left. Otherwise one who looked earlier would remove what another has made since.
+    using removal = tryHold(holder + HOLDER_SUFFIX);
+    if (removal === undefined) return undefined;
+    if (isLeft(holder)) quietly(() => rmSync(holder, { force: true }));
   }
+  if (!makeHolder(holder)) return undefined;
   return {
     [Symbol.dispose]() {
       // Where its folder has got another name meanwhile, the file there may be somebody else's.
       quietly(() => readFileSync(holder, "utf8") === `${process.pid}` && rmSync(holder, { force: true }));
     },
   };
+}
+
+/** Whether a holder's process has ended. */
+function isLeft(holder: string): boolean {
+  const owner = quietly(() => Number(readFileSync(holder, "utf8")));
+  return owner === process.pid ? isOlderThanProcess(holder) : owner !== undefined && !isRunning(owner);
+}
+
+/** Makes a file with this process's number; `false` where one is. */
+function makeHolder(holder: string): boolean {
+  let file: number;
+  try {
+    file = openSync(holder, "wx");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  }
+  try {
+    writeFileSync(file, `${process.pid}`);
+  } catch (error) {
+    // On a full disk: one without a number would count for ever.
+    rmSync(holder, { force: true });
+    throw error;
+  } finally {
+    closeSync(file);
+  }
+  return true;
 }
 
 /** In containers a process often has the number of the one that was killed before it. */

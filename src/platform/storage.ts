@@ -62,5 +62,6 @@ export interface Storage {
    * @returns What gives it back; `undefined` while somebody else has it.
    */
   tryLock(path: string): Disposable | undefined;
+  /** As `Platform.createHash`, and SHA-1, by which git and the hub name small files. */
   createHash(algorithm: "sha1" | "sha256"): Hash;
 }

@@ -11,6 +11,8 @@ import type { CodedShape } from "../formats/coded/coded_linear.ts";
 import { compressedTensors } from "../formats/coded/compressed_tensors.ts";
 import { gptqV1, gptqV2 } from "../formats/coded/gptq.ts";
 import type { Checkpoint } from "../formats/containers/checkpoint.ts";
+import { elementCount } from "../formats/containers/safetensors.ts";
+import { groupsOf } from "../formats/group_steps.ts";
 import type { ModelSource } from "../io/source.ts";
 import { inspect, type InspectedModel, type Surroundings } from "../loading/inspect.ts";
 import type { Linear } from "../weights/linear.ts";
@@ -123,12 +125,7 @@ function sourceFormat({ source }: InspectedModel, linears: readonly Linear[]): C
 
 function shapeOf(linear: Linear): CodedShape {
   const { inputs, outputs, stored: { groupSize } } = linear;
-  return {
-    name: nameInFile(linear),
-    inputs,
-    outputs,
-    groups: groupSize === -1 ? 1 : Math.ceil(inputs / groupSize),
-  };
+  return { name: nameInFile(linear), inputs, outputs, groups: groupsOf(inputs, groupSize).groups };
 }
 
 /** What all modules share; differences are refused by name. */
@@ -137,18 +134,32 @@ async function settingsOf(
   modules: readonly Module[],
   dense: readonly string[],
 ): Promise<QuantizedSettings> {
-  const settings = await Promise.all(modules.map(async ({ shape, linear: { stored, inputs } }) => {
-    const { bits, groupSize, form, order } = stored;
+  const groupSize = groupSizeOf(modules);
+  const settings = await Promise.all(modules.map(async ({ shape, linear: { stored } }) => {
+    const { bits, groupSize: size, form, order } = stored;
     const part = (last: string) =>
       [...checkpoint.tensors.values()].find(({ name }) => name === `${shape.name}.${last}`);
-    const scales = part("scales") ?? part("weight_scale");
+    const scales = (part("scales") ?? part("weight_scale"))!;
+    if (elementCount(scales.shape) !== shape.groups * shape.outputs) {
+      throw new RemoraError("UNSUPPORTED", "Cannot convert", {
+        tensor: scales.name,
+        expected: `a scale for each of ${shape.outputs} outputs`,
+        found: `[${scales.shape.join(", ")}]`,
+      });
+    }
     const index = order && new Uint8Array(order.tensor.end - order.tensor.begin);
     if (index) await checkpoint.readTensorInto(order.tensor, 0, index);
-    const size = groupSize === -1 ? inputs : groupSize;
     const actOrder = index !== undefined &&
       !new Int32Array(index.buffer).every((group, input) => group === Math.floor(input / size));
-    const scaleDtype = scales!.dtype as QuantizedSettings["scaleDtype"];
-    return { bits: bits as 4 | 8, groupSize, isSymmetric: !form.hasZeros, actOrder, scaleDtype };
+    const scaleDtype = scales.dtype as QuantizedSettings["scaleDtype"];
+    const isSymmetric = !form.hasZeros;
+    return {
+      bits: bits as 4 | 8,
+      groupSize: groupSize === -1 ? -1 : size,
+      isSymmetric,
+      actOrder,
+      scaleDtype,
+    };
   }));
   const [first] = settings;
   for (const [index, other] of settings.entries()) {
@@ -167,6 +178,13 @@ async function settingsOf(
     actOrder: settings.some(({ actOrder }) => actOrder),
     dense,
   };
+}
+
+/** That of the first module; −1 where every module has one group, of all its inputs, and these are of several numbers. */
+function groupSizeOf(modules: readonly Module[]): number {
+  const sizes = new Set(modules.map(({ linear }) => linear.stored.groupSize));
+  if (sizes.size > 1 && modules.every(({ shape }) => shape.groups === 1)) return -1;
+  return modules[0].linear.stored.groupSize;
 }
 
 function partsOf(checkpoint: Checkpoint, module: string): ReadPart {

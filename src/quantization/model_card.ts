@@ -24,9 +24,10 @@ export function convertedCard(
   { bits, groupSize }: QuantizedSettings,
 ): string {
   const name = printable(label ?? "a model");
+  const groups = groupSize === -1 ? "a scale for each output" : `in groups of ${groupSize}`;
   return `# ${name.split("/").at(-1)}, as ${to}
 
-${name}, converted from ${from} by remora: the same codes, scales and zero points, ${bits} bits in groups of ${groupSize}.
+${name}, converted from ${from} by remora: the same codes, scales and zero points, ${bits} bits, ${groups}.
 The licence is that of the model it is made of.
 `;
 }

@@ -66,7 +66,7 @@ export async function writeModelFolder(
     ]);
     for (const entry of copied) await copy(checkpoint, entry, writer);
     await makeModules((linear) => {
-      const refused = format.refuseLinear(linear);
+      const refused = format.refuseLinear(linear, settings);
       if (refused) {
         throw new RemoraError("UNSUPPORTED", `Cannot write as ${format.name}`, {
           tensor: linear.name,

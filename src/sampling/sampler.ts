@@ -18,7 +18,7 @@ export interface SamplingOptions {
   temperature?: number;
   /** Keep the k likeliest tokens; 0 keeps all. */
   topK?: number;
-  /** Keep the fewest likeliest tokens that hold this share of the probability, in (0, 1]. */
+  /** Keep the fewest likeliest tokens that hold this share of the probability, one at least, in [0, 1]. */
   topP?: number;
   /** Drop tokens less likely than this share of the likeliest one, in [0, 1]. */
   minP?: number;
@@ -284,7 +284,7 @@ function validate(options: SamplingOptions, vocabSize: number): void {
   };
   check("temperature", (x) => x >= 0 && x < Infinity, "a finite number of at least 0");
   check("topK", (x) => isIntegerIn(x, 0, Infinity), "an integer of at least 0");
-  check("topP", (x) => x > 0 && x <= 1, "a number above 0, at most 1");
+  check("topP", (x) => x >= 0 && x <= 1, "a number from 0 to 1");
   check("minP", (x) => x >= 0 && x <= 1, "a number from 0 to 1");
   check("typicalP", (x) => x > 0 && x <= 1, "a number above 0, at most 1");
   check("repeatPenalty", (x) => x > 0 && x < Infinity, "a finite number above 0");

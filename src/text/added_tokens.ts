@@ -4,7 +4,7 @@
  * @module
  */
 
-import { compileRegex, escapeRegex } from "./regex.ts";
+import { compileRegex, escapeRegex, WORD_CHARACTERS } from "./regex.ts";
 
 /** One entry of `added_tokens` in tokenizer.json. */
 export interface AddedToken {
@@ -85,9 +85,6 @@ function trimEnd(text: string): string {
   return text.slice(0, end);
 }
 
-/** Unicode's definition of `\w` (UTS #18, annex C), which the reference implementation uses. */
-const WORD_CHARACTER = String.raw`[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]`;
-
 function asSingleWord(pattern: string): string {
-  return `(?<!${WORD_CHARACTER})${pattern}(?!${WORD_CHARACTER})`;
+  return `(?<![${WORD_CHARACTERS}])${pattern}(?![${WORD_CHARACTERS}])`;
 }

@@ -2,15 +2,14 @@
  * Cutting text into the words that byte-pair encoding works on.
  *
  * The steps of `@huggingface/tokenizers` differ from the reference implementation on U+0085, U+FEFF and
- * non-ASCII digits, and know two of the five split behaviours. Here only its translation of regular expressions
- * is used.
+ * non-ASCII digits, and know two of the five split behaviours; so none of them is used.
  *
  * @module
  */
 
 import { RemoraError } from "../core/errors.ts";
 import { toByteAlphabet } from "./byte_alphabet.ts";
-import { compileRegex, escapeRegex, translateRegex } from "./regex.ts";
+import { compileRegex, escapeRegex, translateRegex, WORD_CHARACTERS } from "./regex.ts";
 import { readSpaceMark } from "./replacement.ts";
 
 /** Cuts one stretch of text; `isFirst` says whether it begins the whole input. */
@@ -21,6 +20,23 @@ const WORDS =
   /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
 const DIGITS = /\p{N}+|\P{N}+/gu;
 const SINGLE_DIGITS = /\p{N}|\P{N}+/gu;
+/** The marks of ASCII and Unicode's punctuation, which lacks some of them. */
+const PUNCTUATION = /[!-\/:-@[-`{-~\p{P}]/gu;
+const WHITE_SPACE = /\p{White_Space}/gu;
+const WORDS_AND_MARKS = new RegExp(`[${WORD_CHARACTERS}]+|[^${WORD_CHARACTERS}\\p{White_Space}]+`, "gu");
+
+const KNOWN = [
+  "Sequence",
+  "ByteLevel",
+  "Digits",
+  "Split",
+  "Metaspace",
+  "Punctuation",
+  "Whitespace",
+  "WhitespaceSplit",
+  "CharDelimiterSplit",
+  "BertPreTokenizer",
+];
 
 /**
  * Makes a function of the `pre_tokenizer` entry of tokenizer.json.
@@ -54,7 +70,21 @@ export function compilePreTokenizer(config: unknown, file: string): PreTokenizer
       return (text) => text.match(pattern) ?? [];
     }
     case "Split":
-      return compileSplit(step, file);
+      return split(translatePattern(step, file), readArrangement(step.behavior, file), step.invert === true);
+    case "Punctuation":
+      return split(PUNCTUATION, readArrangement(step.behavior ?? "Isolated", file));
+    case "BertPreTokenizer": {
+      const words = split(WHITE_SPACE, readArrangement("Removed", file));
+      const marks = split(PUNCTUATION, readArrangement("Isolated", file));
+      return (text, isFirst) => words(text, isFirst).flatMap((word) => marks(word, isFirst));
+    }
+    case "CharDelimiterSplit":
+      return split(
+        translatePattern({ pattern: { String: step.delimiter } }, file),
+        readArrangement("Removed", file),
+      );
+    case "Whitespace":
+      return (text) => text.match(WORDS_AND_MARKS) ?? [];
     case "Metaspace":
       return compileMetaspace(step, file);
     case "WhitespaceSplit":
@@ -69,21 +99,22 @@ interface Span {
   isMatch: boolean;
 }
 
-function compileSplit(step: Record<string, unknown>, file: string): PreTokenizer {
-  const { invert, behavior } = step;
-  const pattern = translatePattern(step, file);
-  const arrange = ARRANGEMENTS.get(String(behavior));
-  if (arrange === undefined) throw unsupported(`split behaviour ${String(behavior)}`, file);
+/** Cuts where the pattern matches; a match of nothing parts what stands beside it. */
+function split(
+  pattern: RegExp,
+  arrange: (spans: Span[]) => string[],
+  inverted = false,
+): PreTokenizer {
   return (text) => {
     const spans: Span[] = [];
     let end = 0;
     for (const match of text.matchAll(pattern)) {
-      if (match.index > end) spans.push({ text: text.slice(end, match.index), isMatch: invert === true });
-      if (match[0] !== "") spans.push({ text: match[0], isMatch: invert !== true });
+      if (match.index > end) spans.push({ text: text.slice(end, match.index), isMatch: inverted });
+      spans.push({ text: match[0], isMatch: !inverted });
       end = match.index + match[0].length;
     }
-    if (end < text.length) spans.push({ text: text.slice(end), isMatch: invert === true });
-    return arrange(spans);
+    if (end < text.length) spans.push({ text: text.slice(end), isMatch: inverted });
+    return arrange(spans).filter((piece) => piece !== "");
   };
 }
 
@@ -95,6 +126,12 @@ const ARRANGEMENTS = new Map<string, (spans: Span[]) => string[]>([
   ["MergedWithPrevious", (spans) => joinWhere(spans, (left, right) => right.isMatch && !left.isMatch)],
   ["MergedWithNext", (spans) => joinWhere(spans, (left, right) => left.isMatch && !right.isMatch)],
 ]);
+
+function readArrangement(behavior: unknown, file: string): (spans: Span[]) => string[] {
+  const arrange = ARRANGEMENTS.get(String(behavior));
+  if (arrange === undefined) throw unsupported(`split behaviour ${String(behavior)}`, file);
+  return arrange;
+}
 
 function joinWhere(spans: Span[], belongs: (left: Span, right: Span) => boolean): string[] {
   const pieces: string[] = [];
@@ -128,7 +165,7 @@ function compileMetaspace(step: Record<string, unknown>, file: string): PreToken
 function unsupported(found: string, file: string, cause?: unknown): RemoraError {
   return new RemoraError("UNSUPPORTED", "Cannot use the tokenizer of", {
     file,
-    expected: "pre-tokenizers Sequence, ByteLevel, Digits, Split, Metaspace or WhitespaceSplit",
+    expected: `pre-tokenizers ${KNOWN.join(", ")}`,
     found,
     cause,
   });

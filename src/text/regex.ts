@@ -3,38 +3,35 @@
  *
  * @module
  */
-import { SplitPreTokenizer } from "npm:@huggingface/tokenizers@0.2.0";
+import { toRegExpDetails } from "npm:oniguruma-to-es@4.3.6";
 import { RemoraError } from "../core/errors.ts";
+import { TOKENIZER_REGEX_CHARACTERS_MAX } from "../core/limits.ts";
 
-/** What shorthand classes are in Unicode (UTS #18, annex C); JavaScript's know other white space and ASCII digits only. */
-const CLASSES: Readonly<Record<string, string>> = {
-  s: String.raw`\p{White_Space}`,
-  d: String.raw`\p{Nd}`,
-  w: String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}`,
-};
+/** The characters of `\w` in Rust's regular expressions (UTS #18, annex C), which are not Oniguruma's. */
+export const WORD_CHARACTERS = String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}`;
 
 /**
  * Translates a pattern; it matches everywhere, by code points.
  *
- * @throws {RemoraError} UNSUPPORTED for what JavaScript does not have.
+ * Oniguruma's own meaning is kept where JavaScript would silently have another: `$` ends a line, `++` gives nothing back, `\s` and
+ * `\w` go by Unicode, classes may meet and nest.
+ *
+ * @throws {RemoraError} UNSUPPORTED for what cannot be translated exactly.
  */
 export function translateRegex(pattern: string, file: string): RegExp {
-  try {
-    const step = {
-      type: "Split",
-      pattern: { Regex: withUnicodeClasses(pattern) },
-      behavior: "Isolated",
-      invert: false,
-    };
-    const { pattern: translated } = new SplitPreTokenizer(
-      step as ConstructorParameters<typeof SplitPreTokenizer>[0],
+  if (pattern.length > TOKENIZER_REGEX_CHARACTERS_MAX) {
+    throw unsupported(
+      `one of ${pattern.length} characters (at most ${TOKENIZER_REGEX_CHARACTERS_MAX})`,
+      file,
     );
-    if (translated) return compileRegex(translated.source, file, translated.flags);
+  }
+  let translated: { pattern: string; flags: string };
+  try {
+    translated = toRegExpDetails(pattern, { accuracy: "strict", avoidSubclass: true });
   } catch (cause) {
-    if (cause instanceof RemoraError) throw cause;
     throw unsupported(cause instanceof Error ? cause.message : `${cause}`, file, cause);
   }
-  throw unsupported(`"${pattern}"`, file);
+  return compileRegex(translated.pattern, file, `g${translated.flags}`);
 }
 
 /**
@@ -60,25 +57,6 @@ export function compileRegex(source: string, file: string, flags = "gu"): RegExp
 /** The pattern that matches the text alone. */
 export function escapeRegex(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-}
-
-/** The pattern with its shorthand classes written out. */
-function withUnicodeClasses(pattern: string): string {
-  let result = "", isInClass = false;
-  for (let i = 0; i < pattern.length; i++) {
-    const character = pattern[i];
-    if (character === "[") isInClass = true;
-    if (character === "]") isInClass = false;
-    if (character !== "\\") {
-      result += character;
-      continue;
-    }
-    const letter = pattern[++i] ?? "", written = CLASSES[letter.toLowerCase()];
-    if (!written || (isInClass && letter === "W")) result += character + letter;
-    else if (letter === letter.toLowerCase()) result += isInClass ? written : `[${written}]`;
-    else result += isInClass ? written.replace("\\p", "\\P") : `[^${written}]`;
-  }
-  return result;
 }
 
 function unsupported(found: string, file: string, cause?: unknown): RemoraError {

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { Tokenizer as TokenizerLibrary } from "npm:@huggingface/tokenizers@0.2.0";
 import { RemoraError } from "../core/errors.ts";
 import { parseJson } from "../core/json.ts";
 import { LIST, readMembers } from "../core/json_reader.ts";
@@ -13,6 +12,7 @@ import { BytePairEncoder } from "./byte_pair_encoder.ts";
 import { asId, damaged, readMerges, readVocabulary } from "./byte_pair_file.ts";
 import { compileNormalizer } from "./normalizer.ts";
 import { compilePreTokenizer, type PreTokenizer } from "./pre_tokenizer.ts";
+import { readSurroundings } from "./surroundings.ts";
 import { compileSpelling, type TokenSpelling } from "./token_spelling.ts";
 import { type Piece, UnigramEncoder } from "./unigram_encoder.ts";
 import { Vocabulary } from "./vocabulary.ts";
@@ -77,11 +77,10 @@ function assemble(bytes: Uint8Array, config: Json, files: TokenizerFiles): Token
       found: String(type),
     });
   }
-  const added = readAddedTokens(json, config, files);
-  const isSpecial = (id: number) => added.get(id)?.special === true;
   if (type === "Unigram") Object.assign(model, parseMembers(modelMembers, [], 2, file));
   const vocabulary = type === "BPE" ? readVocabulary(vocab, file) : readPieces(model, file);
-  for (const { id, content } of added.values()) vocabulary.set(content, id);
+  const added = addTokens(vocabulary, json, config, files);
+  const isSpecial = (id: number) => added.get(id)?.special === true;
   const encoder = type === "BPE"
     ? bytePairEncoder(model, vocabulary, readMerges(merges, vocabulary, isSpecial, file), isSpecial, file)
     : unigramEncoder(model, vocabulary, isSpecial, file);
@@ -92,7 +91,7 @@ function assemble(bytes: Uint8Array, config: Json, files: TokenizerFiles): Token
     normalize: compileNormalizer(json.normalizer, file),
     preTokenize: compilePreTokenizer(json.pre_tokenizer, file),
     spelling: compileSpelling(json.decoder, file),
-    ...readSurroundings(json, vocabulary, file),
+    ...readSurroundings(json.post_processor, vocabulary.size, file),
   };
 }
 
@@ -167,31 +166,42 @@ function readPieces({ vocab }: Json, file: string): Vocabulary {
   return vocabulary;
 }
 
-/** Added tokens from both files: the list of tokenizer.json, and what tokenizer_config.json adds to it. */
-function readAddedTokens(json: Json, config: Json, files: TokenizerFiles): Map<number, AddedToken> {
+/**
+ * Adds the tokens of both files to the vocabulary: the list of tokenizer.json, then tokenizer_config.json, whose settings win.
+ *
+ * A text that the model has keeps its id, a new one gets the next, whatever the files write: the reference numbers them so
+ * (tokenizers, tokenizer/added_vocabulary.rs, `add_tokens`), and so do all tools that rest on it.
+ */
+function addTokens(
+  vocabulary: Vocabulary,
+  json: Json,
+  config: Json,
+  files: TokenizerFiles,
+): Map<number, AddedToken> {
   const listed = json.added_tokens ?? [];
   if (!Array.isArray(listed)) throw damaged("a list named added_tokens", typeof listed, files.tokenizer);
   const added = new Map<number, AddedToken>();
   const named = namesOfSpecialTokens(config);
-  const add = (entry: unknown, givenId: unknown, file: string) => {
+  let next = vocabulary.count;
+  const add = (entry: unknown, writtenId: unknown, file: string) => {
     const token = asObject(entry, "objects in added_tokens", file);
     const { content } = token;
     if (typeof content !== "string") throw damaged("added tokens with content", typeof content, file);
-    const id = asId(givenId, asWhole(content, file), file);
-    const special = token.special === true || named.has(content);
-    const known = added.get(id);
-    if (known !== undefined) known.special ||= special;
-    else {
-      added.set(id, {
-        id,
-        content,
-        special,
-        singleWord: token.single_word === true,
-        stripLeft: token.lstrip === true,
-        stripRight: token.rstrip === true,
-        normalized: typeof token.normalized === "boolean" ? token.normalized : !special,
-      });
-    }
+    asId(writtenId, asWhole(content, file), file);
+    if (content === "") return;
+    const id = asId(vocabulary.idOf(content) ?? next, content, file);
+    next = Math.max(next, id + 1);
+    vocabulary.set(content, id);
+    const special = token.special === true || named.has(content) || added.get(id)?.special === true;
+    added.set(id, {
+      id,
+      content,
+      special,
+      singleWord: token.single_word === true,
+      stripLeft: token.lstrip === true,
+      stripRight: token.rstrip === true,
+      normalized: typeof token.normalized === "boolean" ? token.normalized : !special,
+    });
   };
   for (const entry of listed) add(entry, (entry as Json | null)?.id, files.tokenizer);
   const decoder = config.added_tokens_decoder;
@@ -229,39 +239,6 @@ function refuseWordAffixes(model: Json, file: string): void {
       expected: `no ${name}`,
       found: String(model[name]),
     });
-  }
-}
-
-/** The tokens round a text come from the library, given an empty model. */
-function readSurroundings(
-  json: Json,
-  vocabulary: Vocabulary,
-  file: string,
-): Pick<TokenizerParts, "prefix" | "suffix"> {
-  const textMark = "\0text";
-  try {
-    const { post_processor: postProcessor } = new TokenizerLibrary({
-      normalizer: null,
-      post_processor: json.post_processor ?? null,
-      pre_tokenizer: null,
-      decoder: null,
-      added_tokens: [],
-      model: { type: "BPE", vocab: {}, merges: [] },
-    }, {});
-    const tokens = postProcessor?.post_process([textMark], null, true).tokens ?? [textMark];
-    const surrounding = tokens.map((token) => {
-      const id = token === textMark ? -1 : vocabulary.idOf(token);
-      if (id === undefined) throw new Error(`post_processor names the unknown token "${token}"`);
-      return id;
-    });
-    const at = surrounding.indexOf(-1);
-    return { prefix: surrounding.slice(0, at), suffix: surrounding.slice(at + 1) };
-  } catch (cause) {
-    throw damaged(
-      "a known post_processor",
-      cause instanceof Error ? cause.message : String(cause),
-      file,
-    );
   }
 }
 

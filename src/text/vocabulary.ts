@@ -50,6 +50,11 @@ export class Vocabulary {
     return vocabulary;
   }
 
+  /** Different texts. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** One more than the highest id; 0 without tokens. */
   get size(): number {
     return this.#size;

@@ -8,7 +8,7 @@ import type { Kernels } from "../../kernels/host/kernels.ts";
 import { type LinearBytes, linearBytes, type LinearForm } from "../../kernels/host/sizes.ts";
 import type { ElementType } from "../../kernels/host/types.ts";
 import type { TensorEntry } from "../formats/containers/safetensors.ts";
-import type { LinearArrays, StoredLinear } from "../formats/stored_linear.ts";
+import { formInMemory, type LinearArrays, type StoredLinear } from "../formats/stored_linear.ts";
 
 /** A linear layer in kernel memory: addresses of its arrays, 0 for those that are not there. */
 export interface PackedLinear extends LinearArrays {
@@ -45,9 +45,8 @@ export class Linear {
     this.part = part;
     this.inputs = inputs;
     this.stored = stored;
-    const isForIntegers = scaleType === "f16",
-      form = isForIntegers && takesBytes && stored.byteForm || stored.form;
-    this.planned = { ...form, scaleType, hasUnits: form.hasUnits && isForIntegers };
+    const form = scaleType === "f16" && takesBytes && stored.byteForm || stored.form;
+    this.planned = formInMemory(form, scaleType);
   }
 
   get outputs(): number {

@@ -8,6 +8,25 @@ import { goldenPath } from "../shared.ts";
 import { hasPermissions, remora } from "./remora.ts";
 
 const GOLDEN = goldenPath("gptq-v1-sym-g32");
+/** With `tests/server/peers/requirements.txt`. */
+const PYTHON = Deno.env.get("PEERS_PYTHON");
+
+/** Prints the exponential of the mean loss of a file of logits. */
+const PERPLEXITY_IN_PYTHON = `
+import array, math, sys
+import safetensors
+tensors = dict(safetensors.deserialize(open(sys.argv[1], "rb").read()))
+rows, size = tensors["logits"]["shape"]
+assert tensors["targets"]["shape"] == [rows]
+assert tensors["targets"]["dtype"] == "I32" and tensors["logits"]["dtype"] == "F32"
+targets = array.array("i", bytes(tensors["targets"]["data"]))
+logits = array.array("f", bytes(tensors["logits"]["data"]))
+losses = []
+for i, target in enumerate(targets):
+    row = logits[i * size:(i + 1) * size]
+    losses.append(math.log(sum(map(math.exp, row))) - row[target])
+print(math.exp(sum(losses) / rows))
+`;
 
 Deno.test({
   name: "perplexity is the exponential of the mean loss, chunk by chunk",
@@ -198,6 +217,31 @@ Deno.test("divergence: KL of the softmaxes, its quantiles, and none of a model f
   const none = await score(scoredRows(exact, windows), modelReference(exact, windows));
   assert.deepEqual([none.divergence!.largest, none.divergence!.agreement], [0, 1]);
   assert.equal(none.divergence!.perplexityOfReference, none.perplexity);
+});
+
+Deno.test({
+  name: `logits on disk: PyPI's safetensors reads them, and they have the perplexity that was printed${
+    PYTHON ? "" : " (needs PEERS_PYTHON)"
+  }`,
+  ignore: PYTHON === undefined,
+  async fn() {
+    const directory = Deno.makeTempDirSync();
+    try {
+      const text = `${directory}/text`, logits = `${directory}/logits.safetensors`;
+      Deno.writeTextFileSync(text, "the quick brown fox jumps over the lazy dog ".repeat(5));
+      const access = { allowRead: `${GOLDEN},${directory}`, allowWrite: logits };
+      const args = ["perplexity", GOLDEN, text, "-t", "1", "-c", "32", "--json", "--save-logits", logits];
+      const saved = await remora(args, access);
+      assert.equal(saved.code, 0, saved.stderr);
+      const read = await new Deno.Command(PYTHON!, { args: ["-c", PERPLEXITY_IN_PYTHON, logits] }).output();
+      assert.ok(read.success, new TextDecoder().decode(read.stderr));
+      const theirs = Number(new TextDecoder().decode(read.stdout)),
+        ours = JSON.parse(saved.stdout).perplexity;
+      assert.ok(Math.abs(theirs / ours - 1) < 1e-9, `${theirs}, ${ours}`);
+    } finally {
+      Deno.removeSync(directory, { recursive: true });
+    }
+  },
 });
 
 Deno.test("logits on disk: the same figures as against the model itself; other texts and cuts are refused", async () => {

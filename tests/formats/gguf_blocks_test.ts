@@ -6,7 +6,7 @@ import { ok, strictEqual } from "node:assert/strict";
 import { BLOCK_FORMATS, type BlockFormat } from "../../kernels/host/types.ts";
 import { linearBytes, type LinearForm } from "../../kernels/host/sizes.ts";
 import { readBlocks } from "../../src/formats/gguf/blocks.ts";
-import type { LinearArrays } from "../../src/formats/stored_linear.ts";
+import { formInMemory, type LinearArrays } from "../../src/formats/stored_linear.ts";
 import type { Arena } from "../kernels/arena.ts";
 import { rowsOf, strided, withBench } from "../kernels/harness.ts";
 import { assertRefused } from "../errors.ts";
@@ -67,7 +67,7 @@ for (const [format, scaleType] of FORMATS) {
     const expected = rowsOf(new Float32Array(ARRAYS.get(`${format}.weights`)!.buffer), WEIGHTS);
     const { weight, module } = moduleOf(format, [ROWS, WEIGHTS]);
     const { form: stored, zeroPoint, steps } = readBlocks(module, weight, { outputs: ROWS, inputs: WEIGHTS });
-    const form = { ...stored, scaleType, hasUnits: stored.hasUnits && scaleType === "f16" };
+    const form = formInMemory(stored, scaleType);
     const isExact = scaleType === "f32" || form.hasUnits || !format.endsWith("_K") && format !== "IQ4_XS";
     await withBench(({ kernels, arena }) => {
       const arrays = reserve(arena, form);
@@ -125,7 +125,7 @@ for (const [format, scaleType] of FORMATS) {
     const blocks = ARRAYS.get(`${format}.blocks`)!, rowBytes = blocks.length / ROWS;
     await withBench(({ kernels, arena }) => {
       for (const stored of [form, ...(byteForm && scaleType === "f16" ? [byteForm] : [])]) {
-        const own = { ...stored, scaleType, hasUnits: stored.hasUnits && scaleType === "f16" };
+        const own = formInMemory(stored, scaleType);
         const arrays = reserve(arena, own);
         for (const place of UNITS[format]) {
           for (const bits of NON_FINITE) {

@@ -1,7 +1,6 @@
 /** Files are replaced whole; what is no file is not replaced by one. */
 import assert from "node:assert/strict";
 import { platform as denoPlatform } from "../../src/platform/deno.ts";
-import { storageOfNode } from "../../src/platform/node_storage.ts";
 import type { WritableFile } from "../../src/platform/platform.ts";
 import { assertRefused } from "../errors.ts";
 import { inFolder } from "../in_folder.ts";
@@ -80,25 +79,6 @@ Deno.test("what an attempt left that was killed is replaced, whatever it is; wha
     await assertRefused(() => create("", writeOne), "BAD_ARGUMENT", "a name");
     Deno.symlinkSync("nowhere", out);
     await assertRefused(() => create(out, writeOne), "BAD_ARGUMENT", "a name that is free");
-  }));
-
-Deno.test("a lock by file counts while its process runs, though a later process has the same number", () =>
-  inFolder((folder) => {
-    const always = () => true;
-    const { tryLock } = storageOfNode({ isPermitted: always, mayAskForRoom: always, mayLink: always });
-    const path = `${folder}/lock`, holder = `${path}.holder`;
-    {
-      using lock = tryLock(path);
-      assert.ok(lock);
-      assert.equal(tryLock(path), undefined);
-    }
-    assert.deepEqual([...Deno.readDirSync(folder)], []);
-    Deno.writeTextFileSync(holder, `${Deno.pid}`);
-    assert.equal(tryLock(path), undefined);
-    Deno.utimeSync(holder, 1, 1);
-    using _ = tryLock(path)!;
-    assert.equal(tryLock(path), undefined);
-    return Promise.resolve();
   }));
 
 Deno.test({

@@ -5,7 +5,7 @@ import { deepEqual, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { codeFigures, withoutComments } from "../../tools/code_figures.ts";
 import { FOLDERS } from "./folders.ts";
-import { importsOf, sourcesIn } from "./sources.ts";
+import { importsOf, sourcesIn, takenBy } from "./sources.ts";
 
 const LIBRARY = FOLDERS.flatMap(sourcesIn);
 const folderOf = (path: string) => FOLDERS.findIndex((folder) => path.startsWith(`${folder}/`));
@@ -71,6 +71,25 @@ Deno.test("no files import each other in a circle", () => {
   deepEqual(circles, []);
 });
 
+Deno.test("functions and constants that are exported are imported by another file", () => {
+  const root = { path: "mod.ts", text: Deno.readTextFileSync(new URL("../../mod.ts", import.meta.url)) };
+  const users = ["kernels", "tools", "bench", "tests", "packages/build"].flatMap(sourcesIn);
+  const owners = ["src", "kernels/host", "cli", "interfaces"].flatMap(sourcesIn);
+  const taken = new Set([root, ...users, ...owners].flatMap(takenBy));
+  // What hosts and packages name in their configuration, and what the build of the kernels makes.
+  const isEntry = (path: string) =>
+    /^(src\/(binaries|platform)\/|interfaces\/(ai_sdk|langchain|prompt_api)\.ts$)|\.d\.ts$|\/calls\.ts$/.test(
+      path,
+    );
+  const unused = owners.filter(({ path }) => !isEntry(path) && !taken.has(`${path} *`)).flatMap((
+    { path, text },
+  ) =>
+    [...text.matchAll(/^export (?:async )?(?:function\*?|const|class) (\w+)/gm)]
+      .map(([, name]) => `${path} ${name}`).filter((each) => !taken.has(each))
+  );
+  deepEqual(unused, []);
+});
+
 Deno.test("layers and models import nothing from the kernels", () => {
   const wrong = LIBRARY.filter(({ path }) => /^src\/(layers|models)\//.test(path)).flatMap((source) =>
     importsOf(source).filter((name) => name.startsWith("kernels/")).map((name) => `${source.path} → ${name}`)
@@ -117,10 +136,21 @@ Deno.test("no name of a runtime in the command line outside of its host", () => 
   deepEqual(wrong.map(({ path }) => path), []);
 });
 
+Deno.test("kernels and what builds them import nothing that comes after them", () => {
+  const wrong = sourcesIn("kernels").flatMap((source) =>
+    importsOf(source).filter((name) => /^(src|cli|interfaces|tools|bench|tests)\/|^mod\.ts$/.test(name))
+      .filter((name) => !/^src\/(core|binaries)\//.test(name)).map((name) => `${source.path} → ${name}`)
+  );
+  deepEqual(wrong, []);
+});
+
 Deno.test("the command line, tools and benchmarks use the library through mod.ts alone", () => {
-  const wrong = ["cli", "tools", "bench"].flatMap(sourcesIn).flatMap((source) =>
+  // What times a kernel alone calls it.
+  const programs = ["cli", "tools", "bench"].flatMap(sourcesIn)
+    .filter(({ path }) => !path.startsWith("bench/kernels/"));
+  const wrong = programs.flatMap((source) =>
     importsOf(source).filter((name) => name.startsWith("src/") || name.startsWith("kernels/"))
-      .filter((name) => !name.startsWith("kernels/bench/")).map((name) => `${source.path} → ${name}`)
+      .map((name) => `${source.path} → ${name}`)
   );
   deepEqual(wrong, []);
 });

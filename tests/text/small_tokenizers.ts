@@ -57,7 +57,10 @@ export function byteLevelJson(): TokenizerJson {
         { SpecialToken: { id: "</s>", type_id: 0 } },
       ],
       pair: [],
-      special_tokens: {},
+      special_tokens: {
+        "<s>": { id: "<s>", ids: [263], tokens: ["<s>"] },
+        "</s>": { id: "</s>", ids: [264], tokens: ["</s>"] },
+      },
     },
     decoder: { type: "ByteLevel" },
     model: { type: "BPE", unk_token: null, vocab: vocabularyOf(byteAlphabet(), merges), merges },

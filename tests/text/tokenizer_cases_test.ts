@@ -1,5 +1,6 @@
 /**
  * Small tokenizers with one peculiarity each; ids by the reference's own library (tokenizers 0.23.3), its odd ones too.
+ * `tools/tokenizer_cases.py` writes those of regular expressions, cutting steps, added tokens and post-processors.
  */
 import assert from "node:assert/strict";
 import { Tokenizer } from "../../src/text/tokenizer.ts";
@@ -17,6 +18,10 @@ for (const { name } of Deno.readDirSync(FOLDER)) {
       return;
     }
     const tokenizer = Tokenizer.parse(read("tokenizer.json"));
-    for (const { text, ids } of strings) assert.deepEqual(tokenizer.encode(text), ids, JSON.stringify(text));
+    for (const { text, ids, surrounded } of strings) {
+      assert.deepEqual(tokenizer.encode(text), ids, JSON.stringify(text));
+      if (surrounded === undefined) continue;
+      assert.deepEqual(tokenizer.encode(text, { addSpecialTokens: true }), surrounded, JSON.stringify(text));
+    }
   });
 }

@@ -344,7 +344,7 @@ Deno.test("tokenizers of other kinds are refused as unsupported", () => {
   const changes: ((json: TokenizerJson) => unknown)[] = [
     (json) => json.model.type = "WordPiece",
     (json) => json.model.end_of_word_suffix = "</w>",
-    (json) => json.pre_tokenizer = { type: "BertPreTokenizer" },
+    (json) => json.pre_tokenizer = { type: "UnicodeScripts" },
     (json) => json.pre_tokenizer = { type: "Split", pattern: { Regex: "(" }, behavior: "Isolated" },
     (json) => json.pre_tokenizer = { type: "Split", pattern: { String: "a" }, behavior: "Sideways" },
     (json) => json.decoder = { type: "WordPiece" },

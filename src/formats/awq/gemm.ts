@@ -15,7 +15,7 @@
  * @module
  */
 import { BLOCK_INPUTS } from "../../../kernels/shared/layout.ts";
-import { scalesStep, zerosStep } from "../group_steps.ts";
+import { groupsOf, scalesStep, zerosStep } from "../group_steps.ts";
 import { type GroupedLinear, groupedLinear } from "../grouped_linear.ts";
 import type {
   LinearShape,
@@ -29,8 +29,8 @@ import {
   checkTensor,
   FLOAT_DTYPES,
   requireBits,
+  requiredParts,
   requireMultiples,
-  requirePart,
   WORD_DTYPES,
 } from "../tensor_checks.ts";
 
@@ -70,17 +70,15 @@ function checkLinear(
   { outputs, inputs }: LinearShape,
   { bits, groupSize: written, symmetric }: ModuleQuantization,
 ): GroupedLinear {
-  const neighbour = AWQ_PARTS.map(module.find).find(Boolean)!;
-  const codes = requirePart(module, "qweight", neighbour);
-  const scales = requirePart(module, "scales", neighbour);
+  const required = requiredParts(module, AWQ_PARTS);
+  const codes = required("qweight"), scales = required("scales");
   requireBits(bits, [BITS], codes);
   requireMultiples(codes, { outputs, inputs }, CODES_PER_WORD);
-  const groupSize = written === -1 ? inputs : written;
-  const groups = Math.ceil(inputs / groupSize), words = outputs / CODES_PER_WORD;
+  const { groupSize, groups } = groupsOf(inputs, written), words = outputs / CODES_PER_WORD;
   checkTensor(codes, WORD_DTYPES, [inputs, words]);
   checkTensor(scales, FLOAT_DTYPES, [groups, outputs]);
   // AutoAWQ's kernels subtract them whatever the config says, so they count when they are there.
-  const zeros = symmetric === false ? requirePart(module, "qzeros", neighbour) : module.find("qzeros");
+  const zeros = symmetric === false ? required("qzeros") : module.find("qzeros");
   if (zeros !== undefined) checkTensor(zeros, WORD_DTYPES, [groups, words]);
   return { outputs, inputs, bits: BITS, groupSize, groups, codes, scales, zeros };
 }

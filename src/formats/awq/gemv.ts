@@ -16,7 +16,7 @@
  * @module
  */
 import { BLOCK_INPUTS, PANEL_OUTPUTS } from "../../../kernels/shared/layout.ts";
-import { scalesStep, zerosStep } from "../group_steps.ts";
+import { groupsOf, scalesStep, zerosStep } from "../group_steps.ts";
 import { type GroupedLinear, groupedLinear } from "../grouped_linear.ts";
 import type {
   LinearShape,
@@ -30,8 +30,8 @@ import {
   checkTensor,
   FLOAT_DTYPES,
   requireBits,
+  requiredParts,
   requireMultiples,
-  requirePart,
   WORD_DTYPES,
 } from "../tensor_checks.ts";
 import { AWQ_PARTS } from "./gemm.ts";
@@ -48,13 +48,10 @@ function readLinear(
   { outputs, inputs }: LinearShape,
   { bits, groupSize: written }: ModuleQuantization,
 ): StoredLinear {
-  const neighbour = AWQ_PARTS.map(module.find).find(Boolean)!;
-  const [codes, scales, zeros] = ["qweight", "scales", "qzeros"].map((part) =>
-    requirePart(module, part, neighbour)
-  );
+  const [codes, scales, zeros] = ["qweight", "scales", "qzeros"].map(requiredParts(module, AWQ_PARTS));
   requireBits(bits, [BITS], codes);
   requireMultiples(codes, { outputs, inputs }, CODES_PER_WORD);
-  const groupSize = written === -1 ? inputs : written, groups = Math.ceil(inputs / groupSize);
+  const { groupSize, groups } = groupsOf(inputs, written);
   const multiple = Math.max(1, Math.floor(FILLED_INPUTS / groupSize));
   const words = Math.ceil(Math.ceil(groups / CODES_PER_WORD) / multiple) * multiple;
   checkTensor(codes, WORD_DTYPES, [outputs, inputs / CODES_PER_WORD]);

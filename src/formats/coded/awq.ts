@@ -22,8 +22,8 @@ export const awqGemm: CodedFormat = {
     if (bits !== 4) return { expected: "4 bits", found: `${bits}` };
     return actOrder ? { expected: "groups of neighbouring inputs", found: "others (act-order)" } : undefined;
   },
-  refuseLinear: (linear) =>
-    hasNeighbouringGroups(linear)
+  refuseLinear: (linear, settings) =>
+    hasNeighbouringGroups(linear, settings)
       ? undefined
       : { expected: "groups of neighbouring inputs", found: "others (act-order)" },
   config: ({ groupSize, dense }) => ({
@@ -51,7 +51,7 @@ export const awqGemm: CodedFormat = {
         ? unpackWords(new Uint32Array(zeros.buffer), groups, outputs, LAYOUT)
         : middleZeros(shape, settings),
       scales: scaleWords(scales!, settings.scaleDtype),
-      groupOf: neighbouringGroups(inputs, groups),
+      groupOf: neighbouringGroups(shape, settings),
     };
   },
 };

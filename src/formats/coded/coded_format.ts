@@ -16,7 +16,10 @@ export interface CodedFormat {
   /** Whether the format can hold such a model: what it expects and what was found, or nothing. */
   refuse(settings: QuantizedSettings): { expected: string; found: string } | undefined;
   /** The same of one module. */
-  refuseLinear(linear: CodedLinear): { expected: string; found: string } | undefined;
+  refuseLinear(
+    linear: CodedLinear,
+    settings: QuantizedSettings,
+  ): { expected: string; found: string } | undefined;
   /** `quantization_config` of config.json. */
   config(settings: QuantizedSettings): Record<string, unknown>;
   /** The tensors of a module, in the order of `pack`. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { groupsOf } from "../group_steps.ts";
 import type { QuantizedSettings } from "./settings.ts";
 
 const WORD_BITS = 32;
@@ -105,16 +106,22 @@ export function transposed<T extends Uint8Array | Uint16Array | Uint32Array>(
   return result;
 }
 
-/** The group of each input where groups are neighbours. */
-export function neighbouringGroups(inputs: number, groups: number): Int32Array<ArrayBuffer> {
-  const size = inputs / groups;
-  return Int32Array.from({ length: inputs }, (_, input) => Math.floor(input / size));
+/** The group of each input where groups are neighbours; the last may be shorter. */
+export function neighbouringGroups(
+  { inputs }: Pick<CodedShape, "inputs">,
+  settings: Pick<QuantizedSettings, "groupSize">,
+): Int32Array<ArrayBuffer> {
+  const { groupSize } = groupsOf(inputs, settings.groupSize);
+  return Int32Array.from({ length: inputs }, (_, input) => Math.floor(input / groupSize));
 }
 
 /** Whether groups are neighbours. */
-export function hasNeighbouringGroups({ groupOf, groups }: Pick<CodedLinear, "groupOf" | "groups">): boolean {
-  const size = groupOf.length / groups;
-  return groupOf.every((group, input) => group === Math.floor(input / size));
+export function hasNeighbouringGroups(
+  linear: Pick<CodedLinear, "inputs" | "groupOf">,
+  settings: Pick<QuantizedSettings, "groupSize">,
+): boolean {
+  const expected = neighbouringGroups(linear, settings);
+  return linear.groupOf.every((group, input) => group === expected[input]);
 }
 
 /** The middle code for every group, where all zero points are that. */

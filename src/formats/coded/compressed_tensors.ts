@@ -69,7 +69,7 @@ export const compressedTensors: CodedFormat = {
         ? middleZeros(shape, settings)
         : transposed(unpackWords(zeroWords, outputs, groups, { bits, alongRows: true }), outputs, groups),
       scales: transposed(scaleWords(scales!, scaleDtype), outputs, groups),
-      groupOf: index ? new Int32Array(index.buffer) : neighbouringGroups(inputs, groups),
+      groupOf: index ? new Int32Array(index.buffer) : neighbouringGroups(shape, settings),
     };
   },
 };

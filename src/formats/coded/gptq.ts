@@ -43,7 +43,7 @@ function gptqFormat(name: string, minusOne: boolean): CodedFormat {
           ? middleZeros(shape, settings)
           : shifted(unpackWords(new Uint32Array(zeros.buffer), groups, outputs, { bits }), offset, bits),
         scales: scaleWords(scales!, scaleDtype),
-        groupOf: index ? new Int32Array(index.buffer) : neighbouringGroups(inputs, groups),
+        groupOf: index ? new Int32Array(index.buffer) : neighbouringGroups(shape, settings),
       };
     },
   };

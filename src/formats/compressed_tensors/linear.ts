@@ -22,7 +22,7 @@
  */
 import { BLOCK_INPUTS, PANEL_OUTPUTS } from "../../../kernels/shared/layout.ts";
 import { elementCount, type TensorEntry } from "../containers/safetensors.ts";
-import { type GroupSteps, scalesStep, zerosStep } from "../group_steps.ts";
+import { groupsOf, type GroupSteps, scalesStep, zerosStep } from "../group_steps.ts";
 import { type GroupedLinear, groupedLinear } from "../grouped_linear.ts";
 import type {
   InputOrder,
@@ -38,8 +38,8 @@ import {
   FLOAT_DTYPES,
   INDEX_DTYPES,
   requireBits,
+  requiredParts,
   requireMultiples,
-  requirePart,
   WORD_DTYPES,
 } from "../tensor_checks.ts";
 
@@ -64,10 +64,10 @@ function checkLinear(
   { outputs, inputs }: LinearShape,
   quantization: ModuleQuantization,
 ): CompressedLinear {
-  const neighbour = PARTS.map(module.find).find(Boolean)!;
+  const required = requiredParts(module, PARTS);
   const bytes = module.find("weight"), isSigned = bytes !== undefined;
-  const codes = bytes ?? requirePart(module, "weight_packed", neighbour);
-  const scales = requirePart(module, "weight_scale", neighbour);
+  const codes = bytes ?? required("weight_packed");
+  const scales = required("weight_scale");
   // A signed byte holds codes of fewer bits too.
   const bits = isSigned ? 8 : requireBits(quantization.bits, [4, 8], codes);
   requireMultiples(codes, { outputs: PANEL_OUTPUTS, inputs }, PANEL_OUTPUTS);
@@ -75,9 +75,9 @@ function checkLinear(
   else checkTensor(codes, WORD_DTYPES, [outputs, inputs * bits / WORD_BITS]);
 
   const { groupSize: written, symmetric } = quantization;
-  const groupSize = written === -1 ? inputs : written, groups = Math.ceil(inputs / groupSize);
+  const { groupSize, groups } = groupsOf(inputs, written);
   checkPerGroup(scales, FLOAT_DTYPES, outputs, groups, written);
-  const zeros = symmetric === true ? undefined : requirePart(module, "weight_zero_point", neighbour);
+  const zeros = symmetric === true ? undefined : required("weight_zero_point");
   if (zeros !== undefined) {
     if (isSigned) checkPerGroup(zeros, ["I8"], outputs, groups, written);
     else checkTensor(zeros, WORD_DTYPES, [Math.ceil(outputs * bits / WORD_BITS), groups]);

@@ -4,14 +4,49 @@
  * @module
  */
 import type { WritableFile } from "../../platform/platform.ts";
-import { type Dtype, elementCount } from "./safetensors.ts";
+import { elementCount } from "./safetensors.ts";
 
-/** A tensor that will be written. */
+/** A tensor that will be written to a safetensors file. */
 export interface PlannedTensor {
+  /** Unlike those of the others. */
   readonly name: string;
-  readonly dtype: Dtype;
+  /** As the format spells it: F32, F16, BF16, I32, … */
+  readonly dtype: string;
+  /** Row-major. */
   readonly shape: readonly number[];
+  /** Of its elements. */
   readonly bytes: number;
+}
+
+/**
+ * The beginning of a safetensors file: the length of a header, the header in JSON, and spaces up to a multiple of 8 bytes, so that what
+ * follows is aligned. The tensors follow in this order, without gaps, little-endian.
+ *
+ * @param metadata Texts by name, for whoever reads the file.
+ *
+ * @example A file of one tensor
+ * ```ts
+ * import { safetensorsHeader } from "./mod.ts";
+ * const values = Float32Array.of(1, 2, 3);
+ * const header = safetensorsHeader([{ name: "values", dtype: "F32", shape: [3], bytes: values.byteLength }]);
+ * const file = new Blob([header, values]);
+ * ```
+ */
+export function safetensorsHeader(
+  tensors: readonly PlannedTensor[],
+  metadata?: Readonly<Record<string, string>>,
+): Uint8Array<ArrayBuffer> {
+  const entries: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
+  let begin = 0;
+  for (const { name, dtype, shape, bytes } of tensors) {
+    entries[name] = { dtype, shape, data_offsets: [begin, begin + bytes] };
+    begin += bytes;
+  }
+  const text = new TextEncoder().encode(JSON.stringify(entries));
+  const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
+  header.set(text, 8);
+  return header;
 }
 
 /** Tensors, each whole before the next. */
@@ -26,18 +61,7 @@ export class SafetensorsWriter {
   constructor(file: WritableFile, tensors: readonly PlannedTensor[]) {
     this.#file = file;
     this.#tensors = tensors;
-    const entries: Record<string, unknown> = { __metadata__: { format: "pt" } };
-    let begin = 0;
-    for (const { name, dtype, shape, bytes } of tensors) {
-      entries[name] = { dtype, shape, data_offsets: [begin, begin + bytes] };
-      begin += bytes;
-    }
-    const text = new TextEncoder().encode(JSON.stringify(entries));
-    // Padded with spaces, so that the data are aligned.
-    const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
-    new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
-    header.set(text, 8);
-    file.write(header);
+    file.write(safetensorsHeader(tensors, { format: "pt" }));
   }
 
   /** The next bytes of the tensor of that name, which must be the next in the header. */

@@ -23,16 +23,16 @@ interface BlockForm {
   readonly centre: number;
   readonly group: number;
   readonly hasOffsets: boolean;
-  readonly hasUnits: boolean;
+  readonly canHaveUnits: boolean;
 }
 
 function form(
   type: BlockForm["type"],
   bits: number,
   centre: number,
-  { group = 32, hasOffsets = false, hasUnits = false } = {},
+  { group = 32, hasOffsets = false, canHaveUnits = false } = {},
 ): BlockForm {
-  return { type, bits, centre, group, hasOffsets, hasUnits };
+  return { type, bits, centre, group, hasOffsets, canHaveUnits };
 }
 
 /** As kernels/assembly/pack/block_formats.ts has them. */
@@ -44,8 +44,8 @@ const FORMS: Readonly<Record<BlockFormat, BlockForm>> = {
   Q8_0: form("int8", 8.5, 128),
   Q2_K: form("int4", 2.625, 0, { group: 16, hasOffsets: true }),
   Q3_K: form("int4", 3.4375, 4, { group: 16 }),
-  Q4_K: form("int4", 4.5, 0, { hasOffsets: true, hasUnits: true }),
-  Q5_K: form("int8", 5.5, 0, { hasOffsets: true, hasUnits: true }),
+  Q4_K: form("int4", 4.5, 0, { hasOffsets: true, canHaveUnits: true }),
+  Q5_K: form("int8", 5.5, 0, { hasOffsets: true, canHaveUnits: true }),
   Q6_K: form("int8", 6.5625, 32, { group: 16 }),
   IQ4_NL: form("int8", 4.5, 128),
   IQ4_XS: form("int8", 4.25, 128),
@@ -63,7 +63,7 @@ export function readBlocks(
     throw badTensor(weight, `inputs in multiples of ${blockWeights(format)}`, `${inputs}`);
   }
   const bias = takeBias(module, outputs);
-  const { type, bits, centre, group, hasOffsets, hasUnits } = FORMS[format];
+  const { type, bits, centre, group, hasOffsets, canHaveUnits } = FORMS[format];
   const shape = {
     outputs,
     packedInputs: inputs,
@@ -96,8 +96,8 @@ export function readBlocks(
     bits,
     groupSize: group,
     settings: {},
-    form: { ...shape, type, hasOffsets, hasUnits },
-    ...(format === "Q6_K" && { byteForm: { ...shape, type: "int6", hasUnits: true } }),
+    form: { ...shape, type, hasOffsets, canHaveUnits },
+    ...(format === "Q6_K" && { byteForm: { ...shape, type: "int6", canHaveUnits: true } }),
     zeroPoint: centre,
     tensors: [...(bias ? [bias] : []), weight],
     ...(bias && { bias }),

@@ -17,7 +17,7 @@
  * @module
  */
 import { BLOCK_INPUTS } from "../../../kernels/shared/layout.ts";
-import { scalesStep, zerosStep } from "../group_steps.ts";
+import { groupsOf, scalesStep, zerosStep } from "../group_steps.ts";
 import { type GroupedLinear, groupedLinear } from "../grouped_linear.ts";
 import type {
   InputOrder,
@@ -33,18 +33,19 @@ import {
   FLOAT_DTYPES,
   INDEX_DTYPES,
   requireBits,
+  requiredParts,
   requireMultiples,
-  requirePart,
   WORD_DTYPES,
 } from "../tensor_checks.ts";
 
 const WORD_BITS = 32;
+const PARTS = ["qweight", "qzeros", "scales", "g_idx"];
 
 /** @param zerosStoredMinusOne Format v1 stores each zero point less one; v2 stores it as it is. */
 export function gptqLayout(zerosStoredMinusOne: boolean): PackedLayout {
   return {
     format: "gptq",
-    parts: ["qweight", "qzeros", "scales", "g_idx"],
+    parts: PARTS,
     readLinear(module, shape, quantization) {
       const linear = checkLinear(module, shape, quantization);
       return storedLinear(module, linear, zerosStoredMinusOne);
@@ -57,9 +58,8 @@ function checkLinear(
   { outputs, inputs }: LinearShape,
   quantization: ModuleQuantization,
 ): GroupedLinear {
-  const neighbour = ["qweight", "scales", "qzeros", "g_idx"].map(module.find).find(Boolean)!;
-  const codes = requirePart(module, "qweight", neighbour);
-  const scales = requirePart(module, "scales", neighbour);
+  const required = requiredParts(module, PARTS);
+  const codes = required("qweight"), scales = required("scales");
   const bits = requireBits(quantization.bits, [4, 8], codes);
 
   const codesPerWord = WORD_BITS / bits;
@@ -69,14 +69,14 @@ function checkLinear(
   const index = module.find("g_idx");
   if (index !== undefined) checkTensor(index, INDEX_DTYPES, [inputs]);
   const { groupSize: written, symmetric, actOrder } = quantization;
-  const groupSize = written === -1 ? inputs : written;
+  const stored = groupsOf(inputs, written), { groupSize } = stored;
   const isReordered = actOrder && written !== -1 && index !== undefined;
-  const groups = isReordered && scales.shape.length === 2 ? scales.shape[0] : Math.ceil(inputs / groupSize);
+  const groups = isReordered && scales.shape.length === 2 ? scales.shape[0] : stored.groups;
   checkTensor(scales, FLOAT_DTYPES, [groups, outputs]);
 
   const zeros = symmetric === true ? undefined : module.find("qzeros");
   if (zeros !== undefined) checkTensor(zeros, WORD_DTYPES, [groups, outputs / codesPerWord]);
-  else if (symmetric === false) requirePart(module, "qzeros", neighbour);
+  else if (symmetric === false) required("qzeros");
   return { outputs, inputs, bits, groupSize, groups, codes, scales, zeros, index };
 }
 

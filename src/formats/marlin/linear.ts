@@ -15,7 +15,7 @@
  * @module
  */
 import type { TensorEntry } from "../containers/safetensors.ts";
-import { scalesStep } from "../group_steps.ts";
+import { groupsOf, scalesStep } from "../group_steps.ts";
 import { type GroupedLinear, groupedLinear } from "../grouped_linear.ts";
 import type {
   LinearShape,
@@ -25,7 +25,7 @@ import type {
   StoredLinear,
   StoredModule,
 } from "../stored_linear.ts";
-import { badTensor, checkTensor, requireBits, requirePart, WORD_DTYPES } from "../tensor_checks.ts";
+import { badTensor, checkTensor, requireBits, requiredParts, WORD_DTYPES } from "../tensor_checks.ts";
 
 const BITS = 4;
 const PARTS = ["B", "s"];
@@ -40,16 +40,15 @@ function readLinear(
   { outputs, inputs }: LinearShape,
   { bits, groupSize: written, symmetric }: ModuleQuantization,
 ): StoredLinear {
-  const neighbour = PARTS.map(module.find).find(Boolean)!;
-  const codes = requirePart(module, "B", neighbour);
-  const scales = requirePart(module, "s", neighbour);
+  const required = requiredParts(module, PARTS);
+  const codes = required("B"), scales = required("s");
   requireBits(bits, [BITS], codes);
   if (symmetric === false) throw badTensor(codes, "symmetric codes, as Marlin's are", '"sym": false');
   if (outputs % TILE_OUTPUTS !== 0 || inputs % TILE_INPUTS !== 0) {
     const expected = `inputs in multiples of ${TILE_INPUTS} and outputs of ${TILE_OUTPUTS}`;
     throw badTensor(codes, expected, `${inputs} and ${outputs}`);
   }
-  const groupSize = written === -1 ? inputs : written, groups = Math.ceil(inputs / groupSize);
+  const { groupSize, groups } = groupsOf(inputs, written);
   checkTensor(codes, WORD_DTYPES, [inputs / TILE_INPUTS, outputs * TILE_INPUTS * BITS / 32]);
   checkTensor(scales, ["F16"], [groups, outputs]);
   const linear: GroupedLinear = { outputs, inputs, bits: BITS, groupSize, groups, codes, scales };

@@ -8,31 +8,32 @@ import type { ToolChoice } from "../../dialects/answer_grammar.ts";
 import type { GenerateRequest } from "../../generation/requests.ts";
 import type { ContentPart, Message } from "../../text/messages.ts";
 import { badRequest } from "../api_error.ts";
+import { closedObject } from "../http/closed_object.ts";
 import { maybe } from "../openai/fields.ts";
 
 const cached = { cache_control: maybe(v.unknown()) };
-const textBlock = v.strictObject({
+const textBlock = closedObject({
   type: v.literal("text"),
   text: v.string(),
   citations: maybe(v.unknown()),
   ...cached,
 });
-const imageBlock = v.strictObject({
+const imageBlock = closedObject({
   type: v.literal("image"),
   source: v.variant("type", [
-    v.strictObject({ type: v.literal("base64"), media_type: v.string(), data: v.string() }),
-    v.strictObject({ type: v.literal("url"), url: v.string() }),
+    closedObject({ type: v.literal("base64"), media_type: v.string(), data: v.string() }),
+    closedObject({ type: v.literal("url"), url: v.string() }),
   ]),
   ...cached,
 });
-const resultBlock = v.strictObject({
+const resultBlock = closedObject({
   type: v.literal("tool_result"),
   tool_use_id: v.string(),
   content: maybe(v.union([v.string(), v.array(v.variant("type", [textBlock, imageBlock]))])),
   is_error: maybe(v.boolean()),
   ...cached,
 });
-const callBlock = v.strictObject({
+const callBlock = closedObject({
   type: v.literal("tool_use"),
   id: v.string(),
   name: v.string(),
@@ -40,18 +41,18 @@ const callBlock = v.strictObject({
   caller: maybe(v.unknown()),
   ...cached,
 });
-const thinkingBlock = v.strictObject({
+const thinkingBlock = closedObject({
   type: v.literal("thinking"),
   thinking: v.string(),
   signature: maybe(v.string()),
 });
-const redactedBlock = v.strictObject({ type: v.literal("redacted_thinking"), data: v.string() });
+const redactedBlock = closedObject({ type: v.literal("redacted_thinking"), data: v.string() });
 
-const userMessage = v.strictObject({
+const userMessage = closedObject({
   role: v.literal("user"),
   content: v.union([v.string(), v.array(v.variant("type", [textBlock, imageBlock, resultBlock]))]),
 });
-const assistantMessage = v.strictObject({
+const assistantMessage = closedObject({
   role: v.literal("assistant"),
   content: v.union([
     v.string(),
@@ -63,7 +64,7 @@ const promptFields = {
   model: v.string(),
   messages: v.pipe(v.array(v.variant("role", [userMessage, assistantMessage])), v.minLength(1)),
   system: maybe(v.union([v.string(), v.array(textBlock)])),
-  tools: maybe(v.array(v.strictObject({
+  tools: maybe(v.array(closedObject({
     type: maybe(v.literal("custom")),
     name: v.pipe(v.string(), v.regex(/^[\w.-]{1,128}$/)),
     description: maybe(v.string()),
@@ -72,43 +73,43 @@ const promptFields = {
     ...cached,
   }))),
   tool_choice: maybe(v.variant("type", [
-    v.strictObject({ type: v.picklist(["auto", "any"]), disable_parallel_tool_use: maybe(v.boolean()) }),
-    v.strictObject({ type: v.literal("none") }),
-    v.strictObject({
+    closedObject({ type: v.picklist(["auto", "any"]), disable_parallel_tool_use: maybe(v.boolean()) }),
+    closedObject({ type: v.literal("none") }),
+    closedObject({
       type: v.literal("tool"),
       name: v.string(),
       disable_parallel_tool_use: maybe(v.boolean()),
     }),
   ])),
   thinking: maybe(v.variant("type", [
-    v.strictObject({
+    closedObject({
       type: v.literal("enabled"),
       budget_tokens: v.pipe(v.number(), v.integer(), v.minValue(1)),
       display: maybe(v.string()),
     }),
-    v.strictObject({ type: v.picklist(["disabled", "adaptive"]), display: maybe(v.string()) }),
+    closedObject({ type: v.picklist(["disabled", "adaptive"]), display: maybe(v.string()) }),
   ])),
-  output_config: maybe(v.strictObject({
+  output_config: maybe(closedObject({
     effort: maybe(v.string()),
     format: maybe(
-      v.strictObject({ type: v.literal("json_schema"), schema: v.record(v.string(), v.unknown()) }),
+      closedObject({ type: v.literal("json_schema"), schema: v.record(v.string(), v.unknown()) }),
     ),
   })),
 };
 
 /** Of `/v1/messages/count_tokens`. */
-export const countBody = v.strictObject(promptFields);
+export const countBody = closedObject(promptFields);
 
 /** Of `/v1/messages`. */
-export const messagesBody = v.strictObject({
+export const messagesBody = closedObject({
   ...promptFields,
   max_tokens: v.pipe(v.number(), v.integer(), v.minValue(1)),
   temperature: maybe(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
-  top_p: maybe(v.pipe(v.number(), v.gtValue(0), v.maxValue(1))),
+  top_p: maybe(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   top_k: maybe(v.pipe(v.number(), v.integer(), v.minValue(0))),
   stop_sequences: maybe(v.array(v.pipe(v.string(), v.minLength(1)))),
   stream: maybe(v.boolean()),
-  metadata: maybe(v.strictObject({ user_id: maybe(v.string()) })),
+  metadata: maybe(closedObject({ user_id: maybe(v.string()) })),
   service_tier: maybe(v.string()),
 });
 

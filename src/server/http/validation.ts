@@ -30,11 +30,16 @@ export async function readBody<const Schema extends v.GenericSchema>(
       `Unsupported content type ${shown}: expected application/json.`,
     );
   }
+  const encoding = request.headers.get("content-encoding") ?? "identity";
+  if (encoding !== "identity") {
+    const message = `Unsupported content encoding ${encoding.slice(0, 80)}: expected none.`;
+    throw new ApiError(415, "invalid_request_error", message);
+  }
   return check(parse(decode(await withBody(request, most))), schema);
 }
 
 /** @throws {ApiError} 400 naming the field at fault. */
-export function check<const Schema extends v.GenericSchema>(
+function check<const Schema extends v.GenericSchema>(
   value: unknown,
   schema: Schema,
 ): v.InferOutput<Schema> {

@@ -6,8 +6,10 @@
 import * as v from "npm:valibot@1.5.0";
 import type { GenerateRequest, TokenLogprobs, Usage } from "../../generation/requests.ts";
 import type { PictureAttention } from "../../sequence/attention_map.ts";
+import type { Tokenizer } from "../../text/tokenizer.ts";
 import { badRequest } from "../api_error.ts";
 import type { AnswerEvent, AnsweringModel, FinishReason } from "../engine/served_model.ts";
+import { closedObject } from "../http/closed_object.ts";
 import type { ServerEvent } from "../http/events.ts";
 import { newId } from "../http/ids.ts";
 import {
@@ -29,7 +31,7 @@ const TOP_LOGPROBS_MAX = 20;
 const tokens = maybe(v.pipe(v.number(), v.integer(), v.minValue(1)));
 
 /** Its body. */
-export const chatBody = v.strictObject({
+export const chatBody = closedObject({
   model: v.string(),
   messages: v.pipe(v.array(message), v.minLength(1)),
   max_tokens: tokens,
@@ -37,11 +39,11 @@ export const chatBody = v.strictObject({
   logprobs: maybe(v.boolean()),
   top_logprobs: maybe(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(TOP_LOGPROBS_MAX))),
   response_format: maybe(v.variant("type", [
-    v.strictObject({ type: v.literal("text") }),
-    v.strictObject({ type: v.literal("json_object") }),
-    v.strictObject({
+    closedObject({ type: v.literal("text") }),
+    closedObject({ type: v.literal("json_object") }),
+    closedObject({
       type: v.literal("json_schema"),
-      json_schema: v.strictObject({
+      json_schema: closedObject({
         name: v.pipe(v.string(), v.regex(/^[\w-]{1,64}$/)),
         description: maybe(v.string()),
         schema: maybe(v.record(v.string(), v.unknown())),
@@ -71,7 +73,7 @@ export type ChatBody = v.InferOutput<typeof chatBody>;
 /** What the library is asked for. */
 export function chatRequest(body: ChatBody, toolCallParser: string | undefined): GenerateRequest {
   const { max_tokens, max_completion_tokens, logprobs, top_logprobs, reasoning_effort } = body;
-  if (top_logprobs != null && !logprobs) {
+  if (top_logprobs && !logprobs) {
     throw badRequest(
       "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.",
       "top_logprobs",
@@ -119,7 +121,7 @@ export async function chatCompletion(
   }
   return {
     ...head("chat.completion", served.name),
-    choices: choices.map((choice, index) => choice.body(index, body)),
+    choices: choices.map((choice, index) => choice.body(index, body, served.model.tokenizer)),
     usage: usageOf(usages),
     ...stateBody(state),
   };
@@ -149,17 +151,23 @@ export async function* chatChunks(
     const found = deltas[index].of(event);
     if (event.isRepeated) continue;
     const logprobs = body.logprobs && event.logprobs
-      ? { content: event.logprobs.map(logprobOf), refusal: null }
+      ? { content: event.logprobs.map((one) => logprobOf(one, served.model.tokenizer)), refusal: null }
       : null;
-    if (found.length === 0 && (logprobs || event.attention)) found.push({ content: "" });
-    for (const [i, delta] of found.entries()) {
-      const attention = i === 0 && event.attention ? { attention: event.attention.map(attentionBody) } : {};
-      yield chunk([{ index, delta, logprobs: i === 0 ? logprobs : null, finish_reason: null, ...attention }]);
+    // The first chunk says the role alone: what is told of a token stands beside its text.
+    const saysRole = (delta: Record<string, unknown>) => "role" in delta;
+    if (found.every(saysRole) && (logprobs || event.attention)) found.push({ content: "" });
+    const teller = found.find((delta) => !saysRole(delta));
+    const attention = event.attention ? { attention: event.attention.map(attentionBody) } : {};
+    for (const delta of found) {
+      const told = delta === teller ? { logprobs, finish_reason: null, ...attention } : UNTOLD;
+      yield chunk([{ index, delta, ...told }]);
     }
   }
   if (withUsage) yield chunk([], usageOf(usages));
   yield { data: "[DONE]" };
 }
+
+const UNTOLD = { logprobs: null, finish_reason: null };
 
 /** Where a token looked in its pictures. */
 function attentionBody({ weights, ...shape }: PictureAttention): unknown {
@@ -188,15 +196,15 @@ export function usageOf(usages: readonly Usage[]): Record<string, unknown> {
   };
 }
 
-/** A token with its probability, as OpenAI has it. */
-export function logprobOf({ token, logprob, top }: TokenLogprobs): Record<string, unknown> {
-  const one = (text: string, value: number) => ({
-    token: text,
+/** A token with its probability, as OpenAI has it. Its bytes need not be whole characters: those of several tokens make one. */
+function logprobOf({ top, ...token }: TokenLogprobs, tokenizer: Tokenizer): Record<string, unknown> {
+  const one = ({ id, token, logprob }: TokenLogprobs["top"][number]) => ({
+    token,
     // JSON has no infinity; OpenAI writes −9999 for what cannot be.
-    logprob: Math.max(value, -9999),
-    bytes: [...new TextEncoder().encode(text)],
+    logprob: Math.max(logprob, -9999),
+    bytes: [...tokenizer.tokenBytes(id)],
   });
-  return { ...one(token, logprob), top_logprobs: top.map((entry) => one(entry.token, entry.logprob)) };
+  return { ...one(token), top_logprobs: top.map(one) };
 }
 
 interface Call {
@@ -223,7 +231,8 @@ class ChoiceMessage {
     }
   }
 
-  body(index: number, { logprobs, tool_choice: toolChoice }: ChatBody): unknown {
+  body(index: number, { logprobs, tool_choice: toolChoice }: ChatBody, tokenizer: Tokenizer): unknown {
+    const content = this.#logprobs.map((one) => logprobOf(one, tokenizer));
     const mustCall = toolChoice === "required" || typeof toolChoice === "object" && toolChoice !== null;
     const calls = this.#calls.map(({ id, name, arguments: text }) => ({
       id,
@@ -240,7 +249,7 @@ class ChoiceMessage {
         ...(this.#reasoning !== "" && { reasoning: this.#reasoning, reasoning_content: this.#reasoning }),
         ...(calls.length > 0 && { tool_calls: calls }),
       },
-      logprobs: logprobs ? { content: this.#logprobs.map(logprobOf), refusal: null } : null,
+      logprobs: logprobs ? { content, refusal: null } : null,
       finish_reason: this.finishReason,
     };
   }

@@ -8,6 +8,7 @@ import type { GenerateRequest, TokenLogprobs, Usage } from "../../generation/req
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { badRequest } from "../api_error.ts";
 import type { AnswerEvent, AnsweringModel, FinishReason } from "../engine/served_model.ts";
+import { closedObject } from "../http/closed_object.ts";
 import type { ServerEvent } from "../http/events.ts";
 import { newId } from "../http/ids.ts";
 import { CHOICES_MAX, INPUTS_MAX } from "../options.ts";
@@ -31,7 +32,7 @@ const LOGPROBS_MAX = 5;
 const ids = v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))), v.minLength(1));
 
 /** Its body. */
-export const completionBody = v.strictObject({
+export const completionBody = closedObject({
   model: v.string(),
   prompt: v.union([
     v.string(),
@@ -117,7 +118,7 @@ export async function completion(
       choices.push({
         index: choices.length,
         text,
-        logprobs: body.logprobs == null ? null : logprobsOf(logprobs[i], echo.length),
+        logprobs: body.logprobs == null ? null : logprobsOf(logprobs[i], echo.length, served.model.tokenizer),
         finish_reason: reasons[i],
       });
     }
@@ -161,7 +162,9 @@ export async function* completionChunks(
       const text = (offsets.has(index) ? "" : echo) + textOf(event);
       const offset = offsets.get(index) ?? 0;
       offsets.set(index, offset + text.length);
-      const logprobs = event.logprobs && body.logprobs != null ? logprobsOf(event.logprobs, offset) : null;
+      const logprobs = event.logprobs && body.logprobs != null
+        ? logprobsOf(event.logprobs, offset, served.model.tokenizer)
+        : null;
       if (!event.isRepeated && (text !== "" || logprobs)) yield chunk(text, logprobs, null);
     }
     usages.push(used);
@@ -190,13 +193,19 @@ function sumOf(usages: readonly Usage[][]): unknown {
 }
 
 /** The older shape, in lists. */
-function logprobsOf(tokens: readonly TokenLogprobs[], offset: number): unknown {
+function logprobsOf(tokens: readonly TokenLogprobs[], offset: number, tokenizer: Tokenizer): unknown {
   let at = offset;
+  const nameOf = ({ id, token }: { id: number; token: string }) => {
+    // A part of a character, told from other parts: named by its bytes, as OpenAI does.
+    if (!token.includes("\ufffd")) return token;
+    const bytes = Array.from(tokenizer.tokenBytes(id), (byte) => `\\x${byte.toString(16).padStart(2, "0")}`);
+    return `bytes:${bytes.join("")}`;
+  };
   return {
-    tokens: tokens.map(({ token }) => token),
+    tokens: tokens.map(nameOf),
     token_logprobs: tokens.map(({ logprob }) => Math.max(logprob, -9999)),
     top_logprobs: tokens.map(({ top }) =>
-      Object.fromEntries(top.map((one) => [one.token, Math.max(one.logprob, -9999)]))
+      Object.fromEntries(top.map((one) => [nameOf(one), Math.max(one.logprob, -9999)]))
     ),
     text_offset: tokens.map(({ token }) => {
       at += token.length;

@@ -8,6 +8,7 @@ import { toBase64 } from "../../core/bytes_as_text.ts";
 import { checkLength } from "../../generation/check_request.ts";
 import { badRequest } from "../api_error.ts";
 import type { AnsweringModel } from "../engine/served_model.ts";
+import { closedObject } from "../http/closed_object.ts";
 import { INPUTS_MAX } from "../options.ts";
 import { ignoredFields, maybe } from "./fields.ts";
 
@@ -15,7 +16,7 @@ const ids = v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))), v.mi
 const text = v.pipe(v.string(), v.minLength(1));
 
 /** Its body. */
-export const embeddingBody = v.strictObject({
+export const embeddingBody = closedObject({
   model: v.string(),
   input: v.union([
     text,

@@ -6,6 +6,7 @@
 import * as v from "npm:valibot@1.5.0";
 import type { GenerateRequest } from "../../generation/requests.ts";
 import { badRequest } from "../api_error.ts";
+import { closedObject } from "../http/closed_object.ts";
 import { CHOICES_MAX } from "../options.ts";
 
 /** A field that may be left out or null. */
@@ -15,18 +16,23 @@ const between = (low: number, high: number) => v.pipe(v.number(), v.minValue(low
 const integer = (low: number, high = Number.MAX_SAFE_INTEGER) =>
   v.pipe(v.number(), v.integer(), v.minValue(low), v.maxValue(high));
 
+const SEEDS = 2 ** 63;
+/** Seeds that differ here; half of those that the library takes, so that one for each answer can be counted on from it. */
+const SEEDS_TOLD_APART = 2 ** 52;
+
 /** What is drawn, and how: OpenAI's fields, and vLLM's beside them. */
 export const samplingFields = {
   temperature: maybe(between(0, 2)),
-  top_p: maybe(v.pipe(v.number(), v.gtValue(0), v.maxValue(1))),
+  top_p: maybe(between(0, 1)),
   presence_penalty: maybe(between(-2, 2)),
   frequency_penalty: maybe(between(-2, 2)),
   logit_bias: maybe(v.record(v.pipe(v.string(), v.digits()), between(-100, 100))),
-  seed: maybe(integer(Number.MIN_SAFE_INTEGER)),
+  // Clients draw them from 64 bits.
+  seed: maybe(integer(-SEEDS, SEEDS)),
   stop: maybe(v.union([v.string(), v.array(v.pipe(v.string(), v.minLength(1)))])),
   n: maybe(integer(1, CHOICES_MAX)),
   stream: maybe(v.boolean()),
-  stream_options: maybe(v.strictObject({
+  stream_options: maybe(closedObject({
     include_usage: maybe(v.boolean()),
     include_obfuscation: maybe(v.boolean()),
     continuous_usage_stats: maybe(v.boolean()),
@@ -46,7 +52,7 @@ export const structureFields = {
   guided_regex: maybe(v.string()),
   guided_choice: maybe(v.pipe(v.array(v.string()), v.minLength(1))),
   guided_grammar: maybe(v.string()),
-  structured_outputs: maybe(v.strictObject({
+  structured_outputs: maybe(closedObject({
     json: maybe(v.union([v.record(v.string(), v.unknown()), v.boolean(), v.string()])),
     regex: maybe(v.string()),
     choice: maybe(v.pipe(v.array(v.string()), v.minLength(1))),
@@ -111,7 +117,7 @@ export function samplingRequest(body: SamplingFields): Partial<GenerateRequest> 
     frequencyPenalty: given(body.frequency_penalty),
     repeatPenalty: given(body.repetition_penalty),
     logitBias: given(body.logit_bias) as Record<number, number> | undefined,
-    seed: given(body.seed),
+    seed: body.seed == null ? undefined : body.seed % SEEDS_TOLD_APART,
     stop: given(body.stop),
     ignoreEnd: given(body.ignore_eos),
     keepSpecialTokens: body.skip_special_tokens === false ? true : undefined,

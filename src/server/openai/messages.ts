@@ -5,40 +5,41 @@
  */
 import * as v from "npm:valibot@1.5.0";
 import type { ContentPart, Message } from "../../text/messages.ts";
+import { closedObject } from "../http/closed_object.ts";
 import { maybe } from "./fields.ts";
 
-const textPart = v.strictObject({
+const textPart = closedObject({
   type: v.literal("text"),
   text: v.string(),
   cache_control: maybe(v.unknown()),
 });
-const imagePart = v.strictObject({
+const imagePart = closedObject({
   type: v.literal("image_url"),
   image_url: v.union([
     v.string(),
-    v.strictObject({ url: v.string(), detail: maybe(v.picklist(["auto", "low", "high", "original"])) }),
+    closedObject({ url: v.string(), detail: maybe(v.picklist(["auto", "low", "high", "original"])) }),
   ]),
 });
-const refusalPart = v.strictObject({ type: v.literal("refusal"), refusal: v.string() });
+const refusalPart = closedObject({ type: v.literal("refusal"), refusal: v.string() });
 const text = v.union([v.string(), v.pipe(v.array(textPart), v.minLength(1))]);
 
 /** A call as an assistant's message has it. */
-const toolCall = v.strictObject({
+const toolCall = closedObject({
   id: v.string(),
   type: v.optional(v.literal("function")),
   index: maybe(v.number()),
-  function: v.strictObject({ name: v.string(), arguments: v.string() }),
+  function: closedObject({ name: v.string(), arguments: v.string() }),
 });
 
 /** One message. Fields of answers that clients send back are taken and not looked at. */
 export const message = v.variant("role", [
-  v.strictObject({ role: v.picklist(["system", "developer"]), content: text, name: maybe(v.string()) }),
-  v.strictObject({
+  closedObject({ role: v.picklist(["system", "developer"]), content: text, name: maybe(v.string()) }),
+  closedObject({
     role: v.literal("user"),
     content: v.union([v.string(), v.pipe(v.array(v.variant("type", [textPart, imagePart])), v.minLength(1))]),
     name: maybe(v.string()),
   }),
-  v.strictObject({
+  closedObject({
     role: v.literal("assistant"),
     content: maybe(v.union([v.string(), v.array(v.variant("type", [textPart, refusalPart]))])),
     name: maybe(v.string()),
@@ -51,7 +52,7 @@ export const message = v.variant("role", [
     function_call: maybe(v.null()),
     parsed: maybe(v.unknown()),
   }),
-  v.strictObject({
+  closedObject({
     role: v.literal("tool"),
     content: text,
     tool_call_id: v.string(),
@@ -97,8 +98,8 @@ function contentPart(part: v.InferOutput<typeof textPart> | v.InferOutput<typeof
   return part.type === "text" ? { type: "text", text: part.text } : part as ContentPart;
 }
 
-/** Templates write arguments as JSON themselves; what is none stays text. */
-function parsedArguments(text: string): unknown {
+/** A call's arguments: templates write them as JSON themselves; what is none stays text. */
+export function parsedArguments(text: string): unknown {
   try {
     return JSON.parse(text || "{}");
   } catch {

@@ -7,31 +7,33 @@ import * as v from "npm:valibot@1.5.0";
 import type { GenerateRequest } from "../../generation/requests.ts";
 import type { ContentPart, Message } from "../../text/messages.ts";
 import { badRequest } from "../api_error.ts";
+import { closedObject } from "../http/closed_object.ts";
 import { ignoredFields, maybe } from "./fields.ts";
+import { parsedArguments } from "./messages.ts";
 import { toolRequest } from "./tools.ts";
 
-const textPart = v.strictObject({
+const textPart = closedObject({
   type: v.picklist(["input_text", "output_text"]),
   text: v.string(),
   annotations: maybe(v.unknown()),
   logprobs: maybe(v.unknown()),
 });
-const imagePart = v.strictObject({
+const imagePart = closedObject({
   type: v.literal("input_image"),
   image_url: v.string(),
   detail: maybe(v.string()),
 });
-const refusalPart = v.strictObject({ type: v.literal("refusal"), refusal: v.string() });
+const refusalPart = closedObject({ type: v.literal("refusal"), refusal: v.string() });
 
 const itemFields = { id: maybe(v.string()), status: maybe(v.string()) };
-const messageItem = v.strictObject({
+const messageItem = closedObject({
   type: v.optional(v.literal("message")),
   role: v.picklist(["user", "assistant", "system", "developer"]),
   content: v.union([v.string(), v.array(v.variant("type", [textPart, imagePart, refusalPart]))]),
   phase: maybe(v.string()),
   ...itemFields,
 });
-const callItem = v.strictObject({
+const callItem = closedObject({
   type: v.literal("function_call"),
   call_id: v.string(),
   name: v.string(),
@@ -39,22 +41,22 @@ const callItem = v.strictObject({
   ...itemFields,
   parsed_arguments: maybe(v.unknown()),
 });
-const outputItem = v.strictObject({
+const outputItem = closedObject({
   type: v.literal("function_call_output"),
   call_id: v.string(),
   output: v.union([v.string(), v.array(v.variant("type", [textPart, imagePart]))]),
   ...itemFields,
 });
-const reasoningItem = v.strictObject({
+const reasoningItem = closedObject({
   type: v.literal("reasoning"),
   summary: maybe(v.unknown()),
-  content: maybe(v.array(v.strictObject({ type: v.literal("reasoning_text"), text: v.string() }))),
+  content: maybe(v.array(closedObject({ type: v.literal("reasoning_text"), text: v.string() }))),
   encrypted_content: maybe(v.string()),
   ...itemFields,
 });
 
 /** Its body. Nothing is stored, so what refers to something stored is refused. */
-export const responsesBody = v.strictObject({
+export const responsesBody = closedObject({
   model: v.string(),
   input: v.union([
     v.string(),
@@ -63,14 +65,14 @@ export const responsesBody = v.strictObject({
   instructions: maybe(v.string()),
   max_output_tokens: maybe(v.pipe(v.number(), v.integer(), v.minValue(1))),
   temperature: maybe(v.pipe(v.number(), v.minValue(0), v.maxValue(2))),
-  top_p: maybe(v.pipe(v.number(), v.gtValue(0), v.maxValue(1))),
+  top_p: maybe(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   stream: maybe(v.boolean()),
-  stream_options: maybe(v.strictObject({ include_obfuscation: maybe(v.boolean()) })),
-  text: maybe(v.strictObject({
+  stream_options: maybe(closedObject({ include_obfuscation: maybe(v.boolean()) })),
+  text: maybe(closedObject({
     format: maybe(v.variant("type", [
-      v.strictObject({ type: v.literal("text") }),
-      v.strictObject({ type: v.literal("json_object") }),
-      v.strictObject({
+      closedObject({ type: v.literal("text") }),
+      closedObject({ type: v.literal("json_object") }),
+      closedObject({
         type: v.literal("json_schema"),
         name: v.pipe(v.string(), v.regex(/^[\w-]{1,64}$/)),
         description: maybe(v.string()),
@@ -80,7 +82,7 @@ export const responsesBody = v.strictObject({
     ])),
     verbosity: maybe(v.string()),
   })),
-  tools: maybe(v.array(v.strictObject({
+  tools: maybe(v.array(closedObject({
     type: v.literal("function"),
     name: v.pipe(v.string(), v.regex(/^[\w.-]{1,128}$/)),
     description: maybe(v.string()),
@@ -89,11 +91,11 @@ export const responsesBody = v.strictObject({
   }))),
   tool_choice: maybe(v.union([
     v.picklist(["auto", "none", "required"]),
-    v.strictObject({ type: v.literal("function"), name: v.string() }),
+    closedObject({ type: v.literal("function"), name: v.string() }),
   ])),
   parallel_tool_calls: maybe(v.boolean()),
   reasoning: maybe(
-    v.strictObject({
+    closedObject({
       effort: maybe(v.string()),
       summary: maybe(v.string()),
       generate_summary: maybe(v.string()),
@@ -168,7 +170,7 @@ function templateMessage(item: Item): Message[] {
     return [{
       role: "assistant",
       content: "",
-      tool_calls: [{ id: call_id, type: "function", function: { name, arguments: argumentsOf(text) } }],
+      tool_calls: [{ id: call_id, type: "function", function: { name, arguments: parsedArguments(text) } }],
     }];
   }
   const role = item.role === "developer" ? "system" : item.role;
@@ -205,12 +207,4 @@ function joinCalls(messages: readonly Message[]): Message[] {
 function part(given: { type: string; text?: string; image_url?: string; refusal?: string }): ContentPart {
   if (given.type === "input_image") return { type: "image_url", image_url: { url: given.image_url! } };
   return { type: "text", text: given.text ?? given.refusal ?? "" };
-}
-
-function argumentsOf(text: string): unknown {
-  try {
-    return JSON.parse(text || "{}");
-  } catch {
-    return text;
-  }
 }

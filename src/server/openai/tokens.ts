@@ -6,11 +6,12 @@
 import * as v from "npm:valibot@1.5.0";
 import { checkLength } from "../../generation/check_request.ts";
 import type { AnsweringModel } from "../engine/served_model.ts";
+import { closedObject } from "../http/closed_object.ts";
 import { maybe } from "./fields.ts";
 import { message, templateMessage } from "./messages.ts";
 
 /** The body of `/tokenize`. */
-export const tokenizeBody = v.strictObject({
+export const tokenizeBody = closedObject({
   model: maybe(v.string()),
   prompt: maybe(v.string()),
   messages: maybe(v.pipe(v.array(message), v.minLength(1))),
@@ -20,7 +21,7 @@ export const tokenizeBody = v.strictObject({
 });
 
 /** The body of `/detokenize`. */
-export const detokenizeBody = v.strictObject({
+export const detokenizeBody = closedObject({
   model: maybe(v.string()),
   tokens: v.array(v.pipe(v.number(), v.integer(), v.minValue(0))),
 });

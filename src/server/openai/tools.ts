@@ -6,12 +6,13 @@
 import * as v from "npm:valibot@1.5.0";
 import type { Tool, ToolChoice } from "../../dialects/answer_grammar.ts";
 import type { GenerateRequest } from "../../generation/requests.ts";
+import { closedObject } from "../http/closed_object.ts";
 import { maybe } from "./fields.ts";
 
 /** One tool. */
-export const tool = v.strictObject({
+export const tool = closedObject({
   type: v.literal("function"),
-  function: v.strictObject({
+  function: closedObject({
     name: v.pipe(v.string(), v.regex(/^[\w.-]{1,128}$/)),
     description: maybe(v.string()),
     parameters: maybe(v.record(v.string(), v.unknown())),
@@ -22,7 +23,7 @@ export const tool = v.strictObject({
 /** Which tool. */
 export const toolChoice = v.union([
   v.picklist(["auto", "none", "required"]),
-  v.strictObject({ type: v.literal("function"), function: v.strictObject({ name: v.string() }) }),
+  closedObject({ type: v.literal("function"), function: closedObject({ name: v.string() }) }),
 ]);
 
 /** The library's request for them. */

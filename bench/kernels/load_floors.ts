@@ -2,13 +2,13 @@
  * What loading cannot do without: as many fresh pages as the model takes, and as many bytes as its files have. Each is a process of
  * its own, which prints the seconds as JSON.
  *
- *   deno run -A kernels/bench/load_floors.ts touch BYTES THREADS
- *   deno run -A kernels/bench/load_floors.ts read DIRECTORY
+ *   deno run -A bench/kernels/load_floors.ts touch BYTES THREADS
+ *   deno run -A bench/kernels/load_floors.ts read DIRECTORY
  *
  * @module
  */
 import { platform as denoPlatform } from "../../src/platform/deno.ts";
-import { Kernels } from "../host/kernels.ts";
+import { Kernels } from "../../kernels/host/kernels.ts";
 
 /** As the loader reads. */
 const WINDOW_BYTES = 4 << 20;

@@ -4,9 +4,9 @@
  * @module
  */
 import { platform as denoPlatform } from "../../src/platform/deno.ts";
-import { Kernels } from "../host/kernels.ts";
-import { activationBytes, linearBytes } from "../host/sizes.ts";
-import { type ActivationForm, activationForm, type WeightType } from "../host/types.ts";
+import { Kernels } from "../../kernels/host/kernels.ts";
+import { activationBytes, linearBytes } from "../../kernels/host/sizes.ts";
+import { type ActivationForm, activationForm, type WeightType } from "../../kernels/host/types.ts";
 
 /** A product to time. */
 export interface Product {
