@@ -30,7 +30,7 @@ import { UsageError } from "./usage_error.ts";
 /** Repetitions when none are asked for; as llama-bench. */
 const REPETITIONS = 5;
 
-export const BENCH_OPTIONS: OptionDefinitions = {
+const BENCH_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
   shape: { value: SYNTHETIC_SHAPES.join("|"), help: "random weights of this size in place of MODEL" },
   "n-prompt": { short: "p", value: "N", help: "tokens of the prompt; 0: none; default: 512" },
@@ -45,7 +45,7 @@ export const BENCH_OPTIONS: OptionDefinitions = {
   ...COMMON_OPTIONS,
 };
 
-export const BENCH_HELP = `remora bench MODEL [options]
+const BENCH_HELP = `remora bench MODEL [options]
 remora bench --shape ${SYNTHETIC_SHAPES.join("|")} [options]
 
 Measures tokens per second as llama-bench does: a prompt in one call (pp), then tokens one by one (tg).

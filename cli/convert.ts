@@ -11,14 +11,14 @@ import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { note, print, ProgressBar } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
-export const CONVERT_OPTIONS: OptionDefinitions = {
+const CONVERT_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
   to: { value: "FORMAT", help: "gptq, gptq_v2, awq or compressed-tensors" },
   verbose: { help: "stack traces of unexpected errors" },
   ...COMMON_OPTIONS,
 };
 
-export const CONVERT_HELP = `remora convert MODEL OUT --to FORMAT [options]
+const CONVERT_HELP = `remora convert MODEL OUT --to FORMAT [options]
 
 Writes a quantised model in another format into the new folder OUT: the same codes, scales and zero points. What the format cannot hold is
 refused by name. OUT is there only when it is whole; OUT.partial is used meanwhile.

@@ -14,14 +14,14 @@ import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { print } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
-export const DOCTOR_OPTIONS: OptionDefinitions = {
+const DOCTOR_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
   ...LOAD_OPTIONS,
   verbose: { help: "stack traces of unexpected errors" },
   ...COMMON_OPTIONS,
 };
 
-export const DOCTOR_HELP = `remora doctor [MODEL] [options]
+const DOCTOR_HELP = `remora doctor [MODEL] [options]
 
 Says in a line each what of this machine is used${
   host.hasPermissions ? ", which permissions there are" : ""

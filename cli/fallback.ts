@@ -60,7 +60,7 @@ const RULE_OPTIONS = {
   "replay-bytes": { value: "N", help: "of a request, kept for another try; default: 67108864" },
 } satisfies OptionDefinitions;
 
-export const FALLBACK_OPTIONS: OptionDefinitions = {
+const FALLBACK_OPTIONS: OptionDefinitions = {
   upstream: {
     value: "URL",
     help: "a server that is asked first, without /v1; may be repeated, in order",
@@ -93,7 +93,7 @@ export const FALLBACK_OPTIONS: OptionDefinitions = {
   help: COMMON_OPTIONS.help,
 };
 
-export const FALLBACK_HELP = `remora fallback MODEL --upstream URL [options]
+const FALLBACK_HELP = `remora fallback MODEL --upstream URL [options]
 
 Passes everything on to a server with OpenAI's endpoints while it answers, and answers with MODEL while it does not
 (docs/fallback.md).

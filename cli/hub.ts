@@ -35,7 +35,7 @@ export async function download(
 }
 
 /** How far it is, how fast, and for how long still. */
-export function describeDownload(progress: PullProgress, milliseconds: number): string {
+function describeDownload(progress: PullProgress, milliseconds: number): string {
   const { doneBytes, fetchedBytes, totalBytes } = progress;
   const sizes = `${describeBytes(doneBytes)} of ${describeBytes(totalBytes)}`;
   if (milliseconds < SPEED_AFTER || fetchedBytes === 0) return sizes;

@@ -14,13 +14,13 @@ import { UsageError } from "./usage_error.ts";
 const COMMIT_DIGITS = 7;
 
 const { json, help } = COMMON_OPTIONS;
-export const LS_OPTIONS: OptionDefinitions = {
+const LS_OPTIONS: OptionDefinitions = {
   verbose: { help: "stack traces of unexpected errors" },
   json,
   help,
 };
 
-export const LS_HELP = `remora ls [options]
+const LS_HELP = `remora ls [options]
 
 Lists the models of the hub in the cache: name, revision, format, size, and whether each can run here.
 

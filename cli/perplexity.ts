@@ -36,7 +36,7 @@ const WINDOW_TOKENS = 512;
 /** Enough of a text to see whether the tokenizer puts something before it. */
 const BEGIN_CHARACTERS = 64;
 
-export const PERPLEXITY_OPTIONS: OptionDefinitions = {
+const PERPLEXITY_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
   rule: {
     value: "transformers|llama.cpp",
@@ -61,7 +61,7 @@ export const PERPLEXITY_OPTIONS: OptionDefinitions = {
   ...COMMON_OPTIONS,
 };
 
-export const PERPLEXITY_HELP = `remora perplexity MODEL FILE [options]
+const PERPLEXITY_HELP = `remora perplexity MODEL FILE [options]
 
 Cuts a text into windows, feeds each to an empty sequence and prints the perplexity of the scored tokens, with
 its standard error. With --against or --logits also the divergence KL(reference | model) of the next token.

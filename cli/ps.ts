@@ -16,13 +16,13 @@ const SERVER_DEFAULT = "http://127.0.0.1:8000";
 const ANSWER_MAX = 5_000;
 
 const { json, help } = COMMON_OPTIONS;
-export const PS_OPTIONS: OptionDefinitions = {
+const PS_OPTIONS: OptionDefinitions = {
   verbose: { help: "stack traces of unexpected errors" },
   json,
   help,
 };
 
-export const PS_HELP = `remora ps [URL] [options]
+const PS_HELP = `remora ps [URL] [options]
 
 Says which models a server has, how many requests each answers and how many wait, how much of its key/value cache is in use, and the
 memory that the server takes.

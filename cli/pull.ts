@@ -12,13 +12,13 @@ import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { note, print } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
-export const PULL_OPTIONS: OptionDefinitions = {
+const PULL_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
   verbose: { help: "statistics on stderr" },
   ...COMMON_OPTIONS,
 };
 
-export const PULL_HELP = `remora pull OWNER/NAME[@REVISION][:QUANTISATION] [options]
+const PULL_HELP = `remora pull OWNER/NAME[@REVISION][:QUANTISATION] [options]
 
 Downloads what a model of the Hugging Face hub needs into the cache that Python's huggingface_hub uses too, and prints its folder.
 What is there is not fetched again; what an interrupted download has brought is the beginning of the next.

@@ -13,7 +13,7 @@ import { isTerminal, note, print, ProgressBar } from "./terminal.ts";
 import { readText } from "./text_file.ts";
 import { UsageError } from "./usage_error.ts";
 
-export const QUANTIZE_OPTIONS: OptionDefinitions = {
+const QUANTIZE_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
   method: {
     value: "gptq|rtn",
@@ -33,7 +33,7 @@ export const QUANTIZE_OPTIONS: OptionDefinitions = {
   ...COMMON_OPTIONS,
 };
 
-export const QUANTIZE_HELP = `remora quantize MODEL OUT [options]
+const QUANTIZE_HELP = `remora quantize MODEL OUT [options]
 
 Writes the model in codes of 4 or 8 bits into the new folder OUT, as a GPTQ checkpoint. One layer at a time lies in memory. OUT is there
 only when it is whole; OUT.partial is used meanwhile.

@@ -12,7 +12,7 @@ import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { note, print, ProgressBar } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
-export const REPACK_OPTIONS: OptionDefinitions = {
+const REPACK_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
   output: { short: "o", value: "FILE", help: "the file; default: repacked.remora in the model's folder" },
   ...LOAD_OPTIONS,
@@ -20,7 +20,7 @@ export const REPACK_OPTIONS: OptionDefinitions = {
   ...COMMON_OPTIONS,
 };
 
-export const REPACK_HELP = `remora repack MODEL [-o FILE] [options]
+const REPACK_HELP = `remora repack MODEL [-o FILE] [options]
 
 Writes the weights as they lie in memory into a file and prints its name. run MODEL --cache, or --cache-file FILE, reads it.
 

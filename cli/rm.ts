@@ -13,7 +13,7 @@ import { isTerminal, print } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 const { json, help } = COMMON_OPTIONS;
-export const RM_OPTIONS: OptionDefinitions = {
+const RM_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
   yes: { short: "y", help: "do not ask" },
   verbose: { help: "stack traces of unexpected errors" },
@@ -21,7 +21,7 @@ export const RM_OPTIONS: OptionDefinitions = {
   help,
 };
 
-export const RM_HELP = `remora rm OWNER/NAME[@REVISION] [options]
+const RM_HELP = `remora rm OWNER/NAME[@REVISION] [options]
 
 Removes a model from the cache: its snapshots (with @REVISION that one), and the files that no other snapshot has.
 

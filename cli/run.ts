@@ -56,7 +56,7 @@ const PROMPT_LOOKUP = 10;
 /** Where defaults of sampling come from. */
 const THE_MODELS = "the model's generation_config.json";
 
-export const RUN_OPTIONS: OptionDefinitions = {
+const RUN_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
   prompt: {
     short: "p",
@@ -129,7 +129,7 @@ export const RUN_OPTIONS: OptionDefinitions = {
   ...COMMON_OPTIONS,
 };
 
-export const RUN_HELP = `remora run [MODEL] [PROMPT] [options]
+const RUN_HELP = `remora run [MODEL] [PROMPT] [options]
 
 Answers PROMPT, or what stdin says; chats when there is neither and stdin is a terminal. Without MODEL the small one that comes
 with remora chats, or answers stdin.

@@ -34,7 +34,7 @@ import { type SourceArgument, takeModelOrSmall } from "./small_model.ts";
 import { note, print } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
-export const SERVE_OPTIONS: OptionDefinitions = {
+const SERVE_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
   ...LISTEN_OPTIONS,
   "served-model-name": {
@@ -60,7 +60,7 @@ export const SERVE_OPTIONS: OptionDefinitions = {
   ...COMMON_OPTIONS,
 };
 
-export const SERVE_HELP = `remora serve [MODEL] [options]
+const SERVE_HELP = `remora serve [MODEL] [options]
 
 Serves a model with OpenAI's and Anthropic's endpoints and a page (docs/server.md); without MODEL the small one that comes with remora.
 

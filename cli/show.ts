@@ -21,14 +21,14 @@ import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { print } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
-export const SHOW_OPTIONS: OptionDefinitions = {
+const SHOW_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
   ...LOAD_OPTIONS,
   verbose: { help: "stack traces of unexpected errors" },
   ...COMMON_OPTIONS,
 };
 
-export const SHOW_HELP = `remora show MODEL [options]
+const SHOW_HELP = `remora show MODEL [options]
 
 Prints what a model is and the memory it will take, from its headers alone.
 

@@ -12,7 +12,7 @@ export type Settings = Omit<
 >;
 
 /** Names of fields that go into a request. */
-export const SETTINGS = [
+const SETTINGS = [
   "choice",
   "contextShift",
   "frequencyPenalty",

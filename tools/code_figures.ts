@@ -59,7 +59,7 @@ export function withoutComments(text: string): string {
 }
 
 /** Whether a file's first comment says that it was made from others. */
-export function isGenerated(text: string): boolean {
+function isGenerated(text: string): boolean {
   return /made by|generated (by|from)|do not edit/i.test(text.slice(0, 400));
 }
 
@@ -81,7 +81,7 @@ const NO_FUNCTION = new Set([
 ]);
 
 /** The functions of a file with the lines that they take. */
-export function functionsOf(text: string): { name: string; begin: number; lines: number }[] {
+function functionsOf(text: string): { name: string; begin: number; lines: number }[] {
   const lines = withoutComments(text).split("\n");
   const functions: { name: string; begin: number; lines: number }[] = [];
   for (const [begin, line] of lines.entries()) {

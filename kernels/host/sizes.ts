@@ -23,7 +23,7 @@ import {
 } from "./types.ts";
 
 /** Rounds a row's columns up to whole blocks of codes. */
-export function wholeBlocks(columns: number): number {
+function wholeBlocks(columns: number): number {
   return Math.ceil(columns / BLOCK_INPUTS) * BLOCK_INPUTS;
 }
 

@@ -66,7 +66,7 @@ export interface AnswerRules {
 }
 
 /** The keys of a constraint. */
-export const CONSTRAINTS = ["jsonSchema", "regex", "choice", "grammar"] as const;
+const CONSTRAINTS = ["jsonSchema", "regex", "choice", "grammar"] as const;
 
 /**
  * What is asked of an answer by name, for a cache; `undefined` when nothing is.

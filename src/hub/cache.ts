@@ -32,7 +32,7 @@ const REF_BYTES_MAX = 64;
 /** Milliseconds between two looks at a lock that somebody else has. */
 const LOCK_INTERVAL = 100;
 /** Files of this program that are not whole yet; Python has other names for its own. */
-export const PARTIAL_SUFFIX = ".remora.incomplete";
+const PARTIAL_SUFFIX = ".remora.incomplete";
 
 /** A model in the cache. */
 export interface FoundModel {

@@ -14,7 +14,7 @@ import type { HubFile } from "./listing.ts";
 import { type Retries, TransientFailure } from "./retries.ts";
 
 /** Bytes of a part. With so many, and so many at once, 64 MB wait in memory at most. */
-export const PART_BYTES = 16 * 1024 * 1024;
+const PART_BYTES = 16 * 1024 * 1024;
 const PARTS_AT_ONCE = 4;
 /** Downloads of a whole file whose hash is wrong: once more from the start, as what was on the disk may have been the reason. */
 const WHOLE_ATTEMPTS_MAX = 2;

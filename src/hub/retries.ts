@@ -8,7 +8,7 @@ import { RemoraError } from "../core/errors.ts";
 /** Attempts without a byte of progress; with the waits between them a minute passes. */
 const ATTEMPTS_MAX = 7;
 /** Milliseconds before the second attempt; twice as many before each further one. */
-export const FIRST_WAIT = 1_000;
+const FIRST_WAIT = 1_000;
 const WAIT_MAX = 30_000;
 /** Failures in a row from which a wait is told of: a single one is over in a second. */
 const TOLD_FROM = 2;

@@ -10,7 +10,7 @@ import type { DecoderConfig } from "./decoder_config.ts";
 import { readLlamaFamily } from "./llama_family.ts";
 
 /** transformers, LlamaConfig. */
-export const LLAMA_DEFAULTS = {
+const LLAMA_DEFAULTS = {
   vocab_size: 32000,
   hidden_size: 4096,
   intermediate_size: 11008,

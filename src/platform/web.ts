@@ -11,7 +11,7 @@ import type { Hash } from "./hash.ts";
 import type { FileSystem, MetricsRegistry, Platform } from "./platform.ts";
 
 /** A page's or function's own, without the browser around it. */
-export const RUNTIME_BYTES = 25_000_000;
+const RUNTIME_BYTES = 25_000_000;
 
 function withoutFiles(path: string): RemoraError {
   return new RemoraError("FILE_NOT_FOUND", "Cannot open", {

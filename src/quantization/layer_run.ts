@@ -16,7 +16,7 @@ import type { HostEvents } from "../platform/events.ts";
 import type { Linear } from "../weights/linear.ts";
 
 /** Rows that are computed at a time. */
-export const PASS_ROWS = 512;
+const PASS_ROWS = 512;
 
 /** Rows of a sequence. */
 export interface PieceRows {

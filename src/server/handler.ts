@@ -15,7 +15,7 @@ export type Handler = (request: Request) => Promise<Response>;
 export type ModelsToServe = Model | Promise<Model> | Readonly<Record<string, Model | Promise<Model>>>;
 
 /** The name of a model that is given without one. */
-export const DEFAULT_MODEL_NAME = "default";
+const DEFAULT_MODEL_NAME = "default";
 
 /**
  * The packages of the server are loaded with its first request.

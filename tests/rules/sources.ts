@@ -24,6 +24,20 @@ export function sourcesIn(folder: string): Source[] {
   });
 }
 
+/** What a file takes by name from others of the repository, as `PATH NAME`; `PATH *` for one that it takes whole. */
+export function takenBy(source: Source): string[] {
+  const text = withoutComments(source.text);
+  const named = /\b(?:import|export)\b[^"';]*?\{([^}]*)\}\s*from\s+"(\.[^"]+)"/g;
+  const whole = /\b(?:\*(?:\s+as\s+\w+)?\s+from\s+|import\s*\(\s*)"(\.[^"]+)"/g;
+  const pathOf = (name: string) => new URL(name, `file:///${source.path}`).pathname.slice(1);
+  return [
+    ...[...text.matchAll(named)].flatMap(([, names, from]) =>
+      names.split(",").map((name) => `${pathOf(from)} ${name.replace(/^\s*(type\s+)?/, "").split(/\s/)[0]}`)
+    ),
+    ...[...text.matchAll(whole)].map(([, from]) => `${pathOf(from)} *`),
+  ];
+}
+
 /** What a file imports and re-exports, as paths from the root; packages and runtime modules as they are written. Not the
  * examples in comments. */
 export function importsOf({ path, text }: Source): string[] {

@@ -5,7 +5,7 @@ import { deepEqual, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { codeFigures, withoutComments } from "../../tools/code_figures.ts";
 import { FOLDERS } from "./folders.ts";
-import { importsOf, sourcesIn } from "./sources.ts";
+import { importsOf, sourcesIn, takenBy } from "./sources.ts";
 
 const LIBRARY = FOLDERS.flatMap(sourcesIn);
 const folderOf = (path: string) => FOLDERS.findIndex((folder) => path.startsWith(`${folder}/`));
@@ -69,6 +69,25 @@ Deno.test("no files import each other in a circle", () => {
   };
   for (const path of imports.keys()) visit(path, []);
   deepEqual(circles, []);
+});
+
+Deno.test("functions and constants that are exported are imported by another file", () => {
+  const root = { path: "mod.ts", text: Deno.readTextFileSync(new URL("../../mod.ts", import.meta.url)) };
+  const users = ["kernels", "tools", "bench", "tests", "packages/build"].flatMap(sourcesIn);
+  const owners = ["src", "kernels/host", "cli", "interfaces"].flatMap(sourcesIn);
+  const taken = new Set([root, ...users, ...owners].flatMap(takenBy));
+  // What hosts and packages name in their configuration, and what the build of the kernels makes.
+  const isEntry = (path: string) =>
+    /^(src\/(binaries|platform)\/|interfaces\/(ai_sdk|langchain|prompt_api)\.ts$)|\.d\.ts$|\/calls\.ts$/.test(
+      path,
+    );
+  const unused = owners.filter(({ path }) => !isEntry(path) && !taken.has(`${path} *`)).flatMap((
+    { path, text },
+  ) =>
+    [...text.matchAll(/^export (?:async )?(?:function\*?|const|class) (\w+)/gm)]
+      .map(([, name]) => `${path} ${name}`).filter((each) => !taken.has(each))
+  );
+  deepEqual(unused, []);
 });
 
 Deno.test("layers and models import nothing from the kernels", () => {

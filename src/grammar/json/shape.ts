@@ -18,7 +18,7 @@ export type Conditions = readonly Signed[];
 
 /** The types of JSON. */
 export type JsonType = "null" | "boolean" | "number" | "string" | "array" | "object";
-export const TYPES: readonly JsonType[] = ["null", "boolean", "number", "string", "array", "object"];
+const TYPES: readonly JsonType[] = ["null", "boolean", "number", "string", "array", "object"];
 
 /** Which schemas with `unevaluated…` see what a part says. */
 interface Seen {

@@ -39,7 +39,7 @@ export async function readBody<const Schema extends v.GenericSchema>(
 }
 
 /** @throws {ApiError} 400 naming the field at fault. */
-export function check<const Schema extends v.GenericSchema>(
+function check<const Schema extends v.GenericSchema>(
   value: unknown,
   schema: Schema,
 ): v.InferOutput<Schema> {

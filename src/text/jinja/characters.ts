@@ -16,7 +16,6 @@ const NO_SPACE = new RegExp(`[^${SPACE}]`, "g");
 const WORDS = new RegExp(`[^${SPACE}]+`, "g");
 const IS_SPACE = new RegExp(`[${SPACE}]`);
 
-export const isSpace = (text: string): boolean => ONLY_SPACE.test(text);
 export const words = (text: string): string[] => text.match(WORDS) ?? [];
 export const isSpaceCharacter = (character: string): boolean => IS_SPACE.test(character);
 
@@ -84,7 +83,7 @@ const TITLE: Record<string, string> = {
 };
 
 /** Title case of one character. */
-export function titleCharacter(character: string): string {
+function titleCharacter(character: string): string {
   if (character in TITLE) return TITLE[character];
   // Georgian letters have capitals, but no title case.
   if (/[\u10d0-\u10ff]/.test(character)) return character;

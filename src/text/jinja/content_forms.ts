@@ -34,7 +34,7 @@ interface Group {
 const COMBINATIONS_MAX = 81;
 
 /** A string as one text part; text parts as a string, joined by line breaks. undefined where there are pictures. */
-export function otherForm(content: TemplateMessage["content"]): TemplateMessage["content"] {
+function otherForm(content: TemplateMessage["content"]): TemplateMessage["content"] {
   if (typeof content === "string") return [{ type: "text", text: content }];
   if (content === undefined) return undefined;
   const texts = content.flatMap((part) => part.type === "text" ? [part.text] : []);

@@ -13,7 +13,7 @@ export interface Decimal {
 const view = new DataView(new ArrayBuffer(8));
 
 /** All digits of a float without its sign; a float has finitely many. */
-export function exactDecimal(value: number): Decimal {
+function exactDecimal(value: number): Decimal {
   view.setFloat64(0, Math.abs(value));
   const bits = view.getBigUint64(0);
   const exponent = Number(bits >> 52n);

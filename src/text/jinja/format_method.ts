@@ -91,7 +91,7 @@ function convert(value: Value, conversion: string | undefined, meter: Meter): Va
 }
 
 /** Python's `format(value, specification)`. */
-export function formatValue(value: Value, specification: string, meter: Meter): string {
+function formatValue(value: Value, specification: string, meter: Meter): string {
   if (specification === "") return strText(value, meter);
   if (value instanceof Markup) throw new MissingFeature("a format of text that is marked as safe");
   if (

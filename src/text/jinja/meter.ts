@@ -17,7 +17,7 @@ const WORK_MAX = 1 << 22;
 /** Some templates look at each character of a string, where they look for parts. */
 const WORK_PER_INPUT_CHARACTER = 128;
 /** Work of evaluating one expression or statement, and of making or visiting one item of a list. */
-export const WORK_PER_STEP = 8;
+const WORK_PER_STEP = 8;
 /** Items or characters that make one unit of work where they are only copied or compared. */
 const SMALL_PER_WORK = 32;
 /** Nested evaluations, e.g. calls of macros: far from the end of the stack, and above any chain of real templates. */

@@ -13,7 +13,6 @@ import {
   Markup,
   Range,
   Sequence,
-  Tuple,
   typeError,
   typeName,
   Undefined,
@@ -213,9 +212,4 @@ export function lengthOf(value: Value): number {
   if (value instanceof Range) return value.length;
   if (value instanceof Undefined) return 0;
   throw typeError(`object of type '${typeName(value)}' has no len()`);
-}
-
-/** A tuple's or list's items, for places that take both. */
-export function tupleItems(value: Value): readonly Value[] | undefined {
-  return value instanceof Tuple ? value.items : undefined;
 }

@@ -58,7 +58,7 @@ function intText(value: bigint): string {
 }
 
 /** `repr` of a str. */
-export function quote(text: string): string {
+function quote(text: string): string {
   const mark = text.includes("'") && !text.includes('"') ? '"' : "'";
   let out = mark;
   for (const character of text) {
