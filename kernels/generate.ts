@@ -190,9 +190,16 @@ function callLines(name: string, values: readonly string[]): string[] {
 
 /** Lines that call one kernel; that of a list gets what all items share first, and then its own. */
 function dispatchCall(operation: Operation): string[] {
-  const { name, list } = operation;
+  const { name, list, hasFreeShares } = operation;
   const words = wordsOf(operation);
   const read = words.map((word, index) => readWord(word, `${index + 1}`));
+  if (hasFreeShares) {
+    return [
+      "for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {",
+      ...callLines(name, [...read, "share", "shares"]).map((line) => `  ${line}`),
+      "}",
+    ];
+  }
   if (!list) return callLines(name, [...read, "rank", "size"]);
   const itemWords = wordsOf(list);
   const ofItem = itemWords.map((word, index) => readWord(word, index === 0 ? "at" : `at + ${index}`));
@@ -221,6 +228,7 @@ export function makeDispatch(): string {
  */
 import { address, count, real } from "./command";
 ${imports.join("\n")}
+import { sharesOf, takeShare } from "./share";
 
 /** Operations of the lockstep itself. */
 ${

@@ -6,7 +6,8 @@
 import { address, count, real } from "./command";
 import { packInt4, packInt4Gathered, packInt4Interleaved, packInt8Gathered } from "./pack/codes";
 import { packScales, packZeros } from "./pack/scales";
-import { packDense, packDenseCodes, widen } from "./pack/dense";
+import { packDense, widen, copyFloats } from "./pack/dense";
+import { packDenseCodes } from "./pack/dense_codes";
 import { roundInputs } from "./pack/round";
 import { packBlocks } from "./pack/blocks";
 import { touch } from "./memory/touch";
@@ -25,6 +26,7 @@ import { attention } from "./attention/attention";
 import { storeBytes, attendBytes } from "./attention/bytes";
 import { attentionWeights } from "./attention/weights";
 import { gptqToMarlin, marlinToGptq, marlinToPanels, marlinPermuteScales, unpackCodes } from "./pack/marlin";
+import { sharesOf, takeShare } from "./share";
 
 /** Operations of the lockstep itself. */
 export const OPERATION_EXIT = 0;
@@ -34,20 +36,28 @@ export const OPERATION_MOVE = 1;
 export function execute(rank: i32, size: i32): void {
   switch (count(0)) {
     case 2:
-      packInt4(address(1), count(2), count(3), count(4), count(5), address(6), rank, size);
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        packInt4(address(1), count(2), count(3), count(4), count(5), address(6), share, shares);
+      }
       break;
     case 3:
-      packInt4Gathered(
-        address(1), address(2), count(3), count(4), count(5), count(6), count(7), address(8), rank, size,
-      );
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        packInt4Gathered(
+          address(1), address(2), count(3), count(4), count(5), count(6), count(7), address(8), share, shares,
+        );
+      }
       break;
     case 4:
-      packInt4Interleaved(address(1), count(2), count(3), count(4), count(5), address(6), rank, size);
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        packInt4Interleaved(address(1), count(2), count(3), count(4), count(5), address(6), share, shares);
+      }
       break;
     case 5:
-      packInt8Gathered(
-        address(1), address(2), count(3), count(4), count(5), count(6), count(7), count(8), address(9), rank, size,
-      );
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        packInt8Gathered(
+          address(1), address(2), count(3), count(4), count(5), count(6), count(7), count(8), address(9), share, shares,
+        );
+      }
       break;
     case 6:
       packScales(
@@ -61,13 +71,17 @@ export function execute(rank: i32, size: i32): void {
       );
       break;
     case 8:
-      packDense(address(1), count(2), count(3), count(4), count(5), address(6), rank, size);
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        packDense(address(1), count(2), count(3), count(4), count(5), address(6), share, shares);
+      }
       break;
     case 9:
-      packDenseCodes(
-        address(1), count(2), count(3), count(4), count(5), count(6), count(7), count(8), address(9), address(10),
-        address(11), rank, size,
-      );
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        packDenseCodes(
+          address(1), count(2), count(3), count(4), count(5), count(6), count(7), count(8), address(9), address(10),
+          address(11), share, shares,
+        );
+      }
       break;
     case 10:
       roundInputs(
@@ -77,68 +91,75 @@ export function execute(rank: i32, size: i32): void {
       );
       break;
     case 11:
-      packBlocks(
-        address(1), count(2), count(3), count(4), count(5), count(6), address(7), address(8), address(9), address(10),
-        rank, size,
-      );
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        packBlocks(
+          address(1), count(2), count(3), count(4), count(5), count(6), address(7), address(8), address(9), address(10),
+          share, shares,
+        );
+      }
       break;
     case 12:
       widen(address(1), count(2), count(3), real(4), address(5), rank, size);
       break;
     case 13:
-      touch(address(1), address(2), rank, size);
+      for (let share = takeShare(), shares = sharesOf(size); share < shares; share = takeShare()) {
+        copyFloats(address(1), count(2), count(3), address(4), share, shares);
+      }
       break;
     case 14:
-      checksum(address(1), address(2), address(3), rank, size);
+      touch(address(1), address(2), rank, size);
       break;
     case 15:
+      checksum(address(1), address(2), address(3), rank, size);
+      break;
+    case 16:
       embed(
         address(1), address(2), count(3), address(4), count(5), address(6), real(7), address(8), address(9),
         count(10), count(11), count(12), real(13), address(14), address(15), rank, size,
       );
       break;
-    case 16:
+    case 17:
       rmsNorm(
         address(1), address(2), address(3), count(4), count(5), count(6), real(7), address(8), address(9), rank, size,
       );
       break;
-    case 17:
+    case 18:
       layerNorm(
         address(1), address(2), address(3), address(4), count(5), count(6), real(7), address(8), address(9), rank,
         size,
       );
       break;
-    case 18:
+    case 19:
       gatherColumns(address(1), address(2), address(3), count(4), count(5), address(6), address(7), rank, size);
       break;
-    case 19:
+    case 20:
       spreadColumns(address(1), address(2), count(3), count(4), count(5), address(6), address(7), rank, size);
       break;
-    case 20:
+    case 21:
       transpose(address(1), address(2), count(3), count(4), address(5), address(6), rank, size);
       break;
-    case 21:
+    case 22:
       sumGroups(address(1), address(2), count(3), count(4), count(5), address(6), address(7), rank, size);
       break;
-    case 22:
+    case 23:
       quantize(
         address(1), address(2), count(3), count(4), count(5), count(6), address(7), address(8), address(9),
         address(10), rank, size,
       );
       break;
-    case 23:
+    case 24:
       activation(count(1), count(2), count(3), address(4), address(5), rank, size);
       break;
-    case 24:
+    case 25:
       gatedActivation(
         address(1), address(2), address(3), address(4), count(5), count(6), count(7), address(8), address(9), rank,
         size,
       );
       break;
-    case 25:
+    case 26:
       addScaled(address(1), address(2), count(3), count(4), count(5), real(6), address(7), address(8), rank, size);
       break;
-    case 26:
+    case 27:
       for (let item = 0, at: usize = 13; item < count(12); item++) {
         matmulCodes(
           count(1), address(2), address(3), address(4), address(5), count(6), count(7), count(8), count(9), count(10),
@@ -148,67 +169,67 @@ export function execute(rank: i32, size: i32): void {
         at += 11;
       }
       break;
-    case 27:
+    case 28:
       matmulCodesF32(
         address(1), address(2), address(3), count(4), address(5), address(6), real(7), address(8), count(9),
         count(10), count(11), count(12), count(13), address(14), address(15), rank, size,
       );
       break;
-    case 28:
+    case 29:
       matmulDense(
         address(1), address(2), address(3), address(4), count(5), address(6), count(7), count(8), count(9), count(10),
         address(11), address(12), rank, size,
       );
       break;
-    case 29:
+    case 30:
       ropeTable(address(1), count(2), count(3), count(4), real(5), address(6), rank, size);
       break;
-    case 30:
+    case 31:
       rope(address(1), count(2), count(3), count(4), count(5), address(6), address(7), rank, size);
       break;
-    case 31:
+    case 32:
       storeKeysValues(
         address(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), count(9), address(10),
         rank, size,
       );
       break;
-    case 32:
+    case 33:
       attention(
         address(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), count(9), count(10),
         count(11), count(12), real(13), count(14), address(15), address(16), address(17), address(18), rank, size,
       );
       break;
-    case 33:
+    case 34:
       storeBytes(
         address(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), address(9), rank,
         size,
       );
       break;
-    case 34:
+    case 35:
       attendBytes(
         address(1), address(2), address(3), address(4), count(5), count(6), count(7), count(8), real(9), count(10),
         count(11), address(12), address(13), address(14), address(15), rank, size,
       );
       break;
-    case 35:
+    case 36:
       attentionWeights(
         address(1), address(2), address(3), count(4), count(5), count(6), count(7), count(8), real(9), address(10),
         rank, size,
       );
       break;
-    case 36:
+    case 37:
       gptqToMarlin(address(1), address(2), count(3), count(4), count(5), address(6), rank, size);
       break;
-    case 37:
+    case 38:
       marlinToGptq(address(1), address(2), count(3), count(4), count(5), address(6), rank, size);
       break;
-    case 38:
+    case 39:
       marlinToPanels(address(1), address(2), count(3), count(4), count(5), address(6), rank, size);
       break;
-    case 39:
+    case 40:
       marlinPermuteScales(address(1), count(2), count(3), address(4), rank, size);
       break;
-    case 40:
+    case 41:
       unpackCodes(address(1), count(2), count(3), count(4), address(5), rank, size);
       break;
     default:

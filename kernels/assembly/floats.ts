@@ -35,6 +35,35 @@ export function load4(pointer: usize, type: i32): v128 {
   return widenF16(i32x4.extend_low_i16x8_u(raw));
 }
 
+/** Eight neighbouring floats, of which `raw` are the first 16 bytes: the first four → f32. */
+// @ts-ignore: decorator
+@inline
+export function firstFour(raw: v128, type: i32): v128 {
+  if (type == KIND_F32) return raw;
+  const patterns = i32x4.extend_low_i16x8_u(raw);
+  return type == KIND_BF16 ? i32x4.shl(patterns, 16) : widenF16(patterns);
+}
+
+/** The last four. */
+// @ts-ignore: decorator
+@inline
+export function lastFour(raw: v128, pointer: usize, type: i32): v128 {
+  if (type == KIND_F32) return v128.load(pointer, 16);
+  const patterns = i32x4.extend_high_i16x8_u(raw);
+  return type == KIND_BF16 ? i32x4.shl(patterns, 16) : widenF16(patterns);
+}
+
+/** Up to four floats → f32, zeros beyond. */
+export function loadSome(pointer: usize, type: i32, count: i32): v128 {
+  let v = f32x4.splat(0);
+  const bytes = bytesOf(type);
+  if (count > 0) v = f32x4.replace_lane(v, 0, load1(pointer, type));
+  if (count > 1) v = f32x4.replace_lane(v, 1, load1(pointer + bytes, type));
+  if (count > 2) v = f32x4.replace_lane(v, 2, load1(pointer + 2 * bytes, type));
+  if (count > 3) v = f32x4.replace_lane(v, 3, load1(pointer + 3 * bytes, type));
+  return v;
+}
+
 /** What the bits of an f16 are worth that stand where f32 has its own; see `widenF16`. */
 // @ts-ignore: decorator
 @inline
@@ -93,30 +122,38 @@ export function isNonFinite(pointer: usize, type: i32): bool {
 }
 
 /**
- * Stored bit patterns of four floats, those of 16 bits (`T` u16 instead of f32) shifted to the top. With the sign masked away they
- * are ordered like the magnitudes of the floats, with infinity and NaN on top.
+ * Stored bit patterns of the floats of a vector, four or (`T` u16 instead of f32) eight, their signs masked away. They are ordered like
+ * the magnitudes of the floats, with infinity and NaN on top.
  */
 // @ts-ignore: decorator
 @inline
-function pattern4<T>(pointer: usize): v128 {
-  return isFloat<T>() ? v128.load(pointer) : i32x4.shl(i32x4.extend_low_i16x8_u(v128.load64_zero(pointer)), 16);
+function magnitudes<T>(pointer: usize): v128 {
+  return v128.and(v128.load(pointer), isFloat<T>() ? i32x4.splat(0x7fffffff) : i16x8.splat(0x7fff));
 }
 
+// @ts-ignore: decorator
+@inline
+function largerOf<T>(a: v128, b: v128): v128 {
+  return isFloat<T>() ? i32x4.max_s(a, b) : i16x8.max_s(a, b);
+}
+
+/** The pattern of one float with its sign; one of 16 bits is shifted to the top. */
 // @ts-ignore: decorator
 @inline
 function pattern1<T>(pointer: usize): i32 {
   return isFloat<T>() ? load<i32>(pointer) : <i32>load<u16>(pointer) << 16;
 }
 
-/** The largest pattern of elements [begin, end), their signs masked away. */
+/** The largest pattern of elements [begin, end), their signs masked away; those of 16 bits are shifted to the top. */
 // @ts-ignore: decorator
 @inline
 export function largestPattern<T>(vector: usize, begin: i32, end: i32): i32 {
-  const magnitude = i32x4.splat(0x7fffffff);
+  const lanes = isFloat<T>() ? 4 : 8;
   let largest = i32x4.splat(0), k = begin;
-  for (; k + 4 <= end; k += 4) {
-    largest = i32x4.max_s(largest, v128.and(pattern4<T>(vector + <usize>k * sizeof<T>()), magnitude));
+  for (; k + lanes <= end; k += lanes) {
+    largest = largerOf<T>(largest, magnitudes<T>(vector + <usize>k * sizeof<T>()));
   }
+  if (!isFloat<T>()) largest = i32x4.max_s(i32x4.shl(largest, 16), v128.and(largest, i32x4.splat(0x7fff0000)));
   let bits = max(
     max(i32x4.extract_lane(largest, 0), i32x4.extract_lane(largest, 1)),
     max(i32x4.extract_lane(largest, 2), i32x4.extract_lane(largest, 3)),
@@ -145,6 +182,6 @@ export function infinityPattern(type: i32): i32 {
 @inline
 export function nonFinite4(pointer: usize, type: i32): v128 {
   const infinity = i32x4.splat(infinityPattern(type));
-  const patterns = type == KIND_F32 ? pattern4<f32>(pointer) : pattern4<u16>(pointer);
+  const patterns = type == KIND_F32 ? v128.load(pointer) : i32x4.shl(i32x4.extend_low_i16x8_u(v128.load64_zero(pointer)), 16);
   return i32x4.eq(v128.and(patterns, infinity), infinity);
 }

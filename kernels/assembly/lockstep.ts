@@ -10,6 +10,7 @@ import {
   SEQUENCE_ADDRESS, SLEEPERS_ADDRESS,
 } from "../shared/layout";
 import { execute, OPERATION_EXIT, OPERATION_MOVE } from "./dispatch";
+import { beginShares } from "./share";
 
 /**
  * How often a thread looks at a flag before it sleeps. Waking costs some 50 µs, a share takes microseconds: with a core for
@@ -39,13 +40,15 @@ function nextPatience(patience: i32, looks: i32, naps: i32): i32 {
  * worker has failed.
  */
 export function run(size: i32): i32 {
-  if (!ASC_FEATURE_THREADS || size == 1) {
-    execute(0, 1);
-    return 1;
-  }
-  if (ASC_FEATURE_THREADS) {
-    release();
-    execute(0, size);
+  if (size > 1) release();
+  else beginShares();
+  return finish(size);
+}
+
+/** Of the leading thread: what is left of the operation that was released. */
+export function finish(size: i32): i32 {
+  execute(0, size);
+  if (ASC_FEATURE_THREADS && size > 1) {
     let looks = 0;
     const patience = max(load<i32>(LEADER_PATIENCE_ADDRESS), LOOKS_MIN);
     while (true) {
@@ -68,6 +71,7 @@ export function run(size: i32): i32 {
 
 /** Of the leading thread: hands the command to the workers without waiting for them. */
 export function release(): void {
+  beginShares();
   if (ASC_FEATURE_THREADS) {
     atomic.store<i32>(DONE_ADDRESS, 0);
     atomic.add<i32>(SEQUENCE_ADDRESS, 1);

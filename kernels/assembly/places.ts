@@ -2,6 +2,7 @@
  * Where codes of 8 and 7 bits lie in the 64 bytes of a block of eight inputs and eight outputs; see matmul/w8a16 and
  * matmul/w7a8.
  */
+import { high16, low16 } from "./vector";
 
 /** The 8-bit code of input `k` and output `n`. */
 // @ts-ignore: decorator
@@ -18,20 +19,18 @@ export function int7Place(k: i32, n: i32): usize {
 }
 
 /**
- * Eight 8-bit codes of four outputs, words of the first and of the last four inputs in the lanes of `a` and `b`, in the order
- * of a block: inputs 0 and 4, then 1 and 5.
+ * Eight 8-bit codes of four outputs, words of the first and of the last four inputs in the lanes of `a` and `b`, into their places in a
+ * block that begins at `to` (of the last four outputs 16 bytes later). Inputs k and k + 4 lie side by side; lanes in turn, thrice, are an
+ * instruction each, where an order of bytes of its own takes five.
  */
 // @ts-ignore: decorator
 @inline
-export function firstPairs(a: v128, b: v128): v128 {
-  return v128.shuffle<u8>(a, b, 0, 16, 4, 20, 8, 24, 12, 28, 1, 17, 5, 21, 9, 25, 13, 29);
-}
-
-/** Inputs 2 and 6, then 3 and 7. */
-// @ts-ignore: decorator
-@inline
-export function lastPairs(a: v128, b: v128): v128 {
-  return v128.shuffle<u8>(a, b, 2, 18, 6, 22, 10, 26, 14, 30, 3, 19, 7, 23, 11, 27, 15, 31);
+export function storePairs(to: usize, a: v128, b: v128): void {
+  const firstOutputs = v128.shuffle<u8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const lastOutputs = v128.shuffle<u8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  const even = low16(firstOutputs, lastOutputs), odd = high16(firstOutputs, lastOutputs);
+  v128.store(to, low16(even, odd));
+  v128.store(to, high16(even, odd), 32);
 }
 
 /** Eight bytes below 16 → nibbles, the first lowest. */

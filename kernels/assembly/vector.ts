@@ -57,6 +57,20 @@ export function lastInTurn(a: v128, b: v128): v128 {
   return v128.shuffle<i32>(a, b, 2, 6, 3, 7);
 }
 
+/** The 16-bit lanes of two vectors in turn: the first four of each. */
+// @ts-ignore: decorator
+@inline
+export function low16(a: v128, b: v128): v128 {
+  return v128.shuffle<u16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+
+/** The last four of each. */
+// @ts-ignore: decorator
+@inline
+export function high16(a: v128, b: v128): v128 {
+  return v128.shuffle<u16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
 /** The first halves of two vectors. */
 // @ts-ignore: decorator
 @inline

@@ -170,6 +170,14 @@ export interface Widen {
   target: number;
 }
 
+/** Arguments of {@linkcode KernelCalls.copyFloats}. */
+export interface CopyFloats {
+  source: number;
+  sourceType: ElementType;
+  count: number;
+  target: number;
+}
+
 /** Arguments of {@linkcode KernelCalls.touch}. */
 export interface Touch {
   bytes: number;
@@ -680,9 +688,19 @@ export abstract class KernelCalls {
     this.run();
   }
 
+  /** An array as it is; non-finite values are counted. */
+  copyFloats(call: CopyFloats): void {
+    const i = this.command(13);
+    i[1] = call.source;
+    i[2] = ELEMENT_TYPES[call.sourceType];
+    i[3] = call.count;
+    i[4] = call.target;
+    this.run();
+  }
+
   /** Takes the memory of an array that will be filled from the operating system; what is there is lost. */
   touch(call: Touch): void {
-    const i = this.command(13);
+    const i = this.command(14);
     i[1] = call.bytes;
     i[2] = call.target;
     this.run();
@@ -690,7 +708,7 @@ export abstract class KernelCalls {
 
   /** Both sums of Fletcher's checksum, each thread's share for itself. */
   checksum(call: Checksum): void {
-    const i = this.command(14);
+    const i = this.command(15);
     i[1] = call.source;
     i[2] = call.bytes;
     i[3] = call.sums;
@@ -699,7 +717,7 @@ export abstract class KernelCalls {
 
   /** Rows of an embedding table by token id. */
   embed(call: Embed): void {
-    const i = this.command(15);
+    const i = this.command(16);
     i[1] = call.ids;
     i[2] = call.weights;
     i[3] = WEIGHT_TYPES[call.weightType];
@@ -720,7 +738,7 @@ export abstract class KernelCalls {
 
   /** Root-mean-square normalisation of `segments` neighbouring runs of `width` columns in each row. */
   rmsNorm(call: RmsNorm): void {
-    const i = this.command(16);
+    const i = this.command(17);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.weight;
@@ -735,7 +753,7 @@ export abstract class KernelCalls {
 
   /** Layer normalisation of each row. */
   layerNorm(call: LayerNorm): void {
-    const i = this.command(17);
+    const i = this.command(18);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.weight;
@@ -750,7 +768,7 @@ export abstract class KernelCalls {
 
   /** Columns in another order; 0 where the order says -1. */
   gatherColumns(call: GatherColumns): void {
-    const i = this.command(18);
+    const i = this.command(19);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.order;
@@ -763,7 +781,7 @@ export abstract class KernelCalls {
 
   /** Columns, `step` apart. */
   spreadColumns(call: SpreadColumns): void {
-    const i = this.command(19);
+    const i = this.command(20);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.step;
@@ -776,7 +794,7 @@ export abstract class KernelCalls {
 
   /** Rows become columns. */
   transpose(call: Transpose): void {
-    const i = this.command(20);
+    const i = this.command(21);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.rows;
@@ -788,7 +806,7 @@ export abstract class KernelCalls {
 
   /** The sums of neighbouring columns of each row. */
   sumGroups(call: SumGroups): void {
-    const i = this.command(21);
+    const i = this.command(22);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.rows;
@@ -801,7 +819,7 @@ export abstract class KernelCalls {
 
   /** Activations to integers, with their sums, scales and factors. */
   quantize(call: Quantize): void {
-    const i = this.command(22);
+    const i = this.command(23);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.rows;
@@ -817,7 +835,7 @@ export abstract class KernelCalls {
 
   /** An activation function of every value, in place. */
   activation(call: Activation): void {
-    const i = this.command(23);
+    const i = this.command(24);
     i[1] = ACTIVATION_FUNCTIONS[call.function];
     i[2] = call.rows;
     i[3] = call.width;
@@ -828,7 +846,7 @@ export abstract class KernelCalls {
 
   /** function(gate) * up, element by element. */
   gatedActivation(call: GatedActivation): void {
-    const i = this.command(24);
+    const i = this.command(25);
     i[1] = call.gate.address;
     i[2] = call.gate.stride;
     i[3] = call.up.address;
@@ -843,7 +861,7 @@ export abstract class KernelCalls {
 
   /** target += factor * source; a source of stride 0 is one row for all. */
   addScaled(call: AddScaled): void {
-    const i = this.command(25);
+    const i = this.command(26);
     i[1] = call.source.address;
     i[2] = call.source.stride;
     i[3] = ELEMENT_TYPES[call.sourceType];
@@ -857,7 +875,7 @@ export abstract class KernelCalls {
 
   /** Products of integer activations and coded weights; the matrices of one call have the same groups. */
   matmulCodes(call: MatmulCodes): void {
-    const i = this.command(26);
+    const i = this.command(27);
     i[1] = ACTIVATION_FORMS[call.form];
     i[2] = call.codes;
     i[3] = call.sums;
@@ -890,7 +908,7 @@ export abstract class KernelCalls {
 
   /** The product of f32 activations and coded weights. */
   matmulCodesF32(call: MatmulCodesF32): void {
-    const i = this.command(27);
+    const i = this.command(28);
     i[1] = call.input.address;
     i[2] = call.input.stride;
     i[3] = call.weights;
@@ -911,7 +929,7 @@ export abstract class KernelCalls {
 
   /** The product of f32 activations and unquantised weights. */
   matmulDense(call: MatmulDense): void {
-    const i = this.command(28);
+    const i = this.command(29);
     i[1] = call.wideScratch;
     i[2] = call.input.address;
     i[3] = call.input.stride;
@@ -929,7 +947,7 @@ export abstract class KernelCalls {
 
   /** Cosines and sines of the rotary angles of consecutive positions, times `factor`. */
   ropeTable(call: RopeTable): void {
-    const i = this.command(29);
+    const i = this.command(30);
     i[1] = call.frequencies;
     i[2] = call.start;
     i[3] = call.rows;
@@ -941,7 +959,7 @@ export abstract class KernelCalls {
 
   /** Rotates the first 2 * half columns of each head, in place. */
   rope(call: Rope): void {
-    const i = this.command(30);
+    const i = this.command(31);
     i[1] = call.table;
     i[2] = call.rows;
     i[3] = call.heads;
@@ -954,7 +972,7 @@ export abstract class KernelCalls {
 
   /** Writes keys and values of consecutive tokens into their blocks. */
   storeKeysValues(call: StoreKeysValues): void {
-    const i = this.command(31);
+    const i = this.command(32);
     i[1] = call.keys.address;
     i[2] = call.keys.stride;
     i[3] = call.values.address;
@@ -970,7 +988,7 @@ export abstract class KernelCalls {
 
   /** Attention of rows over blocks of keys and values: causal, or with `counts` the same keys for all rows. */
   attention(call: Attention): void {
-    const i = this.command(32);
+    const i = this.command(33);
     i[1] = call.queries.address;
     i[2] = call.queries.stride;
     i[3] = call.table;
@@ -994,7 +1012,7 @@ export abstract class KernelCalls {
 
   /** Writes keys and values of consecutive tokens into their blocks, as codes of 7 bits. */
   storeBytes(call: StoreBytes): void {
-    const i = this.command(33);
+    const i = this.command(34);
     i[1] = call.keys.address;
     i[2] = call.keys.stride;
     i[3] = call.values.address;
@@ -1009,7 +1027,7 @@ export abstract class KernelCalls {
 
   /** Attention in bytes of rows that all see the same tokens: the first counts[b] of each block. */
   attendBytes(call: AttendBytes): void {
-    const i = this.command(34);
+    const i = this.command(35);
     i[1] = call.queries.address;
     i[2] = call.queries.stride;
     i[3] = call.table;
@@ -1030,7 +1048,7 @@ export abstract class KernelCalls {
 
   /** The weights that one row of queries gives to the keys of blocks. */
   attentionWeights(call: AttentionWeights): void {
-    const i = this.command(35);
+    const i = this.command(36);
     i[1] = call.query;
     i[2] = call.table;
     i[3] = call.counts;
@@ -1046,7 +1064,7 @@ export abstract class KernelCalls {
 
   /** GPTQ words to Marlin words. */
   gptqToMarlin(call: GptqToMarlin): void {
-    const i = this.command(36);
+    const i = this.command(37);
     i[1] = call.source;
     i[2] = call.order;
     i[3] = call.inputs;
@@ -1058,7 +1076,7 @@ export abstract class KernelCalls {
 
   /** Marlin words to GPTQ words; `order` is the inverse of the one that gptqToMarlin took. */
   marlinToGptq(call: MarlinToGptq): void {
-    const i = this.command(37);
+    const i = this.command(38);
     i[1] = call.source;
     i[2] = call.order;
     i[3] = call.inputs;
@@ -1070,7 +1088,7 @@ export abstract class KernelCalls {
 
   /** Marlin words to panels; `order` as in marlinToGptq. */
   marlinToPanels(call: MarlinToPanels): void {
-    const i = this.command(38);
+    const i = this.command(39);
     i[1] = call.source;
     i[2] = call.order;
     i[3] = call.inputs;
@@ -1082,7 +1100,7 @@ export abstract class KernelCalls {
 
   /** 16-bit scales into Marlin's order, or back. */
   marlinPermuteScales(call: MarlinPermuteScales): void {
-    const i = this.command(39);
+    const i = this.command(40);
     i[1] = call.source;
     i[2] = call.count;
     i[3] = call.isSingle ? 1 : 0;
@@ -1092,7 +1110,7 @@ export abstract class KernelCalls {
 
   /** The codes of GPTQ words, one a byte. */
   unpackCodes(call: UnpackCodes): void {
-    const i = this.command(40);
+    const i = this.command(41);
     i[1] = call.source;
     i[2] = call.inputs;
     i[3] = call.outputs;

@@ -38,6 +38,7 @@ interface KernelExports {
   prepare(): void;
   run(size: number): number;
   release(): void;
+  finish(size: number): number;
 }
 
 /** Kernels of one memory. */
@@ -58,6 +59,7 @@ export class Kernels extends KernelCalls {
   readonly #place: number;
   #isBroken = false;
   #isAlone = false;
+  #beside?: () => void;
 
   private constructor(
     memory: KernelMemory,
@@ -144,6 +146,23 @@ export class Kernels extends KernelCalls {
     }
   }
 
+  /** Runs `work`, and once `other` on the calling thread, while the other threads begin with the first operation of `work`. */
+  beside(other: () => void, work: () => void): void {
+    this.#beside = other;
+    try {
+      work();
+      this.#runBeside();
+    } finally {
+      this.#beside = undefined;
+    }
+  }
+
+  #runBeside(): void {
+    const other = this.#beside;
+    this.#beside = undefined;
+    other?.();
+  }
+
   /** Computes products in that form. */
   useForm({ dot32, isWide }: { dot32: boolean; isWide: boolean }): void {
     this.form = { dot32, wideScratch: isWide ? this.wideScratch : 0 };
@@ -195,7 +214,13 @@ export class Kernels extends KernelCalls {
     if (size > 1) this.#pool.moveTo(this.#place);
     let isWhole = 0;
     try {
-      isWhole = this.#exports.run(size);
+      if (this.#beside && size > 1) {
+        this.#exports.release();
+        this.#runBeside();
+        isWhole = this.#exports.finish(size);
+      } else {
+        isWhole = this.#exports.run(size);
+      }
     } finally {
       // A trap on this thread leaves the workers' shares unaccounted for as well.
       if (isWhole !== 1) this.#isBroken = true;

@@ -41,6 +41,8 @@ export const READY_ADDRESS = 68;
 export const LEADER_PATIENCE_ADDRESS = 448;
 export const LEADER_NAPS_ADDRESS = 452;
 /** The command: the operation's number, then its arguments, four bytes each (u32, i32 or f32). */
+/** The next share of an operation whose shares go to whoever is free; see kernels/assembly/share.ts. */
+export const NEXT_SHARE_ADDRESS = 832;
 export const COMMAND_ADDRESS = 512;
 export const COMMAND_WORDS = 64;
 /** Products that share a pass over the same activations: queries, keys and values. */
@@ -53,6 +55,8 @@ export const CONSTANTS_ADDRESS = 1024;
  */
 export const HALF_BITS = 0x8fffe000;
 export const HALF_FACTOR = 0x77800000;
+/** Among the constants; see kernels/assembly/vector.ts. */
+export const ROUND_MAGIC_ADDRESS = CONSTANTS_ADDRESS + 12;
 /** Both are among the constants; see kernels/assembly/matmul/scales.ts. */
 export const HALF_BITS_ADDRESS = CONSTANTS_ADDRESS + 80;
 export const HALF_FACTOR_ADDRESS = CONSTANTS_ADDRESS + 84;

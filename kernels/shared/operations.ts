@@ -54,6 +54,8 @@ export interface Operation extends Signature {
   readonly file: string;
   /** What it does, in one line; the kernel's own comment has the layouts. */
   readonly about: string;
+  /** Its shares are small and go to whoever is free, where others have one for each thread; see kernels/assembly/share.ts. */
+  readonly hasFreeShares?: true;
   /** A list of the same arguments: the kernel runs once for each item, and no thread waits in between. */
   readonly list?: Signature & { readonly name: string; readonly most: number };
 }
@@ -66,6 +68,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "packInt4",
     file: "pack/codes",
+    hasFreeShares: true,
     about: "A window of words of eight 4-bit codes, packed along the inputs, into panels.",
     inputs: { source: "address" },
     shapes: { outputs: "count", blocks: "count", blockBegin: "count", blockCount: "count" },
@@ -74,6 +77,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "packInt4Gathered",
     file: "pack/codes",
+    hasFreeShares: true,
     about: "A window of words of eight 4-bit codes along the inputs, in their order or another, into panels.",
     inputs: { source: "address", order: "address" },
     shapes: {
@@ -88,6 +92,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "packInt4Interleaved",
     file: "pack/codes",
+    hasFreeShares: true,
     about: "A window of AWQ's words of eight 4-bit codes, packed along the outputs, into panels.",
     inputs: { source: "address" },
     shapes: { outputs: "count", blocks: "count", blockBegin: "count", blockCount: "count" },
@@ -96,6 +101,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "packInt8Gathered",
     file: "pack/codes",
+    hasFreeShares: true,
     about: "A window of words of four 8-bit codes along the inputs, in their order or another, into panels.",
     inputs: { source: "address", order: "address" },
     shapes: {
@@ -145,6 +151,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "packDense",
     file: "pack/dense",
+    hasFreeShares: true,
     about: "Rows of an unquantised matrix into panels of the same type; non-finite values are counted.",
     inputs: { source: "address", sourceType: "elementType" },
     shapes: { rowCount: "count", inputs: "count", panelBegin: "count" },
@@ -152,7 +159,8 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     name: "packDenseCodes",
-    file: "pack/dense",
+    file: "pack/dense_codes",
+    hasFreeShares: true,
     about:
       "Rows of an unquantised matrix into panels of codes of 8, 7 or 4 bits; non-finite values are counted.",
     inputs: { source: "address", sourceType: "elementType" },
@@ -194,6 +202,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "packBlocks",
     file: "pack/blocks",
+    hasFreeShares: true,
     about:
       "Rows of blocks of a GGUF file into panels of codes, scales and offsets; non-finite values are counted.",
     inputs: { source: "address", format: "blockFormat" },
@@ -206,6 +215,15 @@ export const OPERATIONS: readonly Operation[] = [
     about: "A vector to f32, with `offset` added; non-finite values are counted.",
     inputs: { source: "address", sourceType: "elementType" },
     shapes: { count: "count", offset: "real" },
+    outputs: { target: "address" },
+  },
+  {
+    name: "copyFloats",
+    file: "pack/dense",
+    hasFreeShares: true,
+    about: "An array as it is; non-finite values are counted.",
+    inputs: { source: "address", sourceType: "elementType" },
+    shapes: { count: "count" },
     outputs: { target: "address" },
   },
   {

@@ -52,11 +52,16 @@ const PACKED_PARTS: ReadonlySet<string> = new Set(
 export function readQuantizationConfig(fields: Fields): QuantizationConfig {
   const name = fields.string("quant_method", "method");
   const method = METHODS.find(({ names, recognises }) =>
-    name === undefined ? recognises?.(fields) : names.includes(name)
+    name === undefined ? recognises?.(fields) : names.some((known) => plain(known) === plain(name))
   );
   if (method !== undefined) return method.readConfig(fields);
   const known = METHODS.map(({ names }) => names[0]);
   throw fields.refusal("UNSUPPORTED", "quant_method", known.join(" or "), describeForeign(name!));
+}
+
+/** A method's name without what tools spell one way or the other: capitals, and hyphens for underscores (as vLLM does). */
+function plain(name: string): string {
+  return name.toLowerCase().replaceAll("_", "-");
 }
 
 /**

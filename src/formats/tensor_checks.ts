@@ -118,17 +118,3 @@ export function elementTypeOf({ dtype }: TensorEntry): ElementType {
 export function badTensor({ file, name }: TensorEntry, expected: string, found: string): RemoraError {
   return new RemoraError("BAD_TENSOR", "Cannot load from", { file, tensor: name, expected, found });
 }
-
-/**
- * Checks that values are finite, in pieces of any size.
- *
- * @param values Raw bits for F16 and BF16, numbers for F32.
- * @throws {RemoraError} `BAD_TENSOR`, naming the tensor.
- */
-export function checkFinite(values: Uint16Array | Float32Array, entry: TensorEntry): void {
-  const exponent = entry.dtype === "BF16" ? 0x7f80 : 0x7c00;
-  const isFinite = values instanceof Float32Array
-    ? values.every(Number.isFinite)
-    : values.every((bits) => (bits & exponent) !== exponent);
-  if (!isFinite) throw badTensor(entry, "finite values", "NaN or infinity");
-}

@@ -2,7 +2,8 @@
  * A small EBNF, as llama.cpp and XGrammar write it: `root ::= "yes" | "no" (" " [a-z]+)*`.
  *
  * Rules are `name ::= alternatives`; a text is in quotes with JavaScript's escapes, a set of characters in brackets, `.` is any
- * character, and `( )`, `|`, `*`, `+`, `?`, `{n}`, `{n,}`, `{n,m}` mean what they do in regular expressions. `#` begins a comment.
+ * character, and `( )`, `|`, `*`, `+`, `?`, `{n}`, `{n,}`, `{n,m}`, `{,m}` mean what they do in regular expressions. `#` begins a
+ * comment.
  *
  * @module
  */
@@ -164,7 +165,7 @@ class EbnfReader {
     const rules = new Map<string, Node>();
     this.#take(/(?:\s|#.*)*/y);
     while (this.#at < this.#source.length) {
-      const name = this.#expect(/([A-Za-z_][\w-]*)\s*::=/y, "a rule, name ::= …")[1];
+      const name = this.#expect(/([\w-]+)\s*::=/y, "a rule, name ::= …")[1];
       if (rules.has(name)) throw this.#bad("each rule once");
       rules.set(name, this.#either());
     }
@@ -189,7 +190,8 @@ class EbnfReader {
     const text = this.#token(/"((?:[^"\\\n]|\\.)*)"/y);
     if (text) return { kind: "text", text: unescape(text[1], () => this.#bad("escapes of JavaScript")) };
     const set = this.#token(/\[(?:[^\]\\\n]|\\.)*\]/y);
-    if (set) return { kind: "set", source: set[0] };
+    // The long form of an escape is llama.cpp's own.
+    if (set) return { kind: "set", source: set[0].replace(/\\U([0-9a-fA-F]{8})|\\[^]/g, withBraces) };
     if (this.#token(/\./y)) return { kind: "any" };
     if (this.#token(/\(/y)) {
       const inside = this.#either();
@@ -197,12 +199,12 @@ class EbnfReader {
       return inside;
     }
     // What is followed by ::= begins the next rule.
-    const name = this.#token(/([A-Za-z_][\w-]*)(?!\s*::=)(?![\w-])/y);
+    const name = this.#token(/([\w-]+)(?!\s*::=)(?![\w-])/y);
     return name ? { kind: "rule", name: name[1] } : undefined;
   }
 
   #repeated(item: Node): Node {
-    const found = this.#token(/([*+?])|\{\s*(\d+)\s*(?:(,)\s*(\d*)\s*)?\}/y);
+    const found = this.#token(/([*+?])|\{\s*(?=[\d,])(\d*)\s*(?:(,)\s*(\d*)\s*)?\}/y);
     if (!found) return item;
     const [, sign, least, comma, most] = found;
     const min = sign ? Number(sign === "+") : Number(least);
@@ -240,6 +242,10 @@ class EbnfReader {
   }
 }
 
+function withBraces(escape: string, code?: string): string {
+  return code === undefined ? escape : `\\u{${code}}`;
+}
+
 function unescape(text: string, bad: () => RemoraError): string {
   return text.replace(
     /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))/g,
@@ -259,6 +265,9 @@ function unescape(text: string, bad: () => RemoraError): string {
         "\\": "\\",
         "/": "/",
         "'": "'",
+        "[": "[",
+        "]": "]",
+        "-": "-",
       };
       if (!Object.hasOwn(known, letter)) throw bad();
       return known[letter];

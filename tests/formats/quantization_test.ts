@@ -51,6 +51,23 @@ Deno.test("readQuantizationConfig() normalises GPTQ v1", async () => {
   deepStrictEqual([layout.format, addsOne(config)], ["gptq", true]);
 });
 
+Deno.test("readQuantizationConfig() knows methods in capitals, and with hyphens for underscores, as vLLM does", async () => {
+  for (const method of ["GPTQ", "Gptq_Marlin", "gptq-marlin"]) {
+    strictEqual((await read({ ...GPTQ, quant_method: method })).layout.format, "gptq", method);
+  }
+  strictEqual((await read({ ...GPTQ, quant_method: "MARLIN" })).layout.format, "marlin");
+  strictEqual((await read({ quant_method: "AWQ", bits: 4, group_size: 64 })).layout.format, "awq");
+  const weights = { num_bits: 4, type: "int", strategy: "group", group_size: 64 };
+  const groups = { config_groups: { group_0: { targets: ["Linear"], weights } } };
+  for (const method of ["compressed_tensors", "Compressed-Tensors"]) {
+    strictEqual(
+      (await read({ quant_method: method, ...groups })).layout.format,
+      "compressed-tensors",
+      method,
+    );
+  }
+});
+
 Deno.test("readQuantizationConfig() looks in one place after the other", async () => {
   const files = {
     "config.json": { quantization_config: null, text_config: { quantization_config: { ...GPTQ, bits: 3 } } },

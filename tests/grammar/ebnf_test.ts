@@ -18,6 +18,17 @@ const CASES: [grammar: string, good: string[], bad: string[]][] = [
   ],
   ['root ::= "\\n\\"\\u00e9" . empty\nempty ::= ""', ['\n"éx', '\n"é😀'], ['\n"é', "x"]],
   ["root ::= [^a-c\\n]{3}", ["xyz", "é€1"], ["abc", "xy", "x\ny"]],
+  // As llama.cpp's own grammars are written.
+  [
+    String.raw`root ::= "\"" char{1,3} "\"" ws
+char ::= [^\"\\\x7F\x00-\x1F] | [\\] (["\\bfnrt] | "u" [0-9a-fA-F]{4})
+ws ::= | " " | "\n" [ \t]{0,20}`,
+    ['"a"', '"\\n\\u00e9é" ', '"abc"\n\t'],
+    ['""', '"abcd"', '"\n"', '"\\x"', '"a"  '],
+  ],
+  [String.raw`root ::= [\U0001F600-\U0001F64F\u3041-\u309f]+`, ["😀ひ"], ["a", ""]],
+  [String.raw`root ::= "\[" [\[\]\-] "\]"`, ["[[]", "[-]", "[]]"], ["[a]"]],
+  ['root ::= 1st{,2} -x\n1st ::= "a"\n-x ::= "b"', ["b", "ab", "aab"], ["aaab", "a"]],
 ];
 
 Deno.test("texts belong to a grammar or do not", () => {

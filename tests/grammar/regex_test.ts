@@ -86,6 +86,52 @@ Deno.test("expressions match what the host's match", () => {
   }
 });
 
+Deno.test("what JavaScript takes without the flag u, and others take too, is taken in the same sense", () => {
+  const random = Random.fromSeed(2);
+  const sources = [
+    "\\d{3}\\-\\d{2}",
+    "[\\w-\\.]+@([\\w-]+\\.)+[\\w-]{2,4}",
+    "^\\#\\_\\@\\:\\ \\\"\\'\\<\\=\\,\\;\\!\\%\\&\\~\\`$",
+    "[a\\_\\#\\-c]+",
+    "[-\\d]|[\\d-]|[a-\\d]|[\\s-a]",
+    "^{[a-c]+}$",
+    "a{|b}|c{x}|]",
+    "(\\[[^\\]]+]|a)",
+    "a{1}{|\\{}",
+    "[{}()*+?.|^$]",
+  ];
+  for (const source of sources) {
+    const store = new TermStore();
+    const searched = compileRegex(store, source, { search: true }), host = new RegExp(source);
+    const matching = [
+      "123-45",
+      "a-b.c@d-e.fr",
+      "#_@: \"'<=,;!%&~`",
+      "a_#-c",
+      "{abc}",
+      "a{",
+      "b}",
+      "c{x}",
+      "]",
+      "[a]",
+      "a{",
+    ];
+    for (const text of [...textsFrom(random, 300), ...matching]) {
+      // Without the flag a character beyond the first plane is two.
+      if (/[^\0-\uffff]/u.test(text)) continue;
+      equal(store.matches(searched, text), host.test(text), `/${source}/ on ${JSON.stringify(text)}`);
+    }
+  }
+  const store = new TermStore();
+  equal(store.matches(compileRegex(store, "(?P<year>\\d{4})-\\d\\d"), "2024-10"), true);
+});
+
+Deno.test("what means one thing here and another elsewhere is refused, not guessed", () => {
+  for (const source of ["[]a]", "[[:alpha:]]+", "a{,3}", "\\Aa\\z", "a++", "(?i)a", "(?>a)", "\\h", "\\e"]) {
+    throws(() => compileRegex(new TermStore(), source), RemoraError, source);
+  }
+});
+
 Deno.test("what is no regular language is refused by name, and what is no expression", () => {
   const refusal = (source: string) => {
     try {

@@ -5,7 +5,7 @@ import { deepEqual } from "node:assert/strict";
 import { kernelModule } from "../../kernels/host/modules.ts";
 import { WIDE_FUNCTIONS } from "../../kernels/shared/operations.ts";
 
-const EXPORTS = ["memory", "prepare", "release", "run", "serve"];
+const EXPORTS = ["finish", "memory", "prepare", "release", "run", "serve"];
 
 for (const threads of [1, 2]) {
   for (const variant of ["relaxed", "strict"] as const) {

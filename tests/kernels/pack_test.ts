@@ -579,6 +579,34 @@ for (const [type, decode] of [["f16", decodeF16], ["bf16", decodeBf16]] as const
   });
 }
 
+for (const [type, decode] of [["f16", decodeF16], ["bf16", decodeBf16]] as const) {
+  kernelTest(
+    `copyFloats() takes every ${type} pattern as it is and counts those of no number`,
+    ({ arena, kernels }) => {
+      // An odd number, so that the last share ends within a vector.
+      const patterns = Uint16Array.from({ length: 65535 }, (_, i) => i * 40503 & 0xffff),
+        count = patterns.length;
+      const source = arena.place(patterns), target = arena.reserve(count * 2);
+      kernels.copyFloats({ source, sourceType: type, count, target });
+      deepEqual(new Uint16Array(arena.bytes(target, count * 2).slice().buffer), patterns);
+      equal(
+        kernels.takeNonFiniteCount(),
+        patterns.reduce((sum, x) => sum + Number(!Number.isFinite(decode(x))), 0),
+      );
+    },
+    { threads: 3 },
+  );
+}
+
+kernelTest("copyFloats() takes f32 as they are and counts infinities and NaN", ({ arena, kernels }) => {
+  for (const [values, bad] of [[[0, -1, 3.4e38, 1e-45], 0], [[1, NaN, -Infinity, 2, Infinity], 3]] as const) {
+    const source = arena.place(Float32Array.from(values)), target = arena.result(values.length);
+    kernels.copyFloats({ source, sourceType: "f32", count: values.length, target: target.address });
+    assertSameBits(target.read(), Float32Array.from(values), "the copy");
+    equal(kernels.takeNonFiniteCount(), bad);
+  }
+});
+
 for (const count of [1, 2, 7, 33]) {
   kernelTest(`widen() adds the offset to ${count} values`, ({ arena, kernels, random }) => {
     const values = random.activations(count);

@@ -437,6 +437,9 @@ function runPacking(bench: Bench): WholeResults {
       if (zeros) results.set(`packDenseCodes() zeros ${title}`, arena.bytes(zeros, panels * 3 * 16).slice());
       results.set(`packDenseCodes() scales ${title}`, arena.bytes(scales, panels * 3 * 16).slice());
     }
+    collect(`copyFloats() of ${sourceType}`, 77 * elementBytes, (target) => {
+      kernels.copyFloats({ source: floats, sourceType, count: 77, target });
+    });
     collect(`widen() of ${sourceType}`, 77 * 4, (target) => {
       kernels.widen({ source: floats, sourceType, count: 77, offset: 1, target });
     });

@@ -49,6 +49,35 @@ for (const threads of [2, 8]) {
   }, { threads });
 }
 
+for (const threads of [1, 2, 3]) {
+  kernelTest(
+    `what runs beside an operation of ${threads} threads runs once, and before the work has ended`,
+    ({ kernels }) => {
+      const events: string[] = [];
+      const other = () => events.push("other");
+      kernels.beside(other, () => {
+        ok(addWorks(kernels, 16));
+        ok(addWorks(kernels, 16));
+        events.push("work");
+      });
+      kernels.beside(other, () => events.push("no operation"));
+      // One thread has nobody to work meanwhile.
+      const first = threads === 1 ? ["work", "other"] : ["other", "work"];
+      deepEqual(events, [...first, "no operation", "other"]);
+      throws(
+        () =>
+          kernels.beside(other, () => {
+            throw new Error("no work");
+          }),
+        /no work/,
+      );
+      ok(addWorks(kernels, 16));
+      equal(events.length, 4, "nothing runs beside work that failed");
+    },
+    { threads },
+  );
+}
+
 kernelTest("threads wake from sleep", async ({ kernels }) => {
   for (let i = 0; i < 3; i++) {
     ok(addWorks(kernels, 16));

@@ -4,6 +4,7 @@ import { Kernels } from "../../kernels/host/kernels.ts";
 import { openCheckpoint } from "../../src/formats/containers/checkpoint.ts";
 import { quantizationOf } from "../quantization.ts";
 import { memoryModelSource } from "../../src/io/memory.ts";
+import type { ModelSource } from "../../src/io/source.ts";
 import { Matrix } from "../../src/ops/matrix.ts";
 import { Projection } from "../../src/ops/projection.ts";
 import { KernelSpace } from "../../src/ops/space.ts";
@@ -94,4 +95,59 @@ for (const shape of SHAPES) {
 
 Deno.test("8-bit weights of inputs that fill no block of eight are refused by name", async () => {
   await assert.rejects(loadedWeights({ inputs: 12, groupSize: -1, bits: 8 }), /m\.qweight.*multiples of 8/);
+});
+
+/** Loads a matrix of bf16, of which row `bad` is NaN, from a place that is slow to answer and may fail after the first window. */
+async function loadFromAfar(
+  { bad, failing }: { bad?: number; failing?: boolean },
+): Promise<{ read: number; most: number }> {
+  const inputs = 1 << 12, outputs = 512;
+  const weights = new Uint16Array(inputs * outputs).fill(0x3f80);
+  if (bad !== undefined) weights.fill(0x7fc0, bad * inputs, (bad + 1) * inputs);
+  const data = new Uint8Array(weights.buffer);
+  const files = new Map([
+    [
+      "model.safetensors",
+      writeSafetensors([{ name: "m.weight", dtype: "BF16", shape: [outputs, inputs], data }]),
+    ],
+  ]);
+  const local = memoryModelSource(files);
+  let underWay = 0, most = 0, read = 0;
+  const source: ModelSource = {
+    list: () => local.list(),
+    read: (name, begin, end) => local.read(name, begin, end),
+    async readInto(name, begin, target) {
+      most = Math.max(most, ++underWay);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      underWay--;
+      if (failing && read > 0) throw new Error("the line is dead");
+      read++;
+      await local.readInto!(name, begin, target);
+    },
+  };
+  const checkpoint = await openCheckpoint(source);
+  const plan = new WeightPlan(checkpoint, await quantizationOf(local), {
+    precision: "int8",
+    dense: "int8",
+    embeddings: "int8",
+  });
+  plan.linear("m", outputs, inputs);
+  const kernels = Kernels.alone();
+  try {
+    await loadWeights(plan, checkpoint, { kernelsOf: () => kernels, events: new HostEvents(denoPlatform) });
+  } finally {
+    assert.equal(underWay, 0, "no read is left on its way");
+  }
+  return { read, most };
+}
+
+Deno.test("a tensor is read in windows, one at a time", async () => {
+  const { read, most } = await loadFromAfar({});
+  assert.ok(read > 4, `${read} windows`);
+  assert.equal(most, 1);
+});
+
+Deno.test("a window that cannot be read, or holds no numbers, ends the load, and no read is left on its way", async () => {
+  await assert.rejects(loadFromAfar({ failing: true }), /model\.safetensors.*the line is dead/);
+  await assert.rejects(loadFromAfar({ bad: 3 }), /m\.weight.*4096 that are NaN/);
 });

@@ -2,7 +2,7 @@
  * Stored codes of 4 and 8 bits → panels of eight outputs, as the matrix products read them. A layer may have any number of
  * outputs; the last panel is filled up with codes 0.
  */
-import { firstPairs, lastPairs } from "../places";
+import { storePairs } from "../places";
 import { shareBegin } from "../share";
 import { firstHalves, firstInTurn, highFields, lastHalves, lastInTurn, loadLanes, lowFields } from "../vector";
 
@@ -109,10 +109,7 @@ function gatherQuad<B>(
     v128.store(to, first);
   } else {
     const flips = i32x4.splat(flip);
-    first = v128.xor(first, flips);
-    last = v128.xor(last, flips);
-    v128.store(to, firstPairs(first, last));
-    v128.store(to, lastPairs(first, last), 32);
+    storePairs(to, v128.xor(first, flips), v128.xor(last, flips));
   }
 }
 

@@ -17,7 +17,7 @@
  * Source: https://github.com/IST-DASLab/marlin/blob/2f6d7c1/marlin/__init__.py, `_get_perms`.
  * Independent twin: tests/reference/marlin.ts.
  */
-import { firstPairs, lastPairs } from "../places";
+import { storePairs } from "../places";
 import { shareBegin } from "../share";
 import { firstHalves, firstInTurn, highFields, lastHalves, lastInTurn, lowFields } from "../vector";
 
@@ -275,8 +275,12 @@ function highBytes(a: v128, b: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function storeWords8(to: usize, halfBytes: usize, first: v128, last: v128, isPanel: bool): void {
-  v128.store(to, isPanel ? firstPairs(first, last) : first);
-  v128.store(to + halfBytes, isPanel ? lastPairs(first, last) : last);
+  if (isPanel) {
+    storePairs(to, first, last);
+    return;
+  }
+  v128.store(to, first);
+  v128.store(to + halfBytes, last);
 }
 
 /** As unpackTile for a whole matrix, with the inputs in another order: each comes from a Marlin row of its own. */

@@ -49,7 +49,9 @@ function readConfig(fields: Fields): QuantizationConfig {
 
 /** Marlin's order has three names: a format, AutoGPTQ's flag, and a method of its own. */
 function formatOf(fields: Fields): string {
-  if (fields.boolean("is_marlin_format") || fields.string("quant_method", "method") === MARLIN) return MARLIN;
+  if (
+    fields.boolean("is_marlin_format") || fields.string("quant_method", "method")?.toLowerCase() === MARLIN
+  ) return MARLIN;
   return fields.string("checkpoint_format", "format") ?? "gptq";
 }
 

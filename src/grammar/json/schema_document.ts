@@ -5,6 +5,7 @@
  */
 import { RemoraError } from "../../core/errors.ts";
 import { GRAMMAR_CHARACTERS_MAX, GRAMMAR_CONSTANTS_MAX, JSON_DEPTH_MAX } from "../../core/limits.ts";
+import { inCurrentDraft } from "./earlier_drafts.ts";
 
 /** A schema, or a part of one. */
 export type Schema = boolean | Readonly<Record<string, unknown>>;
@@ -68,10 +69,11 @@ export class SchemaDocument {
     ) {
       throw badSchema(place, "the value", "a schema: an object or a boolean", schema);
     }
-    const own = typeof schema === "object" && typeof (schema as Record<string, unknown>).$id === "string"
-      ? resolve((schema as { $id: string }).$id, base, place)
+    const current = typeof schema === "object" ? inCurrentDraft(schema as Record<string, unknown>) : schema;
+    const own = typeof current === "object" && typeof current.$id === "string"
+      ? resolve(current.$id, base, place)
       : base;
-    const node = { schema: schema as Schema, base: own, place, id: this.#count++ };
+    const node = { schema: current, base: own, place, id: this.#count++ };
     this.#nodes.set(schema, node);
     return node;
   }

@@ -1,0 +1,208 @@
+/**
+ * Unquantised matrices → codes with scales, four rows at a time: their codes fill the vectors of a block, and no value is taken apart.
+ * Rows may come in windows that begin with a whole panel, so that a file never lies in memory a second time. Non-finite values are counted
+ * at RESULT_ADDRESS.
+ */
+import { KIND_BF16, KIND_F16, KIND_F32, KIND_INT4, KIND_INT7, KIND_INT8, ROUND_MAGIC_ADDRESS } from "../../shared/layout";
+import {
+  bytesOf, firstFour, infinityPattern, isNonFinite, largestPattern, lastFour, load1, load4, loadSome, magnitudeOf, storeRounded, toHalfUp,
+} from "../floats";
+import { storePairs } from "../places";
+import { shareBegin } from "../share";
+import { lane0, lane1, lane2, lane3, largestLane, roundScaled } from "../vector";
+import { reportNonFinite } from "./non_finite";
+
+/**
+ * Rows of a matrix → panels of codes with one scale for each row and group. `codeType` KIND_INT8: max |w| / L, codes 1 … 255 around 128,
+ * L = 127, in the order of matmul/w8a16; KIND_INT7: 1 … 127 around 64, L = 63, in that of matmul/w7a8. A code is
+ * nearest(w · (1 / scale)), ties to even. KIND_INT4: whole blocks of inputs in the order of matmul/w4a8, codes from the least weight (or 0)
+ * to the most: scale (most − least) / 15, zero point nearest(−least · (1 / scale)), code nearest(w · the same) + zero point, within
+ * 0 … 15. Scales of f16 are rounded up.
+ *   source   f32, f16 or bf16 [rowCount, K]: rows `panelBegin` · 8 … of [N, K]
+ *   weights  u8 [N/8, ceil(K/8), 64], of 4 bits u32 [N/8, K/8, 8]; the code of 0 beyond the last row and input
+ *   scales   f32 or f16 [N/8, groups, 8], 0 beyond the last row
+ *   zeros    of 4 bits i16 [N/8, groups, 8], 8 beyond the last row
+ */
+export function packDenseCodes(
+  source: usize, sourceType: i32, codeType: i32, rowCount: i32, inputs: i32, group: i32, panelBegin: i32,
+  scaleType: i32, weights: usize, scales: usize, zeroPoints: usize, rank: i32, size: i32,
+): void {
+  const panels = (rowCount + 7) >> 3, groups = (inputs + group - 1) / group;
+  const panelBytes = <usize>((inputs + 7) >> 3) * blockBytesOf(codeType);
+  const end = shareBegin(panels, rank + 1, size);
+  for (let panel = shareBegin(panels, rank, size); panel < end; panel++) {
+    const to = weights + <usize>(panelBegin + panel) * panelBytes;
+    for (let n = 0; n < 8; n += 4) {
+      for (let g = 0; g < groups; g++) {
+        const begin = g * group, count = min(group, inputs - begin), place = <usize>(((panelBegin + panel) * groups + g) * 8 + n);
+        packGroup(
+          source, sourceType, codeType, panel * 8 + n, rowCount, inputs, begin, count, to, n, scales, scaleType, place, zeroPoints + place * 2,
+        );
+      }
+    }
+  }
+}
+
+/** Bytes of the codes of eight inputs and eight outputs. */
+// @ts-ignore: decorator
+@inline
+function blockBytesOf(codeType: i32): usize {
+  return codeType == KIND_INT4 ? 32 : 64;
+}
+
+/**
+ * Codes of `count` inputs of four rows: outputs n … n + 3 of the panel at `to`, whose scales and zero points begin at `place` and `zeroAt`.
+ */
+function packGroup(
+  source: usize, type: i32, codeType: i32, row: i32, rowCount: i32, inputs: i32, begin: i32, count: i32, to: usize, n: i32,
+  scales: usize, scaleType: i32, place: usize, zeroAt: usize,
+): void {
+  const bytes = bytesOf(type), last = rowCount - 1, present = rowCount - row;
+  // In place of rows beyond the last one that is read again, times 0.
+  const at0 = source + (<usize>min(row, last) * <usize>inputs + <usize>begin) * bytes;
+  const at1 = source + (<usize>min(row + 1, last) * <usize>inputs + <usize>begin) * bytes;
+  const at2 = source + (<usize>min(row + 2, last) * <usize>inputs + <usize>begin) * bytes;
+  const at3 = source + (<usize>min(row + 3, last) * <usize>inputs + <usize>begin) * bytes;
+  let factors = f32x4.splat(scaleGroup(at0, type, codeType, count, present > 0, scales, scaleType, place, zeroAt));
+  const factor1 = scaleGroup(at1, type, codeType, count, present > 1, scales, scaleType, place + 1, zeroAt + 2);
+  factors = f32x4.replace_lane(factors, 1, factor1);
+  const factor2 = scaleGroup(at2, type, codeType, count, present > 2, scales, scaleType, place + 2, zeroAt + 4);
+  factors = f32x4.replace_lane(factors, 2, factor2);
+  const factor3 = scaleGroup(at3, type, codeType, count, present > 3, scales, scaleType, place + 3, zeroAt + 6);
+  factors = f32x4.replace_lane(factors, 3, factor3);
+  const middles = codeType == KIND_INT4 ? v128.load_ext<i16>(zeroAt) : i32x4.splat(codeType == KIND_INT8 ? 128 : 64);
+  const magic = v128.load32_splat(ROUND_MAGIC_ADDRESS), offsets = i32x4.sub(magic, middles);
+  const block = to + <usize>(begin >> 3) * blockBytesOf(codeType);
+  if (type == KIND_BF16) packBlocks<Bf16>(codeType, at0, at1, at2, at3, count, factors, offsets, magic, block, n);
+  else if (type == KIND_F16) packBlocks<F16>(codeType, at0, at1, at2, at3, count, factors, offsets, magic, block, n);
+  else packBlocks<F32>(codeType, at0, at1, at2, at3, count, factors, offsets, magic, block, n);
+}
+
+/**
+ * The scale of a row's group, and of 4-bit codes the zero point; what a weight is multiplied by to find its code. All 0 for a row that is
+ * not there.
+ */
+function scaleGroup(
+  from: usize, type: i32, codeType: i32, count: i32, isThere: bool, scales: usize, scaleType: i32, place: usize, zeroAt: usize,
+): f32 {
+  if (!isThere) {
+    storeRounded(scales, place, 0, scaleType);
+    if (codeType == KIND_INT4) store<i16>(zeroAt, 8);
+    return 0;
+  }
+  const bytes = bytesOf(type);
+  const pattern = type == KIND_F32 ? largestPattern<f32>(from, 0, count) : largestPattern<u16>(from, 0, count);
+  if (pattern >= infinityPattern(type)) {
+    for (let k = 0; k < count; k++) reportNonFinite(i32(isNonFinite(from + <usize>k * bytes, type)));
+  }
+  let least: f32 = 0, scale: f32;
+  if (codeType == KIND_INT4) {
+    let low = f32x4.splat(0), high = f32x4.splat(0);
+    for (let k = 0; k < count; k += 4) {
+      const weights = load4(from + <usize>k * bytes, type);
+      low = f32x4.pmin(low, weights);
+      high = f32x4.pmax(high, weights);
+    }
+    least = -f32x4.extract_lane(largestLane(f32x4.neg(low)), 0);
+    scale = (f32x4.extract_lane(largestLane(high), 0) - least) / 15;
+  } else {
+    scale = magnitudeOf(pattern, type) / <f32>(codeType == KIND_INT8 ? 127 : 63);
+  }
+  if (scaleType == KIND_F32) store<f32>(scales + place * 4, scale);
+  else store<u16>(scales + place * 2, toHalfUp(scale));
+  const at = scales + place * bytesOf(scaleType), stored = load1(at, scaleType);
+  if (pattern < infinityPattern(type)) reportNonFinite(i32(isNonFinite(at, scaleType)));
+  const factor: f32 = stored > 0 ? 1 / stored : 0;
+  if (codeType == KIND_INT4) store<i16>(zeroAt, i32x4.extract_lane(roundScaled(f32x4.splat(-least), f32x4.splat(factor)), 0));
+  return factor;
+}
+
+/** Blocks of eight inputs of four rows; a last one that is not full has the code of 0 where no input is. */
+function packBlocks<S>(
+  codeType: i32, at0: usize, at1: usize, at2: usize, at3: usize, count: i32, factors: v128, offsets: v128, magic: v128, block: usize, n: i32,
+): void {
+  const type = changetype<S>(0).type, bytes = bytesOf(type), step = 8 * bytes;
+  const factor0 = lane0(factors), factor1 = lane1(factors), factor2 = lane2(factors), factor3 = lane3(factors);
+  const offset0 = lane0(offsets), offset1 = lane1(offsets), offset2 = lane2(offsets), offset3 = lane3(offsets);
+  let k = 0;
+  for (; k + 8 <= count; k += 8) {
+    const raw0 = v128.load(at0);
+    const a = codesOf(firstFour(raw0, type), lastFour(raw0, at0, type), factor0, offset0, magic);
+    const raw1 = v128.load(at1);
+    const b = codesOf(firstFour(raw1, type), lastFour(raw1, at1, type), factor1, offset1, magic);
+    const raw2 = v128.load(at2);
+    const c = codesOf(firstFour(raw2, type), lastFour(raw2, at2, type), factor2, offset2, magic);
+    const raw3 = v128.load(at3);
+    const d = codesOf(firstFour(raw3, type), lastFour(raw3, at3, type), factor3, offset3, magic);
+    storeFour(codeType, block, n, a, b, c, d);
+    at0 += step;
+    at1 += step;
+    at2 += step;
+    at3 += step;
+    block += blockBytesOf(codeType);
+  }
+  if (k == count) return;
+  const rest = count - k, second = 4 * bytes;
+  const a = codesOf(loadSome(at0, type, rest), loadSome(at0 + second, type, rest - 4), factor0, offset0, magic);
+  const b = codesOf(loadSome(at1, type, rest), loadSome(at1 + second, type, rest - 4), factor1, offset1, magic);
+  const c = codesOf(loadSome(at2, type, rest), loadSome(at2 + second, type, rest - 4), factor2, offset2, magic);
+  const d = codesOf(loadSome(at3, type, rest), loadSome(at3 + second, type, rest - 4), factor3, offset3, magic);
+  storeFour(codeType, block, n, a, b, c, d);
+}
+
+/** Words of the codes of eight weights: nearest(weight · factor) less what `offset` is more than `magic`; see ROUND_MAGIC. */
+// @ts-ignore: decorator
+@inline
+function codesOf(first: v128, last: v128, factor: v128, offset: v128, magic: v128): v128 {
+  return i16x8.narrow_i32x4_s(
+    i32x4.sub(f32x4.add(f32x4.mul(first, factor), magic), offset), i32x4.sub(f32x4.add(f32x4.mul(last, factor), magic), offset),
+  );
+}
+
+/** Words of the codes of eight inputs and four outputs into their block, as bytes or nibbles. */
+// @ts-ignore: decorator
+@inline
+function storeFour(codeType: i32, block: usize, n: i32, a: v128, b: v128, c: v128, d: v128): void {
+  const ab = i8x16.narrow_i16x8_u(a, b), cd = i8x16.narrow_i16x8_u(c, d);
+  if (codeType == KIND_INT8) {
+    storePairs(block + <usize>n * 4, v128.shuffle<i32>(ab, cd, 0, 2, 4, 6), v128.shuffle<i32>(ab, cd, 1, 3, 5, 7));
+    return;
+  }
+  const to = block + <usize>n * 4, evenBytes = i16x8.splat(255);
+  if (codeType == KIND_INT7) {
+    v128.store(to, i8x16.narrow_i16x8_u(v128.and(ab, evenBytes), v128.and(cd, evenBytes)));
+    v128.store(to, i8x16.narrow_i16x8_u(i16x8.shr_u(ab, 8), i16x8.shr_u(cd, 8)), 32);
+    return;
+  }
+  const most = i8x16.splat(15), x = i8x16.min_u(ab, most), y = i8x16.min_u(cd, most);
+  const nibblesX = v128.and(v128.or(x, i16x8.shr_u(x, 4)), evenBytes), nibblesY = v128.and(v128.or(y, i16x8.shr_u(y, 4)), evenBytes);
+  v128.store(to, i8x16.narrow_i16x8_u(nibblesX, nibblesY));
+}
+
+/** How a file stores floats; see block_formats.ts for classes of this kind. */
+@unmanaged
+class F32 {
+  // @ts-ignore: decorator
+  @inline
+  get type(): i32 {
+    return KIND_F32;
+  }
+}
+
+@unmanaged
+class F16 {
+  // @ts-ignore: decorator
+  @inline
+  get type(): i32 {
+    return KIND_F16;
+  }
+}
+
+@unmanaged
+class Bf16 {
+  // @ts-ignore: decorator
+  @inline
+  get type(): i32 {
+    return KIND_BF16;
+  }
+}
