@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { CONFIG_BYTES_MAX } from "../src/core/limits.ts";
 import { findQuantizationConfig, type QuantizationConfig } from "../src/formats/quantization.ts";
 import { readQuantizationConfig } from "../src/formats/registry.ts";
 import { CONFIG_FILE } from "../src/io/model_files.ts";
@@ -16,8 +15,6 @@ export async function quantizationOf(source: ModelSource): Promise<QuantizationC
     source,
     await source.list(),
     CONFIG_FILE,
-    CONFIG_BYTES_MAX,
-    "BAD_CONFIG",
   );
   const fields = await findQuantizationConfig(source, config);
   return fields && readQuantizationConfig(fields);

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { CONFIG_BYTES_MAX, GROUP_SIZE_MAX } from "../core/limits.ts";
+import { GROUP_SIZE_MAX } from "../core/limits.ts";
 import { CONFIG_FILE, QUANTIZATION_CONFIG_FILES } from "../io/model_files.ts";
 import { isObject, readJsonObject } from "../io/read.ts";
 import type { ModelSource } from "../io/source.ts";
@@ -67,7 +67,7 @@ export async function findQuantizationConfig(
   }
   const files = await source.list();
   for (const name of QUANTIZATION_CONFIG_FILES) {
-    const value = await readJsonObject(source, files, name, CONFIG_BYTES_MAX, "BAD_CONFIG");
+    const value = await readJsonObject(source, files, name);
     if (value !== undefined) return new Fields(name, "", value);
   }
   return undefined;

@@ -7,7 +7,7 @@
 
 import { type ErrorCode, RemoraError } from "../core/errors.ts";
 import { parseJson, type ParseJsonOptions } from "../core/json.ts";
-import { COPY_WINDOW_BYTES } from "../core/limits.ts";
+import { CONFIG_BYTES_MAX, COPY_WINDOW_BYTES } from "../core/limits.ts";
 import type { ModelSource } from "./source.ts";
 
 /**
@@ -47,11 +47,18 @@ export async function readBytesInto(
   }
 }
 
+/** How a file that is no config is read. */
+export interface ObjectFileOptions extends Pick<ParseJsonOptions, "asPython"> {
+  /** Refused unread above this; default: what a config may have. */
+  readonly maxBytes?: number;
+  /** Default: BAD_CONFIG. */
+  readonly code?: ErrorCode;
+}
+
 /**
  * Reads and parses a JSON object file.
  *
  * @param files The source's listing.
- * @param maxBytes Refused unread above this.
  * @returns `undefined` if the file is not there.
  * @throws {RemoraError} `code`, naming the file.
  */
@@ -59,9 +66,7 @@ export async function readJsonObject(
   source: ModelSource,
   files: ReadonlyMap<string, number>,
   name: string,
-  maxBytes: number,
-  code: ErrorCode,
-  { asPython = true }: Pick<ParseJsonOptions, "asPython"> = {},
+  { maxBytes = CONFIG_BYTES_MAX, code = "BAD_CONFIG", asPython = true }: ObjectFileOptions = {},
 ): Promise<Record<string, unknown> | undefined> {
   const size = files.get(name);
   if (size === undefined) return undefined;

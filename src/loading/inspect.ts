@@ -4,7 +4,6 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import { CONFIG_BYTES_MAX } from "../core/limits.ts";
 import {
   type Checkpoint,
   openCheckpoint,
@@ -131,7 +130,7 @@ function roundingNotice(plan: WeightPlan, quantize: string): string {
 }
 
 async function readConfig(source: ModelSource): Promise<Record<string, unknown>> {
-  const json = await readJsonObject(source, await source.list(), CONFIG_FILE, CONFIG_BYTES_MAX, "BAD_CONFIG");
+  const json = await readJsonObject(source, await source.list(), CONFIG_FILE);
   if (json) return json;
   throw new RemoraError("FILE_NOT_FOUND", "Cannot find", {
     file: CONFIG_FILE,

@@ -4,7 +4,6 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import { CONFIG_BYTES_MAX } from "../core/limits.ts";
 import { readShardIndex } from "../formats/containers/checkpoint.ts";
 import { readSafetensorsHeader } from "../formats/containers/safetensors.ts";
 import { findWeightsFile } from "../formats/containers/weights_file.ts";
@@ -58,7 +57,7 @@ export async function inspectFilesOf(source: ModelSource): Promise<ModelFile[]> 
     };
   };
   const checkConfig = (name: string, isNeeded: boolean) =>
-    check(name, isNeeded, () => readJsonObject(source, files, name, CONFIG_BYTES_MAX, "BAD_CONFIG"));
+    check(name, isNeeded, () => readJsonObject(source, files, name));
   const checkWeights = (name: string) =>
     check(name, true, () => readSafetensorsHeader(source, name, files.get(name)!));
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
-import { CHAT_TEMPLATE_BYTES_MAX, CONFIG_BYTES_MAX, TOKENIZER_BYTES_MAX } from "../core/limits.ts";
+import { CHAT_TEMPLATE_BYTES_MAX, TOKENIZER_BYTES_MAX } from "../core/limits.ts";
 import type { GenerationDefaults, ModelText } from "../generation/model.ts";
 import type { Pooling } from "../generation/pooling.ts";
 import {
@@ -157,7 +157,7 @@ export async function readGenerationDefaults(
   onNotice?: (text: string) => void,
 ): Promise<GenerationDefaults> {
   const files = await source.list();
-  const json = await readJsonObject(source, files, GENERATION_CONFIG_FILE, CONFIG_BYTES_MAX, "BAD_CONFIG");
+  const json = await readJsonObject(source, files, GENERATION_CONFIG_FILE);
   const generation = new ConfigReader(GENERATION_CONFIG_FILE, json ?? {});
   const used = <T>(read: () => T, otherwise: T): T => {
     try {
@@ -197,7 +197,7 @@ async function readPooling(
   source: ModelSource,
   files: ReadonlyMap<string, number>,
 ): Promise<Pooling | undefined> {
-  const json = await readJsonObject(source, files, POOLING_CONFIG_FILE, CONFIG_BYTES_MAX, "BAD_CONFIG");
+  const json = await readJsonObject(source, files, POOLING_CONFIG_FILE);
   if (json?.pooling_mode_mean_tokens === true) return "mean";
   return json?.pooling_mode_lasttoken === true ? "last" : undefined;
 }

@@ -148,13 +148,11 @@ function familyLayer(shared: FamilyLayers, { window, rotary }: LayerPositions): 
       inputs: takeJoinedOrApart(
         weights,
         `${name}.self_attn`,
-        "qkv_proj",
         {
-          q_proj: queryWidth,
-          k_proj: kvWidth,
-          v_proj: kvWidth,
+          joined: "qkv_proj",
+          apart: { q_proj: queryWidth, k_proj: kvWidth, v_proj: kvWidth },
+          inputs: hiddenSize,
         },
-        hiddenSize,
         { dense },
       ),
       ...(headNorms && {
@@ -187,12 +185,11 @@ export function takeFeedForward(weights: WeightPlan, name: string, shared: Famil
     inputs: takeJoinedOrApart(
       weights,
       `${name}.mlp`,
-      "gate_up_proj",
       {
-        gate_proj: intermediateSize,
-        up_proj: intermediateSize,
+        joined: "gate_up_proj",
+        apart: { gate_proj: intermediateSize, up_proj: intermediateSize },
+        inputs: hiddenSize,
       },
-      hiddenSize,
       { takesBytes: true },
     ),
     output: weights.linear(`${name}.mlp.down_proj`, hiddenSize, intermediateSize, { takesBytes: true }),
@@ -200,13 +197,20 @@ export function takeFeedForward(weights: WeightPlan, name: string, shared: Famil
   });
 }
 
+/** Linear layers of one input by the last parts of their names. */
+interface JoinedOrApart {
+  /** The one module that may hold all of them, one after the other. */
+  readonly joined: string;
+  /** Outputs of each. */
+  readonly apart: Readonly<Record<string, number>>;
+  readonly inputs: number;
+}
+
 /** Several linear layers of one input, which files hold one by one or as one module; its tensors tell. */
 function takeJoinedOrApart(
   weights: WeightPlan,
   parent: string,
-  joined: string,
-  apart: Record<string, number>,
-  inputs: number,
+  { joined, apart, inputs }: JoinedOrApart,
   options: LinearOptions,
 ): Linear[] {
   const outputs = Object.entries(apart);

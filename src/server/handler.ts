@@ -18,9 +18,10 @@ export type ModelsToServe = Model | Promise<Model> | Readonly<Record<string, Mod
 const DEFAULT_MODEL_NAME = "default";
 
 /**
- * The packages of the server are loaded with its first request.
+ * The server of one model or several. Its packages are loaded with the first request.
  *
  * @param inside What a program that has the server in it decides, not its user.
+ * @throws {RemoraError} BAD_ARGUMENT for options that cannot be, UNSUPPORTED where the host does not tell that clients leave.
  */
 export function createServerHandler(
   models: ModelsToServe,

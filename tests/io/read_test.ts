@@ -26,16 +26,16 @@ Deno.test("readJsonObject() refuses files that are too large or no objects", asy
   const files = new Map([["a.json", encode('{"x":1}')], ["b.json", encode("[1]")]]);
   const source = memoryModelSource(files);
   const sizes = await source.list();
-  deepStrictEqual(await readJsonObject(source, sizes, "a.json", 7, "BAD_CONFIG"), { x: 1 });
-  strictEqual(await readJsonObject(source, sizes, "c.json", 7, "BAD_CONFIG"), undefined);
+  deepStrictEqual(await readJsonObject(source, sizes, "a.json", { maxBytes: 7 }), { x: 1 });
+  strictEqual(await readJsonObject(source, sizes, "c.json", { maxBytes: 7 }), undefined);
   await assertRefused(
-    () => readJsonObject(source, sizes, "a.json", 6, "BAD_CONFIG"),
+    () => readJsonObject(source, sizes, "a.json", { maxBytes: 6 }),
     "BAD_CONFIG",
     "a.json",
     "6 bytes",
   );
   await assertRefused(
-    () => readJsonObject(source, sizes, "b.json", 9, "BAD_CONFIG"),
+    () => readJsonObject(source, sizes, "b.json", { maxBytes: 9 }),
     "BAD_CONFIG",
     "an array of 1",
   );

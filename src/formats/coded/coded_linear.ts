@@ -44,13 +44,11 @@ export function packWords(
   values: Uint8Array,
   rows: number,
   columns: number,
-  { bits, order, alongRows = false }: WordLayout,
+  layout: WordLayout,
 ): Uint32Array<ArrayBuffer> {
-  const inWord = WORD_BITS / bits;
-  const width = alongRows ? columns : Math.ceil(columns / inWord);
-  const words = new Uint32Array((alongRows ? Math.ceil(rows / inWord) : rows) * width);
-  eachField(rows, columns, inWord, width, alongRows, order, (value, word, field) => {
-    words[word] |= values[value] << field * bits;
+  const { height, width } = wordGrid(rows, columns, layout), words = new Uint32Array(height * width);
+  eachField(rows, columns, layout, (value, word, field) => {
+    words[word] |= values[value] << field * layout.bits;
   });
   return words;
 }
@@ -60,26 +58,30 @@ export function unpackWords(
   words: Uint32Array,
   rows: number,
   columns: number,
-  { bits, order, alongRows = false }: WordLayout,
+  layout: WordLayout,
 ): Uint8Array<ArrayBuffer> {
-  const inWord = WORD_BITS / bits, mask = 2 ** bits - 1;
-  const width = alongRows ? columns : Math.ceil(columns / inWord);
+  const { bits } = layout, mask = 2 ** bits - 1;
   const values = new Uint8Array(rows * columns);
-  eachField(rows, columns, inWord, width, alongRows, order, (value, word, field) => {
+  eachField(rows, columns, layout, (value, word, field) => {
     values[value] = words[word] >>> field * bits & mask;
   });
   return values;
 }
 
+/** Rows and columns of words. */
+function wordGrid(rows: number, columns: number, { bits, alongRows }: WordLayout) {
+  const wordsFor = (values: number) => Math.ceil(values * bits / WORD_BITS);
+  return alongRows ? { height: wordsFor(rows), width: columns } : { height: rows, width: wordsFor(columns) };
+}
+
 function eachField(
   rows: number,
   columns: number,
-  inWord: number,
-  width: number,
-  alongRows: boolean,
-  order: readonly number[] | undefined,
+  layout: WordLayout,
   use: (value: number, word: number, field: number) => void,
 ): void {
+  const { bits, order, alongRows } = layout, inWord = WORD_BITS / bits;
+  const { width } = wordGrid(rows, columns, layout);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const along = alongRows ? row : column, place = along % inWord;

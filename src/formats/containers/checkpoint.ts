@@ -144,7 +144,11 @@ export async function readShardIndex(
   files: ReadonlyMap<string, number>,
   file: string,
 ): Promise<ShardIndex> {
-  const index = await readJsonObject(source, files, file, INDEX_BYTES_MAX, "BAD_FILE", { asPython: false });
+  const index = await readJsonObject(source, files, file, {
+    maxBytes: INDEX_BYTES_MAX,
+    code: "BAD_FILE",
+    asPython: false,
+  });
   const map = index?.weight_map;
   const refuse = (expected: string, found: string, tensor?: string) =>
     new RemoraError("BAD_FILE", "Cannot read", { file, tensor, expected, found });

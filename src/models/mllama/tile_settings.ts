@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { CONFIG_BYTES_MAX } from "../../core/limits.ts";
 import { PREPROCESSOR_CONFIG_FILE, PROCESSOR_CONFIG_FILE } from "../../io/model_files.ts";
 import { readJsonObject } from "../../io/read.ts";
 import type { ModelSource } from "../../io/source.ts";
@@ -52,7 +51,7 @@ export async function readTileSettings(source: ModelSource, vision: VisionConfig
 /** transformers 5 writes the same object into processor_config.json. */
 async function readPreprocessor(source: ModelSource): Promise<ConfigReader> {
   const files = await source.list();
-  const read = (name: string) => readJsonObject(source, files, name, CONFIG_BYTES_MAX, "BAD_CONFIG");
+  const read = (name: string) => readJsonObject(source, files, name);
   const own = await read(PREPROCESSOR_CONFIG_FILE);
   if (own) return new ConfigReader(PREPROCESSOR_CONFIG_FILE, own);
   const shared = new ConfigReader(PROCESSOR_CONFIG_FILE, await read(PROCESSOR_CONFIG_FILE) ?? {});

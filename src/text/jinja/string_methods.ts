@@ -144,7 +144,7 @@ const partition = (name: string, fromRight: boolean): Method => (text, args, key
   return new Tuple([text.slice(0, index), mark, text.slice(index + mark.length)]);
 };
 
-/** The part of a text between two positions, and where it begins in code points. */
+/** The part of a text between two positions, where it begins in code points, and whether the positions are in order. */
 function between(text: string, begin: Value | undefined, end: Value | undefined): [string, number, boolean] {
   const isWhole = (value: Value | undefined) => value === undefined || value === null;
   if (isWhole(begin) && isWhole(end)) return [text, 0, true];

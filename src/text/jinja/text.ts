@@ -180,7 +180,7 @@ function writeJson(value: Value, style: JsonStyle, level: number, writer: Writer
   if (typeof value === "bigint") return writer.write(intText(value));
   if (typeof value === "number") return writer.write(jsonNumber(value));
   if (value instanceof Sequence) {
-    return writeJsonItems("[", "]", value.items, style, level, writer, (item) => {
+    return writeJsonItems("[]", value.items, style, level, writer, (item) => {
       writeJson(item, style, level + 1, writer);
     });
   }
@@ -192,7 +192,7 @@ function writeJson(value: Value, style: JsonStyle, level: number, writer: Writer
         isOrdered(a, "<", b, writer.meter) ? -1 : isOrdered(b, "<", a, writer.meter) ? 1 : 0
       );
     }
-    return writeJsonItems("{", "}", entries, style, level, writer, ([key, item]) => {
+    return writeJsonItems("{}", entries, style, level, writer, ([key, item]) => {
       writer.write(jsonString(jsonKey(key), style.isAscii) + style.keySeparator);
       writeJson(item, style, level + 1, writer);
     });
@@ -201,8 +201,7 @@ function writeJson(value: Value, style: JsonStyle, level: number, writer: Writer
 }
 
 function writeJsonItems<T>(
-  begin: string,
-  end: string,
+  [begin, end]: "[]" | "{}",
   items: readonly T[],
   { indent, itemSeparator }: JsonStyle,
   level: number,

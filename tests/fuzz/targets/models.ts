@@ -7,7 +7,6 @@
 import { openCheckpoint } from "../../../src/formats/containers/checkpoint.ts";
 import { findQuantizationConfig } from "../../../src/formats/quantization.ts";
 import { readQuantizationConfig } from "../../../src/formats/registry.ts";
-import { CONFIG_BYTES_MAX } from "../../../src/core/limits.ts";
 import { readJsonObject } from "../../../src/io/read.ts";
 import type { ModelSource } from "../../../src/io/source.ts";
 import { ModelLoader } from "../../../src/loading/load_model.ts";
@@ -51,7 +50,7 @@ export async function loadAndCompute(
 /** Reads config.json and the quantisation config alone. */
 async function readConfigs(source: ModelSource, files: Files): Promise<void> {
   const sizes = new Map([...files].map(([name, bytes]) => [name, bytes.length]));
-  const json = await readJsonObject(source, sizes, "config.json", CONFIG_BYTES_MAX, "BAD_CONFIG");
+  const json = await readJsonObject(source, sizes, "config.json");
   const fields = await findQuantizationConfig(source, json);
   if (fields) readQuantizationConfig(fields);
 }
@@ -258,7 +257,7 @@ export const configTarget: FuzzTarget = {
       async run(files: Files, reached: () => void) {
         const source = watchedSource(files);
         const sizes = new Map([...files].map(([name, bytes]) => [name, bytes.length]));
-        const json = await readJsonObject(source, sizes, "config.json", CONFIG_BYTES_MAX, "BAD_CONFIG");
+        const json = await readJsonObject(source, sizes, "config.json");
         architectureOf(ARCHITECTURES, new ConfigReader("config.json", json!));
         reached();
         await loadAndCompute(source);
