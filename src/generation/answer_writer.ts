@@ -37,6 +37,9 @@ export class AnswerWriter {
   readonly #ignoreEnd: boolean;
   readonly #decoder: StreamDecoder;
   readonly #stops: StopStrings;
+  /** Stop strings that are special tokens, which stand in no text, by their ids. */
+  readonly #stopTokens: ReadonlyMap<number, string>;
+  #stopToken?: string;
   readonly #guard?: LoopGuard;
   #isStopped = false;
 
@@ -48,13 +51,15 @@ export class AnswerWriter {
       skipSpecialTokens: !request.keepSpecialTokens,
       beginsText: false,
     });
-    this.#stops = new StopStrings(stopTexts(request.stop));
+    const stops = stopTexts(request.stop);
+    this.#stops = new StopStrings(stops);
+    this.#stopTokens = specialTokens(stops, context.tokenizer);
     this.#guard = request.loopGuard ? new LoopGuard() : undefined;
   }
 
   /** The stop string that ended the answer. */
   get stop(): string | undefined {
-    return this.#stops.found;
+    return this.#stopToken ?? this.#stops.found;
   }
 
   /** Takes the next token; `undefined` when it may not come here. */
@@ -64,10 +69,12 @@ export class AnswerWriter {
     const mayEnd = grammar?.mayEnd ?? true;
     const mayCome = !grammar || (!isEnd && grammar.push(id)) || (endIds.has(id) && mayEnd);
     if (!mayCome) return undefined;
-    const { text, stopped } = this.#stops.push(isEnd ? this.#decoder.flush() : this.#decoder.push(id));
+    if (!isEnd) this.#stopToken = this.#stopTokens.get(id);
+    const isLast = isEnd || this.#stopToken !== undefined;
+    const { text, stopped } = this.#stops.push(isLast ? this.#decoder.flush() : this.#decoder.push(id));
     this.#isStopped = stopped;
     const isLoop = this.#guard?.push(id) ?? false;
-    if (stopped || isEnd || grammar?.isOver) return { text, end: "stop" };
+    if (stopped || isLast || grammar?.isOver) return { text, end: "stop" };
     return isLoop ? { text, end: "loop" } : { text };
   }
 
@@ -77,4 +84,13 @@ export class AnswerWriter {
     const { text, stopped } = this.#stops.push(this.#decoder.flush());
     return stopped ? text : text + this.#stops.flush();
   }
+}
+
+function specialTokens(texts: readonly string[], tokenizer: Tokenizer): Map<number, string> {
+  const found = new Map<number, string>();
+  for (const text of texts) {
+    const id = tokenizer.idOf(text);
+    if (id !== undefined && tokenizer.isSpecial(id)) found.set(id, text);
+  }
+  return found;
 }

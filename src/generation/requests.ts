@@ -67,7 +67,10 @@ export interface GenerateRequest extends SamplingOptions, Constraint {
   contextShift?: boolean;
   /** End an answer that says the same over and over, as small models do that choose the likeliest token. Default false. */
   loopGuard?: boolean;
-  /** The answer ends before this text, or the first of these; no part of one is ever emitted. */
+  /**
+   * The answer ends before this text, or the first of these; no part of one is ever emitted. The text of a special token ends it at
+   * that token, though such tokens stand in no text.
+   */
   stop?: string | string[];
   /** Ends the answer with its reason. */
   signal?: AbortSignal;

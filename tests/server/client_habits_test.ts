@@ -165,6 +165,33 @@ Deno.test("arguments of calls are objects, whatever the schema of the parameters
   match(error.message, /paint.*object.*"string"/);
 });
 
+Deno.test("Anthropic's streams say at their beginning how long the prompt is", async () => {
+  await using server = await serving();
+  const body = { model: NAME, max_tokens: 3, messages: MESSAGES, stream: true };
+  const counted = await ask(server, "/v1/messages/count_tokens", { model: NAME, messages: MESSAGES });
+  // The second time the prompt is known.
+  for (let time = 0; time < 2; time++) {
+    const events = eventsOf((await ask(server, "/v1/messages", body)).text);
+    const usageIn = (type: string) => {
+      const event = events.find((event) => event.type === type);
+      return event.usage ?? event.message.usage;
+    };
+    for (const usage of [usageIn("message_start"), usageIn("message_delta")]) {
+      equal(usage.input_tokens + usage.cache_read_input_tokens, counted.answer.input_tokens);
+    }
+  }
+});
+
+Deno.test("an answer that is begun is refused where Anthropic's API would go on with it", async () => {
+  await using server = await serving();
+  const messages = [...MESSAGES, { role: "assistant", content: "Yes, a" }];
+  const { status, error } = await ask(server, "/v1/messages", { model: NAME, max_tokens: 3, messages });
+  equal(status, 400);
+  match(error.message, /messages: the last one must be the user's/);
+  // OpenAI's takes it for a turn that is over.
+  equal((await chat(server, { messages })).status, 200);
+});
+
 Deno.test("a body that is compressed is refused as such", async () => {
   await using server = await serving();
   const body = { model: NAME, messages: MESSAGES };

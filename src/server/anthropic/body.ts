@@ -149,8 +149,19 @@ export function promptRequest(body: CountBody, toolCallParser: string | undefine
   };
 }
 
-/** What the library is asked for. */
+/**
+ * What the library is asked for.
+ *
+ * @throws {ApiError} 400 for an answer that is begun.
+ */
 export function messagesRequest(body: MessagesBody, toolCallParser: string | undefined): GenerateRequest {
+  // Anthropic's models went on with such a message; a template would close it and begin another.
+  if (body.messages.at(-1)?.role === "assistant") {
+    throw badRequest(
+      "messages: the last one must be the user's; going on with an answer is not supported.",
+      "messages",
+    );
+  }
   return {
     ...promptRequest(body, toolCallParser),
     maxTokens: body.max_tokens,

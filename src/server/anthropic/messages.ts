@@ -44,7 +44,9 @@ export async function* anthropicEvents(
   for await (const event of events) {
     if (!hasBegun) {
       hasBegun = true;
-      const usage = { input_tokens: 0, output_tokens: 0 };
+      // How many of them were known is told at the end.
+      const promptTokens = event.type === "piece" ? event.promptTokens : event.usage.promptTokens;
+      const usage = usageOf({ promptTokens, cachedTokens: 0, completionTokens: 0 });
       const message = { ...head(served.name), content: [], stop_reason: null, stop_sequence: null, usage };
       yield named({ type: "message_start", message });
       yield named({ type: "ping" });

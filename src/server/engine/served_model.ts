@@ -29,6 +29,8 @@ export type AnswerEvent =
   | {
     type: "piece";
     choice: number;
+    /** Of the prompt. */
+    promptTokens: number;
     /** May be none: a character or mark is incomplete. */
     parts: AnswerPart[];
     tokenIds: number[];
@@ -208,7 +210,7 @@ export class ServedModel {
     choice: number,
     watch: ReturnType<ModelMetrics["begin"]> | undefined,
   ): AsyncGenerator<AnswerEvent, void, void> {
-    const reader = prepared.reader();
+    const reader = prepared.reader(), promptTokens = prepared.promptIds.length;
     // Memory is reserved with the first step, so that is where there may be none.
     const { chunks, first } = await this.#pool!.withMemory(async () => {
       const chunks = this.model.run(prepared, {
@@ -228,7 +230,7 @@ export class ServedModel {
         if (finishReason && !begun) parts.push(...reader.end());
         hasCalls ||= parts.some(({ type }) => type === "call");
         if (!begun || tokenIds.length > 0) {
-          yield { type: "piece", choice, parts, tokenIds, logprobs, attention, isRepeated };
+          yield { type: "piece", choice, promptTokens, parts, tokenIds, logprobs, attention, isRepeated };
         }
         if (!finishReason) continue;
         const state = begun && await this.#stateOf(chunks, begun, options.sequence, piece!);
