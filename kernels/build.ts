@@ -13,6 +13,7 @@ import { makeCalls, makeDispatch } from "./generate.ts";
 import { withAddress } from "./host/area_address.ts";
 import { WIDE_ADDRESS, WIDE_MEMORY_PAGES, WIDE_PLACEHOLDER } from "./shared/layout.ts";
 import { attentionText } from "./wide/attention_text.ts";
+import { softmaxText } from "./wide/softmax_text.ts";
 import { fewRowsText } from "./wide/few_rows_text.ts";
 import { floatsText } from "./wide/floats_text.ts";
 import { unitRowsText } from "./wide/unit_rows_text.ts";
@@ -115,7 +116,8 @@ async function* made(): AsyncGenerator<[path: string, contents: Uint8Array]> {
     yield [`${TARGET}/${variant.name}.wasm`, await build(ENTRY, variant, 1)];
   }
   const files = {
-    [WIDE_ENTRY]: wideText() + attentionText() + fewRowsText() + floatsText() + unitRowsText(),
+    [WIDE_ENTRY]: wideText() + attentionText() + softmaxText() + fewRowsText() + floatsText() +
+      unitRowsText(),
   };
   const compiled = await build(WIDE_ENTRY, WIDE_VARIANT, WIDE_MEMORY_PAGES, files);
   const wide = withAddress(compiled, WIDE_PLACEHOLDER, WIDE_ADDRESS);

@@ -94,6 +94,21 @@ export function powerOfTwo4(x: v128): v128 {
   return f32x4.mul(p, i32x4.shl(shifted, 23));
 }
 
+/** The constants of powerOfTwo4 in the order of their use, two vectors each: what kernels/wide/softmax_text.ts reads. */
+export function copyPowerConstants(to: usize): void {
+  copyConstant(to, 13);
+  copyConstant(to + 32, 14);
+  for (let i: usize = 0; i < 5; i++) copyConstant(to + 64 + i * 32, 15 + i);
+  copyConstant(to + 224, 12);
+}
+
+// @ts-ignore: decorator
+@inline
+function copyConstant(to: usize, index: usize): void {
+  v128.store(to, constant(index));
+  v128.store(to, constant(index), 16);
+}
+
 /** All bits where powerOfTwo4 does not compute 2^x: there a weight is 0. */
 // @ts-ignore: decorator
 @inline

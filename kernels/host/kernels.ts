@@ -121,8 +121,8 @@ export class Kernels extends KernelCalls {
     return new Kernels(place.memory, build.variant, exports, WorkerPool.ofOne(place), 0, 0);
   }
 
-  /** Scratch of the wide tile of floats, or 0: with vectors of 128 bits its sums would be more than registers. */
-  get floatScratch(): number {
+  /** Scratch of the wide tiles of floats and of attention, or 0: with vectors of 128 bits they would take longer than the others. */
+  get pairedScratch(): number {
     return this.vectorBits === 256 ? this.form.wideScratch : 0;
   }
 

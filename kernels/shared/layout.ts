@@ -135,6 +135,20 @@ export const FEW_TOTALS = 768;
 export const FEW_LADDER = 1024;
 export const FEW_UNITS = 1056;
 export const FEW_MASKS = 1184;
+/**
+ * The same area, of the softmax of attention in bytes: a tile's sums, scores, powers and weights, f32 [4, 32] each, then of its rows the
+ * largest scores, the sums of powers (two vectors each) and the centres; of a block the scales of keys and values; constants.
+ */
+export const SOFTMAX_SUMS = 64;
+export const SOFTMAX_SCORES = 576;
+export const SOFTMAX_POWERS = 1088;
+export const SOFTMAX_WEIGHTS = 1600;
+export const SOFTMAX_MAXIMA = 2112;
+export const SOFTMAX_TOTALS = 2240;
+export const SOFTMAX_CENTRES = 2368;
+export const SOFTMAX_KEY_SCALES = 2432;
+export const SOFTMAX_VALUE_SCALES = 2560;
+export const SOFTMAX_CONSTANTS = 2688;
 export const WIDE_AREA_BYTES = 8192;
 /** The first thread's area; the others' follow. */
 export const WIDE_ADDRESS = 4096;

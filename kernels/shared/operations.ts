@@ -566,6 +566,8 @@ export const WIDE_FUNCTIONS: readonly string[] = [
   ...["Pairs", "Fours", "Words"].flatMap((form) =>
     [...SCORE_COLUMNS.map((columns) => `scores${columns}`), "values"].map((tile) => `${tile}${form}`)
   ),
+  "scaleScores",
+  "raiseScores",
   ...FEW_FORMS.flatMap((form) => [1, 2, 3, 4].map((rows) => fewFunction(form, rows))),
   ...FEW_SHORT_FORMS.map((form) => fewFunction(form, 1, true)),
   ...UNIT_ROWS,

@@ -101,7 +101,7 @@ function runInBytes(
   output: Matrix,
 ): void {
   const { top } = scratch, { kernels, rows } = queries;
-  const { dot32, wideScratch } = kernels.form;
+  const { dot32 } = kernels.form;
   const scratchBytes = byteAttentionScratchBytes(headSize);
   kernels.attendBytes({
     queries,
@@ -113,7 +113,7 @@ function runInBytes(
     headSize,
     scale,
     dot32,
-    isWide: wideScratch > 0,
+    isWide: kernels.pairedScratch > 0,
     output,
     scratch: scratch.take(scratchBytes * space.threads),
     scratchBytes,
@@ -144,7 +144,7 @@ function run(
     kvHeads,
     headSize,
     scale,
-    isWide: queries.kernels.form.wideScratch > 0,
+    isWide: queries.kernels.pairedScratch > 0,
     output,
     scratch: scratch.take(scratchBytes * space.threads),
     scratchBytes,

@@ -158,7 +158,7 @@ function addOffsets({ linears, columns }: Pass, scratch: Scratch, input: Matrix,
     if (!form.hasOffsets) return;
     const target = output.sliceColumns(columns[i], columns[i] + outputs);
     const call = { input: sums, weights, weightType: "f32", bias: 0, rows, outputs, inputs } as const;
-    kernels.matmulDense({ ...call, wideScratch: kernels.floatScratch, accumulate: true, output: target });
+    kernels.matmulDense({ ...call, wideScratch: kernels.pairedScratch, accumulate: true, output: target });
   });
 }
 
@@ -242,7 +242,7 @@ function multiplyExactly(
     const zero = stored.zeroPoint;
     kernels.matmulCodesF32({ ...call, weightType: type, scales, zeros, zero, group, output: target });
   } else {
-    const { floatScratch: wideScratch } = kernels;
+    const { pairedScratch: wideScratch } = kernels;
     kernels.matmulDense({ ...call, wideScratch, weightType: type as ElementType, output: target });
   }
 }

@@ -111,7 +111,7 @@ export function denseInputSums(products: Matrix, { matrix, order, inverses }: Fa
 
 /** output = or += input times f32 weights in panels. */
 function multiply(input: Matrix, weights: number, output: Matrix, accumulate: boolean): void {
-  const { kernels, rows, columns: inputs } = input, { floatScratch: wideScratch } = kernels;
+  const { kernels, rows, columns: inputs } = input, { pairedScratch: wideScratch } = kernels;
   const shape = { rows, outputs: output.columns, inputs };
   kernels.matmulDense({
     ...shape,

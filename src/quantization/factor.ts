@@ -109,7 +109,7 @@ function factorInPlace(matrix: Matrix, scratch: FactorScratch): boolean {
     kernels.matmulDense({
       ...product,
       ...shape,
-      wideScratch: kernels.floatScratch,
+      wideScratch: kernels.pairedScratch,
       input: columns,
       weights: scratch.inversePanels,
       output: above,

@@ -66,7 +66,7 @@ export function addProducts(a: Matrix, panels: number, target: Matrix): void {
     const input = a.sliceRows(begin, end), output = target.sliceRows(begin, end).sliceColumns(begin);
     const weights = panels + begin / PANEL * inputs * PANEL * F32;
     kernels.matmulDense({
-      wideScratch: kernels.floatScratch,
+      wideScratch: kernels.pairedScratch,
       input,
       weights,
       weightType: "f32",

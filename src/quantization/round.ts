@@ -175,7 +175,7 @@ function passOn(
   const transposed = new Matrix(space, transposedAt, rest, count, count * F32);
   kernels.transpose({ input, rows: count, columns: rest, output: transposed });
   kernels.matmulDense({
-    wideScratch: kernels.floatScratch,
+    wideScratch: kernels.pairedScratch,
     input: transposed,
     weights: errors,
     weightType: "f32",

@@ -12,14 +12,11 @@
  * values. Sums of products are exact: |q · k| ≤ 127 · 64 · W < 2^31, so the forms of the dot agree in their bits.
  */
 import { ATTENTION_ROWS, ATTENTION_TILES, KV_BLOCK_TOKENS } from "../../shared/layout";
-import { powerOfTwo4 } from "../transcendental";
-import {
-  firstHalves, firstInTurn, lane0, lane1, lane2, lane3, largestLane, lastHalves, lastInTurn, roundScaled, storeTransposed,
-} from "../vector";
+import { lane0, lane1, lane2, lane3 } from "../vector";
 import { blockAt, TOKENS } from "./block";
+import { beginSoftmax, copyScales, MAXIMA, NUMBERS_BYTES, SCORE_FACTORS, SCORE_OFFSETS, SUMS, weigh } from "./bytes_softmax";
 import { addScores, addWeighted } from "./bytes_tiles";
 import { BYTE_LIMIT, integerScale, integersPerUnit, largestOf } from "./integers";
-import { centresOf, lanesOf, sumsOf } from "./softmax";
 
 /** The binary logarithm of e: weights are powers of two. */
 const LOG2_E: f32 = 1.44269504088896341;
@@ -30,17 +27,9 @@ const CODE_LIMIT: f32 = 63;
 const PANEL: usize = 16;
 const SCALES_BYTES: usize = 2 * KV_BLOCK_TOKENS * 4;
 
-/** Bytes of a tile's 4 × 16 sums, of its weights, and of its numbers. */
+/** Bytes of a tile's 4 × 16 sums, and of its weights. */
 const SUMS_BYTES: usize = 256;
 const WEIGHTS_BYTES: usize = 4 * KV_BLOCK_TOKENS;
-/** What totals count, what a unit of weights is worth, what is taken from the sums of values; then those of all blocks. */
-const UNITS: usize = 16;
-const OFFSETS: usize = 32;
-const MAXIMA: usize = 48;
-const SUMS: usize = 64;
-const SCORE_FACTORS: usize = 80;
-const SCORE_OFFSETS: usize = 96;
-const NUMBERS_BYTES: usize = 112;
 
 // @ts-ignore: decorator
 @inline
@@ -107,6 +96,7 @@ export function attendBytes(
   const low = own + tilesMax * columns * 4, high = low + tilesMax * SUMS_BYTES, weights = high + tilesMax * SUMS_BYTES;
   const numbers = weights + tilesMax * WEIGHTS_BYTES, valueScales = numbers + tilesMax * NUMBERS_BYTES;
   const totals = valueScales + TOKENS * 4;
+  beginSoftmax(isWide, rank);
   const unitRows = ATTENTION_ROWS * ATTENTION_TILES, units = (rows + unitRows - 1) / unitRows;
   for (let unit = rank; unit < units * heads; unit += size) {
     const head = unit / units, firstRow = unit % units * unitRows, end = min(firstRow + unitRows, rows);
@@ -126,7 +116,7 @@ export function attendBytes(
     for (let index = 0; index < blocks; index++) {
       const keys = blockAt(table, index) + <usize>head * headBytes(columns), values = keys + part;
       const keyScales = keys + 2 * part, count = load<i32>(counts + <usize>index * 4);
-      const nothing = copyScales(valueScales, keyScales + TOKENS * 4, count);
+      const nothing = copyScales(valueScales, keyScales, count, isWide, rank);
       for (let tile: usize = 0; tile < <usize>tiles; tile++) {
         beginScores(low + tile * SUMS_BYTES, high + tile * SUMS_BYTES, v128.load(numbers + tile * NUMBERS_BYTES, SCORE_OFFSETS));
       }
@@ -134,9 +124,9 @@ export function attendBytes(
       if (count > <i32>PANEL) addScores(own, columns, keys + columns * PANEL, high, tiles, dot32, isWide, rank);
       for (let tile: usize = 0; tile < <usize>tiles; tile++) {
         const sums = tile * SUMS_BYTES, number = numbers + tile * NUMBERS_BYTES;
-        scale16(low + sums, keyScales, v128.load(number, SCORE_FACTORS), count);
-        scale16(high + sums, keyScales + PANEL * 4, v128.load(number, SCORE_FACTORS), count - <i32>PANEL);
-        weigh(low + sums, high + sums, valueScales, nothing, weights + tile * WEIGHTS_BYTES, number);
+        weigh(
+          low + sums, high + sums, keyScales, valueScales, count, nothing, weights + tile * WEIGHTS_BYTES, number, isWide, rank,
+        );
       }
       for (let panel: usize = 0; panel < panels; panel++) {
         addWeighted(
@@ -154,19 +144,6 @@ export function attendBytes(
       }
     }
   }
-}
-
-/** Copies the value scales of a block, zeros from `count` on. 0, or NaN if one is NaN. */
-// @ts-ignore: decorator
-@inline
-function copyScales(to: usize, from: usize, count: i32): f32 {
-  let nothing: f32 = 0;
-  for (let token: usize = 0; token < TOKENS; token++) {
-    const scale: f32 = token < <usize>count ? load<f32>(from + token * 4) : 0;
-    store<f32>(to + token * 4, scale);
-    nothing += scale * 0;
-  }
-  return nothing;
 }
 
 /**
@@ -205,113 +182,4 @@ function beginRow(low: usize, high: usize, offset: v128): void {
     v128.store(low + i, offset);
     v128.store(high + i, offset);
   }
-}
-
-/** Sums of products of 16 tokens → scores in units of log 2, −∞ from `count` on; in place, [4, 16]. */
-// @ts-ignore: decorator
-@inline
-function scale16(sums: usize, keyScales: usize, factors: v128, count: i32): void {
-  const f0 = lane0(factors), f1 = lane1(factors), f2 = lane2(factors), f3 = lane3(factors);
-  for (let i: usize = 0; i < 64; i += 16) {
-    const scale = v128.load(keyScales + i), at = sums + i;
-    v128.store(at, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(v128.load(at)), scale), f0));
-    v128.store(at, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(v128.load(at, 64)), scale), f1), 64);
-    v128.store(at, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(v128.load(at, 128)), scale), f2), 128);
-    v128.store(at, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(v128.load(at, 192)), scale), f3), 192);
-  }
-  for (let row: usize = 0; row < 256; row += 64) {
-    for (let token = max(count, 0); token < <i32>PANEL; token++) store<f32>(sums + row + <usize>token * 4, -Infinity);
-  }
-}
-
-/** The largest of a row's scores in both halves, in all lanes. */
-// @ts-ignore: decorator
-@inline
-function largestScore(low: usize, high: usize): v128 {
-  const a = f32x4.pmax(v128.load(low), v128.load(low, 16)), b = f32x4.pmax(v128.load(low, 32), v128.load(low, 48));
-  const c = f32x4.pmax(v128.load(high), v128.load(high, 16)), d = f32x4.pmax(v128.load(high, 32), v128.load(high, 48));
-  return largestLane(f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d)));
-}
-
-/**
- * One step of the running softmax: scores of a block in two halves become weights times value scales, then signed bytes, i8 [8, 4, 4],
- * and the numbers that the totals of values need. `nothing` is 0, or NaN where the values of a visible token are not numbers; a score
- * that is none makes the sum of powers NaN.
- */
-function weigh(low: usize, high: usize, valueScales: usize, nothing: f32, weights: usize, numbers: usize): void {
-  const largest = f32x4.pmax(
-    v128.load(numbers, MAXIMA),
-    lanesOf(
-      largestScore(low, high), largestScore(low + 64, high + 64), largestScore(low + 128, high + 128),
-      largestScore(low + 192, high + 192),
-    ),
-  );
-  const centres = centresOf(largest);
-  const c0 = lane0(centres), c1 = lane1(centres), c2 = lane2(centres), c3 = lane3(centres);
-  let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
-  let m0 = f32x4.splat(0), m1 = f32x4.splat(0), m2 = f32x4.splat(0), m3 = f32x4.splat(0);
-  for (let i: usize = 0; i < TOKENS * 4; i += 16) {
-    const at = i < 64 ? low + i : high + i - 64;
-    const x0 = f32x4.sub(v128.load(at), c0), x1 = f32x4.sub(v128.load(at, 64), c1);
-    const x2 = f32x4.sub(v128.load(at, 128), c2), x3 = f32x4.sub(v128.load(at, 192), c3);
-    const e0 = powerOfTwo4(x0), e1 = powerOfTwo4(x1), e2 = powerOfTwo4(x2), e3 = powerOfTwo4(x3);
-    const scale = v128.load(valueScales + i);
-    t0 = f32x4.add(t0, e0);
-    t1 = f32x4.add(t1, e1);
-    t2 = f32x4.add(t2, e2);
-    t3 = f32x4.add(t3, e3);
-    // A hidden token counts 2^-100 in the sum of powers, which no bit shows; its scale is 0.
-    const v0 = f32x4.mul(e0, scale), v1 = f32x4.mul(e1, scale), v2 = f32x4.mul(e2, scale), v3 = f32x4.mul(e3, scale);
-    v128.store(at, v0);
-    v128.store(at, v1, 64);
-    v128.store(at, v2, 128);
-    v128.store(at, v3, 192);
-    m0 = f32x4.pmax(m0, v0);
-    m1 = f32x4.pmax(m1, v1);
-    m2 = f32x4.pmax(m2, v2);
-    m3 = f32x4.pmax(m3, v3);
-  }
-  const factors = powerOfTwo4(f32x4.sub(v128.load(numbers, MAXIMA), centres));
-  v128.store(numbers, largest, MAXIMA);
-  v128.store(numbers, f32x4.add(f32x4.mul(v128.load(numbers, SUMS), factors), sumsOf(t0, t1, t2, t3)), SUMS);
-  v128.store(numbers, factors);
-
-  const most = lanesOf(largestLane(m0), largestLane(m1), largestLane(m2), largestLane(m3));
-  const isLarge = v128.and(f32x4.gt(most, f32x4.splat(1e-30)), f32x4.lt(most, f32x4.splat(Infinity)));
-  const limit = f32x4.splat(BYTE_LIMIT);
-  const inverse = v128.and(f32x4.div(limit, most), isLarge);
-  v128.store(numbers, f32x4.add(v128.and(f32x4.div(most, limit), isLarge), f32x4.splat(nothing)), UNITS);
-  const f0 = lane0(inverse), f1 = lane1(inverse), f2 = lane2(inverse), f3 = lane3(inverse);
-  let n0 = i32x4.splat(0), n1 = n0, n2 = n0, n3 = n0;
-  for (let half: usize = 0; half < 2; half++) {
-    const at = half ? high : low;
-    const a = codeWeights(at, f0), b = codeWeights(at + 64, f1), c = codeWeights(at + 128, f2), d = codeWeights(at + 192, f3);
-    n0 = i32x4.add(n0, sumOfBytes(a));
-    n1 = i32x4.add(n1, sumOfBytes(b));
-    n2 = i32x4.add(n2, sumOfBytes(c));
-    n3 = i32x4.add(n3, sumOfBytes(d));
-    // Four rows of four fours become four fours of four rows.
-    storeTransposed(weights + half * 64, 16, a, b, c, d);
-  }
-  const n01 = firstInTurn(n0, n1), n23 = firstInTurn(n2, n3), rest01 = lastInTurn(n0, n1), rest23 = lastInTurn(n2, n3);
-  const first = i32x4.add(firstHalves(n01, n23), lastHalves(n01, n23));
-  const sums = i32x4.add(first, i32x4.add(firstHalves(rest01, rest23), lastHalves(rest01, rest23)));
-  v128.store(numbers, i32x4.shl(sums, 6), OFFSETS);
-}
-
-/** The scaled weights of a row's 16 tokens → bytes. */
-// @ts-ignore: decorator
-@inline
-function codeWeights(weights: usize, factor: v128): v128 {
-  return i8x16.narrow_i16x8_s(
-    i16x8.narrow_i32x4_s(roundScaled(v128.load(weights), factor), roundScaled(v128.load(weights, 16), factor)),
-    i16x8.narrow_i32x4_s(roundScaled(v128.load(weights, 32), factor), roundScaled(v128.load(weights, 48), factor)),
-  );
-}
-
-/** Sums of four bytes each. */
-// @ts-ignore: decorator
-@inline
-function sumOfBytes(bytes: v128): v128 {
-  return i32x4.extadd_pairwise_i16x8_s(i16x8.extadd_pairwise_i8x16_s(bytes));
 }
