@@ -25,7 +25,7 @@ import { processorName } from "./processor.ts";
 import { contextFor, measureSpeed, type SpeedPlan, type SpeedResult, testName } from "./speed.ts";
 import { drawSpeed } from "./speed_plot.ts";
 import { note, print, ProgressBar } from "./terminal.ts";
-import { UsageError } from "./usage_error.ts";
+import { refuseSurplus, UsageError } from "./usage_error.ts";
 
 /** Repetitions when none are asked for; as llama-bench. */
 const REPETITIONS = 5;
@@ -141,7 +141,7 @@ function readModel(options: Options): Pick<BenchSettings, "name" | "source"> & {
   const shape = options.choice("shape", SYNTHETIC_SHAPES);
   if (shape === undefined) {
     const { model, rest } = takeModel(options);
-    if (rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"; see bench --help`);
+    refuseSurplus(rest, "bench");
     return { name: model, source: model, access: checkAccess(model, options.flag("offline")) };
   }
   const model = options.text("model") ?? options.positionals[0];

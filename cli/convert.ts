@@ -9,7 +9,7 @@ import { COMMON_OPTIONS, MODEL_OPTION } from "./load_options.ts";
 import { checkAccess, takeModel } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { note, print, ProgressBar } from "./terminal.ts";
-import { UsageError } from "./usage_error.ts";
+import { refuseSurplus, UsageError } from "./usage_error.ts";
 
 const CONVERT_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
@@ -30,9 +30,9 @@ ${describeOptions(CONVERT_OPTIONS)}
 export async function convert(args: string[]): Promise<void> {
   const options = Options.parse(args, CONVERT_OPTIONS);
   if (options.flag("help")) return await print(CONVERT_HELP);
-  const { model, rest: [folder, surplus] } = takeModel(options);
+  const { model, rest: [folder, ...surplus] } = takeModel(options);
   if (folder === undefined) throw new UsageError("expected OUT behind MODEL, found none; see convert --help");
-  if (surplus !== undefined) throw new UsageError(`unexpected argument "${surplus}"; see convert --help`);
+  refuseSurplus(surplus, "convert");
   const to = options.choice("to", ["gptq", "gptq_v2", "awq", "compressed-tensors"]);
   if (to === undefined) throw new UsageError("expected --to FORMAT, found none; see convert --help");
   const access = checkAccess(model, options.flag("offline"));

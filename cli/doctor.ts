@@ -12,7 +12,7 @@ import { Interruption } from "./interruption.ts";
 import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readLoadOptions } from "./load_options.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { print } from "./terminal.ts";
-import { UsageError } from "./usage_error.ts";
+import { refuseSurplus } from "./usage_error.ts";
 
 const DOCTOR_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
@@ -68,7 +68,6 @@ export async function doctor(args: string[]): Promise<number> {
 function takeOptionalModel(options: Options): { model?: string } {
   const [first, ...others] = options.positionals;
   const named = options.text("model");
-  const [surplus] = named === undefined ? others : options.positionals;
-  if (surplus !== undefined) throw new UsageError(`unexpected argument "${surplus}"; see doctor --help`);
+  refuseSurplus(named === undefined ? others : options.positionals, "doctor");
   return { model: named ?? first };
 }

@@ -36,7 +36,7 @@ import {
 import { checkAccess, takeModel } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { note, print } from "./terminal.ts";
-import { UsageError } from "./usage_error.ts";
+import { refuseSurplus, UsageError } from "./usage_error.ts";
 
 /** When the upstream is given up for a request, and for how long. Seconds, in the words of the command line. */
 const RULE_OPTIONS = {
@@ -106,7 +106,7 @@ export async function fallback(args: string[]): Promise<void> {
   const options = Options.parse(args, FALLBACK_OPTIONS);
   if (options.flag("help")) return await print(FALLBACK_HELP);
   const { model, rest } = takeModel(options);
-  if (rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"; see fallback --help`);
+  refuseSurplus(rest, "fallback");
   const upstreams = takeUpstreams(options);
   const settings = {
     ...readLoadOptions(options),

@@ -8,7 +8,7 @@ import { alignColumns, describeBytes } from "./figures.ts";
 import { COMMON_OPTIONS } from "./load_options.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { note, print } from "./terminal.ts";
-import { UsageError } from "./usage_error.ts";
+import { refuseSurplus } from "./usage_error.ts";
 
 /** Digits of a commit, as git shortens them. */
 const COMMIT_DIGITS = 7;
@@ -31,8 +31,7 @@ ${describeOptions(LS_OPTIONS)}
 export async function ls(args: string[]): Promise<void> {
   const options = Options.parse(args, LS_OPTIONS);
   if (options.flag("help")) return await print(LS_HELP);
-  const [surplus] = options.positionals;
-  if (surplus !== undefined) throw new UsageError(`unexpected argument "${surplus}"; see ls --help`);
+  refuseSurplus(options.positionals, "ls");
   const models = await listModels();
   const examined = [];
   for (const model of models) examined.push({ ...model, ...await examine(model) });

@@ -29,7 +29,7 @@ import {
 import { print, ProgressBar } from "./terminal.ts";
 import { type Window, type WindowOptions, type WindowRule, windowsOf } from "./text_windows.ts";
 import { readText } from "./text_file.ts";
-import { UsageError } from "./usage_error.ts";
+import { refuseSurplus, UsageError } from "./usage_error.ts";
 
 /** Tokens of a window when none are asked for; as llama.cpp. */
 const WINDOW_TOKENS = 512;
@@ -95,11 +95,11 @@ export async function perplexity(args: string[]): Promise<void> {
   const options = Options.parse(args, PERPLEXITY_OPTIONS);
   if (options.flag("help")) return await print(PERPLEXITY_HELP);
   const { model: source, rest } = takeModel(options);
-  const [file, surplus] = rest;
+  const [file, ...surplus] = rest;
   if (file === undefined) {
     throw new UsageError("expected FILE behind MODEL, found none; see perplexity --help");
   }
-  if (surplus !== undefined) throw new UsageError(`unexpected argument "${surplus}"; see perplexity --help`);
+  refuseSurplus(surplus, "perplexity");
   using interruption = new Interruption("SIGINT", "SIGTERM");
   const task = await readTask(options, source, file, interruption.signal);
   using bar = new ProgressBar("Scoring");

@@ -9,7 +9,7 @@ import { host } from "./host/current.ts";
 import { COMMON_OPTIONS } from "./load_options.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { print } from "./terminal.ts";
-import { UsageError } from "./usage_error.ts";
+import { refuseSurplus, UsageError } from "./usage_error.ts";
 
 const SERVER_DEFAULT = "http://127.0.0.1:8000";
 /** Milliseconds that a server may take to say how it is. */
@@ -56,8 +56,8 @@ const METRICS: Readonly<Record<string, Exclude<keyof ServedModel, "model">>> = {
 export async function ps(args: string[]): Promise<void> {
   const options = Options.parse(args, PS_OPTIONS);
   if (options.flag("help")) return await print(PS_HELP);
-  const [server = SERVER_DEFAULT, surplus] = options.positionals;
-  if (surplus !== undefined) throw new UsageError(`unexpected argument "${surplus}"; see ps --help`);
+  const [server = SERVER_DEFAULT, ...surplus] = options.positionals;
+  refuseSurplus(surplus, "ps");
   const url = URL.parse(server);
   if (!url || !/^https?:$/.test(url.protocol)) {
     throw new UsageError(`Cannot ask "${server}": expected an http(s) URL`);

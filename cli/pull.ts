@@ -10,7 +10,7 @@ import { COMMON_OPTIONS, MODEL_OPTION } from "./load_options.ts";
 import { takeModel } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { note, print } from "./terminal.ts";
-import { UsageError } from "./usage_error.ts";
+import { refuseSurplus } from "./usage_error.ts";
 
 const PULL_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
@@ -31,7 +31,7 @@ export async function pull(args: string[]): Promise<void> {
   const options = Options.parse(args, PULL_OPTIONS);
   if (options.flag("help")) return await print(PULL_HELP);
   const { model, rest } = takeModel(options);
-  if (rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"; see pull --help`);
+  refuseSurplus(rest, "pull");
   using interruption = new Interruption("SIGINT", "SIGTERM");
   const { signal } = interruption;
   const begin = performance.now();

@@ -11,7 +11,7 @@ import { checkAccess, takeModel } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { isTerminal, note, print, ProgressBar } from "./terminal.ts";
 import { readText } from "./text_file.ts";
-import { UsageError } from "./usage_error.ts";
+import { refuseSurplus, UsageError } from "./usage_error.ts";
 
 const QUANTIZE_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
@@ -45,11 +45,11 @@ ${describeOptions(QUANTIZE_OPTIONS)}
 export async function quantize(args: string[]): Promise<void> {
   const options = Options.parse(args, QUANTIZE_OPTIONS);
   if (options.flag("help")) return await print(QUANTIZE_HELP);
-  const { model, rest: [folder, surplus] } = takeModel(options);
+  const { model, rest: [folder, ...surplus] } = takeModel(options);
   if (folder === undefined) {
     throw new UsageError("expected OUT behind MODEL, found none; see quantize --help");
   }
-  if (surplus !== undefined) throw new UsageError(`unexpected argument "${surplus}"; see quantize --help`);
+  refuseSurplus(surplus, "quantize");
   if (options.flag("sym") && options.flag("asym")) {
     throw new UsageError("Cannot use --sym and --asym together");
   }

@@ -10,7 +10,7 @@ import { COMMON_OPTIONS, LOAD_OPTIONS, MODEL_OPTION, readLoadOptions } from "./l
 import { checkAccess, requireWrite, takeModel } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { note, print, ProgressBar } from "./terminal.ts";
-import { UsageError } from "./usage_error.ts";
+import { refuseSurplus } from "./usage_error.ts";
 
 const REPACK_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
@@ -32,7 +32,7 @@ export async function repack(args: string[]): Promise<void> {
   const options = Options.parse(args, REPACK_OPTIONS);
   if (options.flag("help")) return await print(REPACK_HELP);
   const { model, rest } = takeModel(options);
-  if (rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"; see repack --help`);
+  refuseSurplus(rest, "repack");
   const settings = { ...readLoadOptions(options), ...checkAccess(model, options.flag("offline")) };
   const wanted = options.text("output");
   if (wanted !== undefined) requireWrite(wanted);

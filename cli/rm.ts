@@ -10,7 +10,7 @@ import { COMMON_OPTIONS, MODEL_OPTION } from "./load_options.ts";
 import { takeModel } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { isTerminal, print } from "./terminal.ts";
-import { UsageError } from "./usage_error.ts";
+import { refuseSurplus, UsageError } from "./usage_error.ts";
 
 const { json, help } = COMMON_OPTIONS;
 const RM_OPTIONS: OptionDefinitions = {
@@ -33,7 +33,7 @@ export async function rm(args: string[]): Promise<number | void> {
   const options = Options.parse(args, RM_OPTIONS);
   if (options.flag("help")) return await print(RM_HELP);
   const { model, rest } = takeModel(options);
-  if (rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"; see rm --help`);
+  refuseSurplus(rest, "rm");
   const { commits, bytes } = removeModel(model, { dryRun: true });
   if (!options.flag("yes")) {
     if (!isTerminal("stdin")) throw new UsageError("Cannot ask: expected a terminal, or --yes");

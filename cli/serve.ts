@@ -32,7 +32,7 @@ import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { createPictureFetcher } from "./picture_fetcher.ts";
 import { type SourceArgument, takeModelOrSmall } from "./small_model.ts";
 import { note, print } from "./terminal.ts";
-import { UsageError } from "./usage_error.ts";
+import { refuseSurplus, UsageError } from "./usage_error.ts";
 
 const SERVE_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
@@ -118,7 +118,7 @@ export async function serve(args: string[]): Promise<void> {
 async function takeServedModel(options: Options): Promise<SourceArgument & { name: string }> {
   const argument = await takeModelOrSmall(options);
   const { model, rest } = argument;
-  if (rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"; see serve --help`);
+  refuseSurplus(rest, "serve");
   const name = options.text("served-model-name") ?? lastPart(model);
   if (name.trim() === "") throw new UsageError("--served-model-name needs a name that is not empty");
   return { ...argument, name };

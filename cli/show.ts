@@ -19,7 +19,7 @@ import { checkAccess, takeModel } from "./model_access.ts";
 import { describeModules } from "./module_table.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { print } from "./terminal.ts";
-import { UsageError } from "./usage_error.ts";
+import { refuseSurplus } from "./usage_error.ts";
 
 const SHOW_OPTIONS: OptionDefinitions = {
   ...MODEL_OPTION,
@@ -40,7 +40,7 @@ export async function show(args: string[]): Promise<void> {
   const options = Options.parse(args, SHOW_OPTIONS);
   if (options.flag("help")) return await print(SHOW_HELP);
   const { model, rest } = takeModel(options);
-  if (rest.length > 0) throw new UsageError(`unexpected argument "${rest[0]}"; see show --help`);
+  refuseSurplus(rest, "show");
   const settings = readLoadOptions(options);
   using interruption = new Interruption("SIGINT", "SIGTERM");
   const info = await inspectModel(model, {

@@ -13,3 +13,8 @@ export class UsageError extends Error {
     super(printable(message));
   }
 }
+
+/** @throws {UsageError} For arguments that a command has no use for. */
+export function refuseSurplus([surplus]: readonly string[], command: string): void {
+  if (surplus !== undefined) throw new UsageError(`unexpected argument "${surplus}"; see ${command} --help`);
+}

@@ -26,7 +26,7 @@ export interface PlannedTensor {
  *
  * @example A file of one tensor
  * ```ts
- * import { safetensorsHeader } from "./mod.ts";
+ * import { safetensorsHeader } from "../../../mod.ts";
  * const values = Float32Array.of(1, 2, 3);
  * const header = safetensorsHeader([{ name: "values", dtype: "F32", shape: [3], bytes: values.byteLength }]);
  * const file = new Blob([header, values]);
