@@ -24,6 +24,7 @@ const METHODS: Readonly<Record<string, string>> = {
   higgs: "HIGGS's codebooks",
   hqq: "HQQ",
   marlin_24: "2:4 sparse Marlin",
+  mlx: "MLX's words of codes with biases",
   modelopt: "NVFP4 or FP8 of NVIDIA's Model Optimizer",
   modelopt_fp4: "NVFP4 of NVIDIA's Model Optimizer",
   mxfp4: "MXFP4",

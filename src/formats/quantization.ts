@@ -49,7 +49,7 @@ export interface QuantizationMethod {
 
 /**
  * Finds the quantisation config: `quantization_config` of config.json, that of its `text_config`, `compression_config` (as early
- * llm-compressor wrote it), quantize_config.json, quant_config.json, whichever is there first.
+ * llm-compressor wrote it), quantize_config.json, quant_config.json, whichever is there first and says anything.
  *
  * @param config What config.json holds; `undefined` if there is none.
  * @returns Its keys; `undefined` if the checkpoint has none.
@@ -63,7 +63,10 @@ export async function findQuantizationConfig(
   for (const path of paths) {
     let value: unknown = config;
     for (const key of path) value = isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
-    if (value !== undefined && value !== null) return new Fields(CONFIG_FILE, path.join("."), value);
+    const isEmpty = isObject(value) && Object.keys(value).length === 0;
+    if (value !== undefined && value !== null && !isEmpty) {
+      return new Fields(CONFIG_FILE, path.join("."), value);
+    }
   }
   const files = await source.list();
   for (const name of QUANTIZATION_CONFIG_FILES) {

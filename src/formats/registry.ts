@@ -89,6 +89,7 @@ export function readLinear(
   const weight = module.find(WEIGHT);
   const part = [...PACKED_PARTS].find((part) => module.find(part) !== undefined);
   if (weight !== undefined && isBlockFormat(weight.dtype)) return readBlocks(module, weight, shape);
+  if (weight?.dtype === "U32" && module.find("biases")) throw foreignLayout(weight, "mlx");
   if (weight !== undefined && !CODE_DTYPES.includes(weight.dtype)) {
     if (part === undefined) return readDense(module, weight, shape, dense);
     const found = `both it and "${module.find(part)!.name}"`;
@@ -136,6 +137,15 @@ function otherLayout({ file, name }: TensorEntry, format: string): RemoraError {
     tensor: name,
     expected: `the tensors of ${format}, as the quantisation config says`,
     found: "another layout",
+  });
+}
+
+function foreignLayout({ file, name }: TensorEntry, method: string): RemoraError {
+  return new RemoraError("UNSUPPORTED", "Cannot load from", {
+    file,
+    tensor: name,
+    expected: "a stored format that is read",
+    found: describeForeign(method),
   });
 }
 

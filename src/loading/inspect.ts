@@ -15,6 +15,7 @@ import { readQuantizationConfig } from "../formats/registry.ts";
 import { openSelfDescribed } from "../formats/self_described.ts";
 import type { GenerationDefaults } from "../generation/model.ts";
 import type { ModelInfo } from "../generation/model_info.ts";
+import { refuseLfsPointers } from "../io/lfs_pointers.ts";
 import { CONFIG_FILE } from "../io/model_files.ts";
 import { openSource } from "../hub/open.ts";
 import { readJsonObject } from "../io/read.ts";
@@ -64,6 +65,7 @@ export async function inspect(
   signal?.throwIfAborted();
   const opened = await openSource(platform, where, { offline, signal });
   try {
+    await refuseLfsPointers(opened);
     const described = await openSelfDescribed(opened);
     const source = described?.source ?? opened;
     const model = await readModel(source, chosen, surroundings, options.onNotice, described);

@@ -66,7 +66,15 @@ Deno.test("what is not read is refused by name and value", async () => {
   await assertRefused(() => read(groupOf({ strategy: "block" })), "UNSUPPORTED", "strategy", "block");
   await assertRefused(() => read(groupOf({ group_size: 0 })), "BAD_CONFIG", "group_size", "0");
   await assertRefused(() => read(groupOf({ num_bits: 0 })), "BAD_CONFIG", "num_bits", "0");
-  await assertRefused(() => read({ config_groups: {} }), "BAD_CONFIG", "config_groups");
+  // A scheme for keys and values alone; packed weights beside it are refused.
+  const { bits, groupSize, symmetric, actOrder } = (await read({ config_groups: {} }))!;
+  const packed = moduleOf({ weight_packed: ["I32", [8, 8]], weight_scale: ["F16", [8, 1]] });
+  await assertRefused(
+    () => compressedLayout.readLinear(packed, SHAPE, { bits, groupSize, symmetric, actOrder }),
+    "UNSUPPORTED",
+    "bits",
+    "16",
+  );
   const rotated = { transform_config: { config_groups: { u: { type: "hadamard" } } } };
   await assertRefused(() => read(rotated), "UNSUPPORTED", "transform_config");
   const sparse = { sparsity_config: { format: "sparse-24-bitmask" } };

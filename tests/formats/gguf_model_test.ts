@@ -1,6 +1,7 @@
 /** What GGUF files say of their model, and files that are wrong. Blocks and logits: gguf_blocks_test.ts, tests/models/goldens_test.ts. */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { inspectModel } from "../../mod.ts";
+import { PRE_TOKENIZATIONS } from "../../src/formats/gguf/pre_tokenizers.ts";
 import { openSelfDescribed } from "../../src/formats/self_described.ts";
 import { memoryModelSource } from "../../src/io/memory.ts";
 import { readBytes } from "../../src/io/read.ts";
@@ -37,6 +38,21 @@ async function readJson({ source }: Awaited<ReturnType<typeof open>>, name: stri
 async function configOf(metadata: Parameters<typeof writeGguf>[0], ...more: WrittenGgufTensor[]) {
   return await readJson(await open({ "m.gguf": writeGguf(metadata, [EMBEDDING, ...more]) }), "config.json");
 }
+
+Deno.test("names of words that llama.cpp reads alike are read alike (llama-vocab.cpp)", () => {
+  const groups = [
+    "llama-bpe midm-2.0",
+    "dbrx glm4 chatglm-bpe",
+    "stablelm2 hunyuan grok-2 solar-open",
+    "starcoder command-r exaone minerva-7b",
+    "gpt-2 jais trillion granite-docling gigachat a.x-4.0 mellum exaone4",
+    "gpt-4o kanana2",
+  ];
+  for (const names of groups) {
+    const [first, ...others] = names.split(" ").map((name) => PRE_TOKENIZATIONS.get(name)!);
+    for (const other of others) deepEqual(other, first, names);
+  }
+});
 
 Deno.test("metadata become a config; what nobody knows is passed on", async () => {
   const config = await configOf({ ...LLAMA, "llama.unheard_of": 7, "tokenizer.ggml.eos_token_id": 3 });

@@ -68,6 +68,24 @@ Deno.test("readQuantizationConfig() knows methods in capitals, and with hyphens 
   }
 });
 
+Deno.test("compressed-tensors of keys and values alone leaves the weights as they are, and says so", async () => {
+  const scheme = { num_bits: 8, type: "float", strategy: "tensor" };
+  for (const groups of [{}, null, { group_0: { targets: [], weights: null } }]) {
+    const config = await read({
+      quant_method: "compressed-tensors",
+      config_groups: groups,
+      kv_cache_scheme: scheme,
+    });
+    deepStrictEqual([config.bits, config.rules], [16, []]);
+  }
+});
+
+Deno.test("an empty quantization_config says nothing, and the next place is looked at", async () => {
+  strictEqual(await readFiles({ "config.json": { quantization_config: {} } }), undefined);
+  const files = { "config.json": { quantization_config: {} }, "quantize_config.json": { ...GPTQ, bits: 8 } };
+  strictEqual((await readFiles(files))!.bits, 8);
+});
+
 Deno.test("readQuantizationConfig() looks in one place after the other", async () => {
   const files = {
     "config.json": { quantization_config: null, text_config: { quantization_config: { ...GPTQ, bits: 3 } } },

@@ -24,6 +24,9 @@ const PATTERN = "re:";
 /** The class that all modules we ask for have. */
 const LINEAR = "Linear";
 
+/** Of files whose scheme is for keys and values alone: their weights have 16 bits. */
+const UNQUANTISED: ModuleQuantization = { bits: 16, groupSize: -1, symmetric: true, actOrder: false };
+
 function readConfig(fields: Fields): QuantizationConfig {
   requireFormat(fields);
   const sparsity = fields.object("sparsity_config")?.string("format") ?? "dense";
@@ -39,14 +42,10 @@ function readConfig(fields: Fields): QuantizationConfig {
   const rules = groups.flatMap(({ group, change }) =>
     group.strings("targets").map((target) => ({ target, rule: ruleFor(target, change, compile) }))
   );
-  const first = groups.at(0)?.change;
-  if (first === undefined) {
-    throw fields.refusal("BAD_CONFIG", "config_groups", "a group with weights", "none");
-  }
   return {
     file: fields.file,
     layout: compressedLayout,
-    ...first,
+    ...groups.at(0)?.change ?? UNQUANTISED,
     rules: [
       ...fields.strings("ignore").map((entry) => ruleFor(entry, "dense", fields.patternCompiler("ignore"))),
       // Names count more than patterns, patterns more than classes.

@@ -64,18 +64,20 @@ function named(names: string, what: PreTokenization): [string, PreTokenization][
 /** By `tokenizer.ggml.pre`. */
 export const PRE_TOKENIZATIONS: ReadonlyMap<string, PreTokenization> = new Map([
   ...named("default", { steps: DEFAULT }),
-  ...named("llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral lfm2", {
+  ...named("llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral lfm2 midm-2.0", {
     steps: LLAMA3,
     ignoreMerges: true,
     addsBegin: true,
   }),
-  ...named("smaug-bpe dbrx", { steps: LLAMA3 }),
+  ...named("smaug-bpe dbrx glm4 chatglm-bpe", { steps: LLAMA3 }),
   ...named("qwen2 deepseek-r1-qwen megrez", { steps: QWEN2, normalizer: NFC }),
-  ...named("stablelm2", { steps: QWEN2 }),
-  ...named("smollm starcoder refact codeshell", { steps: DIGITS_AND_WORDS }),
-  ...named("gpt-2 phi-2 olmo mpt", { steps: WORDS }),
+  ...named("stablelm2 hunyuan grok-2 solar-open", { steps: QWEN2 }),
+  ...named("smollm starcoder refact codeshell command-r exaone minerva-7b", { steps: DIGITS_AND_WORDS }),
+  ...named("gpt-2 phi-2 olmo mpt jais trillion granite-docling gigachat a.x-4.0 mellum exaone4", {
+    steps: WORDS,
+  }),
   ...named("tekken", { steps: TEKKEN, ignoreMerges: true, addsBegin: true }),
-  ...named("gpt-4o llama4", { steps: GPT4O }),
+  ...named("gpt-4o llama4 kanana2", { steps: GPT4O }),
   ...named("deepseek-coder", { steps: DEEPSEEK_CODER }),
   ...named("falcon", { steps: FALCON }),
 ]);
