@@ -7,6 +7,34 @@ import { HALF_FACTOR, KIND_BF16, KIND_F16, KIND_F32 } from "../shared/layout";
 const HALF_NORMAL: f32 = 6.103515625e-5;
 const HALF_INFINITY: u16 = 0x7c00;
 
+/** The types as parameters of a template, which is decided when the kernels are built. */
+@unmanaged
+export class F32 {
+  // @ts-ignore: decorator
+  @inline
+  get type(): i32 {
+    return KIND_F32;
+  }
+}
+
+@unmanaged
+export class F16 {
+  // @ts-ignore: decorator
+  @inline
+  get type(): i32 {
+    return KIND_F16;
+  }
+}
+
+@unmanaged
+export class BF16 {
+  // @ts-ignore: decorator
+  @inline
+  get type(): i32 {
+    return KIND_BF16;
+  }
+}
+
 // @ts-ignore: decorator
 @inline
 export function bytesOf(type: i32): usize {

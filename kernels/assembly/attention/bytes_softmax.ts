@@ -75,7 +75,7 @@ export function weigh(
   rank: i32,
 ): void {
   const isOfArea = isOfWide(isWide, count), area = areaOf(rank), maxima = area + SOFTMAX_MAXIMA;
-  if (isOfArea) {
+  if (ASC_FEATURE_RELAXED_SIMD && isOfArea) {
     scaleScores(low, high, numbers + SCORE_FACTORS);
   } else {
     scaleHalf(low, keyScales, v128.load(numbers, SCORE_FACTORS), count);
@@ -84,7 +84,7 @@ export function weigh(
   const largest = f32x4.pmax(v128.load(numbers, MAXIMA), isOfArea ? largestOfPairs(maxima) : largestOfHalves(low, high));
   const centres = centresOf(largest);
   let sums: v128;
-  if (isOfArea) {
+  if (ASC_FEATURE_RELAXED_SIMD && isOfArea) {
     v128.store(area + SOFTMAX_CENTRES, centres);
     raiseScores();
     const totals = area + SOFTMAX_TOTALS;

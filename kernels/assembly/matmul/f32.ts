@@ -14,7 +14,7 @@
  *   output   f32 [M, N]       added to when `accumulate`
  */
 import { KIND_BF16, KIND_F16, KIND_F32, KIND_INT4, KIND_INT8, WIDE_SCRATCH_BYTES } from "../../shared/layout";
-import { load4 } from "../floats";
+import { BF16, F16, F32, load4 } from "../floats";
 import { int8Place } from "../places";
 import { shareBegin } from "../share";
 import { ofPanel } from "./group";
@@ -103,33 +103,6 @@ class Int8 {
   @inline
   get type(): i32 {
     return KIND_INT8;
-  }
-}
-
-@unmanaged
-class F32 {
-  // @ts-ignore: decorator
-  @inline
-  get type(): i32 {
-    return KIND_F32;
-  }
-}
-
-@unmanaged
-class F16 {
-  // @ts-ignore: decorator
-  @inline
-  get type(): i32 {
-    return KIND_F16;
-  }
-}
-
-@unmanaged
-class BF16 {
-  // @ts-ignore: decorator
-  @inline
-  get type(): i32 {
-    return KIND_BF16;
   }
 }
 

@@ -15,7 +15,7 @@ import {
 import { reportNonFinite } from "./non_finite";
 
 /** The lowest two bits of four bytes. */
-const LOW_PAIRS: u32 = 0x03030303;
+const WORD_LOW_PAIRS: u32 = 0x03030303;
 
 /**
  * Rows of blocks. Codes stay as they are; a weight is scale · (code − centre), or scale · code + offset in formats with minimums.
@@ -104,9 +104,9 @@ function storeSixBits(block: usize, n: i32, codes: u64): void {
     store<u32>(at, odd, 16);
     return;
   }
-  store<u32>(at, load<u32>(at) | (odd & LOW_PAIRS) << 6);
-  store<u32>(at, load<u32>(at, 16) | (odd >> 2 & LOW_PAIRS) << 6, 16);
-  store<u32>(at, even | (odd >> 4 & LOW_PAIRS) << 6, 32);
+  store<u32>(at, load<u32>(at) | (odd & WORD_LOW_PAIRS) << 6);
+  store<u32>(at, load<u32>(at, 16) | (odd >> 2 & WORD_LOW_PAIRS) << 6, 16);
+  store<u32>(at, even | (odd >> 4 & WORD_LOW_PAIRS) << 6, 32);
 }
 
 /** Bytes 0, 2, 4 and 6. */

@@ -5,7 +5,7 @@
  */
 import { KIND_BF16, KIND_F16, KIND_F32, KIND_INT4, KIND_INT7, KIND_INT8, ROUND_MAGIC_ADDRESS } from "../../shared/layout";
 import {
-  bytesOf, firstFour, infinityPattern, isNonFinite, largestPattern, lastFour, load1, load4, loadSome, magnitudeOf, storeRounded, toHalfUp,
+  BF16, bytesOf, F16, F32, firstFour, infinityPattern, isNonFinite, largestPattern, lastFour, load1, load4, loadSome, magnitudeOf, storeRounded, toHalfUp,
 } from "../floats";
 import { storePairs } from "../places";
 import { shareBegin } from "../share";
@@ -73,7 +73,7 @@ function packGroup(
   const middles = codeType == KIND_INT4 ? v128.load_ext<i16>(zeroAt) : i32x4.splat(codeType == KIND_INT8 ? 128 : 64);
   const magic = v128.load32_splat(ROUND_MAGIC_ADDRESS), offsets = i32x4.sub(magic, middles);
   const block = to + <usize>(begin >> 3) * blockBytesOf(codeType);
-  if (type == KIND_BF16) packBlocks<Bf16>(codeType, at0, at1, at2, at3, count, factors, offsets, magic, block, n);
+  if (type == KIND_BF16) packBlocks<BF16>(codeType, at0, at1, at2, at3, count, factors, offsets, magic, block, n);
   else if (type == KIND_F16) packBlocks<F16>(codeType, at0, at1, at2, at3, count, factors, offsets, magic, block, n);
   else packBlocks<F32>(codeType, at0, at1, at2, at3, count, factors, offsets, magic, block, n);
 }
@@ -177,32 +177,4 @@ function storeFour(codeType: i32, block: usize, n: i32, a: v128, b: v128, c: v12
   const most = i8x16.splat(15), x = i8x16.min_u(ab, most), y = i8x16.min_u(cd, most);
   const nibblesX = v128.and(v128.or(x, i16x8.shr_u(x, 4)), evenBytes), nibblesY = v128.and(v128.or(y, i16x8.shr_u(y, 4)), evenBytes);
   v128.store(to, i8x16.narrow_i16x8_u(nibblesX, nibblesY));
-}
-
-/** How a file stores floats; see block_formats.ts for classes of this kind. */
-@unmanaged
-class F32 {
-  // @ts-ignore: decorator
-  @inline
-  get type(): i32 {
-    return KIND_F32;
-  }
-}
-
-@unmanaged
-class F16 {
-  // @ts-ignore: decorator
-  @inline
-  get type(): i32 {
-    return KIND_F16;
-  }
-}
-
-@unmanaged
-class Bf16 {
-  // @ts-ignore: decorator
-  @inline
-  get type(): i32 {
-    return KIND_BF16;
-  }
 }
