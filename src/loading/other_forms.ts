@@ -12,7 +12,7 @@ const INSTEAD_OF_CONFIG: readonly (readonly [file: string, form: string])[] = [
   ["params.json", "a model in its maker's own form: take the files for transformers"],
 ];
 const INSTEAD_OF_TOKENIZER: readonly (readonly [file: string, form: string])[] = [
-  ["tekken.json", `Mistral's own tokenizer alone: ${SAVE_TOKENIZER}`],
+  ["tekken.json", `a tokenizer in its maker's own form: ${SAVE_TOKENIZER}`],
   ["tokenizer.model", `SentencePiece's model alone: ${SAVE_TOKENIZER}`],
   ["vocab.json", `a vocabulary alone: ${SAVE_TOKENIZER}`],
 ];
