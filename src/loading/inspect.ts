@@ -31,6 +31,7 @@ import { WeightPlan } from "../weights/plan.ts";
 import { type DescribedModel, describeModel } from "./describe_model.ts";
 import { type MemoryPlan, planMemory } from "./memory_plan.ts";
 import { chooseOptions, type ChosenOptions, type LoadOptions } from "./options.ts";
+import { insteadOfConfig, noticeOfAdapter } from "./other_forms.ts";
 import { readGenerationDefaults } from "./text_files.ts";
 
 /** What loading needs of its surroundings. */
@@ -93,6 +94,8 @@ async function readModel(
   described: SelfDescribedModel | undefined,
 ): Promise<DescribedModel & Pick<InspectedModel, "checkpoint" | "defaults" | "config">> {
   const json = await readConfig(source);
+  const unused = noticeOfAdapter(await source.list());
+  if (unused !== undefined) onNotice?.(unused);
   const { file = CONFIG_FILE, names } = described?.origin ?? {};
   const config = new ConfigReader(file, json, "", undefined, names);
   const architecture = architectureOf(architectures, config);
@@ -132,10 +135,11 @@ function roundingNotice(plan: WeightPlan, quantize: string): string {
 }
 
 async function readConfig(source: ModelSource): Promise<Record<string, unknown>> {
-  const json = await readJsonObject(source, await source.list(), CONFIG_FILE);
+  const files = await source.list();
+  const json = await readJsonObject(source, files, CONFIG_FILE);
   if (json) return json;
   throw new RemoraError("FILE_NOT_FOUND", "Cannot find", {
     file: CONFIG_FILE,
-    found: `none in ${source.label ?? "the model"}`,
+    found: insteadOfConfig(files.keys()) ?? `none in ${source.label ?? "the model"}`,
   });
 }

@@ -22,6 +22,7 @@ import type { SamplingOptions } from "../sampling/sampler.ts";
 import { ChatTemplate } from "../text/chat_template.ts";
 import { findChatTemplate, findSpecialTokens } from "../text/chat_template_source.ts";
 import { Tokenizer } from "../text/tokenizer.ts";
+import { insteadOfTokenizer } from "./other_forms.ts";
 
 /**
  * The contents of the text files. The tokenizer is parsed at once: done before the weights are read, its garbage does not
@@ -29,12 +30,19 @@ import { Tokenizer } from "../text/tokenizer.ts";
  */
 export class TextFiles implements ModelText {
   readonly #label: string;
+  /** What is there in place of a tokenizer. */
+  readonly #otherTokenizer?: string;
   readonly #contents: ReadonlyMap<string, Uint8Array>;
   readonly #tokenizer?: Tokenizer;
   #template?: ChatTemplate;
 
-  private constructor(label: string, contents: Map<string, Uint8Array<ArrayBuffer>>) {
+  private constructor(
+    label: string,
+    contents: Map<string, Uint8Array<ArrayBuffer>>,
+    otherTokenizer: string | undefined,
+  ) {
     this.#label = label;
+    this.#otherTokenizer = otherTokenizer;
     this.#contents = contents;
     const json = contents.get(TOKENIZER_FILE);
     if (!json) return;
@@ -66,12 +74,12 @@ export class TextFiles implements ModelText {
       await readBytesInto(source, name, 0, bytes);
       contents.set(name, bytes);
     }
-    return new TextFiles(source.label ?? "the model", contents);
+    return new TextFiles(source.label ?? "the model", contents, insteadOfTokenizer(files.keys()));
   }
 
   /** @throws {RemoraError} FILE_NOT_FOUND where the model has none. */
   get tokenizer(): Tokenizer {
-    if (!this.#tokenizer) throw this.#missing(TOKENIZER_FILE);
+    if (!this.#tokenizer) throw this.#missing(TOKENIZER_FILE, this.#otherTokenizer);
     return this.#tokenizer;
   }
 
@@ -95,8 +103,9 @@ export class TextFiles implements ModelText {
     return token === undefined ? undefined : this.#tokenizer?.idOf(token);
   }
 
-  #missing(file: string): RemoraError {
-    return new RemoraError("FILE_NOT_FOUND", "Cannot find", { file, found: `none in ${this.#label}` });
+  #missing(file: string, otherForm?: string): RemoraError {
+    const found = otherForm ?? `none in ${this.#label}`;
+    return new RemoraError("FILE_NOT_FOUND", "Cannot find", { file, found });
   }
 }
 
