@@ -100,7 +100,7 @@ function writeWord({ name, unit, isStride }: Word, from: string, place: string):
 }
 
 function method(operation: Operation): string {
-  const { name, about, list } = operation;
+  const { name, about, list, sharesRows } = operation;
   const words = wordsOf(operation);
   const lines = [
     `const i = this.command(${numberOf(operation)});`,
@@ -117,7 +117,7 @@ function method(operation: Operation): string {
       `}`,
     );
   }
-  lines.push("this.run();");
+  lines.push(sharesRows ? "this.run(call.rows);" : "this.run();");
   return `  /** ${about} */\n  ${name}(call: ${capitalised(name)}): void {\n${
     lines.map((line) => `    ${line}\n`).join("")
   }  }\n`;
@@ -155,8 +155,8 @@ export abstract class KernelCalls {
   /** The command's words, the operation's number written into the first. */
   protected abstract command(operation: number): Int32Array;
 
-  /** Runs the command on all threads; returns when all are done. */
-  protected abstract run(): void;
+  /** Runs the command on all threads, or where it has a single share on the caller's alone; returns when all are done. */
+  protected abstract run(shares?: number): void;
 
 ${OPERATIONS.map(method).join("\n")}}
 `;

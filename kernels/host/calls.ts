@@ -518,8 +518,8 @@ export abstract class KernelCalls {
   /** The command's words, the operation's number written into the first. */
   protected abstract command(operation: number): Int32Array;
 
-  /** Runs the command on all threads; returns when all are done. */
-  protected abstract run(): void;
+  /** Runs the command on all threads, or where it has a single share on the caller's alone; returns when all are done. */
+  protected abstract run(shares?: number): void;
 
   /** A window of words of eight 4-bit codes, packed along the inputs, into panels. */
   packInt4(call: PackInt4): void {
@@ -733,7 +733,7 @@ export abstract class KernelCalls {
     this.floats[13] = call.factor;
     i[14] = call.output.address;
     i[15] = call.output.stride;
-    this.run();
+    this.run(call.rows);
   }
 
   /** Root-mean-square normalisation of `segments` neighbouring runs of `width` columns in each row. */
@@ -748,7 +748,7 @@ export abstract class KernelCalls {
     this.floats[7] = call.epsilon;
     i[8] = call.output.address;
     i[9] = call.output.stride;
-    this.run();
+    this.run(call.rows);
   }
 
   /** Layer normalisation of each row. */
@@ -763,7 +763,7 @@ export abstract class KernelCalls {
     this.floats[7] = call.epsilon;
     i[8] = call.output.address;
     i[9] = call.output.stride;
-    this.run();
+    this.run(call.rows);
   }
 
   /** Columns in another order; 0 where the order says -1. */
@@ -776,7 +776,7 @@ export abstract class KernelCalls {
     i[5] = call.count;
     i[6] = call.output.address;
     i[7] = call.output.stride;
-    this.run();
+    this.run(call.rows);
   }
 
   /** Columns, `step` apart. */
@@ -789,7 +789,7 @@ export abstract class KernelCalls {
     i[5] = call.width;
     i[6] = call.output.address;
     i[7] = call.output.stride;
-    this.run();
+    this.run(call.rows);
   }
 
   /** Rows become columns. */
@@ -830,7 +830,7 @@ export abstract class KernelCalls {
     i[8] = call.sums;
     i[9] = call.scales;
     i[10] = call.factors;
-    this.run();
+    this.run(call.rows);
   }
 
   /** An activation function of every value, in place. */
@@ -841,7 +841,7 @@ export abstract class KernelCalls {
     i[3] = call.width;
     i[4] = call.values.address;
     i[5] = call.values.stride;
-    this.run();
+    this.run(call.rows);
   }
 
   /** function(gate) * up, element by element. */
@@ -870,7 +870,7 @@ export abstract class KernelCalls {
     this.floats[6] = call.factor;
     i[7] = call.target.address;
     i[8] = call.target.stride;
-    this.run();
+    this.run(call.rows);
   }
 
   /** Products of integer activations and coded weights; the matrices of one call have the same groups. */
@@ -954,7 +954,7 @@ export abstract class KernelCalls {
     i[4] = call.half;
     this.floats[5] = call.factor;
     i[6] = call.table;
-    this.run();
+    this.run(call.rows);
   }
 
   /** Rotates the first 2 * half columns of each head, in place. */
@@ -967,7 +967,7 @@ export abstract class KernelCalls {
     i[5] = call.half;
     i[6] = call.vectors.address;
     i[7] = call.vectors.stride;
-    this.run();
+    this.run(call.rows);
   }
 
   /** Writes keys and values of consecutive tokens into their blocks. */

@@ -203,14 +203,14 @@ export class Kernels extends KernelCalls {
     return this.#integers;
   }
 
-  protected override run(): void {
+  protected override run(shares?: number): void {
     if (this.#isBroken) {
       throw new RemoraError("WORKER_FAILED", "Cannot compute: a thread of this model has failed");
     }
     if (this.#pool.isClosed) {
       throw new RemoraError("BAD_ARGUMENT", "Cannot use the model", { found: "a disposed one" });
     }
-    const size = this.#isAlone ? 1 : this.#pool.size;
+    const size = this.#isAlone || shares === 1 ? 1 : this.#pool.size;
     if (size > 1) this.#pool.moveTo(this.#place);
     let isWhole = 0;
     try {

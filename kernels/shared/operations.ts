@@ -54,6 +54,8 @@ export interface Operation extends Signature {
   readonly file: string;
   /** What it does, in one line; the kernel's own comment has the layouts. */
   readonly about: string;
+  /** Threads share its rows: of a single one nobody but the caller's thread has any work, and the others are not woken. */
+  readonly sharesRows?: true;
   /** Its shares are small and go to whoever is free, where others have one for each thread; see kernels/assembly/share.ts. */
   readonly hasFreeShares?: true;
   /** A list of the same arguments: the kernel runs once for each item, and no thread waits in between. */
@@ -245,6 +247,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "embed",
     file: "rows/embed",
+    sharesRows: true,
     about: "Rows of an embedding table by token id.",
     inputs: {
       ids: "address",
@@ -263,6 +266,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "rmsNorm",
     file: "rows/norms",
+    sharesRows: true,
     about: "Root-mean-square normalisation of `segments` neighbouring runs of `width` columns in each row.",
     inputs: { input: "matrix", weight: "address" },
     shapes: { rows: "count", segments: "count", width: "count", epsilon: "real" },
@@ -271,6 +275,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "layerNorm",
     file: "rows/norms",
+    sharesRows: true,
     about: "Layer normalisation of each row.",
     inputs: { input: "matrix", weight: "address", bias: "address" },
     shapes: { rows: "count", width: "count", epsilon: "real" },
@@ -279,6 +284,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "gatherColumns",
     file: "rows/columns",
+    sharesRows: true,
     about: "Columns in another order; 0 where the order says -1.",
     inputs: { input: "matrix", order: "address" },
     shapes: { rows: "count", count: "count" },
@@ -287,6 +293,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "spreadColumns",
     file: "rows/columns",
+    sharesRows: true,
     about: "Columns, `step` apart.",
     inputs: { input: "matrix" },
     shapes: { step: "count", rows: "count", width: "count" },
@@ -311,6 +318,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "quantize",
     file: "rows/quantize",
+    sharesRows: true,
     about: "Activations to integers, with their sums, scales and factors.",
     inputs: { input: "matrix" },
     shapes: { rows: "count", inputs: "count", group: "count", form: "activationForm" },
@@ -319,6 +327,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "activation",
     file: "rows/activations",
+    sharesRows: true,
     about: "An activation function of every value, in place.",
     shapes: { function: "activationFunction", rows: "count", width: "count" },
     outputs: { values: "matrix" },
@@ -334,6 +343,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "addScaled",
     file: "rows/add",
+    sharesRows: true,
     about: "target += factor * source; a source of stride 0 is one row for all.",
     inputs: { source: "matrix", sourceType: "elementType" },
     shapes: { rows: "count", width: "count", factor: "real" },
@@ -402,6 +412,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "ropeTable",
     file: "attention/rope",
+    sharesRows: true,
     about: "Cosines and sines of the rotary angles of consecutive positions, times `factor`.",
     inputs: { frequencies: "address" },
     shapes: { start: "count", rows: "count", half: "count", factor: "real" },
@@ -410,6 +421,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: "rope",
     file: "attention/rope",
+    sharesRows: true,
     about: "Rotates the first 2 * half columns of each head, in place.",
     inputs: { table: "address" },
     shapes: { rows: "count", heads: "count", headSize: "count", half: "count" },
