@@ -32,6 +32,7 @@ import { type DescribedModel, describeModel } from "./describe_model.ts";
 import { type MemoryPlan, planMemory } from "./memory_plan.ts";
 import { chooseOptions, type ChosenOptions, type LoadOptions } from "./options.ts";
 import { insteadOfConfig, noticeOfAdapter } from "./other_forms.ts";
+import { noticeOfUnread } from "./unread_modules.ts";
 import { readGenerationDefaults } from "./text_files.ts";
 
 /** What loading needs of its surroundings. */
@@ -122,6 +123,8 @@ async function readModel(
     events,
   });
   if (chosen.quantize) onNotice?.(roundingNotice(plan, chosen.quantize));
+  const unread = noticeOfUnread(plan, checkpoint);
+  if (unread !== undefined) onNotice?.(unread);
   return { name: config.string("model_type"), decoder, vision, plan, checkpoint, defaults, config: json };
 }
 
