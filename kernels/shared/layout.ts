@@ -41,10 +41,10 @@ export const READY_ADDRESS = 68;
 export const LEADER_PATIENCE_ADDRESS = 448;
 export const LEADER_NAPS_ADDRESS = 452;
 /** The command: the operation's number, then its arguments, four bytes each (u32, i32 or f32). */
-/** The next share of an operation whose shares go to whoever is free; see kernels/assembly/share.ts. */
-export const NEXT_SHARE_ADDRESS = 832;
 export const COMMAND_ADDRESS = 512;
 export const COMMAND_WORDS = 64;
+/** The next share of an operation whose shares go to whoever is free; see kernels/assembly/share.ts. */
+export const NEXT_SHARE_ADDRESS = 832;
 /** Products that share a pass over the same activations: queries, keys and values. */
 export const PRODUCTS_MAX = 3;
 /** Constants that kernels load instead of making them; see kernels/assembly/transcendental.ts. */

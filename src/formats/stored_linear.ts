@@ -79,7 +79,7 @@ export interface PackingStep {
   readonly tensor: TensorEntry;
   /** Bytes of a row; a window has a multiple of `multiple` rows. Absent: the tensor is read whole. */
   readonly windows?: { readonly rowBytes: number; readonly multiple: number };
-  /** The rows are valid during the call only. Non-finite values that the kernel counts refuse the tensor. */
+  /** The rows are valid during the call only, which may write over them. Non-finite values that the kernel counts refuse the tensor. */
   pack(kernels: Kernels, rows: StagedRows, layer: LinearInPacking): void;
 }
 

@@ -52,13 +52,13 @@ export async function loadWeights(
   checkpoint: Checkpoint,
   options: WeightLoadOptions,
 ): Promise<void> {
-  const window = windowBytes(plan);
+  const staging = stagingOf(plan);
   const progress: LoadProgress = { loadedBytes: 0, totalBytes: storedBytes(plan) };
   const loaders = new Map<Kernels, Loader>();
   const loaderOf = ({ part }: { part: string }) => {
     const kernels = options.kernelsOf(part);
     let loader = loaders.get(kernels);
-    if (!loader) loaders.set(kernels, loader = new Loader(checkpoint, kernels, window, progress, options));
+    if (!loader) loaders.set(kernels, loader = new Loader(checkpoint, kernels, staging, progress, options));
     return loader;
   };
   for (const linear of plan.linearLayers()) await loaderOf(linear).linear(linear);
@@ -67,16 +67,35 @@ export async function loadWeights(
   for (const loader of loaders.values()) loader.finish();
 }
 
-/** Bytes of memory that loading needs besides the weights: a window, and room for the largest tensor that is read whole. */
+/** Bytes that loading needs in each memory besides the weights: windows, and room for the largest tensor that is read whole. */
 export function stagingBytes(plan: WeightPlan): number {
+  const { window, whole } = stagingOf(plan);
+  return WINDOWS * window + whole;
+}
+
+interface Staging {
+  /** Bytes of a window. */
+  readonly window: number;
+  /** Of the largest tensor that is read whole and is longer; 0: there is none. */
+  readonly whole: number;
+}
+
+function stagingOf(plan: WeightPlan): Staging {
   const window = windowBytes(plan);
-  let largest = 0;
+  const whole = [...tensorsReadWhole(plan, window)].reduce(
+    (most, { begin, end }) => Math.max(most, end - begin),
+    0,
+  );
+  return { window, whole: whole > window ? whole : 0 };
+}
+
+/** All tensors that may be: in which order inputs lie is known only when the tensor that says so was read. */
+function* tensorsReadWhole(plan: WeightPlan, window: number): Generator<TensorEntry> {
   for (const { tensor, windows, order } of storedSteps(plan)) {
-    // In which order the inputs lie is known only when the tensor that says so was read.
-    const isWhole = !windows || order || rowsIn(window, windows) === 0;
-    if (isWhole) largest = Math.max(largest, tensor.end - tensor.begin);
+    if (!windows || order || rowsIn(window, windows) === 0) yield tensor;
   }
-  return WINDOWS * window + largest;
+  for (const { stored: { bias } } of plan.linearLayers()) if (bias) yield bias;
+  for (const { stored } of plan.vectors.values()) yield stored;
 }
 
 function storedBytes(plan: WeightPlan): number {
@@ -95,7 +114,8 @@ function windowBytes(plan: WeightPlan): number {
   for (const { windows } of storedSteps(plan)) {
     if (windows) least = Math.max(least, windows.rowBytes * windows.multiple);
   }
-  return Math.min(WINDOW_BYTES_MAX, Math.ceil(least));
+  // Each begins with a cache line, as pieces of memory do.
+  return Math.min(WINDOW_BYTES_MAX, Math.ceil(least / 64) * 64);
 }
 
 /** Rows of a tensor that are read at a time; 0 where the fewest that can be packed are too many. */
@@ -107,28 +127,32 @@ function rowsIn(window: number, { rowBytes, multiple }: NonNullable<PackingStep[
 class Loader {
   readonly #checkpoint: Checkpoint;
   readonly #kernels: Kernels;
-  readonly #windowBytes: number;
+  readonly #staging: Staging;
   readonly #window: number;
+  /** Room for tensors that are read whole, from the first one on. */
+  #whole = 0;
   readonly #options: WeightLoadOptions;
   readonly #progress: LoadProgress;
 
   constructor(
     checkpoint: Checkpoint,
     kernels: Kernels,
-    windowBytes: number,
+    staging: Staging,
     progress: LoadProgress,
     options: WeightLoadOptions,
   ) {
     this.#checkpoint = checkpoint;
     this.#kernels = kernels;
     this.#options = options;
-    this.#windowBytes = windowBytes;
-    this.#window = kernels.memory.allocate(WINDOWS * windowBytes);
+    this.#staging = staging;
+    this.#window = kernels.memory.allocate(WINDOWS * staging.window, false);
     this.#progress = progress;
   }
 
   finish(): void {
-    this.#kernels.memory.free(this.#window, WINDOWS * this.#windowBytes);
+    const { memory } = this.#kernels, { window, whole } = this.#staging;
+    memory.free(this.#window, WINDOWS * window);
+    if (this.#whole) memory.free(this.#whole, whole);
   }
 
   async vector(vector: Vector): Promise<void> {
@@ -161,7 +185,7 @@ class Loader {
     for (const { tensor, windows, pack } of stored.steps(order)) {
       const use = (rows: StagedRows) => pack(this.#kernels, rows, { form, arrays: packed });
       if (windows) await this.#windows(tensor, windows, use);
-      else await this.#whole(tensor, (address) => use({ address, begin: 0, count: 1 }));
+      else await this.#readWhole(tensor, (address) => use({ address, begin: 0, count: 1 }));
       this.#refuseNonFinite(tensor);
     }
     if (stored.bias) await this.#widen(stored.bias, packed.bias, outputs, 0);
@@ -181,27 +205,21 @@ class Loader {
 
   async #widen(tensor: TensorEntry, target: number, count: number, offset: number): Promise<void> {
     const sourceType = elementTypeOf(tensor);
-    await this.#whole(
+    await this.#readWhole(
       tensor,
       (source) => this.#kernels.widen({ source, sourceType, count, offset, target }),
     );
     this.#refuseNonFinite(tensor);
   }
 
-  /** Reads the tensor whole into memory of its own for as long as `use` takes. */
-  async #whole(tensor: TensorEntry, use: (address: number) => void): Promise<void> {
+  /** Reads the tensor whole and hands it to `use`. */
+  async #readWhole(tensor: TensorEntry, use: (address: number) => void): Promise<void> {
     await this.#options.events.pauseWhenDue();
-    const bytes = tensor.end - tensor.begin;
-    if (bytes <= this.#windowBytes) {
-      await this.#read(tensor, 0, this.#window, bytes);
-      use(this.#window);
-      return;
-    }
-    const { memory } = this.#kernels;
-    const address = memory.allocate(bytes, false);
+    const bytes = tensor.end - tensor.begin, { window, whole } = this.#staging;
+    if (bytes > window) this.#whole ||= this.#kernels.memory.allocate(whole, false);
+    const address = bytes > window ? this.#whole : this.#window;
     await this.#read(tensor, 0, address, bytes);
     use(address);
-    memory.free(address, bytes);
   }
 
   /** Reads the tensor in windows of whole rows, `multiple` at a time, and hands each to `use`, which may not allocate. */
@@ -211,13 +229,13 @@ class Loader {
     use: (rows: StagedRows) => void,
   ): Promise<void> {
     const { rowBytes } = windows;
-    const total = (tensor.end - tensor.begin) / rowBytes, perWindow = rowsIn(this.#windowBytes, windows);
+    const total = (tensor.end - tensor.begin) / rowBytes, perWindow = rowsIn(this.#staging.window, windows);
     if (perWindow === 0) {
-      await this.#whole(tensor, (address) => use({ address, begin: 0, count: total }));
+      await this.#readWhole(tensor, (address) => use({ address, begin: 0, count: total }));
       return;
     }
     const read = async (index: number) => {
-      const address = this.#window + index % WINDOWS * this.#windowBytes;
+      const address = this.#window + index % WINDOWS * this.#staging.window;
       const begin = index * perWindow, count = Math.min(perWindow, total - begin);
       await this.#read(tensor, begin * rowBytes, address, count * rowBytes);
       return { address, begin, count };

@@ -148,10 +148,12 @@ for (const isSingle of [false, true]) {
     kernelTest(`marlinPermuteScales() is the table's order, ${title}, ${threads} threads`, (bench) => {
       const { arena, kernels, random } = bench;
       const scales = Uint16Array.from({ length: 7 * 192 }, () => random.below(2 ** 16));
-      const target = arena.reserve(scales.byteLength);
-      kernels.marlinPermuteScales({ source: arena.place(scales), count: scales.length, isSingle, target });
-      const permuted = new Uint16Array(arena.bytes(target, scales.byteLength).slice().buffer);
-      deepEqual(permuted, permutedScales(scales, isSingle));
+      const source = arena.place(scales), elsewhere = arena.reserve(scales.byteLength);
+      for (const target of [elsewhere, source]) {
+        kernels.marlinPermuteScales({ source, count: scales.length, isSingle, target });
+        const permuted = new Uint16Array(arena.bytes(target, scales.byteLength).slice().buffer);
+        deepEqual(permuted, permutedScales(scales, isSingle));
+      }
     }, { threads });
   }
 }

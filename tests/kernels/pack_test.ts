@@ -541,6 +541,35 @@ for (const { type, store } of FLOATS) {
   }
 }
 
+for (const bits of [8, 7, 4] as const) {
+  kernelTest(`packDenseCodes() to ${bits} bits takes weights for 0 whose scale has no inverse`, (bench) => {
+    const { arena, kernels } = bench;
+    // Of 8 and 7 bits, a last block that is not full.
+    const inputs = bits === 4 ? 16 : 13;
+    const row = Array.from({ length: inputs }, (_, k) => k % 3 === 0 ? 0 : (-1) ** k * k * 1e-42);
+    const weights = arena.reserve(128), scales = arena.reserve(32);
+    const zeros = bits === 4 ? arena.reserve(16) : 0;
+    kernels.packDenseCodes({
+      source: arena.floats(row),
+      sourceType: "f32",
+      codeType: `int${bits}`,
+      rowCount: 1,
+      inputs,
+      group: 16,
+      panelBegin: 0,
+      scaleType: "f32",
+      weights,
+      scales,
+      zeros,
+    });
+    equal(kernels.takeNonFiniteCount(), 0);
+    const codes = bits === 4 ? readPanels4(bench, weights, 16, 8) : readPanels8(bench, weights, 16, 8, bits);
+    const expected = bits === 4 ? 0 : 2 ** (bits - 1);
+    if (zeros) equal(new Int16Array(kernels.memory.wasm.buffer, zeros)[0], expected);
+    deepEqual(codes.map(([code]) => code), Array<number>(16).fill(expected));
+  });
+}
+
 /** Bit patterns of binary16 whose values everybody agrees on. */
 const F16_VALUES: [number, number][] = [
   [0x3c00, 1],

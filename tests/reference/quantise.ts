@@ -102,7 +102,8 @@ function halfAbove(value: number): number {
 /** As scales are kept, and what weights are multiplied by to find their codes. */
 function scaleAndInverse(scale: number, type: "f16" | "f32"): { scale: number; inverse: number } {
   const kept = type === "f16" ? halfAbove(scale) : scale;
-  return { scale: kept, inverse: kept > 0 ? Math.fround(1 / kept) : 0 };
+  const inverse = Math.fround(1 / kept);
+  return { scale: kept, inverse: Number.isFinite(inverse) ? inverse : 0 };
 }
 
 /** One run of dense weights as codes 1…255 around 128: scale = max |w| / 127, code = 128 + nearest(w · (1 / scale)). */

@@ -17,7 +17,7 @@ import { reportNonFinite } from "./non_finite";
  * L = 127, in the order of matmul/w8a16; KIND_INT7: 1 … 127 around 64, L = 63, in that of matmul/w7a8. A code is
  * nearest(w · (1 / scale)), ties to even. KIND_INT4: whole blocks of inputs in the order of matmul/w4a8, codes from the least weight (or 0)
  * to the most: scale (most − least) / 15, zero point nearest(−least · (1 / scale)), code nearest(w · the same) + zero point, within
- * 0 … 15. Scales of f16 are rounded up.
+ * 0 … 15. Scales of f16 are rounded up. Where 1 / scale is infinite, all weights count as 0.
  *   source   f32, f16 or bf16 [rowCount, K]: rows `panelBegin` · 8 … of [N, K]
  *   weights  u8 [N/8, ceil(K/8), 64], of 4 bits u32 [N/8, K/8, 8]; the code of 0 beyond the last row and input
  *   scales   f32 or f16 [N/8, groups, 8], 0 beyond the last row
@@ -112,7 +112,8 @@ function scaleGroup(
   else store<u16>(scales + place * 2, toHalfUp(scale));
   const at = scales + place * bytesOf(scaleType), stored = load1(at, scaleType);
   if (pattern < infinityPattern(type)) reportNonFinite(i32(isNonFinite(at, scaleType)));
-  const factor: f32 = stored > 0 ? 1 / stored : 0;
+  // A scale of 0, or below 3 · 10^-39.
+  const inverse: f32 = 1 / stored, factor: f32 = inverse < Infinity ? inverse : 0;
   if (codeType == KIND_INT4) store<i16>(zeroAt, i32x4.extract_lane(roundScaled(f32x4.splat(-least), f32x4.splat(factor)), 0));
   return factor;
 }

@@ -338,14 +338,19 @@ function scalePlace(n: i32, isSingle: i32): i32 {
 
 /**
  * Scales into Marlin's order, or back.
- *   source, target  16 bits [count], whole rows of the outputs: count % 64 == 0, with one group % 32 == 0
+ *   source, target  16 bits [count], whole rows of the outputs: count % 64 == 0, with one group % 32 == 0; may be the same
  */
 export function marlinPermuteScales(
   source: usize, count: i32, isSingle: i32, target: usize, rank: i32, size: i32,
 ): void {
-  const end = shareBegin(count, rank + 1, size);
-  for (let i = shareBegin(count, rank, size); i < end; i++) {
-    store<u16>(target + <usize>i * 2, load<u16>(source + <usize>scalePlace(i, isSingle) * 2));
+  const block = isSingle ? 32 : 64, blocks = count / block;
+  const end = shareBegin(blocks, rank + 1, size) * block;
+  for (let i = shareBegin(blocks, rank, size) * block; i < end; i++) {
+    const place = scalePlace(i, isSingle);
+    if (place < i) continue;
+    const first = load<u16>(source + <usize>i * 2), last = load<u16>(source + <usize>place * 2);
+    store<u16>(target + <usize>i * 2, last);
+    store<u16>(target + <usize>place * 2, first);
   }
 }
 

@@ -70,16 +70,14 @@ function codesStep(tensor: TensorEntry, inputs: number, outputs: number): Packin
   };
 }
 
-/** The step with its values brought back from Marlin's order into a row of all outputs for each group. */
+/** The step with its values brought back from Marlin's order, where they lie, into a row of all outputs for each group. */
 function reordered(step: PackingStep, { begin, end }: TensorEntry, isSingle: boolean): PackingStep {
-  const bytes = end - begin;
   return {
     ...step,
     pack(kernels, rows, layer) {
-      const target = kernels.memory.allocate(bytes, false);
-      kernels.marlinPermuteScales({ source: rows.address, count: bytes / 2, isSingle, target });
-      step.pack(kernels, { ...rows, address: target }, layer);
-      kernels.memory.free(target, bytes);
+      const { address } = rows;
+      kernels.marlinPermuteScales({ source: address, count: (end - begin) / 2, isSingle, target: address });
+      step.pack(kernels, rows, layer);
     },
   };
 }
