@@ -146,7 +146,10 @@ export class Kernels extends KernelCalls {
     }
   }
 
-  /** Runs `work`, and once `other` on the calling thread, while the other threads begin with the first operation of `work`. */
+  /**
+   * Runs `work`, and once `other` on the calling thread, while the other threads begin with the first operation of `work`. `other` calls no
+   * kernels: there is one command.
+   */
   beside(other: () => void, work: () => void): void {
     this.#beside = other;
     try {

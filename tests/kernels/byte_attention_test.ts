@@ -15,6 +15,7 @@ import {
   type KernelSetup,
   kernelTest,
   rowsOf,
+  withBench,
 } from "./harness.ts";
 import { drawSequence } from "./key_value_cache.ts";
 
@@ -134,6 +135,29 @@ for (const part of ["keys", "values"] as const) {
     }
   });
 }
+
+Deno.test("attendBytes() gives the same bits in all forms, tokens hidden in any block, NaN or infinity in any part", async () => {
+  const expected = new Map<string, Float32Array>();
+  for (const setup of [...FORMS, { ...FORMS.at(-1), threads: 3 }]) {
+    await withBench((bench) => {
+      for (const headSize of [16, 72]) {
+        for (const part of ["keys", "values", "queries", "none"] as const) {
+          const problem = drawSequence(bench.random, TOKENS, shapeOf(2, headSize));
+          // A token in a block that is whole, one in another, and hidden ones.
+          if (part !== "none") {
+            [3, 70, 69, 40].forEach((t, i) => problem[part][t][1] = i % 2 ? Infinity : NaN);
+          }
+          const title = `${part}, heads of ${headSize}`;
+          const found = new ByteBlocks(bench, problem).attend(0, 33, COUNTS).map((x) =>
+            Number.isNaN(x) ? NaN : x
+          );
+          assertSameBits(found, expected.get(title) ?? found, `${title}, ${describeSetup(setup)}`);
+          expected.set(title, found);
+        }
+      }
+    }, setup);
+  }
+});
 
 kernelTest("attendBytes(): a query with NaN gives NaN to its head only", (bench) => {
   const problem = drawSequence(bench.random, TOKENS, shapeOf(4, 16));

@@ -40,7 +40,10 @@ export function beginSoftmax(isWide: i32, rank: i32): void {
   if (ASC_FEATURE_RELAXED_SIMD && isWide) copyPowerConstants(areaOf(rank) + SOFTMAX_CONSTANTS);
 }
 
-/** Where a block's value scales lie: zeros from `count` on. 0, or NaN if one is NaN. */
+/**
+ * Copies a block's value scales, zeros from `count` on, and into the thread's area what the wide functions read of the block. 0, or NaN
+ * if the scale of a visible token is NaN.
+ */
 export function copyScales(to: usize, keyScales: usize, count: i32, isWide: i32, rank: i32): f32 {
   const valueScales = keyScales + TOKENS * 4;
   let nothing: f32 = 0;
@@ -49,17 +52,17 @@ export function copyScales(to: usize, keyScales: usize, count: i32, isWide: i32,
     store<f32>(to + token * 4, scale);
     nothing += scale * 0;
   }
-  if (isOfWide(isWide, count)) {
+  if (isWideBlock(isWide, count)) {
     memory.copy(areaOf(rank) + SOFTMAX_KEY_SCALES, keyScales, TOKENS * 4);
     memory.copy(areaOf(rank) + SOFTMAX_VALUE_SCALES, to, TOKENS * 4);
   }
   return nothing;
 }
 
-/** The wide functions know no hidden tokens: only a last block has any. */
+/** The wide functions know no hidden tokens, which few blocks have. */
 // @ts-ignore: decorator
 @inline
-function isOfWide(isWide: i32, count: i32): bool {
+function isWideBlock(isWide: i32, count: i32): bool {
   return ASC_FEATURE_RELAXED_SIMD && isWide != 0 && count == KV_BLOCK_TOKENS;
 }
 
@@ -74,17 +77,17 @@ export function weigh(
   low: usize, high: usize, keyScales: usize, valueScales: usize, count: i32, nothing: f32, weights: usize, numbers: usize, isWide: i32,
   rank: i32,
 ): void {
-  const isOfArea = isOfWide(isWide, count), area = areaOf(rank), maxima = area + SOFTMAX_MAXIMA;
-  if (ASC_FEATURE_RELAXED_SIMD && isOfArea) {
+  const isInArea = isWideBlock(isWide, count), area = areaOf(rank), maxima = area + SOFTMAX_MAXIMA;
+  if (ASC_FEATURE_RELAXED_SIMD && isInArea) {
     scaleScores(low, high, numbers + SCORE_FACTORS);
   } else {
     scaleHalf(low, keyScales, v128.load(numbers, SCORE_FACTORS), count);
     scaleHalf(high, keyScales + ROW_BYTES, v128.load(numbers, SCORE_FACTORS), count - HALF);
   }
-  const largest = f32x4.pmax(v128.load(numbers, MAXIMA), isOfArea ? largestOfPairs(maxima) : largestOfHalves(low, high));
+  const largest = f32x4.pmax(v128.load(numbers, MAXIMA), isInArea ? largestOfPairs(maxima) : largestOfHalves(low, high));
   const centres = centresOf(largest);
   let sums: v128;
-  if (ASC_FEATURE_RELAXED_SIMD && isOfArea) {
+  if (ASC_FEATURE_RELAXED_SIMD && isInArea) {
     v128.store(area + SOFTMAX_CENTRES, centres);
     raiseScores();
     const totals = area + SOFTMAX_TOTALS;
@@ -96,7 +99,7 @@ export function weigh(
       raiseRow(low + 3 * ROW_BYTES, high + 3 * ROW_BYTES, valueScales, lane3(centres)),
     );
   }
-  const most = isOfArea ? largestOfPairs(maxima) : largestOfHalves(low, high);
+  const most = isInArea ? largestOfPairs(maxima) : largestOfHalves(low, high);
   const factors = powerOfTwo4(f32x4.sub(v128.load(numbers, MAXIMA), centres));
   v128.store(numbers, largest, MAXIMA);
   v128.store(numbers, f32x4.add(f32x4.mul(v128.load(numbers, SUMS), factors), sums), SUMS);
@@ -107,7 +110,7 @@ export function weigh(
   const inverse = v128.and(f32x4.div(limit, most), isLarge);
   v128.store(numbers, f32x4.add(v128.and(f32x4.div(most, limit), isLarge), f32x4.splat(nothing)), UNITS);
   // The wide functions keep a row's halves together.
-  if (isOfArea) codeTile(area + SOFTMAX_WEIGHTS, area + SOFTMAX_WEIGHTS + ROW_BYTES, 2 * ROW_BYTES, inverse, weights, numbers);
+  if (isInArea) codeTile(area + SOFTMAX_WEIGHTS, area + SOFTMAX_WEIGHTS + ROW_BYTES, 2 * ROW_BYTES, inverse, weights, numbers);
   else codeTile(low, high, ROW_BYTES, inverse, weights, numbers);
 }
 
