@@ -1,6 +1,6 @@
 /**
  * Small reads of a place where every read costs a round trip: whole blocks are fetched, and the last few kept. A checkpoint has up to
- * four tensors a layer, some of a few hundred bytes, each type in a part of the file of its own: SmolLM2's 900 reads become 130.
+ * four tensors a layer, some of a few hundred bytes, each type in a part of the file of its own: SmolLM2's 1,140 reads become 220.
  *
  * @module
  */

@@ -10,7 +10,7 @@ import type { ModelSource } from "./source.ts";
 
 /**
  * Makes a model source that reads another one in blocks of 1 MiB, for a place where every read costs a request: a bucket, a database.
- * Loading SmolLM2 asks a plain source 900 times, and this one 130 times. At most 4 MiB are kept.
+ * Loading SmolLM2 asks a plain source 1,140 times, and this one 220 times. At most 4 MiB are kept.
  *
  * @param place The plain source. Its files must not change.
  *
