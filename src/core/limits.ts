@@ -47,6 +47,12 @@ export const CONCURRENT_READS_MAX = 8;
 /** Bytes copied at a time where a source cannot read straight into place. */
 export const COPY_WINDOW_BYTES = 4 * 1024 * 1024;
 
+/**
+ * Times a layer's inputs that its groups may take, all as long as the longest one: they lie so in memory. Tools write groups of one
+ * length but for the last, which is at most twice.
+ */
+export const GROUPS_SHARE_MAX = 4;
+
 /** Input channels that share a scale; no layer is that wide, so a larger number is damage. */
 export const GROUP_SIZE_MAX = 1 << 20;
 

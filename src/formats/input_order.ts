@@ -5,6 +5,7 @@
  * @module
  */
 import { printable } from "../core/errors.ts";
+import { GROUPS_SHARE_MAX } from "../core/limits.ts";
 import { BLOCK_INPUTS, GROUP_INPUTS_MAX } from "../../kernels/shared/layout.ts";
 import type { TensorEntry } from "./containers/safetensors.ts";
 import type { InputOrder } from "./stored_linear.ts";
@@ -27,7 +28,7 @@ export interface OrderSettings {
  * @returns `undefined` when the index says nothing that input / group size does not: tools write trivial indices, and configs
  * claim act-order where there is none. One of zeros alone, where there are several groups, is none: no tool puts all inputs into one
  * group and writes scales for the others.
- * @throws {RemoraError} `BAD_TENSOR`, naming the first group that does not exist.
+ * @throws {RemoraError} `BAD_TENSOR`, naming the first group that does not exist, or the length of one that would make all too long.
  */
 export function orderByGroup(
   index: ArrayLike<number>,
@@ -49,6 +50,10 @@ export function orderByGroup(
   const members: number[][] = Array.from({ length: groups }, () => []);
   groupOf.forEach((group, input) => members[group].push(input));
   const longest = Math.max(...members.map((inputs) => inputs.length));
+  const most = Math.floor(GROUPS_SHARE_MAX * groupOf.length / groups);
+  if (longest > most) {
+    throw badTensor(entry, `at most ${most} inputs in one of ${groups} groups`, `${longest}`);
+  }
   const split = Math.ceil(longest / GROUP_INPUTS_MAX);
   const group = Math.ceil(longest / split / BLOCK_INPUTS) * BLOCK_INPUTS;
   const indices = new Int32Array(groups * split * group).fill(-1);

@@ -270,6 +270,21 @@ const ENTRY: TensorEntry = {
   end: 6,
 };
 
+Deno.test("orderByGroup() refuses groups that would take many times the inputs in memory, all as long as the longest", () => {
+  const inputs = 512, groups = 16;
+  const orderOf = (longest: number) =>
+    orderByGroup(Int32Array.from({ length: inputs }, (_, k) => k < longest ? 0 : 1 + k % (groups - 1)), {
+      groups,
+      groupSize: inputs / groups,
+      entry: ENTRY,
+    });
+  strictEqual(orderOf(128)!.indices.length, groups * 128);
+  throws(
+    () => orderOf(129),
+    (error) => error instanceof RemoraError && error.tensor === "m.part" && error.found === "129",
+  );
+});
+
 Deno.test("orderByGroup() refuses groups that do not exist", () => {
   orderByGroup([0, 1, 2, 0], { groups: 3, groupSize: 1, entry: ENTRY });
   orderByGroup([], { groups: 0, groupSize: 1, entry: ENTRY });
