@@ -56,7 +56,10 @@ export interface Operation extends Signature {
   readonly about: string;
   /** Threads share its rows: of a single one nobody but the caller's thread has any work, and the others are not woken. */
   readonly sharesRows?: true;
-  /** Its shares are small and go to whoever is free, where others have one for each thread; see kernels/assembly/share.ts. */
+  /**
+   * Its shares are small and go to whoever is free, where others have one for each thread; see kernels/assembly/share.ts. It does not learn
+   * which thread it runs on, so it has no scratch.
+   */
   readonly hasFreeShares?: true;
   /** A list of the same arguments: the kernel runs once for each item, and no thread waits in between. */
   readonly list?: Signature & { readonly name: string; readonly most: number };

@@ -99,7 +99,12 @@ Deno.test("8-bit weights of inputs that fill no block of eight are refused by na
 
 /** Loads a matrix of bf16, of which row `bad` is NaN, from a place that is slow to answer and may fail after the first window. */
 async function loadFromAfar(
-  { bad, failing }: { bad?: number; failing?: boolean },
+  { bad, failing, threads = 1, packingFails }: {
+    bad?: number;
+    failing?: boolean;
+    threads?: number;
+    packingFails?: boolean;
+  },
 ): Promise<{ read: number; most: number }> {
   const inputs = 1 << 12, outputs = 512;
   const weights = new Uint16Array(inputs * outputs).fill(0x3f80);
@@ -132,19 +137,33 @@ async function loadFromAfar(
     embeddings: "int8",
   });
   plan.linear("m", outputs, inputs);
-  const kernels = Kernels.alone();
+  const { startWorker } = denoPlatform;
+  const [kernels] = await Kernels.start({ threads, variant: "auto", startWorker });
+  const pack = kernels.packDenseCodes.bind(kernels);
+  kernels.packDenseCodes = (call) => {
+    pack(call);
+    if (packingFails) throw new Error("no packing");
+  };
   try {
     await loadWeights(plan, checkpoint, { kernelsOf: () => kernels, events: new HostEvents(denoPlatform) });
   } finally {
-    assert.equal(underWay, 0, "no read is left on its way");
+    const left = underWay;
+    await kernels.close();
+    assert.equal(left, 0, "no read is left on its way");
   }
   return { read, most };
 }
 
-Deno.test("a tensor is read in windows, one at a time", async () => {
-  const { read, most } = await loadFromAfar({});
-  assert.ok(read > 4, `${read} windows`);
-  assert.equal(most, 1);
+for (const threads of [1, 2]) {
+  Deno.test(`a tensor is read in windows, one at a time: ${threads} threads`, async () => {
+    const { read, most } = await loadFromAfar({ threads });
+    assert.ok(read > 4, `${read} windows`);
+    assert.equal(most, 1);
+  });
+}
+
+Deno.test("where packing fails, the read that was begun beside it ends first", async () => {
+  await assert.rejects(loadFromAfar({ threads: 2, packingFails: true }), /no packing/);
 });
 
 Deno.test("a window that cannot be read, or holds no numbers, ends the load, and no read is left on its way", async () => {
