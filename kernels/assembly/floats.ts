@@ -81,17 +81,6 @@ export function lastFour(raw: v128, pointer: usize, type: i32): v128 {
   return type == KIND_BF16 ? i32x4.shl(patterns, 16) : widenF16(patterns);
 }
 
-/** Up to four floats → f32, zeros beyond. */
-export function loadSome(pointer: usize, type: i32, count: i32): v128 {
-  let v = f32x4.splat(0);
-  const bytes = bytesOf(type);
-  if (count > 0) v = f32x4.replace_lane(v, 0, load1(pointer, type));
-  if (count > 1) v = f32x4.replace_lane(v, 1, load1(pointer + bytes, type));
-  if (count > 2) v = f32x4.replace_lane(v, 2, load1(pointer + 2 * bytes, type));
-  if (count > 3) v = f32x4.replace_lane(v, 3, load1(pointer + 3 * bytes, type));
-  return v;
-}
-
 /** What the bits of an f16 are worth that stand where f32 has its own; see `widenF16`. */
 // @ts-ignore: decorator
 @inline

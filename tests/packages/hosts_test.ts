@@ -23,6 +23,9 @@ const PICTURES = [
   "lossless-alpha.webp",
 ];
 
+/** The builds of the kernels that packages have; those for one memory of several threads are made of them. */
+const KERNELS = ["unshared_relaxed.wasm", "unshared_strict.wasm", "wide.wasm"];
+
 type Digests = Record<string, string>;
 
 function hostTest(name: string, fn: (site: Site, expected: Digests) => Promise<void>, needs = true): void {
@@ -80,6 +83,13 @@ for (const node of ["node22", "node24", "node26"]) {
       deepEqual(found, expected);
     });
   }
+}
+
+for (const node of ["node22", "node24", "node26"]) {
+  hostTest(`${node} optimises all kernels for vectors of 256 bits`, async () => {
+    const found = await run(`${PROJECT}/node_modules/${node}/bin/node`, ["optimise_kernels.js"]);
+    deepEqual(found.trim().split("\n"), KERNELS);
+  });
 }
 
 hostTest("Bun: the same bits", async (served, expected) => {

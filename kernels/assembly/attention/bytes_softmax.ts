@@ -107,11 +107,11 @@ export function weigh(
 
   const isLarge = v128.and(f32x4.gt(most, f32x4.splat(1e-30)), f32x4.lt(most, f32x4.splat(Infinity)));
   const limit = f32x4.splat(BYTE_LIMIT);
-  const inverse = v128.and(f32x4.div(limit, most), isLarge);
+  v128.store(numbers, v128.and(f32x4.div(limit, most), isLarge), OFFSETS);
   v128.store(numbers, f32x4.add(v128.and(f32x4.div(most, limit), isLarge), f32x4.splat(nothing)), UNITS);
   // The wide functions keep a row's halves together.
-  if (isInArea) codeTile(area + SOFTMAX_WEIGHTS, area + SOFTMAX_WEIGHTS + ROW_BYTES, 2 * ROW_BYTES, inverse, weights, numbers);
-  else codeTile(low, high, ROW_BYTES, inverse, weights, numbers);
+  if (isInArea) codeTile(area + SOFTMAX_WEIGHTS, area + SOFTMAX_WEIGHTS + ROW_BYTES, 2 * ROW_BYTES, weights, numbers);
+  else codeTile(low, high, ROW_BYTES, weights, numbers);
 }
 
 /** Sums of products of 16 tokens → scores in units of log 2, −∞ from `count` on; in place. */
@@ -188,9 +188,14 @@ function joinPair(pair: usize): v128 {
   return f32x4.add(v128.load(pair), v128.load(pair, 16));
 }
 
-/** Weights in two halves, a row `rowBytes` from the next → bytes, and what is taken from the sums of values: 64 times their sums. */
-function codeTile(low: usize, high: usize, rowBytes: usize, inverse: v128, weights: usize, numbers: usize): void {
-  const f0 = lane0(inverse), f1 = lane1(inverse), f2 = lane2(inverse), f3 = lane3(inverse);
+/**
+ * Weights in two halves, a row `rowBytes` from the next → bytes, and what is taken from the sums of values: 64 times their sums. What
+ * weights are multiplied by lies where that will: not in a vector as a parameter, of which V8 14.6 (Node 26) cannot pair the lanes and ends
+ * the process.
+ */
+function codeTile(low: usize, high: usize, rowBytes: usize, weights: usize, numbers: usize): void {
+  const at = numbers + OFFSETS, f0 = v128.load32_splat(at), f1 = v128.load32_splat(at, 4);
+  const f2 = v128.load32_splat(at, 8), f3 = v128.load32_splat(at, 12);
   let n0 = i32x4.splat(0), n1 = n0, n2 = n0, n3 = n0;
   for (let half: usize = 0; half < 2; half++) {
     const at = half ? high : low;

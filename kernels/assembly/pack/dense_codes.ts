@@ -5,11 +5,11 @@
  */
 import { KIND_BF16, KIND_F16, KIND_F32, KIND_INT4, KIND_INT7, KIND_INT8, ROUND_MAGIC_ADDRESS } from "../../shared/layout";
 import {
-  BF16, bytesOf, F16, F32, firstFour, infinityPattern, isNonFinite, largestPattern, lastFour, load1, load4, loadSome, magnitudeOf, storeRounded, toHalfUp,
+  BF16, bytesOf, F16, F32, firstFour, infinityPattern, isNonFinite, largestPattern, lastFour, load1, load4, magnitudeOf, storeRounded, toHalfUp,
 } from "../floats";
 import { storePairs } from "../places";
 import { shareBegin } from "../share";
-import { lane0, lane1, lane2, lane3, largestLane, roundScaled } from "../vector";
+import { largestLane, roundScaled } from "../vector";
 import { reportNonFinite } from "./non_finite";
 
 /**
@@ -63,19 +63,14 @@ function packGroup(
   const at1 = source + (<usize>min(row + 1, last) * <usize>inputs + <usize>begin) * bytes;
   const at2 = source + (<usize>min(row + 2, last) * <usize>inputs + <usize>begin) * bytes;
   const at3 = source + (<usize>min(row + 3, last) * <usize>inputs + <usize>begin) * bytes;
-  let factors = f32x4.splat(scaleGroup(at0, type, codeType, count, present > 0, scales, scaleType, place, zeroAt));
+  const factor0 = scaleGroup(at0, type, codeType, count, present > 0, scales, scaleType, place, zeroAt);
   const factor1 = scaleGroup(at1, type, codeType, count, present > 1, scales, scaleType, place + 1, zeroAt + 2);
-  factors = f32x4.replace_lane(factors, 1, factor1);
   const factor2 = scaleGroup(at2, type, codeType, count, present > 2, scales, scaleType, place + 2, zeroAt + 4);
-  factors = f32x4.replace_lane(factors, 2, factor2);
   const factor3 = scaleGroup(at3, type, codeType, count, present > 3, scales, scaleType, place + 3, zeroAt + 6);
-  factors = f32x4.replace_lane(factors, 3, factor3);
-  const middles = codeType == KIND_INT4 ? v128.load_ext<i16>(zeroAt) : i32x4.splat(codeType == KIND_INT8 ? 128 : 64);
-  const magic = v128.load32_splat(ROUND_MAGIC_ADDRESS), offsets = i32x4.sub(magic, middles);
   const block = to + <usize>(begin >> 3) * blockBytesOf(codeType);
-  if (type == KIND_BF16) packBlocks<BF16>(codeType, at0, at1, at2, at3, count, factors, offsets, magic, block, n);
-  else if (type == KIND_F16) packBlocks<F16>(codeType, at0, at1, at2, at3, count, factors, offsets, magic, block, n);
-  else packBlocks<F32>(codeType, at0, at1, at2, at3, count, factors, offsets, magic, block, n);
+  if (type == KIND_BF16) packBlocks<BF16>(codeType, at0, at1, at2, at3, count, factor0, factor1, factor2, factor3, zeroAt, block, n);
+  else if (type == KIND_F16) packBlocks<F16>(codeType, at0, at1, at2, at3, count, factor0, factor1, factor2, factor3, zeroAt, block, n);
+  else packBlocks<F32>(codeType, at0, at1, at2, at3, count, factor0, factor1, factor2, factor3, zeroAt, block, n);
 }
 
 /**
@@ -120,11 +115,13 @@ function scaleGroup(
 
 /** Blocks of eight inputs of four rows; a last one that is not full has the code of 0 where no input is. */
 function packBlocks<S>(
-  codeType: i32, at0: usize, at1: usize, at2: usize, at3: usize, count: i32, factors: v128, offsets: v128, magic: v128, block: usize, n: i32,
+  codeType: i32, at0: usize, at1: usize, at2: usize, at3: usize, count: i32, f0: f32, f1: f32, f2: f32, f3: f32, zeroAt: usize,
+  block: usize, n: i32,
 ): void {
-  const type = changetype<S>(0).type, bytes = bytesOf(type), step = 8 * bytes;
-  const factor0 = lane0(factors), factor1 = lane1(factors), factor2 = lane2(factors), factor3 = lane3(factors);
-  const offset0 = lane0(offsets), offset1 = lane1(offsets), offset2 = lane2(offsets), offset3 = lane3(offsets);
+  const type = changetype<S>(0).type, bytes = bytesOf(type), step = 8 * bytes, magic = v128.load32_splat(ROUND_MAGIC_ADDRESS);
+  const factor0 = f32x4.splat(f0), factor1 = f32x4.splat(f1), factor2 = f32x4.splat(f2), factor3 = f32x4.splat(f3);
+  const offset0 = offsetOf(codeType, zeroAt, magic), offset1 = offsetOf(codeType, zeroAt + 2, magic);
+  const offset2 = offsetOf(codeType, zeroAt + 4, magic), offset3 = offsetOf(codeType, zeroAt + 6, magic);
   let k = 0;
   for (; k + 8 <= count; k += 8) {
     const raw0 = v128.load(at0);
@@ -135,7 +132,7 @@ function packBlocks<S>(
     const c = codesOf(firstFour(raw2, type), lastFour(raw2, at2, type), factor2, offset2, magic);
     const raw3 = v128.load(at3);
     const d = codesOf(firstFour(raw3, type), lastFour(raw3, at3, type), factor3, offset3, magic);
-    storeFour(codeType, block, n, a, b, c, d);
+    storeFour(codeType, block, n, i8x16.narrow_i16x8_u(a, b), i8x16.narrow_i16x8_u(c, d));
     at0 += step;
     at1 += step;
     at2 += step;
@@ -143,15 +140,21 @@ function packBlocks<S>(
     block += blockBytesOf(codeType);
   }
   if (k == count) return;
-  const rest = count - k, second = 4 * bytes;
-  const a = codesOf(loadSome(at0, type, rest), loadSome(at0 + second, type, rest - 4), factor0, offset0, magic);
-  const b = codesOf(loadSome(at1, type, rest), loadSome(at1 + second, type, rest - 4), factor1, offset1, magic);
-  const c = codesOf(loadSome(at2, type, rest), loadSome(at2 + second, type, rest - 4), factor2, offset2, magic);
-  const d = codesOf(loadSome(at3, type, rest), loadSome(at3 + second, type, rest - 4), factor3, offset3, magic);
-  storeFour(codeType, block, n, a, b, c, d);
+  const rest = count - k, zero = codeType == KIND_INT8 ? 128 : 64;
+  const ab = i64x2.replace_lane(i64x2.splat(codesOfRest(at0, type, rest, f0, zero)), 1, codesOfRest(at1, type, rest, f1, zero));
+  const cd = i64x2.replace_lane(i64x2.splat(codesOfRest(at2, type, rest, f2, zero)), 1, codesOfRest(at3, type, rest, f3, zero));
+  storeFour(codeType, block, n, ab, cd);
 }
 
-/** Words of the codes of eight weights: nearest(weight · factor) less what `offset` is more than `magic`; see ROUND_MAGIC. */
+/** What is taken from the bits of a rounded value, so that the code of 0 is left of 0; see ROUND_MAGIC. */
+// @ts-ignore: decorator
+@inline
+function offsetOf(codeType: i32, zeroAt: usize, magic: v128): v128 {
+  const zero = codeType == KIND_INT4 ? <i32>load<i16>(zeroAt) : codeType == KIND_INT8 ? 128 : 64;
+  return i32x4.sub(magic, i32x4.splat(zero));
+}
+
+/** Words of the codes of eight weights: nearest(weight · factor), and the code of 0. */
 // @ts-ignore: decorator
 @inline
 function codesOf(first: v128, last: v128, factor: v128, offset: v128, magic: v128): v128 {
@@ -160,11 +163,23 @@ function codesOf(first: v128, last: v128, factor: v128, offset: v128, magic: v12
   );
 }
 
-/** Words of the codes of eight inputs and four outputs into their block, as bytes or nibbles. */
+/**
+ * Bytes of the codes of the last weights of a row, fewer than eight: whole blocks only have 4 bits. The result is no vector: of two that
+ * functions return V8 14.6 (Node 26) makes none of 256 bits, and ends the process.
+ */
+function codesOfRest(at: usize, type: i32, count: i32, factor: f32, zero: i32): u64 {
+  let codes: u64 = 0;
+  for (let k = 0; k < 8; k++) {
+    const code = k < count ? zero + <i32>nearest(load1(at + <usize>k * bytesOf(type), type) * factor) : zero;
+    codes |= <u64>(code & 255) << <u64>(k * 8);
+  }
+  return codes;
+}
+
+/** Bytes of the codes of eight inputs and four outputs into their block, as they are or as nibbles. */
 // @ts-ignore: decorator
 @inline
-function storeFour(codeType: i32, block: usize, n: i32, a: v128, b: v128, c: v128, d: v128): void {
-  const ab = i8x16.narrow_i16x8_u(a, b), cd = i8x16.narrow_i16x8_u(c, d);
+function storeFour(codeType: i32, block: usize, n: i32, ab: v128, cd: v128): void {
   if (codeType == KIND_INT8) {
     storePairs(block + <usize>n * 4, v128.shuffle<i32>(ab, cd, 0, 2, 4, 6), v128.shuffle<i32>(ab, cd, 1, 3, 5, 7));
     return;
