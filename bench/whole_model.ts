@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { describeBytes } from "../cli/figures.ts";
 import { LOAD_OPTIONS, readLoadOptions } from "../cli/load_options.ts";
 import { Options } from "../cli/options.ts";
+import { processorName } from "../cli/processor.ts";
 import { runForJson } from "./processes.ts";
 import { inspectModel, loadModel, SYNTHETIC_SHAPES, syntheticModelSource } from "../mod.ts";
 
@@ -57,10 +58,11 @@ if (import.meta.main) {
   const floors = async () => {
     const touched = await floorOf("touch", `${weights}`, `${load.threads ?? navigator.hardwareConcurrency}`);
     const read = shape ? 0 : await floorOf("read", directory);
-    const rest = shape ? "" : `, the files read in ${read.toFixed(1)} s`;
-    report("fresh pages alone", `${touched.toFixed(1)} s${rest}`);
+    report("fresh pages alone", `${touched.toFixed(1)} s`);
+    if (!shape) report("reading the files alone", `${read.toFixed(1)} s`);
     return Math.max(touched, read);
   };
+  console.log(processorName());
   const before = await floors();
   let stored = 0;
   const begin = performance.now();
@@ -73,9 +75,10 @@ if (import.meta.main) {
   report(
     "load",
     `${seconds.toFixed(1)} s, ${(stored / seconds / 1e9).toFixed(2)} GB/s of ${describeBytes(stored)}, ` +
-      `${(seconds / before).toFixed(2)} of the slower of these`,
+      `${(seconds / before).toFixed(2)} times ${shape ? "the pages" : "the slower of these"}`,
   );
-  report("memories", `${model.engine.memories}`);
+  const { threads, vectorBits, memories } = model.engine;
+  report("engine", `${threads} threads, vectors of ${vectorBits} bits, memories of 4 GiB: ${memories}`);
   report("packed weights", describeBytes(model.info.memory.weights));
 
   const ids = Array.from({ length: PROMPT }, (_, i) => i * 7919 % model.info.vocabularySize);
@@ -90,7 +93,7 @@ if (import.meta.main) {
       const taken = await secondsOf(async () => {
         for (const id of ids.slice(0, GENERATED)) await sequence.forward([id]);
       });
-      report("generation", speedOf(GENERATED, taken));
+      report(`generation of ${GENERATED}, run ${run + 1}`, speedOf(GENERATED, taken));
     }
   }
   if (picture !== undefined) {
@@ -107,5 +110,5 @@ if (import.meta.main) {
     });
     report("generation with the picture", speedOf(GENERATED, generating));
   }
-  report("resident", describeBytes(Deno.memoryUsage().rss));
+  report("resident at the end", describeBytes(Deno.memoryUsage().rss));
 }

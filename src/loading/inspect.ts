@@ -63,7 +63,12 @@ export async function inspect(
 ): Promise<InspectedModel> {
   const { platform } = surroundings;
   const { signal, offline } = options;
-  const chosen = chooseOptions(options, platform);
+  const chosen = chooseOptions(options, platform), processors = platform.processors();
+  if (chosen.threads > processors) {
+    options.onNotice?.(
+      `threads: ${chosen.threads}, and the host counts ${processors} processors: they wait for each other`,
+    );
+  }
   signal?.throwIfAborted();
   const opened = await openSource(platform, where, { offline, signal });
   try {

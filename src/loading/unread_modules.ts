@@ -23,8 +23,11 @@ export function noticeOfUnread(plan: WeightPlan, { tensors }: Checkpoint): strin
   }
   const [first, ...others] = unread;
   if (first === undefined) return undefined;
-  const more = others.length > 0 ? ` and ${others.length} more` : "";
-  return `"${printable(first)}"${more} of the file not used: nothing that config.json describes has them`;
+  const more = others.length > 0 ? ` and ${others.length} more modules` : "";
+  return `the file has "${
+    printable(first)
+  }"${more}, which are not used: config.json describes a model without ` +
+    "them (are num_hidden_layers and the like right?)";
 }
 
 function moduleOf(name: string): string {

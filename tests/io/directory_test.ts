@@ -79,7 +79,7 @@ Deno.test("directorySource() says what is wrong with the path", () =>
       () => directorySource(files, `${path}/a.bin`),
       "BAD_ARGUMENT",
       `${path}/a.bin`,
-      "a directory",
+      "a folder",
       "a file",
     );
   }));

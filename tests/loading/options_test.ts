@@ -1,7 +1,7 @@
 /** More threads than cores: the same bits, and an end. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { loadModel } from "../../mod.ts";
+import { inspectModel, loadModel } from "../../mod.ts";
 import { chooseOptions } from "../../src/loading/options.ts";
 import { platform as denoPlatform } from "../../src/platform/deno.ts";
 import { assertRefused } from "../errors.ts";
@@ -41,4 +41,19 @@ Deno.test("threads are what is asked for, or no more than the host counts", asyn
   for (const wrong of [0, -1, 1.5, 257, NaN]) {
     await assertRefused(() => threadsFor(wrong), "BAD_ARGUMENT", `${wrong}`);
   }
+});
+
+Deno.test("more threads than the host has processors are told, as many are not", async () => {
+  const processors = navigator.hardwareConcurrency, told: string[][] = [];
+  for (const threads of [processors, processors + 1]) {
+    const notices: string[] = [];
+    await inspectModel(SCENES, { threads, onNotice: (text) => notices.push(text) });
+    told.push(notices);
+  }
+  const [none, [notice, ...others]] = told;
+  assert.deepEqual([none, others], [[], []]);
+  assert.match(
+    notice,
+    new RegExp(`threads: ${processors + 1}, and the host counts ${processors} processors`),
+  );
 });
