@@ -80,7 +80,7 @@ Deno.test("directorySource() says what is wrong with the path", () =>
       "BAD_ARGUMENT",
       `${path}/a.bin`,
       "a folder",
-      "a file",
+      "another file",
     );
   }));
 
