@@ -333,8 +333,8 @@ export async function inspectModel(
  * The files that make a model, one by one: which are there, and which are damaged. Headers, settings and the tokenizer are read, no
  * weights.
  *
- * @throws {RemoraError} FILE_NOT_FOUND, BAD_ARGUMENT or UNSUPPORTED where the place itself cannot be opened. The signal's reason when
- * it fires.
+ * @throws {RemoraError} FILE_NOT_FOUND, BAD_ARGUMENT or UNSUPPORTED where the place itself cannot be opened, BAD_FILE where several
+ * models could be meant. The signal's reason when it fires.
  *
  * @example What is missing?
  * ```ts

@@ -12,7 +12,6 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { markdownTable } from "../cli/figures.ts";
@@ -22,6 +21,7 @@ import { installPackages, PROJECT } from "../packages/build/installed.ts";
 import { launchChromium, peakMegabytes } from "../tests/chromium.ts";
 import { type Site, site } from "../tests/packages/site.ts";
 import { type Contestant, type Figures, play } from "./contest.ts";
+import { readCommand } from "./command.ts";
 
 const SOURCES = fileURLToPath(new URL("browser", import.meta.url));
 const LICENSE = fileURLToPath(new URL("../LICENSE", import.meta.url));
@@ -93,16 +93,18 @@ async function measureOnPage({ program, settings }: { program: string; settings:
   return await (globalThis as unknown as { measure(settings: unknown): Promise<object> }).measure(settings);
 }
 
-const { values } = parseArgs({
+const { values } = readCommand({
+  usage: "deno task bench:browser",
+  purpose: "remora, wllama and transformers.js in Chromium, in turn.",
   options: {
-    model: { type: "string", default: "models/scenes-mllama-int4" },
-    peers: { type: "string" },
-    gguf: { type: "string" },
-    onnx: { type: "string" },
-    tokens: { type: "string", default: "32" },
-    rounds: { type: "string", default: "3" },
-    repetitions: { type: "string", default: "3" },
-    json: { type: "boolean", default: false },
+    model: { value: "MODEL", help: "a folder or a GGUF file", default: "models/scenes-mllama-int4" },
+    peers: { value: "DIR", help: "the folder with the peers' node_modules" },
+    gguf: { value: "FILE", help: "the model for wllama" },
+    onnx: { value: "FOLDER", help: "the model for transformers.js" },
+    tokens: { value: "N", help: "tokens of the answer", default: "32" },
+    rounds: { value: "N", help: "rounds, each with every contestant", default: "3" },
+    repetitions: { value: "N", help: "repetitions of every measurement", default: "3" },
+    json: { help: "results as JSON" },
   },
 });
 await installPackages();

@@ -8,11 +8,11 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { markdownTable } from "../cli/figures.ts";
 import { describeThreads, type SpeedResult, summarise, testName } from "../cli/speed.ts";
 import { runRemoraBench, type SpeedReport } from "./remora.ts";
+import { readCommand, refuseLack } from "./command.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
 
@@ -39,18 +39,19 @@ function nameOf({ test, depth, threads }: SpeedResult): string {
 }
 
 if (import.meta.main) {
-  const split = Deno.args.indexOf("--");
-  const own = split < 0 ? Deno.args : Deno.args.slice(0, split);
-  const benchArgs = split < 0 ? [] : Deno.args.slice(split + 1);
-  const { values, positionals } = parseArgs({
-    args: own,
-    allowPositionals: true,
-    options: { rounds: { type: "string", default: "7" }, json: { type: "boolean", default: false } },
+  const { values, positionals, passed: benchArgs } = readCommand({
+    usage: "deno task bench:compare BASE [OTHER]",
+    purpose: "Two commits against each other, or one against the working tree, in turn.",
+    arguments: 2,
+    passed: "MODEL [options of remora bench]",
+    options: {
+      rounds: { value: "N", help: "rounds, each with every contestant", default: "7" },
+      json: { help: "results as JSON" },
+    },
   });
   const [base, other] = positionals;
   if (base === undefined || benchArgs.length === 0) {
-    console.error("usage: compare.ts BASE [OTHER] [--rounds 7] [--json] -- MODEL [options of remora bench]");
-    Deno.exit(2);
+    refuseLack("BASE and -- MODEL");
   }
   const reports: { base: SpeedReport[]; other: SpeedReport[] } = { base: [], other: [] };
   await withWorktree(base, (baseFolder) =>

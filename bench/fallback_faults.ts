@@ -8,11 +8,17 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { freePort, Program } from "./fallback_programs.ts";
+import { readCommand } from "./command.ts";
 
-const { values } = parseArgs({
-  options: { json: { type: "boolean" }, only: { type: "string" }, quick: { type: "boolean" } },
+const { values } = readCommand({
+  usage: "deno task fallback:faults",
+  purpose: "Every way in which an upstream fails, and what clients see of it.",
+  options: {
+    json: { help: "results as JSON" },
+    only: { value: "NAME", help: "the faults whose name has this word" },
+    quick: { help: "fewer requests" },
+  },
 });
 const MODEL = "models/scenes-mllama-int4";
 const OTHER_MODEL = "tests/goldens/arch-llama";

@@ -5,11 +5,16 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { freePort, Program } from "./fallback_programs.ts";
+import { readCommand } from "./command.ts";
 
-const { values } = parseArgs({
-  options: { requests: { type: "string", default: "2000" }, clients: { type: "string", default: "1" } },
+const { values } = readCommand({
+  usage: "deno task bench:fallback",
+  purpose: "What the fallback adds to an upstream that answers at once.",
+  options: {
+    requests: { value: "N", help: "requests each way", default: "2000" },
+    clients: { value: "N", help: "clients at once", default: "1" },
+  },
 });
 
 /** Milliseconds to the first byte, and to the last. */

@@ -8,7 +8,6 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { resolve } from "node:path";
 import { markdownTable } from "../cli/figures.ts";
 import { processorName } from "../cli/processor.ts";
@@ -17,6 +16,7 @@ import { installPackages, PROJECT, run } from "../packages/build/installed.ts";
 import { type Contestant, type Figures, play } from "./contest.ts";
 import { runForJson } from "./processes.ts";
 import { type SpeedReport, WIDE_VECTORS } from "./remora.ts";
+import { readCommand } from "./command.ts";
 
 const PROGRAM = `${PROJECT}/node_modules/@remora/remora/dist/cli.js`;
 const DENO_FLAGS = ["run", "-A", "--quiet", "--no-lock", "--node-modules-dir=manual"];
@@ -44,16 +44,18 @@ async function runtime(command: string, flags: string[], benchArgs: string[], no
   return self;
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
+const { values, positionals } = readCommand({
+  usage: "deno task bench:hosts [MODEL]",
+  purpose: "The npm package in Deno, Node and Bun, in turn.",
+  arguments: 1,
   options: {
-    shape: { type: "string", default: "135m" },
-    threads: { type: "string", default: "2" },
-    prompt: { type: "string", default: "512" },
-    generated: { type: "string", default: "64" },
-    rounds: { type: "string", default: "3" },
-    repetitions: { type: "string", default: "3" },
-    json: { type: "boolean", default: false },
+    shape: { value: "NAME", help: "random weights of this size where no MODEL is given", default: "135m" },
+    threads: { value: "N", help: "threads of remora", default: "2" },
+    prompt: { value: "N", help: "tokens of the prompt", default: "512" },
+    generated: { value: "N", help: "tokens of the answer", default: "64" },
+    rounds: { value: "N", help: "rounds, each with every contestant", default: "3" },
+    repetitions: { value: "N", help: "repetitions of every measurement", default: "3" },
+    json: { help: "results as JSON" },
   },
 });
 const model = positionals.length > 0 ? [resolve(positionals[0])] : ["--shape", values.shape];

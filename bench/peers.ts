@@ -10,7 +10,6 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { markdownTable } from "../cli/figures.ts";
 import { processorName } from "../cli/processor.ts";
@@ -19,6 +18,7 @@ import { type Contestant, type Figures, play } from "./contest.ts";
 import { runForJson } from "./processes.ts";
 import { LAYERS, SHAPES, type TimedProduct } from "./peer_products.ts";
 import { runRemoraBench, WIDE_VECTORS } from "./remora.ts";
+import { readCommand, refuseLack } from "./command.ts";
 
 const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
 
@@ -171,27 +171,30 @@ function compare(ours: readonly [string, Figures[]][], peers: readonly [string, 
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
+  const { values } = readCommand({
+    usage: "deno task bench:peers --peers DIR --scripts DIR --gguf FILE",
+    purpose: "remora against llama.cpp, wllama and ONNX Runtime Web on the same machine, in turn.",
     options: {
-      peers: { type: "string" },
-      scripts: { type: "string" },
-      gguf: { type: "string" },
-      model: { type: "string" },
-      shape: { type: "string", default: "1b" },
-      threads: { type: "string", default: "2" },
-      rounds: { type: "string", default: "5" },
-      repetitions: { type: "string", default: "3" },
-      only: { type: "string", default: "llama.cpp,wllama,onnxruntime-web" },
-      chromium: { type: "string", default: "/usr/bin/chromium" },
-      json: { type: "boolean", default: false },
+      peers: { value: "DIR", help: "the folder with the peers' node_modules" },
+      scripts: { value: "DIR", help: "the folder with the scripts that time them" },
+      gguf: { value: "FILE", help: "a Q4_0 model of remora's shape" },
+      model: { value: "MODEL", help: "remora's model" },
+      shape: { value: "NAME", help: "random weights of this size where no model is given", default: "1b" },
+      threads: { value: "N", help: "threads of remora", default: "2" },
+      rounds: { value: "N", help: "rounds, each with every contestant", default: "5" },
+      repetitions: { value: "N", help: "repetitions of every measurement", default: "3" },
+      only: {
+        value: "NAMES",
+        help: "peers, separated by commas",
+        default: "llama.cpp,wllama,onnxruntime-web",
+      },
+      chromium: { value: "FILE", help: "the browser", default: "/usr/bin/chromium" },
+      json: { help: "results as JSON" },
     },
   });
   const { peers, scripts, gguf, model, shape, only, chromium } = values;
   if (peers === undefined || scripts === undefined || gguf === undefined) {
-    console.error(
-      "usage: peers.ts --peers DIR --scripts DIR --gguf FILE [--model MODEL | --shape 1b] [--threads 2]",
-    );
-    Deno.exit(2);
+    refuseLack("--peers, --scripts and --gguf");
   }
   const settings: PeerSettings = {
     peers: Deno.realPathSync(peers),

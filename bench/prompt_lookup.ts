@@ -5,11 +5,11 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { markdownTable } from "../cli/figures.ts";
 import { processorName } from "../cli/processor.ts";
 import { summarise } from "../cli/speed.ts";
 import { loadModel, type Model } from "../mod.ts";
+import { readCommand, refuseLack } from "./command.ts";
 
 const CODE = `function total(items) {
   let sum = 0;
@@ -72,14 +72,17 @@ async function time(model: Model, content: string, temperature: number, promptLo
 }
 
 if (import.meta.main) {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
+  const { values, positionals } = readCommand({
+    usage: "deno task bench:prompt-lookup MODEL",
+    purpose: "The same answers with and without guessing by prompt lookup, in turn.",
+    arguments: 1,
     options: {
-      threads: { type: "string", default: "2" },
-      guesses: { type: "string", default: "10" },
-      rounds: { type: "string", default: "5" },
+      threads: { value: "N", help: "threads of remora", default: "2" },
+      guesses: { value: "N", help: "tokens guessed at once", default: "10" },
+      rounds: { value: "N", help: "rounds, each with every contestant", default: "5" },
     },
   });
+  if (positionals.length === 0) refuseLack("MODEL");
   const guesses = Number(values.guesses);
   await using model = await loadModel(positionals[0], { threads: Number(values.threads) });
   const rows = [[

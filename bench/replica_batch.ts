@@ -9,16 +9,19 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { findServers, FRONTS, kill, pause, serveCommand, spawn } from "./replica_fronts.ts";
+import { readCommand } from "./command.ts";
 
-const { values } = parseArgs({
+const { values } = readCommand({
+  usage: "deno task bench:batch",
+  purpose:
+    "A batch over several replicas with Ray Data that is stopped in the middle: nothing lost, nothing twice.",
   options: {
-    prompts: { type: "string", default: "1000" },
-    pictures: { type: "string", default: "200" },
-    replicas: { type: "string", default: "2" },
-    "max-tokens": { type: "string", default: "16" },
-    json: { type: "boolean", default: false },
+    prompts: { value: "N", help: "prompts of text alone", default: "1000" },
+    pictures: { value: "N", help: "prompts with a picture", default: "200" },
+    replicas: { value: "N", help: "servers", default: "2" },
+    "max-tokens": { value: "N", help: "tokens of an answer at most", default: "16" },
+    json: { help: "results as JSON" },
   },
 });
 const MODEL = "models/scenes-mllama-int4";

@@ -10,38 +10,37 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { PROMPTS } from "./prompts.ts";
 import { findServers, type Front, FRONTS, kill, pause, type Server, tokensOf } from "./replica_fronts.ts";
+import { readCommand, refuseLack } from "./command.ts";
 
-const { values, positionals, tokens } = parseArgs({
-  allowPositionals: true,
-  tokens: true,
+const { values, positionals, passed } = readCommand({
+  usage: "deno task bench:replicas none|router|ray [MODEL]",
+  purpose: "Load on several replicas, one of which is killed meanwhile.",
+  arguments: 2,
+  passed: "options of the front",
   options: {
-    replicas: { type: "string", default: "2" },
-    threads: { type: "string", default: "1" },
-    clients: { type: "string", default: "16" },
-    seconds: { type: "string", default: "20" },
-    "max-tokens": { type: "string", default: "64" },
-    stream: { type: "boolean", default: false },
-    "kill-after": { type: "string" },
-    kill: { type: "string", default: "server" },
-    signal: { type: "string", default: "SIGKILL" },
-    "restart-after": { type: "string", default: "1" },
-    json: { type: "boolean", default: false },
+    replicas: { value: "N", help: "servers", default: "2" },
+    threads: { value: "N", help: "threads of each", default: "1" },
+    clients: { value: "N", help: "clients at once", default: "16" },
+    seconds: { value: "N", help: "how long they ask", default: "20" },
+    "max-tokens": { value: "N", help: "tokens of an answer at most", default: "64" },
+    stream: { help: "answers as streams" },
+    "kill-after": { value: "N", help: "seconds after which one is killed; none is unless given" },
+    kill: { value: "server|replica", help: "what is killed", default: "server" },
+    signal: { value: "NAME", help: "what kills", default: "SIGKILL" },
+    "restart-after": { value: "N", help: "seconds until it is started again", default: "1" },
+    json: { help: "results as JSON" },
   },
 });
-const end = tokens.find(({ kind }) => kind === "option-terminator")?.index ?? Infinity;
-const isBefore = (word: string) =>
-  tokens.some((token) => token.kind === "positional" && token.value === word && token.index < end);
-const [front, model = "models/scenes-mllama-int4"] = positionals.filter(isBefore);
-if (!FRONTS[front]) throw new Error(`expected ${Object.keys(FRONTS).join(", ")}, found ${front}`);
+const [front, model = "models/scenes-mllama-int4"] = positionals;
+if (!FRONTS[front]) refuseLack(Object.keys(FRONTS).join(" or "), front);
 const settings = {
   model,
   replicas: Number(values.replicas),
   threads: Number(values.threads),
   restartAfter: Number(values["restart-after"]),
-  options: positionals.filter((word) => !isBefore(word)),
+  options: passed,
 };
 
 interface Answer {

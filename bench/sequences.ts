@@ -5,10 +5,16 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { markdownTable } from "../cli/figures.ts";
 import { processorName } from "../cli/processor.ts";
-import { loadModel, type Model, syntheticModelSource, type SyntheticShapeName } from "../mod.ts";
+import {
+  loadModel,
+  type Model,
+  SYNTHETIC_SHAPES,
+  syntheticModelSource,
+  type SyntheticShapeName,
+} from "../mod.ts";
+import { readCommand, refuseLack } from "./command.ts";
 
 /** Tokens that stand before the timed ones. */
 const PROMPT = [11, 22, 33, 44, 55, 66, 77, 88];
@@ -30,17 +36,20 @@ function median(values: readonly number[]): number {
 }
 
 if (import.meta.main) {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
+  const { values, positionals } = readCommand({
+    usage: "deno task bench:sequences [MODEL]",
+    purpose: "Several answers at once: tokens a second of all together.",
+    arguments: 1,
     options: {
-      shape: { type: "string" },
-      sequences: { type: "string", default: "1,2,4,8,16" },
-      threads: { type: "string", default: "2" },
-      tokens: { type: "string", default: "32" },
-      rounds: { type: "string", default: "3" },
-      json: { type: "boolean", default: false },
+      shape: { value: SYNTHETIC_SHAPES.join("|"), help: "random weights of this size in place of MODEL" },
+      sequences: { value: "N,N", help: "how many at once, each in turn", default: "1,2,4,8,16" },
+      threads: { value: "N", help: "threads of remora", default: "2" },
+      tokens: { value: "N", help: "tokens of each answer", default: "32" },
+      rounds: { value: "N", help: "rounds, each with every contestant", default: "3" },
+      json: { help: "results as JSON" },
     },
   });
+  if (values.shape === undefined && positionals.length === 0) refuseLack("MODEL or --shape");
   const source = values.shape ? syntheticModelSource(values.shape as SyntheticShapeName) : positionals[0];
   const counts = values.sequences.split(",").map(Number), tokens = Number(values.tokens);
   await using model = await loadModel(source, { threads: Number(values.threads), contextSize: 512 });

@@ -9,19 +9,21 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { PROMPTS } from "./prompts.ts";
+import { readCommand } from "./command.ts";
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
+const { values, positionals } = readCommand({
+  usage: "deno run -A bench/server_load.ts [MODEL]",
+  purpose: "Many clients at one server: nothing lost, mixed up or cut.",
+  arguments: 1,
   options: {
-    clients: { type: "string", default: "200" },
-    seconds: { type: "string", default: "60" },
-    "max-queue": { type: "string" },
-    threads: { type: "string" },
-    "max-tokens": { type: "string", default: "24" },
-    leave: { type: "string", default: "0" },
-    slow: { type: "string", default: "0" },
+    clients: { value: "N", help: "clients at once", default: "200" },
+    seconds: { value: "N", help: "how long they ask", default: "60" },
+    "max-queue": { value: "N", help: "requests that may wait" },
+    threads: { value: "N", help: "threads of the server" },
+    "max-tokens": { value: "N", help: "tokens of an answer at most", default: "24" },
+    leave: { value: "N", help: "clients that leave in the middle, afterwards", default: "0" },
+    slow: { value: "N", help: "clients that read slowly, afterwards", default: "0" },
   },
 });
 

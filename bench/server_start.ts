@@ -5,12 +5,17 @@
  *
  * @module
  */
+import { readCommand, refuseLack } from "./command.ts";
 
-const [model, ...rest] = Deno.args;
-if (model === undefined) throw new Error("expected MODEL");
-const at = rest.indexOf("--");
-const runs = Number((at < 0 ? rest : rest.slice(0, at))[0] ?? 5);
-const options = at < 0 ? [] : rest.slice(at + 1);
+const { positionals: [model, runsText = "5"], passed: options } = readCommand({
+  usage: "deno run -A bench/server_start.ts MODEL [RUNS]",
+  purpose: "The time from the command to the first answered request.",
+  options: {},
+  arguments: 2,
+  passed: "options of remora serve",
+});
+if (model === undefined) refuseLack("MODEL");
+const runs = Number(runsText);
 const seconds: number[] = [];
 
 for (let run = 0; run < runs; run++) {

@@ -9,11 +9,11 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { resolve } from "node:path";
 import { site } from "../tests/packages/site.ts";
 import { SMALL } from "../examples/cloudflare/small.js";
+import { readCommand } from "./command.ts";
 
 const PROGRAM = fileURLToPath(new URL("small_host_program.ts", import.meta.url));
 /** Where cgroups limit memory, and the file that does: version 2, then 1. */
@@ -45,13 +45,15 @@ function measure(pid: number): { peak: number; cpu: number } {
   };
 }
 
-const { values, positionals: [model = "models/scenes-mllama-int4"] } = parseArgs({
-  allowPositionals: true,
+const { values, positionals: [model = "models/scenes-mllama-int4"] } = readCommand({
+  usage: "deno task bench:small-host [MODEL]",
+  purpose: "A model in a Deno of little memory with no permission but net.",
+  arguments: 1,
   options: {
-    question: { type: "string", default: "Tell me about the sea." },
-    tokens: { type: "string", default: "64" },
-    options: { type: "string", default: JSON.stringify({ ...SMALL, threads: 1 }) },
-    limit: { type: "string", default: "256" },
+    question: { value: "TEXT", help: "what is asked", default: "Tell me about the sea." },
+    tokens: { value: "N", help: "tokens of the answer at most", default: "64" },
+    options: { value: "JSON", help: "options of loading", default: JSON.stringify({ ...SMALL, threads: 1 }) },
+    limit: { value: "N", help: "MiB of memory", default: "256" },
   },
 });
 await using served = site();

@@ -12,7 +12,7 @@
 import { fileURLToPath } from "node:url";
 import { describeBytes } from "../cli/figures.ts";
 import { LOAD_OPTIONS, readLoadOptions } from "../cli/load_options.ts";
-import { Options } from "../cli/options.ts";
+import { readCommandWith, refuseLack } from "./command.ts";
 import { processorName } from "../cli/processor.ts";
 import { runForJson } from "./processes.ts";
 import { inspectModel, loadModel, SYNTHETIC_SHAPES, syntheticModelSource } from "../mod.ts";
@@ -46,14 +46,27 @@ function report(what: string, figure: string): void {
 }
 
 if (import.meta.main) {
-  const options = Options.parse(Deno.args, {
-    ...LOAD_OPTIONS,
-    "max-tiles": { value: "N", help: "tiles of the picture at most" },
-    shape: { value: SYNTHETIC_SHAPES.join("|"), help: "random weights of this size in place of MODEL" },
-  });
-  const [directory, picture] = options.positionals;
-  const shape = options.choice("shape", SYNTHETIC_SHAPES);
-  const load = readLoadOptions(options);
+  const { directory, picture, shape, load, maxTiles } = readCommandWith(
+    {
+      usage: "deno task bench:whole MODEL [PICTURE]",
+      purpose: "Load, memory, prompt, generation and a picture of one large model in one process.",
+      options: {
+        ...LOAD_OPTIONS,
+        "max-tiles": { value: "N", help: "tiles of the picture at most" },
+        shape: { value: SYNTHETIC_SHAPES.join("|"), help: "random weights of this size in place of MODEL" },
+      },
+      arguments: 2,
+    },
+    Deno.args,
+    (options) => ({
+      directory: options.positionals[0],
+      picture: options.positionals[1],
+      shape: options.choice("shape", SYNTHETIC_SHAPES),
+      load: readLoadOptions(options),
+      maxTiles: options.integer("max-tiles", { from: 1 }),
+    }),
+  );
+  if (shape === undefined && directory === undefined) refuseLack("MODEL or --shape");
   const { memory: { weights } } = await inspectModel(shape ? syntheticModelSource(shape) : directory, load);
   const floors = async () => {
     const touched = await floorOf("touch", `${weights}`, `${load.threads ?? navigator.hardwareConcurrency}`);
@@ -100,7 +113,6 @@ if (import.meta.main) {
     using sequence = model.createSequence();
     const image = Deno.readFileSync(picture);
     const [token] = model.tokenizer.encode("<|image|>");
-    const maxTiles = options.integer("max-tiles", { from: 1 });
     const taken = await secondsOf(() =>
       sequence.forward([token, ...ids.slice(0, 3)], { images: [image], maxTiles })
     );

@@ -9,22 +9,24 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { resolve } from "node:path";
 import { installPackages, PROJECT, run } from "../packages/build/installed.ts";
 import { SMALL } from "../examples/cloudflare/small.js";
 import { site } from "../tests/packages/site.ts";
+import { readCommand } from "./command.ts";
 
 const SCENES = "models/scenes-mllama-int4";
-const { values, positionals: [model = SCENES] } = parseArgs({
-  allowPositionals: true,
+const { values, positionals: [model = SCENES] } = readCommand({
+  usage: "deno task bench:workerd [MODEL]",
+  purpose: "A model in workerd: memory, processor time, first answer.",
+  arguments: 1,
   options: {
-    picture: { type: "string" },
-    question: { type: "string" },
-    tokens: { type: "string", default: "64" },
-    options: { type: "string" },
-    runs: { type: "string", default: "1" },
-    json: { type: "boolean", default: false },
+    picture: { value: "FILE", help: "a picture to ask about" },
+    question: { value: "TEXT", help: "what is asked" },
+    tokens: { value: "N", help: "tokens of the answer at most", default: "64" },
+    options: { value: "JSON", help: "options of loading" },
+    runs: { value: "N", help: "runs, of which least, median and most are told", default: "1" },
+    json: { help: "results as JSON" },
   },
 });
 const isScenes = model === SCENES;

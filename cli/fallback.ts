@@ -33,6 +33,7 @@ import {
   readCacheOptions,
   readLoadOptions,
 } from "./load_options.ts";
+import { noteMissingTemplate } from "./missing_template.ts";
 import { checkAccess, takeModel } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { note, print } from "./terminal.ts";
@@ -122,7 +123,11 @@ export async function fallback(args: string[]): Promise<void> {
   const handler = createFallback({
     ...rules,
     upstreams,
-    model: () => loadModel(model, { ...settings, signal: interruption.signal }),
+    model: async () => {
+      const loaded = await loadModel(model, { ...settings, signal: interruption.signal });
+      noteMissingTemplate(loaded);
+      return loaded;
+    },
     apiKeys: listening.apiKeys,
     metrics: await createMetrics(),
     version: configuration.version,

@@ -51,7 +51,7 @@ const HELP = `remora runs INT4 language models on the CPU.
   remora COMMAND --help      the options of a command
   remora --version           the version
 
-MODEL is a directory, its URL, or a hub id owner/name[@revision][:quantisation]${
+MODEL is a folder, a GGUF file, the URL of one, or a hub id owner/name[@revision][:quantisation]${
   host.hasPermissions ? "; deno run needs --allow-read=MODEL, or --allow-net=HOST" : ""
 }.
 `;

@@ -38,6 +38,7 @@ import {
   readCacheOptions,
   readLoadOptions,
 } from "./load_options.ts";
+import { isTemplateMissing } from "./missing_template.ts";
 import { checkAccess, requireRead, requireWrite, writeOutput } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { AttentionSum, drawAttention } from "./attention_picture.ts";
@@ -425,14 +426,9 @@ async function writeAttention({ attentionPath, pictures }: RunSettings, looked: 
 /** Whether to do without the chat template: on request, or because the model has none. */
 function isRawFor(model: Model, { isRaw, system }: RunSettings): boolean {
   if (isRaw) return true;
-  try {
-    model.chatPrompt([{ role: "user", content: "?" }]);
-    return false;
-  } catch (error) {
-    const isMissing = error instanceof RemoraError && error.code === "FILE_NOT_FOUND" &&
-      error.file === "chat_template";
-    if (!isMissing) throw error;
-    if (system !== undefined) throw error;
+  if (!isTemplateMissing(model)) return false;
+  if (system !== undefined) {
+    throw new UsageError("Cannot use --system: expected a model with a chat template, found one without");
   }
   note("note: the model has no chat template; continuing the text, as with --raw\n");
   return true;

@@ -27,6 +27,7 @@ import {
   readCacheOptions,
   readLoadOptions,
 } from "./load_options.ts";
+import { noteMissingTemplate } from "./missing_template.ts";
 import { checkAccess } from "./model_access.ts";
 import { describeOptions, type OptionDefinitions, Options } from "./options.ts";
 import { createPictureFetcher } from "./picture_fetcher.ts";
@@ -107,6 +108,7 @@ export async function serve(args: string[]): Promise<void> {
   let loaded: Model | undefined;
   try {
     loaded = await loading;
+    noteMissingTemplate(loaded);
     note(`remora: serving ${name} at ${urlOf(server)}\n`);
     await stopped(signal);
   } finally {

@@ -9,6 +9,7 @@
  */
 import { platform as denoPlatform } from "../../src/platform/deno.ts";
 import { Kernels } from "../../kernels/host/kernels.ts";
+import { readCommand } from "../command.ts";
 
 /** As the loader reads. */
 const WINDOW_BYTES = 4 << 20;
@@ -43,7 +44,12 @@ function read(directory: string): number {
 }
 
 if (import.meta.main) {
-  const [what, of, threads = "1"] = Deno.args;
+  const { positionals: [what, of, threads = "1"] } = readCommand({
+    usage: "deno run -A bench/kernels/load_floors.ts touch BYTES THREADS | read DIRECTORY",
+    purpose: "What loading cannot do without: as many fresh pages, or as many bytes of files, in seconds.",
+    options: {},
+    arguments: 3,
+  });
   const seconds = what === "touch" ? await touch(Number(of), Number(threads)) : read(of);
   console.log(JSON.stringify({ seconds }));
 }

@@ -8,12 +8,12 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { markdownTable } from "../../cli/figures.ts";
 import { processorName } from "../../cli/processor.ts";
 import { describeThreads, summarise } from "../../cli/speed.ts";
 import { type DotLoop, PlainLoops } from "./plain_loops.ts";
 import { multiplications, type Product, ProductBench, weightBytes } from "./products.ts";
+import { readCommand } from "../command.ts";
 
 /** Products of so few rows read weights that are in no cache, as a model does that answers a few sequences. */
 const FEW_ROWS = 16;
@@ -52,13 +52,15 @@ async function measurePeaks(threads: number, coldBytes: number, repetitions: num
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
+  const { values } = readCommand({
+    usage: "deno task bench:roofline",
+    purpose: "Products against plain loads and loops of the same instructions: what the processor can do.",
     options: {
-      threads: { type: "string", default: "1,2" },
-      rows: { type: "string", default: "256,512" },
-      size: { type: "string", default: "4096" },
-      cold: { type: "string", default: "512" },
-      repetitions: { type: "string", default: "7" },
+      threads: { value: "N,N", help: "threads, each in turn", default: "1,2" },
+      rows: { value: "N,N", help: "rows of activations, each in turn", default: "256,512" },
+      size: { value: "N", help: "inputs and outputs of the matrix", default: "4096" },
+      cold: { value: "N", help: "MiB that are read before a byte is read again", default: "512" },
+      repetitions: { value: "N", help: "repetitions of every measurement", default: "7" },
     },
   });
   const coldBytes = Number(values.cold) * 2 ** 20, repetitions = Number(values.repetitions);

@@ -5,6 +5,8 @@
  */
 import type { ModelSource } from "../io/source.ts";
 import type { SelfDescribedModel } from "./containers/checkpoint.ts";
+import { nameGguf } from "./containers/gguf/files.ts";
+import { readGgufHeader } from "./containers/gguf/header.ts";
 import { openGguf } from "./gguf/model.ts";
 
 /**
@@ -15,4 +17,23 @@ import { openGguf } from "./gguf/model.ts";
  */
 export function openSelfDescribed(source: ModelSource): Promise<SelfDescribedModel | undefined> {
   return openGguf(source);
+}
+
+/**
+ * The names of the files that such a model consists of, there or not; nothing is read.
+ *
+ * @returns `undefined` where config.json describes the model.
+ * @throws {RemoraError} `BAD_FILE` when several models could be meant.
+ */
+export function nameSelfDescribed(files: ReadonlyMap<string, number>, label?: string): string[] | undefined {
+  return nameGguf(files, label);
+}
+
+/**
+ * Reads and checks the header of one of these files.
+ *
+ * @throws {RemoraError} `BAD_FILE` or `UNSUPPORTED`, naming the file and, where it is one tensor's fault, the tensor.
+ */
+export async function checkSelfDescribed(source: ModelSource, name: string, size: number): Promise<void> {
+  await readGgufHeader(source, name, size);
 }

@@ -155,7 +155,7 @@ export class Model implements AsyncDisposable {
    * The conversation in the model's chat template, ready for `tokenizer.encode` without special tokens added: the template
    * writes them itself.
    *
-   * @throws {RemoraError} BAD_TEMPLATE, BAD_ARGUMENT when the template refuses the messages.
+   * @throws {RemoraError} FILE_NOT_FOUND where the model has none, BAD_TEMPLATE, BAD_ARGUMENT when it refuses the messages.
    */
   chatPrompt(messages: Message[], options: RenderOptions = {}): string {
     return this.#text.template.render(withImageParts(messages), options);
@@ -174,7 +174,7 @@ export class Model implements AsyncDisposable {
    *
    * @throws {RemoraError} While iterating: BAD_ARGUMENT, CONTEXT_OVERFLOW, OUT_OF_MEMORY, BAD_TEMPLATE, UNSUPPORTED for
    * what a schema or grammar asks and is not supported, and for pictures shown to a text model; BAD_IMAGE for pictures that
-   * cannot be decoded or have no place in the prompt. The signal's reason when it fires.
+   * cannot be decoded or have no place in the prompt; FILE_NOT_FOUND for messages where the model has no chat template. The signal's reason when it fires.
    *
    * @example Print an answer as it comes
    * ```ts

@@ -5,7 +5,7 @@
  */
 
 import { RemoraError } from "../core/errors.ts";
-import type { Platform } from "../platform/platform.ts";
+import type { FileSystem, Platform } from "../platform/platform.ts";
 import { decodePath, directorySource, fileSource } from "../io/directory.ts";
 import { httpSource, type HttpSourceOptions } from "../io/http.ts";
 import { GGUF_SUFFIX, ggufParts } from "../io/model_files.ts";
@@ -25,7 +25,7 @@ export type OpeningPlatform = Pick<Platform, "environment" | "files" | "mayReach
 
 /**
  * Finds the model: a directory or a GGUF file, an http(s) URL of one, a hub id `owner/name[@revision][:quantisation]` unless a
- * directory of that name exists, or a source of the caller's own, which is returned as it is.
+ * directory or file of that name exists, or a source of the caller's own, which is returned as it is.
  *
  * Asks for no permission but that to read the given path or to reach the given host.
  *
@@ -51,8 +51,21 @@ export async function openSource(
   }
   if (isFile && platform.files.isDirectory(text) !== true) return fileSource(platform.files, text);
   const id = parseModelId(text);
-  if (id === undefined || platform.files.isDirectory(text)) return directorySource(platform.files, text);
+  if (id === undefined || isThere(platform.files, text)) return directorySource(platform.files, text);
   return await hubSource(platform, text, id, options);
+}
+
+/** Whether a directory or file has this name; a name at which nobody may look is taken for none. */
+function isThere(files: FileSystem, path: string): boolean {
+  const isDirectory = files.isDirectory(path);
+  if (isDirectory !== false) return isDirectory === true;
+  try {
+    using file = files.open(path);
+    return file.isFile;
+  } catch (error) {
+    if (error instanceof RemoraError) return false;
+    throw error;
+  }
 }
 
 /** One file of a web folder, with the others where it is a part. */

@@ -20,7 +20,7 @@ import type { ModelSource } from "../io/source.ts";
 import { ConfigReader } from "../models/config_reader.ts";
 import type { SamplingOptions } from "../sampling/sampler.ts";
 import { ChatTemplate } from "../text/chat_template.ts";
-import { findChatTemplate, findSpecialTokens } from "../text/chat_template_source.ts";
+import { findChatTemplate, findSpecialTokens, templateMissing } from "../text/chat_template_source.ts";
 import { Tokenizer } from "../text/tokenizer.ts";
 import { insteadOfTokenizer } from "./other_forms.ts";
 
@@ -79,15 +79,16 @@ export class TextFiles implements ModelText {
 
   /** @throws {RemoraError} FILE_NOT_FOUND where the model has none. */
   get tokenizer(): Tokenizer {
-    if (!this.#tokenizer) throw this.#missing(TOKENIZER_FILE, this.#otherTokenizer);
-    return this.#tokenizer;
+    if (this.#tokenizer) return this.#tokenizer;
+    const found = this.#otherTokenizer ?? `none in ${this.#label}`;
+    throw new RemoraError("FILE_NOT_FOUND", "Cannot find", { file: TOKENIZER_FILE, found });
   }
 
   /** @throws {RemoraError} FILE_NOT_FOUND where the model has none, BAD_TEMPLATE */
   get template(): ChatTemplate {
     if (this.#template) return this.#template;
     const found = findChatTemplate(Object.fromEntries(this.#contents));
-    if (!found) throw this.#missing("chat_template");
+    if (!found) throw templateMissing(this.#label);
     const specials = findSpecialTokens(
       this.#contents.get(TOKENIZER_CONFIG_FILE),
       this.#contents.get(SPECIAL_TOKENS_MAP_FILE),
@@ -101,11 +102,6 @@ export class TextFiles implements ModelText {
     const config = this.#contents.get(TOKENIZER_CONFIG_FILE);
     const token = config && findSpecialTokens(config).eos_token;
     return token === undefined ? undefined : this.#tokenizer?.idOf(token);
-  }
-
-  #missing(file: string, otherForm?: string): RemoraError {
-    const found = otherForm ?? `none in ${this.#label}`;
-    return new RemoraError("FILE_NOT_FOUND", "Cannot find", { file, found });
   }
 }
 

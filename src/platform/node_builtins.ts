@@ -147,8 +147,8 @@ function fileSystem({ isPermitted, refusal }: Differences, tryLock: Storage["try
       if (!typed(directory, directory, () => statSync(directory)).isDirectory()) {
         throw new RemoraError("BAD_ARGUMENT", "Cannot open", {
           file: directory,
-          expected: "a directory",
-          found: "a file (give the directory that holds it)",
+          expected: "a folder, a GGUF file (its name ends in .gguf), a URL, or owner/name of the hub",
+          found: "another file (of a model in several files, give the folder that holds them)",
         });
       }
       return entriesOf(directory, "").flatMap(({ name, isDirectory }) =>

@@ -4,6 +4,7 @@
  * @module
  */
 import { RemoraError } from "../core/errors.ts";
+import { isTemplateMissing } from "../text/chat_template_source.ts";
 
 /** OpenAI's kinds of errors. */
 export type ApiErrorType =
@@ -71,6 +72,10 @@ const CLIENT_GONE = 499;
 /** Seconds after which memory may be free again. */
 const MEMORY_RETRY_SECONDS = 2;
 
+/** The library's own words would name a place of this machine. */
+const WITHOUT_TEMPLATE =
+  "This model has no chat template, so it takes no messages: ask /v1/completions to continue a prompt.";
+
 /** The field that holds the text, where it is not `messages`. */
 const TEXT_FIELDS: Readonly<Record<string, string>> = {
   "/v1/completions": "prompt",
@@ -92,6 +97,10 @@ export function apiErrorOf(error: unknown, path = ""): ApiError {
   if (error instanceof RemoraError) {
     if (error.code === "CONTEXT_OVERFLOW") {
       return badRequest(error.message, TEXT_FIELDS[path] ?? "messages", "context_length_exceeded");
+    }
+    if (isTemplateMissing(error)) {
+      const param = path === "/v1/responses" ? TEXT_FIELDS[path] : "messages";
+      return badRequest(WITHOUT_TEMPLATE, param, "no_chat_template");
     }
     if (FAULTS_OF_REQUEST.has(error.code)) {
       return badRequest(error.message, undefined, error.code === "BAD_IMAGE" ? "invalid_image" : undefined);

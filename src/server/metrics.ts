@@ -37,11 +37,15 @@ export interface WatchedModel {
   cacheUsage(): number;
 }
 
+/** Why an answer ended, in vLLM's words: calls of tools are answers that stop. */
+export type FinishedReason = "stop" | "length" | "abort" | "error";
+
 /** Watches one request. */
 export interface RequestWatch {
   /** A token was generated. */
   token(): void;
-  finish(reason: "stop" | "abort" | "error"): void;
+  /** An answer ended; of a request for several, each one counts, as vLLM counts them. */
+  finish(reason: FinishedReason): void;
 }
 
 /** The measurements of one model. */
@@ -75,7 +79,7 @@ export class ServerMetrics {
     this.#series = {
       promptTokens: registry.counter("vllm:prompt_tokens", "Tokens of prompts."),
       generationTokens: registry.counter("vllm:generation_tokens", "Tokens that were generated."),
-      success: registry.counter("vllm:request_success", "Requests that were answered.", "finished_reason"),
+      success: registry.counter("vllm:request_success", "Answers that ended, by why.", "finished_reason"),
       firstToken: registry.histogram(
         "vllm:time_to_first_token_seconds",
         "Time to the first token.",

@@ -35,6 +35,23 @@ export function findChatTemplate(files: ChatTemplateFiles): ChatTemplateSource |
   return fromTemplateFiles(files) ?? fromJsonFiles(files);
 }
 
+/** What errors name where there is no template: it may be in one of several files. */
+const TEMPLATE = "chat_template";
+
+/** Why a conversation cannot be put to a model without a template, and what can. */
+export function templateMissing(label: string): RemoraError {
+  return new RemoraError("FILE_NOT_FOUND", "Cannot find", {
+    file: TEMPLATE,
+    expected: `a prompt in place of messages, or a folder that has a ${TEMPLATE_FILE} beside the weights`,
+    found: `none in ${label}`,
+  });
+}
+
+/** Whether it is that. */
+export function isTemplateMissing({ code, file }: RemoraError): boolean {
+  return code === "FILE_NOT_FOUND" && file === TEMPLATE;
+}
+
 function fromTemplateFiles(files: ChatTemplateFiles): ChatTemplateSource | undefined {
   const named: Record<string, string> = {};
   let label: string | undefined;

@@ -69,6 +69,16 @@ Deno.test("doctor: a model's files, what it is and takes; one line each for peop
   for (const line of stdout.split("\n")) assert.match(line, /^([✓·!✗] {2}\S.*)?$/);
 });
 
+Deno.test("doctor: a GGUF file, and a folder with one, need nothing else", async () => {
+  const folder = goldenPath("gguf-q4_0");
+  for (const place of [folder, `${folder}/model.gguf`]) {
+    const { canRun, model } = await examine([place], { allowRead: folder });
+    assert.ok(canRun);
+    assert.deepEqual([...model.keys()], ["model.gguf", "model", "size"]);
+    assert.match(model.get("model.gguf")!.found, /^[\d.]+ [kM]B$/);
+  }
+});
+
 Deno.test("doctor: what keeps a model from running is a problem, and the exit code 1", async () => {
   const folder = Deno.makeTempDirSync();
   try {

@@ -3,6 +3,7 @@
  */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { inFolder } from "../in_folder.ts";
 import { hasPermissions, remora } from "./remora.ts";
 import { serve as start } from "./serving.ts";
 
@@ -37,6 +38,35 @@ Deno.test("serve without a model answers with the repository's own, and says one
   const { code, stderr } = await server.end();
   equal(code, 0);
   match(stderr, /^remora: serving scenes-mllama-int4 at http:\/\/127\.0\.0\.1:\d+\n$/);
+});
+
+Deno.test("a model without a chat template is told of as the server starts", async () => {
+  await inFolder(async (folder) => {
+    for (const { name, isFile } of Deno.readDirSync(SCENES)) {
+      if (isFile && name !== "chat_template.json") {
+        Deno.copyFileSync(`${SCENES}/${name}`, `${folder}/${name}`);
+      }
+    }
+    const config = JSON.parse(Deno.readTextFileSync(`${folder}/tokenizer_config.json`));
+    delete config.chat_template;
+    Deno.writeTextFileSync(`${folder}/tokenizer_config.json`, JSON.stringify(config));
+    const server = await start([folder, "--served-model-name", "plain"], { allowRead: folder });
+    equal(
+      (await ask(server.url, { model: "plain" }).then((response) => response.json())).error.code,
+      "no_chat_template",
+    );
+    const { code, stderr } = await server.end();
+    equal(code, 0);
+    match(
+      stderr,
+      /^remora: note: the model has no chat template; .*\/v1\/completions.*\nremora: serving .*\n$/,
+    );
+    const { stderr: refusal, code: status } = await remora(["run", folder, "hi", "--system", "x"], {
+      allowRead: folder,
+    });
+    match(refusal, /--system: expected a model with a chat template/);
+    equal(status, 2);
+  });
 });
 
 Deno.test("SIGTERM lets what runs come to its end, and takes nothing new", async () => {

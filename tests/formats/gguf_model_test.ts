@@ -168,7 +168,7 @@ Deno.test("files that are wrong, and models that are not run, are refused by nam
   const with_ = (...tensors: WrittenGgufTensor[]) => writeGguf(LLAMA, tensors);
   await refused(with_({ ...EMBEDDING, type: 39 }), "UNSUPPORTED", "token_embd.weight", "MXFP4");
   await refused(with_({ ...EMBEDDING, type: 12 }), "BAD_FILE", "token_embd.weight", "multiples of 256");
-  await refused(with_({ ...EMBEDDING, offset: 1 << 20 }), "BAD_FILE", "token_embd.weight");
+  await refused(with_({ ...EMBEDDING, offset: 1 << 20 }), "BAD_FILE", "token_embd.weight", "truncated");
   await refused(with_({ ...EMBEDDING, shape: [2 ** 40, 2 ** 40] }), "BAD_FILE", "token_embd.weight");
   await refused(with_(EMBEDDING, { ...tensor("x", [8]), offset: 32 }), "BAD_FILE", '"x"', "overlap");
   const named = (name: string) => writeGguf({ ...LLAMA, "general.architecture": name }, [EMBEDDING]);

@@ -82,6 +82,25 @@ Deno.test("openSource() prefers a directory over a hub id", async () => {
   }
 });
 
+Deno.test("openSource() refuses a file that is no model, also one with a hub id's name, saying what may be given", async () => {
+  const before = Deno.cwd();
+  const path = Deno.makeTempDirSync();
+  try {
+    Deno.mkdirSync(`${path}/owner`);
+    Deno.writeTextFileSync(`${path}/owner/x.bin`, "GGUF");
+    Deno.chdir(path);
+    const { urls, fetch } = recorder();
+    for (const name of ["owner/x.bin", `${path}/owner/x.bin`]) {
+      const words = ["a folder", "a GGUF file", ".gguf", "a URL", "the hub"];
+      await assertRefused(() => openSource(denoPlatform, name, { fetch }), "BAD_ARGUMENT", name, ...words);
+    }
+    deepStrictEqual(urls, []);
+  } finally {
+    Deno.chdir(before);
+    Deno.removeSync(path, { recursive: true });
+  }
+});
+
 Deno.test("openSource() opens http folders", async () => {
   for (const place of ["http://models.test/a/b", new URL("https://models.test/a/b/")]) {
     const { urls, fetch } = recorder();

@@ -79,8 +79,8 @@ Deno.test("directorySource() says what is wrong with the path", () =>
       () => directorySource(files, `${path}/a.bin`),
       "BAD_ARGUMENT",
       `${path}/a.bin`,
-      "a directory",
-      "a file",
+      "a folder",
+      "another file",
     );
   }));
 

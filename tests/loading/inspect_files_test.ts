@@ -1,6 +1,7 @@
 /** What is said of a model's files one by one, against what loading them says. */
 import assert from "node:assert/strict";
 import { inspectFiles, inspectModel, memoryModelSource } from "../../mod.ts";
+import { writeGguf } from "../formats/gguf_writer.ts";
 import { goldenPath, hasShared, sharedPath } from "../shared.ts";
 
 const GOLDEN = goldenPath("gptq-v1-sym-g32");
@@ -83,6 +84,49 @@ Deno.test("a model without a chat template is whole; a template that cannot be r
   assert.equal((await inspected(files)).get("tokenizer_config.json")!.problem, undefined);
   files.set("chat_template.jinja", new TextEncoder().encode("{% for %}"));
   assert.match((await inspected(files)).get("chat_template.jinja")!.problem!, /chat_template/);
+});
+
+const LLAMA = {
+  "general.architecture": "llama",
+  "llama.block_count": 1,
+  "llama.context_length": 64,
+  "llama.embedding_length": 8,
+  "llama.feed_forward_length": 16,
+  "llama.attention.head_count": 2,
+  "llama.attention.layer_norm_rms_epsilon": 1.5e-5,
+  "tokenizer.ggml.model": "gpt2",
+  "tokenizer.ggml.pre": "llama-bpe",
+  "tokenizer.ggml.tokens": ["a", "b", "ab"],
+  "tokenizer.ggml.merges": ["a b"],
+};
+
+function part(no: number, changed: Record<string, unknown> = {}): Uint8Array {
+  const tensor = { name: `blk.${no}.x`, shape: [8], values: new Float32Array(8) };
+  const metadata = { ...LLAMA, "split.no": no, "split.count": 2, ...changed };
+  return writeGguf(metadata as Parameters<typeof writeGguf>[0], [tensor]);
+}
+
+Deno.test("files that describe themselves are all that is asked for; each is looked at", async () => {
+  const first = "m-00001-of-00002.gguf", second = "m-00002-of-00002.gguf";
+  const whole = new Map([[first, part(0)], [second, part(1)]]);
+  const found = await inspected(whole);
+  assert.deepEqual([...found.keys()], [first, second]);
+  for (const [name, { length: bytes }] of whole) {
+    assert.deepEqual(found.get(name), { name, bytes, isNeeded: true });
+  }
+
+  const cut = new Map([[first, part(0)], [second, part(1).slice(0, -7)]]);
+  assert.equal((await inspected(cut)).get(first)!.problem, undefined);
+  assert.match((await inspected(cut)).get(second)!.problem!, /truncated/);
+  const missing = await inspected(new Map([[first, part(0)]]));
+  assert.deepEqual(missing.get(second), { name: second, isNeeded: true });
+
+  const problemOf = async (changed: Record<string, unknown>) =>
+    (await inspected(new Map([[first, part(0, changed)], [second, part(1)]]))).get(first)!.problem;
+  assert.match((await problemOf({ "tokenizer.ggml.tokens": ["a", "c", "ab"] }))!, /token/);
+  assert.match((await problemOf({ "tokenizer.chat_template": "{% for %}" }))!, /chat_template/);
+  // Whole, but of a kind that inspecting the model refuses.
+  assert.equal(await problemOf({ "general.architecture": "mamba" }), undefined);
 });
 
 Deno.test({

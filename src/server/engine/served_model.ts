@@ -144,18 +144,27 @@ export class ServedModel {
     const sequence = await pool.take(prepared);
     // The prompt of an answer that goes on was counted with its first piece.
     const watch = this.#metrics?.begin(arrival, piece?.earlier ? 0 : prepared.promptIds.length);
+    // How the answer that is under way ends, unless it comes to its end: who asks for no more of it is gone.
+    let outcome: "abort" | "error" | undefined = "abort";
     try {
       if (piece?.earlier) await this.#restore(sequence, prepared, piece.earlier);
       for (let choice = 0; choice < choices; choice++) {
         // Answers to one prompt follow each other in one sequence, so the prompt is computed once.
         const seed = request.seed === undefined ? undefined : request.seed + choice;
-        yield* this.#answerOnce(prepared, { sequence, seed, piece }, choice, watch);
+        outcome = "abort";
+        for await (const event of this.#answerOnce(prepared, { sequence, seed, piece }, choice, watch)) {
+          if (event.type === "finish") {
+            watch?.finish(event.finishReason === "length" ? "length" : "stop");
+            outcome = undefined;
+          }
+          yield event;
+        }
       }
-      watch?.finish("stop");
     } catch (error) {
-      watch?.finish(signal.aborted ? "abort" : "error");
+      if (outcome && !signal.aborted) outcome = "error";
       throw error;
     } finally {
+      if (outcome) watch?.finish(outcome);
       pool.give(sequence);
     }
   }

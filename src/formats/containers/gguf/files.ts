@@ -14,7 +14,24 @@ const PROJECTOR = /mmproj/i;
  *
  * @throws {RemoraError} BAD_FILE when several could be meant, FILE_NOT_FOUND when a part is missing.
  */
-export function findGguf(files: ReadonlyMap<string, number>, label = "the model"): string[] | undefined {
+export function findGguf(files: ReadonlyMap<string, number>, label?: string): string[] | undefined {
+  const parts = nameGguf(files, label);
+  const missing = parts?.find((name) => !files.has(name));
+  if (parts === undefined || missing === undefined) return parts;
+  const details = {
+    file: missing,
+    expected: `all ${parts.length} parts of the model`,
+    found: "no such file",
+  };
+  throw new RemoraError("FILE_NOT_FOUND", "Cannot open", details);
+}
+
+/**
+ * The names of the files that make this model, there or not.
+ *
+ * @throws {RemoraError} BAD_FILE when several could be meant.
+ */
+export function nameGguf(files: ReadonlyMap<string, number>, label = "the model"): string[] | undefined {
   const names = [...files.keys()].filter((name) => !name.includes("/"));
   const hasOthers = names.includes(CONFIG_FILE) && names.some((name) => name.endsWith(WEIGHTS_SUFFIX));
   if (hasOthers) return undefined;
@@ -29,13 +46,5 @@ export function findGguf(files: ReadonlyMap<string, number>, label = "the model"
     const details = { file: label, expected: "one GGUF model, or the name of the file", found };
     throw new RemoraError("BAD_FILE", "Cannot choose among the files of", details);
   }
-  const [parts] = candidates.values();
-  const missing = parts.find((name) => !files.has(name));
-  if (missing === undefined) return parts;
-  const details = {
-    file: missing,
-    expected: `all ${parts.length} parts of the model`,
-    found: "no such file",
-  };
-  throw new RemoraError("FILE_NOT_FOUND", "Cannot open", details);
+  return [...candidates.values()][0];
 }

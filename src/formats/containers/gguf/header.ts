@@ -84,7 +84,7 @@ function parseHeader(cursor: Cursor, file: string, size: number): GgufHeader {
         file,
         tensor.name,
         `data within the file's ${room} data bytes`,
-        `${offset} to ${offset + bytes}`,
+        `${offset} to ${offset + bytes} (file truncated?)`,
       );
     }
     return { ...tensor, file, begin: dataBegin + offset, end: dataBegin + offset + bytes };
