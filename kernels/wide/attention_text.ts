@@ -8,7 +8,7 @@
  */
 import { KV_BLOCK_TOKENS, WIDE_PLACEHOLDER, WIDE_SUMS, WIDE_TOTALS, WIDE_WEIGHTS } from "../shared/layout.ts";
 import { SCORE_COLUMNS } from "../shared/operations.ts";
-import { load, TileText } from "./text.ts";
+import { lane, load, TileText } from "./text.ts";
 
 const ROWS = [0, 1, 2, 3], VECTORS = [0, 1, 2, 3], PAIRS = [0, 2];
 const CELLS = ROWS.length * VECTORS.length;
@@ -20,8 +20,6 @@ const CELLS = ROWS.length * VECTORS.length;
 const FORMS = { pairs: "Pairs", fours: "Fours", words: "Words" } as const;
 
 const cellOf = (area: number, row: number, vector: number) => area + (row * VECTORS.length + vector) * 16;
-const lane = (from: string, row: number) =>
-  `v128.shuffle<i32>(${from}, ${from}, ${Array(4).fill(row).join(", ")})`;
 
 /** Sums of the products of `inputs` inputs, in s00 … s33. */
 function addProducts(text: TileText, form: keyof typeof FORMS, inputs: number): void {

@@ -29,13 +29,11 @@ import {
   fewStreams,
   ROWS_FEW_MAX,
 } from "../shared/operations.ts";
-import { load, TileText } from "./text.ts";
+import { lane, load, TileText } from "./text.ts";
 
 const BLOCKS = CHUNK_INPUTS / 8, HALVES = [0, 1] as const;
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
-const lane = (from: string, place: number) =>
-  `v128.shuffle<i32>(${from}, ${from}, ${Array(4).fill(place).join(", ")})`;
 /**
  * The value itself. Of what it cannot pair, V8 joins two values to 256 bits if they come from an instruction without side effects;
  * a load is none.

@@ -11,7 +11,7 @@ import {
   WIDE_VECTORS,
   WIDE_WEIGHTS,
 } from "../shared/layout.ts";
-import { load, TileText } from "./text.ts";
+import { lane, load, TileText } from "./text.ts";
 
 /** Inputs that one load of a row brings. */
 const LOADED = 4;
@@ -39,12 +39,12 @@ export function floatsText(): string {
   }
   for (let first = 0; first < FLOAT_INPUTS; first += LOADED) {
     for (const row of rows) text.set(`y${row}`, `v128.load(a${row}, ${first * 4})`);
-    for (let lane = 0; lane < LOADED; lane++) {
+    for (let input = 0; input < LOADED; input++) {
       for (const vector of vectors) {
-        text.set(`w${vector}`, load(WIDE_WEIGHTS + ((first + lane) * WIDE_VECTORS + vector) * 16));
+        text.set(`w${vector}`, load(WIDE_WEIGHTS + ((first + input) * WIDE_VECTORS + vector) * 16));
       }
       for (const row of rows) {
-        text.set("x", `v128.shuffle<i32>(y${row}, y${row}, ${Array(4).fill(lane).join(", ")})`);
+        text.set("x", lane(`y${row}`, input));
         for (const vector of vectors) {
           const sum = `s${row}${vector}`;
           text.set(sum, `f32x4.add(${sum}, f32x4.mul(x, w${vector}))`);

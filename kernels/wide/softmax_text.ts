@@ -17,13 +17,11 @@ import {
   SOFTMAX_WEIGHTS,
   WIDE_PLACEHOLDER,
 } from "../shared/layout.ts";
-import { load, TileText } from "./text.ts";
+import { lane, load, TileText } from "./text.ts";
 
 const ROWS = [0, 1, 2, 3], PAIRS = [0, 2, 4, 6];
 
 const cellOf = (area: number, row: number, vector: number) => load(area + row * 128 + vector * 16);
-const lane = (from: string, row: number) =>
-  `v128.shuffle<i32>(${from}, ${from}, ${Array(4).fill(row).join(", ")})`;
 /** Constants of powerOfTwo4, twice each. */
 const CONSTANTS = 8, HALVES = [0, 1];
 const constant = (index: number, half: number) => `k${index}${half}`;

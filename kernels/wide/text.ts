@@ -67,6 +67,10 @@ export class TileText {
 
 export const load = (place: number) => `v128.load(base, ${place})`;
 
+/** One of a vector's four lanes in all of them; of a loaded vector V8 makes a broadcasting load of it. */
+export const lane = (from: string, place: number) =>
+  `v128.shuffle<i32>(${from}, ${from}, ${Array(4).fill(place).join(", ")})`;
+
 /** Forms and lengths of groups that have offsets in place of zero points: blocks of GGUF files. */
 const OFFSET_FORMS: readonly Form[] = ["bytes4", "bytes32", "planes", "words"];
 const OFFSET_GROUP = 32;
@@ -89,8 +93,6 @@ function tileText(form: Form, group: number, hasOffsets = false): string {
   const tileBytes = cells.length * 16;
   const cell = (area: number, turn: number, row: number, vector: number) =>
     area + turn * tileBytes + (row * WIDE_VECTORS + vector) * 16;
-  const lane = (from: string, row: number) =>
-    `v128.shuffle<i32>(${from}, ${from}, ${Array(4).fill(row).join(", ")})`;
   const rows = Array.from({ length: WIDE_ROWS }, (_, row) => row);
   const vectors = Array.from({ length: WIDE_VECTORS }, (_, vector) => vector);
   const groups = WIDE_INPUTS / group;

@@ -15,7 +15,7 @@ import {
   WIDE_PLACEHOLDER,
 } from "../shared/layout.ts";
 import { UNIT_ROWS } from "../shared/operations.ts";
-import { load, sharedSixBits, sixBitsMasks, TileText } from "./text.ts";
+import { lane, load, sharedSixBits, sixBitsMasks, TileText } from "./text.ts";
 
 const STREAMS = [0, 1], HALVES = [0, 1], STEPS = [0, 1];
 
@@ -45,7 +45,7 @@ class UnitRow {
       if (block % 2 === 0) text.set("y", `v128.load(a, ${block * 8})`);
       for (const step of STEPS) {
         const place = (block % 2) * 2 + step;
-        text.set(`x${step}`, `v128.shuffle<i32>(y, y, ${Array(4).fill(place).join(", ")})`);
+        text.set(`x${step}`, lane("y", place));
       }
       for (const stream of STREAMS) {
         for (const i of range(blockBytes / 16)) {

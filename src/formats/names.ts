@@ -14,6 +14,11 @@ export type Spellings = readonly (readonly [other: string, ours: string])[];
 
 const EMBEDDING = "embed_tokens.";
 
+/** The module that a tensor belongs to: its name without the last part, or nothing where it has one part. */
+export function moduleOf(tensor: string): string {
+  return tensor.slice(0, Math.max(0, tensor.lastIndexOf(".")));
+}
+
 /**
  * How a file spells a text model: names may begin without `model.` (a model saved without its head) or with the name of a wrapper
  * (`language_model.model.`). Told by where its embedding is.

@@ -5,6 +5,7 @@
  */
 import { printable } from "../core/errors.ts";
 import type { Checkpoint } from "../formats/containers/checkpoint.ts";
+import { moduleOf } from "../formats/names.ts";
 import type { WeightPlan } from "../weights/plan.ts";
 
 /**
@@ -28,8 +29,4 @@ export function noticeOfUnread(plan: WeightPlan, { tensors }: Checkpoint): strin
     printable(first)
   }"${more}, which are not used: config.json describes a model without ` +
     "them (are num_hidden_layers and the like right?)";
-}
-
-function moduleOf(name: string): string {
-  return name.slice(0, Math.max(0, name.lastIndexOf(".")));
 }

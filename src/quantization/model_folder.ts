@@ -10,6 +10,7 @@ import type { CodedLinear, CodedShape } from "../formats/coded/coded_linear.ts";
 import type { Checkpoint } from "../formats/containers/checkpoint.ts";
 import { SafetensorsWriter } from "../formats/containers/safetensors_writer.ts";
 import type { TensorEntry } from "../formats/containers/safetensors.ts";
+import { moduleOf } from "../formats/names.ts";
 import { CONFIG_FILE, QUANTIZATION_CONFIG_FILES, WEIGHTS_FILE } from "../io/model_files.ts";
 import { readBytes } from "../io/read.ts";
 import type { ModelSource } from "../io/source.ts";
@@ -84,7 +85,7 @@ export async function writeModelFolder(
 function copiedTensors({ original: { checkpoint }, modules }: FolderContents): TensorEntry[] {
   const names = new Set(modules.map(({ name }) => name));
   return [...checkpoint.tensors.values()].filter(({ name }) =>
-    !(REPLACED.test(name) && names.has(name.slice(0, name.lastIndexOf("."))))
+    !(REPLACED.test(name) && names.has(moduleOf(name)))
   );
 }
 

@@ -3,10 +3,10 @@
  *
  * @module
  */
+import { moduleOf } from "../formats/names.ts";
 import type { Linear } from "../weights/linear.ts";
 
 /** A module's name as the file has it. */
 export function nameInFile({ stored: { tensors, bias } }: Linear): string {
-  const { name } = tensors.find((tensor) => tensor !== bias)!;
-  return name.slice(0, name.lastIndexOf("."));
+  return moduleOf(tensors.find((tensor) => tensor !== bias)!.name);
 }

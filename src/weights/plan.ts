@@ -7,6 +7,7 @@ import type { LinearForm } from "../../kernels/host/sizes.ts";
 import { RemoraError } from "../core/errors.ts";
 import type { Checkpoint } from "../formats/containers/checkpoint.ts";
 import type { TensorEntry } from "../formats/containers/safetensors.ts";
+import { moduleOf } from "../formats/names.ts";
 import type { QuantizationConfig } from "../formats/quantization.ts";
 import { requireLinear } from "../formats/registry.ts";
 import type { DenseForm, LinearShape } from "../formats/stored_linear.ts";
@@ -88,7 +89,7 @@ export class WeightPlan {
     this.#quantize = quantize;
     this.#modules = new Set(
       [...checkpoint.tensors].filter(([, { shape }]) => !shape.includes(0))
-        .map(([name]) => name.slice(0, Math.max(0, name.lastIndexOf(".")))),
+        .map(([name]) => moduleOf(name)),
     );
   }
 

@@ -7,17 +7,7 @@ import { memoryModelSource } from "../../src/io/memory.ts";
 import { readBytes } from "../../src/io/read.ts";
 import { Tokenizer } from "../../src/text/tokenizer.ts";
 import { assertRefused } from "../errors.ts";
-import { writeGguf, type WrittenGgufTensor } from "./gguf_writer.ts";
-
-const LLAMA = {
-  "general.architecture": "llama",
-  "llama.block_count": 1,
-  "llama.context_length": 64,
-  "llama.embedding_length": 8,
-  "llama.feed_forward_length": 16,
-  "llama.attention.head_count": 2,
-  "llama.attention.layer_norm_rms_epsilon": 1.5e-5,
-};
+import { LLAMA, writeGguf, type WrittenGgufTensor } from "./gguf_writer.ts";
 
 function tensor(name: string, shape: number[]): WrittenGgufTensor {
   const count = shape.reduce((product, size) => product * size, 1);

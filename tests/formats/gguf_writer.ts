@@ -14,6 +14,17 @@ export interface WrittenGgufTensor {
   offset?: number;
 }
 
+/** Metadata of the smallest llama. */
+export const LLAMA = {
+  "general.architecture": "llama",
+  "llama.block_count": 1,
+  "llama.context_length": 64,
+  "llama.embedding_length": 8,
+  "llama.feed_forward_length": 16,
+  "llama.attention.head_count": 2,
+  "llama.attention.layer_norm_rms_epsilon": 1.5e-5,
+};
+
 type Value = string | number | boolean | string[] | number[];
 
 class Writer {

@@ -1,7 +1,7 @@
 /** What is said of a model's files one by one, against what loading them says. */
 import assert from "node:assert/strict";
 import { inspectFiles, inspectModel, memoryModelSource } from "../../mod.ts";
-import { writeGguf } from "../formats/gguf_writer.ts";
+import { LLAMA, writeGguf } from "../formats/gguf_writer.ts";
 import { goldenPath, hasShared, sharedPath } from "../shared.ts";
 
 const GOLDEN = goldenPath("gptq-v1-sym-g32");
@@ -86,14 +86,8 @@ Deno.test("a model without a chat template is whole; a template that cannot be r
   assert.match((await inspected(files)).get("chat_template.jinja")!.problem!, /chat_template/);
 });
 
-const LLAMA = {
-  "general.architecture": "llama",
-  "llama.block_count": 1,
-  "llama.context_length": 64,
-  "llama.embedding_length": 8,
-  "llama.feed_forward_length": 16,
-  "llama.attention.head_count": 2,
-  "llama.attention.layer_norm_rms_epsilon": 1.5e-5,
+const WITH_WORDS = {
+  ...LLAMA,
   "tokenizer.ggml.model": "gpt2",
   "tokenizer.ggml.pre": "llama-bpe",
   "tokenizer.ggml.tokens": ["a", "b", "ab"],
@@ -102,7 +96,7 @@ const LLAMA = {
 
 function part(no: number, changed: Record<string, unknown> = {}): Uint8Array {
   const tensor = { name: `blk.${no}.x`, shape: [8], values: new Float32Array(8) };
-  const metadata = { ...LLAMA, "split.no": no, "split.count": 2, ...changed };
+  const metadata = { ...WITH_WORDS, "split.no": no, "split.count": 2, ...changed };
   return writeGguf(metadata as Parameters<typeof writeGguf>[0], [tensor]);
 }
 
